@@ -1,0 +1,710 @@
+-- Indexes, the rules that hold whoever writes (triggers), the figures clients may ask for, the views, and Realtime.
+
+-- Indexes ---------------------------------------------------------------------------------------------------------------
+
+create index idx_bots_user_id on public.bots (user_id);
+create index idx_bots_status on public.bots (status);
+create index idx_bots_exchange on public.bots (exchange);
+
+create index idx_trades_bot_id on public.trades (bot_id);
+create index idx_trades_entry_time on public.trades (entry_time);
+create index idx_trades_user_date on public.trades (user_id, entry_time);
+-- What a user closed lately: the portfolio and the performance of the last days.
+create index idx_trades_user_closed on public.trades (user_id, exit_time) where status = 'closed';
+create index idx_trades_user_open on public.trades (user_id, entry_time) where status = 'open';
+-- When a bot was last active, once its last trade has gone.
+create index idx_trades_bot_activity on public.trades (bot_id, coalesce(exit_time, entry_time)) where status <> 'cancelled';
+
+create index idx_strategies_user_id on public.strategies (user_id);
+create index idx_strategies_marketplace on public.strategies (is_public, strategy_type, is_verified)
+    where is_public = true and strategy_type = 'marketplace';
+
+create index idx_logs_user_date on public.logs (user_id, created_at);
+create index idx_logs_bot_date on public.logs (bot_id, created_at);
+create index idx_logs_strategy_id on public.logs (strategy_id);
+
+create index idx_ai_analyses_user_date on public.ai_analyses (user_id, created_at);
+create index idx_ai_analyses_bot_id on public.ai_analyses (bot_id);
+create index idx_ai_analyses_strategy_id on public.ai_analyses (strategy_id);
+
+-- Covers the marketplace's average without a visit to the table.
+create index idx_backtest_results_strategy_id on public.backtest_results (strategy_id) include (total_return_percentage);
+create index idx_backtest_results_user_id on public.backtest_results (user_id);
+
+create index idx_invoices_user_date on public.invoices (user_id, created_at);
+create index idx_invoices_plan_id on public.invoices (plan_id);
+
+create index idx_subscriptions_user_expiry on public.subscriptions (user_id, expires_at);
+create index idx_subscriptions_plan_id on public.subscriptions (plan_id);
+-- One paid invoice makes one period, whatever is delivered how often.
+create unique index subscriptions_invoice_id_key on public.subscriptions (invoice_id);
+
+create index idx_notifications_user_unread on public.notifications (user_id, created_at) where read_at is null;
+create index idx_notifications_user_id on public.notifications (user_id);
+
+-- updated_at ------------------------------------------------------------------------------------------------------------
+
+create function private.set_updated_at() returns trigger
+language plpgsql
+set search_path = ''
+as $$
+begin
+    new.updated_at := now();
+    return new;
+end
+$$;
+revoke execute on function private.set_updated_at() from public, anon, authenticated, service_role;
+
+create trigger users_set_updated_at before update on public.users
+    for each row execute function private.set_updated_at();
+create trigger bots_set_updated_at before update on public.bots
+    for each row execute function private.set_updated_at();
+create trigger strategies_set_updated_at before update on public.strategies
+    for each row execute function private.set_updated_at();
+create trigger trades_set_updated_at before update on public.trades
+    for each row execute function private.set_updated_at();
+create trigger plans_set_updated_at before update on public.plans
+    for each row execute function private.set_updated_at();
+create trigger invoices_set_updated_at before update on public.invoices
+    for each row execute function private.set_updated_at();
+create trigger subscriptions_set_updated_at before update on public.subscriptions
+    for each row execute function private.set_updated_at();
+
+-- Profiles --------------------------------------------------------------------------------------------------------------
+
+-- Never fails for the sake of an address: phone and SSO users may have none, or one that is taken.
+create function private.create_profile(user_id uuid, email text, full_name text) returns void
+language plpgsql
+security definer
+set search_path = ''
+as $$
+begin
+    if length(email) between 3 and 255 then
+        insert into public.users (id, email, full_name)
+        values (user_id, email, left(full_name, 255))
+        on conflict do nothing;
+    end if;
+    insert into public.users (id, email, full_name)
+    values (user_id, user_id || '@no-address.invalid', left(full_name, 255))
+    on conflict do nothing;
+end
+$$;
+revoke execute on function private.create_profile(uuid, text, text) from public, anon, authenticated, service_role;
+
+create function private.handle_new_user() returns trigger
+language plpgsql
+security definer
+set search_path = ''
+as $$
+begin
+    perform private.create_profile(new.id, new.email, new.raw_user_meta_data ->> 'full_name');
+    return new;
+end
+$$;
+revoke execute on function private.handle_new_user() from public, anon, authenticated, service_role;
+
+create trigger on_auth_user_created after insert on auth.users
+    for each row execute function private.handle_new_user();
+
+-- A phone user who links an address, or anyone who changes his, keeps one profile. An address that is taken stays the
+-- other's: an error here would undo the change in Supabase Auth.
+create function private.handle_user_email_changed() returns trigger
+language plpgsql
+security definer
+set search_path = ''
+as $$
+begin
+    update public.users
+    set email = new.email
+    where
+        users.id = new.id
+        and length(new.email) between 3 and 255
+        and not exists (select from public.users as other where other.email = new.email and other.id <> new.id);
+    return new;
+end
+$$;
+revoke execute on function private.handle_user_email_changed() from public, anon, authenticated, service_role;
+
+create trigger on_auth_user_email_changed after update of email on auth.users
+    for each row when (new.email is distinct from old.email)
+    execute function private.handle_user_email_changed();
+
+-- Becoming the user -----------------------------------------------------------------------------------------------------
+
+-- First call of every command. From here to the end of the statement, and not longer, the policies apply.
+-- A deactivated user is the one refusal that all commands share; it is raised, so that no command can forget it.
+create function private.ensure_active_profile(claims jsonb) returns void
+language plpgsql
+security definer
+set search_path = ''
+as $$
+declare
+    caller uuid := (claims ->> 'sub')::uuid;
+    profile public.users;
+begin
+    select * into profile from public.users where users.id = caller;
+    if not found then
+        -- The trigger on Supabase Auth makes profiles; this one signed up before it was there.
+        perform private.create_profile(caller, claims ->> 'email', claims #>> '{user_metadata,full_name}');
+    elsif profile.is_active is false then
+        raise exception 'this account is deactivated' using errcode = 'PT403', constraint = 'user_is_active';
+    end if;
+end
+$$;
+revoke execute on function private.ensure_active_profile(jsonb) from public, anon, authenticated, service_role;
+grant execute on function private.ensure_active_profile(jsonb) to nofomo_api;
+
+create function private.become_user(claims jsonb) returns void
+language plpgsql
+set search_path = ''
+as $$
+begin
+    perform private.ensure_active_profile(claims);
+    perform
+        -- The legacy setting would win over the claims if a pooled connection still had it.
+        set_config('request.jwt.claim.sub', '', true),
+        set_config('request.jwt.claims', claims::text, true),
+        set_config('role', 'authenticated', true);
+end
+$$;
+revoke execute on function private.become_user(jsonb) from public, anon, authenticated, service_role;
+grant execute on function private.become_user(jsonb) to nofomo_api;
+
+-- Plans and limits ------------------------------------------------------------------------------------------------------
+
+-- Of the subscriptions in force the one with the best plan. A cancelled subscription runs to its end.
+create function private.subscription_in_force(user_id uuid) returns public.subscriptions
+language sql
+stable
+security definer
+set search_path = ''
+as $$
+    select subscriptions.*
+    from public.subscriptions
+    inner join public.plans on plans.id = subscriptions.plan_id
+    where
+        subscriptions.user_id = subscription_in_force.user_id
+        and subscriptions.status <> 'expired'
+        and subscriptions.started_at <= now()
+        and subscriptions.expires_at > now()
+    order by plans.sort_order desc, subscriptions.expires_at desc
+    limit 1
+$$;
+revoke execute on function private.subscription_in_force(uuid) from public, anon, authenticated, service_role;
+grant execute on function private.subscription_in_force(uuid) to nofomo_api;
+
+-- Its plan, else Free.
+create function private.plan_in_force(user_id uuid) returns public.plans
+language sql
+stable
+security definer
+set search_path = ''
+as $$
+    select plans.*
+    from public.plans
+    left join private.subscription_in_force(plan_in_force.user_id) as subscription on subscription.plan_id = plans.id
+    where subscription.id is not null or lower(plans.name) = 'free'
+    order by subscription.id is not null desc
+    limit 1
+$$;
+revoke execute on function private.plan_in_force(uuid) from public, anon, authenticated, service_role;
+grant execute on function private.plan_in_force(uuid) to nofomo_api;
+
+-- Runs after the insert, so that a repeated request meets its own row before it meets the limit. The lock makes two
+-- requests of one user count one after the other, each seeing what the other has committed.
+-- SQLSTATE PTxyz is answered as status xyz by PostgREST; the functions read the constraint's name.
+create function private.validate_bot_limits() returns trigger
+language plpgsql
+security definer
+set search_path = ''
+as $$
+declare
+    plan public.plans := private.plan_in_force(new.user_id);
+    bot_limit integer := coalesce(plan.max_bots, 0);
+    bot_count integer;
+begin
+    if bot_limit < 0 then
+        return null;
+    end if;
+    perform pg_advisory_xact_lock(hashtextextended('limits of ' || new.user_id, 0));
+    select count(*) into bot_count
+    from (select from public.bots where bots.user_id = new.user_id limit bot_limit + 1) as counted;
+    if bot_count > bot_limit then
+        raise exception 'plan % allows % bots', coalesce(plan.name, 'Free'), bot_limit
+        using
+            errcode = 'PT403',
+            constraint = 'plan_limit',
+            detail = jsonb_build_object('limit', bot_limit, 'plan', coalesce(plan.name, 'Free')),
+            hint = 'Delete a bot or choose a larger plan.';
+    end if;
+    return null;
+end
+$$;
+revoke execute on function private.validate_bot_limits() from public, anon, authenticated, service_role;
+
+create trigger bots_validate_limits after insert on public.bots
+    for each row execute function private.validate_bot_limits();
+
+-- Live trading needs keys for the exchange.
+create function private.validate_bot_credentials() returns trigger
+language plpgsql
+security definer
+set search_path = ''
+as $$
+begin
+    if not exists (
+        select from public.users where users.id = new.user_id and users.exchange_credentials ? new.exchange
+    ) then
+        raise exception 'no credentials are saved for %', new.exchange
+        using
+            errcode = 'PT409',
+            constraint = 'credentials_missing',
+            detail = jsonb_build_object('exchange', new.exchange),
+            hint = 'Save API keys for this exchange first, or trade on paper.';
+    end if;
+    return null;
+end
+$$;
+revoke execute on function private.validate_bot_credentials() from public, anon, authenticated, service_role;
+
+create trigger bots_validate_credentials after insert or update of is_paper_trade, exchange on public.bots
+    for each row when (new.is_paper_trade is not true)
+    execute function private.validate_bot_credentials();
+
+-- Bots ------------------------------------------------------------------------------------------------------------------
+
+-- What the columns' types allow and no bot may have, whoever writes. NaN is greater than every number, so that it fails
+-- each upper bound. A new bot starts with its balance and without a past.
+create function private.prepare_bot() returns trigger
+language plpgsql
+set search_path = ''
+as $$
+declare
+    broken text := case
+        when btrim(new.name) = '' then 'name must not be empty'
+        when btrim(new.strategy) = '' then 'strategy must not be empty'
+        when new.trading_pair !~ '^[A-Z0-9]+/[A-Z0-9]+(:[A-Z0-9]+)?$' then 'trading_pair must look like BTC/USDT or BTC/USDT:USDT'
+        when not new.initial_balance between 0.00000001 and 999999999999.99999999 then 'initial_balance must be positive'
+        when not new.stake_amount between 0.00000001 and new.initial_balance
+            then 'stake_amount must be positive and at most initial_balance'
+        when new.max_open_trades is null or not new.max_open_trades between 1 and 1000
+            then 'max_open_trades must be from 1 to 1000'
+        when not new.stop_loss between 0.0001 and 100 then 'stop_loss must be above 0 and at most 100 percent'
+        when not new.take_profit between 0.0001 and 1000 then 'take_profit must be above 0 and at most 1000 percent'
+        when new.risk_percentage is null or not new.risk_percentage between 0.01 and 100
+            then 'risk_percentage must be above 0 and at most 100 percent'
+        when new.metadata is null or jsonb_typeof(new.metadata) <> 'object' then 'metadata must be an object'
+    end;
+begin
+    if broken is not null then
+        raise exception '%', broken using errcode = 'check_violation', constraint = 'bot_is_valid';
+    end if;
+    if tg_op = 'INSERT' then
+        new.current_balance := new.initial_balance;
+        new.total_trades := 0;
+        new.winning_trades := 0;
+        new.losing_trades := 0;
+        new.profit := 0;
+        new.profit_percentage := 0;
+        new.last_trade_at := null;
+    end if;
+    return new;
+end
+$$;
+revoke execute on function private.prepare_bot() from public, anon, authenticated, service_role;
+
+create trigger bots_prepare
+    before insert
+    or update of
+        name, strategy, trading_pair, initial_balance, stake_amount, max_open_trades, stop_loss, take_profit,
+        risk_percentage, metadata
+    on public.bots
+    for each row execute function private.prepare_bot();
+
+-- The audit trail. A deleted bot's row keeps no reference to it, else it would go with the bot; where the user himself is
+-- being deleted there is nobody left to keep it for.
+create function private.audit_bot() returns trigger
+language plpgsql
+security definer
+set search_path = ''
+as $$
+begin
+    if tg_op = 'INSERT' then
+        insert into public.logs (user_id, bot_id, log_level, message, context, source)
+        values (
+            new.user_id, new.id, 'info', 'Created bot',
+            jsonb_build_object(
+                'action', 'create-bot', 'exchange', new.exchange, 'trading_pair', new.trading_pair,
+                'is_paper_trade', new.is_paper_trade
+            ),
+            'api'
+        );
+    else
+        insert into public.logs (user_id, log_level, message, context, source)
+        select users.id, 'info', 'Deleted bot', jsonb_build_object('action', 'delete-bot', 'bot_id', old.id), 'api'
+        from public.users
+        where users.id = old.user_id;
+    end if;
+    return null;
+end
+$$;
+revoke execute on function private.audit_bot() from public, anon, authenticated, service_role;
+
+create trigger bots_audit after insert or delete on public.bots
+    for each row execute function private.audit_bot();
+
+-- Strategies ------------------------------------------------------------------------------------------------------------
+
+-- What was verified is the source; other source has to be verified anew.
+create function private.unverify_strategy() returns trigger
+language plpgsql
+set search_path = ''
+as $$
+begin
+    new.is_verified := false;
+    return new;
+end
+$$;
+revoke execute on function private.unverify_strategy() from public, anon, authenticated, service_role;
+
+create trigger strategies_unverify before update of content, parameters on public.strategies
+    for each row
+    when (new.content is distinct from old.content or new.parameters is distinct from old.parameters)
+    execute function private.unverify_strategy();
+
+-- Trades ----------------------------------------------------------------------------------------------------------------
+
+create function private.set_holding_duration() returns trigger
+language plpgsql
+set search_path = ''
+as $$
+begin
+    new.holding_duration := new.exit_time - new.entry_time;
+    return new;
+end
+$$;
+revoke execute on function private.set_holding_duration() from public, anon, authenticated, service_role;
+
+create trigger trades_set_holding_duration before insert or update of entry_time, exit_time on public.trades
+    for each row execute function private.set_holding_duration();
+
+-- What one statement on trades changed for a bot: counts and profit of its closed trades, and the latest activity (exit,
+-- else entry; cancelled trades are none) among the rows that came and among those that went.
+create type private.bot_difference as (
+    bot_id uuid,
+    total_trades bigint,
+    winning_trades bigint,
+    losing_trades bigint,
+    profit numeric,
+    activity_added timestamptz,
+    activity_removed timestamptz
+);
+
+-- Adds the difference, once per statement and bot, so that recording a trade costs the same with ten trades or ten
+-- million. A trade that broke even is neither won nor lost.
+create function private.update_bot_statistics() returns trigger
+language plpgsql
+security definer
+set search_path = ''
+as $$
+declare
+    differences private.bot_difference[] := '{}';
+begin
+    if tg_op in ('INSERT', 'UPDATE') then
+        differences := array(
+            select
+                row(
+                    added.bot_id,
+                    count(*) filter (where added.status = 'closed'),
+                    count(*) filter (where added.status = 'closed' and added.profit > 0),
+                    count(*) filter (where added.status = 'closed' and added.profit < 0),
+                    coalesce(sum(added.profit) filter (where added.status = 'closed'), 0),
+                    max(coalesce(added.exit_time, added.entry_time)) filter (where added.status <> 'cancelled'),
+                    null
+                )::private.bot_difference
+            from added
+            group by added.bot_id
+        );
+    end if;
+    if tg_op in ('UPDATE', 'DELETE') then
+        differences := differences || array(
+            select
+                row(
+                    removed.bot_id,
+                    -count(*) filter (where removed.status = 'closed'),
+                    -count(*) filter (where removed.status = 'closed' and removed.profit > 0),
+                    -count(*) filter (where removed.status = 'closed' and removed.profit < 0),
+                    -coalesce(sum(removed.profit) filter (where removed.status = 'closed'), 0),
+                    null,
+                    max(coalesce(removed.exit_time, removed.entry_time)) filter (where removed.status <> 'cancelled')
+                )::private.bot_difference
+            from removed
+            group by removed.bot_id
+        );
+    end if;
+
+    -- In the order of ids, so that two batches for the same bots wait for each other instead of blocking each other; and
+    -- before the update, so that its look at the trades that are left sees what the other has committed.
+    perform
+    from public.bots
+    where bots.id in (select difference.bot_id from unnest(differences) as difference)
+    order by bots.id
+    for no key update;
+
+    update public.bots
+    set
+        total_trades = bots.total_trades + change.total_trades,
+        winning_trades = bots.winning_trades + change.winning_trades,
+        losing_trades = bots.losing_trades + change.losing_trades,
+        profit = bots.profit + change.profit,
+        profit_percentage = coalesce(round((bots.profit + change.profit) / nullif(bots.initial_balance, 0) * 100, 4), 0),
+        current_balance = bots.initial_balance + bots.profit + change.profit,
+        last_trade_at = case
+            when
+                change.activity_removed >= bots.last_trade_at
+                and coalesce(change.activity_added < bots.last_trade_at, true)
+                then (
+                    select max(coalesce(trades.exit_time, trades.entry_time))
+                    from public.trades
+                    where trades.bot_id = bots.id and trades.status <> 'cancelled'
+                )
+            else greatest(bots.last_trade_at, change.activity_added)
+        end
+    from (
+        select
+            difference.bot_id,
+            sum(difference.total_trades)::integer as total_trades,
+            sum(difference.winning_trades)::integer as winning_trades,
+            sum(difference.losing_trades)::integer as losing_trades,
+            sum(difference.profit) as profit,
+            max(difference.activity_added) as activity_added,
+            max(difference.activity_removed) as activity_removed
+        from unnest(differences) as difference
+        group by difference.bot_id
+    ) as change
+    where
+        bots.id = change.bot_id
+        and (
+            (change.total_trades, change.winning_trades, change.losing_trades, change.profit) <> (0, 0, 0, 0)
+            or change.activity_added is distinct from change.activity_removed
+        );
+    return null;
+end
+$$;
+revoke execute on function private.update_bot_statistics() from public, anon, authenticated, service_role;
+
+create trigger trades_insert_update_bot_statistics after insert on public.trades
+    referencing new table as added
+    for each statement execute function private.update_bot_statistics();
+create trigger trades_update_update_bot_statistics after update on public.trades
+    referencing old table as removed new table as added
+    for each statement execute function private.update_bot_statistics();
+create trigger trades_delete_update_bot_statistics after delete on public.trades
+    referencing old table as removed
+    for each statement execute function private.update_bot_statistics();
+
+-- Figures and views -----------------------------------------------------------------------------------------------------
+
+-- Runs as the caller: under the policies another user's trades are not there. Money of different currencies is not added
+-- up: total_profit, best and worst trade are null unless all trades are in one; profit_by_currency has them all.
+create function public.get_user_trading_performance(user_uuid uuid, days_back integer default 30)
+returns table (
+    total_trades bigint,
+    winning_trades bigint,
+    losing_trades bigint,
+    win_rate_percentage numeric,
+    currency text,
+    total_profit numeric,
+    average_profit numeric,
+    best_trade numeric,
+    worst_trade numeric,
+    profit_factor numeric,
+    average_holding interval,
+    profit_by_currency jsonb
+)
+language sql
+stable
+set search_path = ''
+as $$
+    with closed as (
+        select
+            trades.profit,
+            trades.holding_duration,
+            -- BTC/USDT is settled in its quote, BTC/USDT:USDT in what follows the colon.
+            coalesce(
+                nullif(split_part(trades.trading_pair, ':', 2), ''),
+                split_part(trades.trading_pair, '/', 2)
+            ) as currency
+        from public.trades
+        where
+            trades.user_id = user_uuid
+            and trades.status = 'closed'
+            and trades.exit_time >= now() - make_interval(days => days_back)
+    ),
+
+    by_currency as (
+        select
+            closed.currency,
+            sum(closed.profit) as profit,
+            max(closed.profit) as best_trade,
+            min(closed.profit) as worst_trade,
+            sum(closed.profit) filter (where closed.profit > 0) as won,
+            -sum(closed.profit) filter (where closed.profit < 0) as lost
+        from closed
+        group by closed.currency
+    ),
+
+    counts as (
+        select
+            count(*) as total,
+            count(*) filter (where closed.profit > 0) as winning,
+            count(*) filter (where closed.profit < 0) as losing,
+            avg(closed.holding_duration) as average_holding
+        from closed
+    ),
+
+    -- One row only if there is exactly one currency.
+    single as (
+        select by_currency.* from by_currency where (select count(*) from by_currency) = 1
+    )
+
+    select
+        counts.total,
+        counts.winning,
+        counts.losing,
+        coalesce(round(counts.winning * 100.0 / nullif(counts.total, 0), 2), 0.00),
+        single.currency,
+        single.profit,
+        round(single.profit / nullif(counts.total, 0), 8),
+        single.best_trade,
+        single.worst_trade,
+        round(single.won / nullif(single.lost, 0), 4),
+        counts.average_holding,
+        coalesce((select jsonb_object_agg(by_currency.currency, by_currency.profit::text) from by_currency), '{}')
+    from counts
+    left join single on true
+$$;
+revoke execute on function public.get_user_trading_performance(uuid, integer)
+from public, anon, authenticated, service_role;
+grant execute on function public.get_user_trading_performance(uuid, integer) to authenticated;
+
+create view public.bot_performance_summary
+with (security_invoker = true)
+as
+select
+    bots.id,
+    bots.user_id,
+    bots.name,
+    bots.exchange,
+    bots.trading_pair,
+    bots.timeframe,
+    bots.strategy,
+    bots.status,
+    bots.initial_balance,
+    bots.current_balance,
+    bots.total_trades,
+    bots.winning_trades,
+    bots.losing_trades,
+    bots.profit,
+    bots.profit_percentage,
+    bots.max_open_trades,
+    bots.stake_amount,
+    bots.stop_loss,
+    bots.take_profit,
+    bots.risk_percentage,
+    bots.is_paper_trade,
+    bots.last_trade_at,
+    bots.error_message,
+    bots.metadata,
+    bots.created_at,
+    bots.updated_at,
+    case
+        when bots.total_trades > 0 then round(bots.winning_trades::decimal / bots.total_trades * 100, 2)
+        else 0
+    end as win_rate_percentage,
+    users.email as user_email,
+    users.full_name as user_name
+from public.bots
+inner join public.users on users.id = bots.user_id;
+comment on view public.bot_performance_summary is 'The caller''s bots with their win rate.';
+revoke all on table public.bot_performance_summary from public, anon, authenticated, service_role;
+grant select on table public.bot_performance_summary to authenticated;
+
+-- The view runs as the caller, who may read neither the author's profile nor his backtests: this tells the author's name and
+-- the averages of a strategy on offer, and of no other. The view refers to it without the caller being able to name it.
+create function private.marketplace_entry(strategy_id uuid)
+returns table (author_name varchar, avg_return_percentage numeric, backtest_count bigint)
+language sql
+stable
+security definer
+set search_path = ''
+as $$
+    select users.full_name, coalesce(backtests.average, 0), backtests.total
+    from public.strategies
+    inner join public.users on users.id = strategies.user_id
+    cross join lateral (
+        select avg(backtest_results.total_return_percentage) as average, count(*) as total
+        from public.backtest_results
+        where backtest_results.strategy_id = strategies.id
+    ) as backtests
+    where
+        strategies.id = marketplace_entry.strategy_id
+        and strategies.is_public = true
+        and strategies.strategy_type = 'marketplace'
+        and strategies.is_verified = true
+$$;
+revoke execute on function private.marketplace_entry(uuid) from public, anon, authenticated, service_role;
+grant execute on function private.marketplace_entry(uuid) to authenticated;
+
+create view public.strategy_marketplace
+with (security_invoker = true)
+as
+select
+    strategies.id,
+    strategies.user_id,
+    strategies.name,
+    strategies.description,
+    strategies.strategy_type,
+    strategies.content,
+    strategies.parameters,
+    strategies.performance,
+    strategies.is_public,
+    strategies.is_verified,
+    strategies.backtest_results,
+    strategies.tags,
+    strategies.category,
+    strategies.risk_level,
+    strategies.created_at,
+    strategies.updated_at,
+    entry.author_name,
+    entry.avg_return_percentage,
+    entry.backtest_count
+from public.strategies
+cross join lateral private.marketplace_entry(strategies.id) as entry
+where
+    strategies.is_public = true
+    and strategies.strategy_type = 'marketplace'
+    and strategies.is_verified = true;
+comment on view public.strategy_marketplace is 'Verified strategies on offer, with author and average return.';
+revoke all on table public.strategy_marketplace from public, anon, authenticated, service_role;
+grant select on table public.strategy_marketplace to authenticated;
+
+-- Realtime --------------------------------------------------------------------------------------------------------------
+
+do $$
+declare
+    published text;
+begin
+    if not exists (select from pg_publication where pubname = 'supabase_realtime') then
+        create publication supabase_realtime;
+    end if;
+    foreach published in array array['bots', 'trades', 'notifications'] loop
+        if not exists (
+            select from pg_publication_tables
+            where pubname = 'supabase_realtime' and schemaname = 'public' and tablename = published
+        ) then
+            execute format('alter publication supabase_realtime add table public.%I', published);
+        end if;
+    end loop;
+end
+$$;
