@@ -1,0 +1,164 @@
+//! The connection of one Lambda instance, and the two calls made over it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use deadpool_postgres::{Hook, HookError, Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tokio::time::timeout;
+use tokio_postgres::types::{ToSql, Type};
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+use crate::connect::Connector;
+use crate::{Address, Error, Reload};
+
+/// TCP, TLS, login, and a reload of the secret if that was refused.
+const CONNECT_LIMIT: Duration = Duration::from_secs(6);
+/// For the instance's one connection, should another request have it.
+const WAIT_LIMIT: Duration = Duration::from_secs(2);
+/// Above the role's `statement_timeout` of 8 s: reached only when the answer, or the network, is lost.
+const ANSWER_LIMIT: Duration = Duration::from_secs(10);
+/// How long a connection may have been idle, by the wall clock, before it is asked whether it lives. A frozen instance
+/// hears nothing of a server that went away, and its monotonic clock may have stood still.
+const TRUSTED_IDLE: Duration = Duration::from_secs(10);
+const IDLE_CHECK_LIMIT: Duration = Duration::from_millis(700);
+
+/// The claims of a verified access token, as JSON: on whose behalf a command runs.
+#[derive(Clone, Debug)]
+pub struct Claims(String);
+
+impl Claims {
+    /// `json` must come out of a token whose signature, issuer and expiry were checked; nothing is checked here.
+    pub fn of_verified_token(json: String) -> Self {
+        Self(json)
+    }
+}
+
+/// One connection, opened when first needed and again whenever it was lost.
+pub struct Db {
+    pool: Pool,
+    last_used: Arc<AtomicU64>,
+}
+
+impl Db {
+    /// Opens nothing yet: a database that is away does not keep an instance from starting.
+    ///
+    /// # Errors
+    ///
+    /// None of the network's; only a pool that cannot be built.
+    pub fn new(address: Address, tls: MakeRustlsConnect, reload: Option<Reload>) -> Result<Self, Error> {
+        let last_used = Arc::new(AtomicU64::new(0));
+        let manager = Manager::from_connect(
+            address.config.clone(),
+            Connector::new(address, tls, reload),
+            ManagerConfig {
+                recycling_method: RecyclingMethod::Fast,
+            },
+        );
+        let pool = Pool::builder(manager)
+            // Lambda gives an instance one request at a time.
+            .max_size(1)
+            .runtime(Runtime::Tokio1)
+            .create_timeout(Some(CONNECT_LIMIT))
+            .wait_timeout(Some(WAIT_LIMIT))
+            .pre_recycle(idle_check(last_used.clone()))
+            .build()
+            .map_err(|error| Error::Failed(error.to_string()))?;
+        Ok(Self { pool, last_used })
+    }
+
+    /// Opens the connection, so that the first request does not have to.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unavailable`]; the next call tries again.
+    pub async fn warm_up(&self) -> Result<(), Error> {
+        drop(self.pool.get().await?);
+        self.mark_used();
+        Ok(())
+    }
+
+    /// Calls `private.<function>(claims, input)`, which becomes the user and works under the policies. `O` names the outcomes.
+    ///
+    /// # Errors
+    ///
+    /// See [`Error`]; expected outcomes are values of `O`.
+    pub async fn command<I: Serialize, O: DeserializeOwned>(
+        &self,
+        claims: &Claims,
+        function: &'static str,
+        input: &I,
+    ) -> Result<O, Error> {
+        let statement = format!("select private.{function}($1::text::jsonb, $2::text::jsonb)::text");
+        let input = encode(input)?;
+        self.call(&statement, &[(&claims.0, Type::TEXT), (&input, Type::TEXT)])
+            .await
+    }
+
+    /// Calls `private.<function>(input)` for nobody in particular. `O` names the outcomes.
+    ///
+    /// # Errors
+    ///
+    /// See [`Error`]; expected outcomes are values of `O`.
+    pub async fn job<I: Serialize, O: DeserializeOwned>(&self, function: &'static str, input: &I) -> Result<O, Error> {
+        let statement = format!("select private.{function}($1::text::jsonb)::text");
+        let input = encode(input)?;
+        self.call(&statement, &[(&input, Type::TEXT)]).await
+    }
+
+    /// Sends the statement once. After that nothing is retried: a lost answer does not tell whether it took effect.
+    async fn call<O: DeserializeOwned>(
+        &self,
+        statement: &str,
+        parameters: &[(&(dyn ToSql + Sync), Type)],
+    ) -> Result<O, Error> {
+        // Lets the connection's task read what arrived while the instance was frozen, such as the server's farewell.
+        tokio::task::yield_now().await;
+        let connection = self.pool.get().await?;
+        let answered = timeout(ANSWER_LIMIT, connection.query_typed_one(statement, parameters)).await;
+        self.mark_used();
+        let Ok(answer) = answered else {
+            // An answer may still come: nobody may take it for his own.
+            drop(Object::take(connection));
+            return Err(Error::Unavailable(format!(
+                "no answer within {} s",
+                ANSWER_LIMIT.as_secs()
+            )));
+        };
+        let text: String = answer?.try_get(0)?;
+        serde_json::from_str(&text).map_err(|error| Error::Failed(format!("unexpected answer: {error}")))
+    }
+
+    fn mark_used(&self) {
+        self.last_used.store(wall_clock_seconds(), Ordering::Relaxed);
+    }
+}
+
+fn encode(input: &impl Serialize) -> Result<String, Error> {
+    serde_json::to_string(input).map_err(|error| Error::Failed(format!("input is not JSON: {error}")))
+}
+
+/// One more round trip after a pause, and none between requests that follow each other.
+fn idle_check(last_used: Arc<AtomicU64>) -> Hook {
+    Hook::async_fn(move |connection, _| {
+        let last_used = last_used.clone();
+        Box::pin(async move {
+            let idle = wall_clock_seconds().saturating_sub(last_used.load(Ordering::Relaxed));
+            if idle < TRUSTED_IDLE.as_secs() {
+                return Ok(());
+            }
+            match timeout(IDLE_CHECK_LIMIT, connection.check_connection()).await {
+                Ok(alive) => alive.map_err(HookError::Backend),
+                Err(_) => Err(HookError::message("no answer to the idle check")),
+            }
+        })
+    })
+}
+
+fn wall_clock_seconds() -> u64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| since.as_secs())
+}

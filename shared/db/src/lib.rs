@@ -1,0 +1,18 @@
+//! Calling the database: one command or job is one private function, called in one message, in one network round trip.
+//!
+//! ```text
+//! db.command(&claims, "create_bot", &new_bot)    select private.create_bot($1, $2)   as nofomo_api, which becomes the user
+//! db.job("expire_subscriptions", &batch)         select private.expire_subscriptions($1)             as nofomo_jobs
+//! ```
+//!
+//! Nothing is prepared by name and nothing is pipelined, so that a call means the same behind every pooler.
+
+mod address;
+mod call;
+mod connect;
+mod error;
+
+pub use address::{Address, AddressError};
+pub use call::{Claims, Db};
+pub use connect::{Reload, tls_connector};
+pub use error::Error;
