@@ -1,0 +1,159 @@
+//! The public keys of Supabase Auth: fetched, kept, and fetched again when a token names a key that is not among them.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use jsonwebtoken::jwk::{Jwk, PublicKeyUse};
+use jsonwebtoken::{Algorithm, DecodingKey};
+use rustls::{ClientConfig, RootCertStore};
+use serde::Deserialize;
+use serde_json::Value;
+use tokio::sync::Mutex;
+
+/// Supabase's own cache holds the set as long; a new key is published at least twice as long before it signs.
+const FRESH: Duration = Duration::from_secs(600);
+/// Between two fetches for a key id that a fresh set does not have: made-up ids must not flood Supabase.
+const COOLDOWN: Duration = Duration::from_secs(30);
+/// Between two fetches while the endpoint is away.
+const PAUSE: Duration = Duration::from_secs(2);
+/// How long the last good set serves while the endpoint is away.
+const STALE_LIMIT: Duration = Duration::from_secs(3600);
+const FETCH_LIMIT: Duration = Duration::from_secs(3);
+const SIZE_LIMIT: usize = 64 * 1024;
+
+pub(crate) type Key = (Algorithm, DecodingKey);
+
+pub(crate) struct Jwks {
+    url: String,
+    client: reqwest::Client,
+    keys: Mutex<Keys>,
+}
+
+#[derive(Default)]
+struct Keys {
+    by_id: HashMap<String, Arc<Key>>,
+    fetched_at: Option<SystemTime>,
+    missed_at: Option<SystemTime>,
+    failed_at: Option<SystemTime>,
+}
+
+pub(crate) enum Lookup {
+    Found(Arc<Key>),
+    Unknown,
+    /// No set, or one too old to trust, and none to be had.
+    Away(String),
+}
+
+impl Jwks {
+    pub(crate) fn new(url: String) -> Result<Self, reqwest::Error> {
+        // Mozilla's roots, compiled in: reading the system's costs more than the rest of a cold start.
+        let roots = RootCertStore {
+            roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
+        };
+        let mut builder = reqwest::Client::builder()
+            .redirect(reqwest::redirect::Policy::none())
+            .no_proxy()
+            .timeout(FETCH_LIMIT)
+            .user_agent("nofomo");
+        if let Ok(tls) = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+            .with_safe_default_protocol_versions()
+        {
+            builder = builder.tls_backend_preconfigured(tls.with_root_certificates(roots).with_no_client_auth());
+        }
+        Ok(Self {
+            url,
+            client: builder.build()?,
+            keys: Mutex::default(),
+        })
+    }
+
+    pub(crate) async fn find(&self, key_id: &str) -> Lookup {
+        let mut keys = self.keys.lock().await;
+        let is_fresh = keys.fetched_at.is_some_and(|at| age(at) < FRESH);
+        if let Some(key) = keys.by_id.get(key_id).filter(|_| is_fresh) {
+            return Lookup::Found(key.clone());
+        }
+        let is_due = match is_fresh {
+            true => keys.missed_at.is_none_or(|at| age(at) >= COOLDOWN),
+            false => keys.failed_at.is_none_or(|at| age(at) >= PAUSE),
+        };
+        let mut failure = None;
+        if is_due {
+            keys.missed_at = is_fresh.then(SystemTime::now);
+            failure = self.refresh(&mut keys).await.err();
+        }
+        let is_trusted = keys.fetched_at.is_some_and(|at| age(at) < STALE_LIMIT);
+        match keys.by_id.get(key_id) {
+            Some(key) if is_trusted => Lookup::Found(key.clone()),
+            None if is_trusted && failure.is_none() => Lookup::Unknown,
+            _ => Lookup::Away(failure.unwrap_or_else(|| "the keys could not be fetched a moment ago".into())),
+        }
+    }
+
+    /// At start-up, so that the first request does not wait for it. A failure is told again by the request that needs a key.
+    pub(crate) async fn warm_up(&self) -> Result<(), String> {
+        self.refresh(&mut *self.keys.lock().await).await
+    }
+
+    async fn refresh(&self, keys: &mut Keys) -> Result<(), String> {
+        match self.fetch().await {
+            Ok(by_id) => {
+                keys.by_id = by_id;
+                keys.fetched_at = Some(SystemTime::now());
+                keys.failed_at = None;
+                Ok(())
+            }
+            Err(cause) => {
+                tracing::warn!(cause, "Fetching the signing keys failed");
+                keys.failed_at = Some(SystemTime::now());
+                Err(cause)
+            }
+        }
+    }
+
+    async fn fetch(&self) -> Result<HashMap<String, Arc<Key>>, String> {
+        let mut response = self
+            .client
+            .get(&self.url)
+            .send()
+            .await
+            .and_then(reqwest::Response::error_for_status)
+            .map_err(|error| format!("{error:?}"))?;
+        let mut body = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(|error| format!("{error:?}"))? {
+            body.extend_from_slice(&chunk);
+            if body.len() > SIZE_LIMIT {
+                return Err(format!("more than {SIZE_LIMIT} bytes of keys"));
+            }
+        }
+        parse(&body)
+    }
+}
+
+/// Keys that sign tokens in a way we take; any other kind is passed over. The algorithm is the key's, never the token's.
+fn parse(body: &[u8]) -> Result<HashMap<String, Arc<Key>>, String> {
+    #[derive(Deserialize)]
+    struct KeySet {
+        keys: Vec<Value>,
+    }
+    let set: KeySet = serde_json::from_slice(body).map_err(|error| format!("not a key set: {error}"))?;
+    let usable = set.keys.into_iter().filter_map(|key| {
+        let key: Jwk = serde_json::from_value(key).ok()?;
+        if !matches!(key.common.public_key_use, None | Some(PublicKeyUse::Signature)) {
+            return None;
+        }
+        let algorithm = Algorithm::try_from(key.common.key_algorithm?).ok()?;
+        if !matches!(algorithm, Algorithm::ES256 | Algorithm::RS256) {
+            return None;
+        }
+        let decoding_key = DecodingKey::from_jwk(&key).ok()?;
+        Some((key.common.key_id?, Arc::new((algorithm, decoding_key))))
+    });
+    Ok(usable.collect())
+}
+
+/// By the wall clock: the monotonic one may stand still while an instance is frozen.
+fn age(since: SystemTime) -> Duration {
+    since.elapsed().unwrap_or_default()
+}

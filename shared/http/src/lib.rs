@@ -1,0 +1,29 @@
+//! The edge: from an API Gateway event to a verified user and checked fields, and from an outcome to an answer.
+//!
+//! A function's `main` is two lines:
+//!
+//! ```text
+//! let app = App::start("create-bot").await?;
+//! app.serve(create_bot::handle).await
+//! ```
+
+mod answer;
+mod app;
+mod fields;
+mod jwks;
+mod problem;
+mod request;
+mod secret;
+mod settings;
+mod user;
+
+pub use answer::Answer;
+pub use app::App;
+pub use fields::{Fields, decimal, flag, integer, object, one_of, text};
+pub use problem::{FieldError, Problem};
+pub use request::Request;
+pub use settings::SettingsError;
+pub use user::User;
+
+/// What a function's `main` returns.
+pub type Error = lambda_http::Error;

@@ -1,0 +1,213 @@
+//! What a caller gets when something did not go well: `application/problem+json` (RFC 9457), and what the log gets.
+
+use lambda_http::Body;
+use lambda_http::http::{HeaderValue, Response, StatusCode, header};
+use serde::Serialize;
+
+/// The caller's fault says what to change; ours says nothing, and its cause goes to the log.
+#[derive(Debug)]
+pub enum Problem {
+    /// The body is not JSON; says where it stops being so.
+    NotJson(String),
+    /// No token, or none that is valid; says which check it failed, not more.
+    Unauthenticated(&'static str),
+    Deactivated,
+    Forbidden(&'static str),
+    PlanLimit {
+        /// What there is too much of, in the plural.
+        things: &'static str,
+        limit: i64,
+        plan: String,
+    },
+    /// Not there, or not the caller's: which of the two is not told.
+    NotFound,
+    Conflict {
+        kind: &'static str,
+        detail: String,
+    },
+    TooLarge {
+        limit: usize,
+    },
+    NotJsonByType,
+    Invalid(Vec<FieldError>),
+    /// Something that we need is away for now; the caller may send the same again.
+    Unavailable(String),
+    Internal(String),
+}
+
+/// The members of RFC 9457, and ours.
+#[derive(Serialize)]
+struct Details<'a> {
+    r#type: String,
+    title: &'static str,
+    status: u16,
+    detail: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    limit: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    plan: Option<&'a str>,
+    #[serde(skip_serializing_if = "<[FieldError]>::is_empty")]
+    errors: &'a [FieldError],
+    request_id: &'a str,
+}
+
+/// What is wrong with one field of the body, or with a header.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+pub struct FieldError {
+    #[serde(flatten)]
+    place: Place,
+    detail: String,
+}
+
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Place {
+    /// RFC 6901; the empty pointer is the whole body.
+    Pointer(String),
+    Header(&'static str),
+}
+
+impl FieldError {
+    pub fn at(pointer: impl Into<String>, detail: impl Into<String>) -> Self {
+        Self {
+            place: Place::Pointer(pointer.into()),
+            detail: detail.into(),
+        }
+    }
+
+    pub fn header(name: &'static str, detail: impl Into<String>) -> Self {
+        Self {
+            place: Place::Header(name),
+            detail: detail.into(),
+        }
+    }
+
+    pub(crate) fn pointer(&self) -> Option<&str> {
+        match &self.place {
+            Place::Pointer(pointer) => Some(pointer),
+            Place::Header(_) => None,
+        }
+    }
+}
+
+impl From<nofomo_db::Error> for Problem {
+    fn from(error: nofomo_db::Error) -> Self {
+        match error {
+            nofomo_db::Error::Unavailable(cause) => Self::Unavailable(cause),
+            nofomo_db::Error::Deactivated => Self::Deactivated,
+            nofomo_db::Error::Unstorable(_) => Self::Invalid(vec![FieldError::at(
+                "",
+                "has a value that cannot be stored, such as a number out of range",
+            )]),
+            nofomo_db::Error::Failed(cause) => Self::Internal(cause),
+        }
+    }
+}
+
+impl Problem {
+    /// The last part of `type`, by which programs tell problems apart.
+    pub(crate) fn kind(&self) -> &'static str {
+        self.face().1
+    }
+
+    /// For the log alone.
+    pub(crate) fn cause(&self) -> Option<&str> {
+        match self {
+            Self::Unavailable(cause) | Self::Internal(cause) => Some(cause),
+            Self::NotJson(_)
+            | Self::Unauthenticated(_)
+            | Self::Deactivated
+            | Self::Forbidden(_)
+            | Self::PlanLimit { .. }
+            | Self::NotFound
+            | Self::Conflict { .. }
+            | Self::TooLarge { .. }
+            | Self::NotJsonByType
+            | Self::Invalid(_) => None,
+        }
+    }
+
+    fn face(&self) -> (StatusCode, &'static str, &'static str) {
+        match self {
+            Self::NotJson(_) => (StatusCode::BAD_REQUEST, "not-json", "The body is not JSON"),
+            Self::Unauthenticated(_) => (StatusCode::UNAUTHORIZED, "unauthenticated", "Not signed in"),
+            Self::Deactivated => (StatusCode::FORBIDDEN, "deactivated", "This account is deactivated"),
+            Self::Forbidden(_) => (StatusCode::FORBIDDEN, "forbidden", "Not allowed"),
+            Self::PlanLimit { .. } => (StatusCode::FORBIDDEN, "plan-limit", "The plan's limit is reached"),
+            Self::NotFound => (StatusCode::NOT_FOUND, "not-found", "Not found"),
+            Self::Conflict { kind, .. } => (StatusCode::CONFLICT, kind, "Not possible as things are"),
+            Self::TooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "too-large", "The body is too large"),
+            Self::NotJsonByType => (
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "unsupported-media-type",
+                "The body must be JSON by its type",
+            ),
+            Self::Invalid(_) => (StatusCode::UNPROCESSABLE_ENTITY, "invalid", "Some fields are not valid"),
+            Self::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, "unavailable", "Try again in a moment"),
+            Self::Internal(_) => (
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "internal",
+                "Something went wrong on our side",
+            ),
+        }
+    }
+
+    fn detail(&self) -> String {
+        match self {
+            Self::NotJson(detail) | Self::Conflict { detail, .. } => detail.clone(),
+            Self::Unauthenticated(detail) | Self::Forbidden(detail) => (*detail).into(),
+            Self::Deactivated => "Write to support to have it activated again.".into(),
+            Self::PlanLimit { things, limit, plan } => {
+                format!("The plan {plan} allows this many {things}: {limit}. Delete one or choose a larger plan.")
+            }
+            Self::NotFound => "There is no such thing, or it is not yours.".into(),
+            Self::TooLarge { limit } => format!("At most {limit} bytes are taken."),
+            Self::NotJsonByType => "Send `Content-Type: application/json`.".into(),
+            Self::Invalid(errors) => match errors.len() {
+                1 => "One field needs a change; see `errors`.".into(),
+                count => format!("{count} fields need a change; see `errors`."),
+            },
+            Self::Unavailable(_) => "Nothing is lost; sending the same request again is safe.".into(),
+            Self::Internal(_) => "It is logged under this request id.".into(),
+        }
+    }
+
+    pub(crate) fn into_response(self, request_id: &str) -> Response<Body> {
+        let (status, kind, title) = self.face();
+        let mut details = Details {
+            r#type: format!("https://nofomo.dev/problems/{kind}"),
+            title,
+            status: status.as_u16(),
+            detail: self.detail(),
+            limit: None,
+            plan: None,
+            errors: &[],
+            request_id,
+        };
+        match &self {
+            Self::Invalid(errors) => details.errors = errors,
+            Self::PlanLimit { limit, plan, .. } => {
+                details.limit = Some(*limit);
+                details.plan = Some(plan);
+            }
+            _ => {}
+        }
+        let mut response = Response::new(Body::Text(serde_json::to_string(&details).unwrap_or_default()));
+        *response.status_mut() = status;
+        let headers = response.headers_mut();
+        headers.insert(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("application/problem+json"),
+        );
+        match self {
+            Self::Unauthenticated(_) => {
+                headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+            }
+            Self::Unavailable(_) => {
+                headers.insert(header::RETRY_AFTER, HeaderValue::from_static("2"));
+            }
+            _ => {}
+        }
+        response
+    }
+}
