@@ -1,0 +1,9 @@
+//! `POST /bots`
+
+use nofomo_http::{App, Error};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    let app = App::start("create-bot").await?;
+    app.serve(create_bot::handle).await
+}
