@@ -48,11 +48,7 @@ pub async fn handle(app: &'static App, request: Request) -> Result<Answer, Probl
     match app.db.command(user.claims(), "create_bot", &new_bot).await? {
         Outcome::Created(bot) => Ok(Answer::created(location, bot)),
         Outcome::Known(bot) => Ok(Answer::known(location, bot)),
-        Outcome::PlanLimit { limit, plan } => Err(Problem::PlanLimit {
-            things: "bots",
-            limit,
-            plan,
-        }),
+        Outcome::PlanLimit { limit, plan } => Err(Problem::PlanLimit { things: "bots", limit, plan }),
         Outcome::CredentialsMissing { exchange } => Err(Problem::Conflict {
             kind: "credentials-missing",
             detail: format!("Live trading needs API keys: save them for {exchange} first, or trade on paper."),
@@ -77,9 +73,7 @@ fn parse(id: Uuid, mut fields: Fields<'_>) -> Result<NewBot, Problem> {
         max_open_trades: fields.optional("max_open_trades", integer(1..=1000)).unwrap_or(1),
         stop_loss: fields.optional("stop_loss", decimal(dec!(100), 4)),
         take_profit: fields.optional("take_profit", decimal(dec!(1000), 4)),
-        risk_percentage: fields
-            .optional("risk_percentage", decimal(dec!(100), 2))
-            .unwrap_or(dec!(2)),
+        risk_percentage: fields.optional("risk_percentage", decimal(dec!(100), 2)).unwrap_or(dec!(2)),
         is_paper_trade: fields.optional("is_paper_trade", flag).unwrap_or(true),
         metadata: fields.optional("metadata", object),
     };
@@ -95,15 +89,9 @@ fn parse(id: Uuid, mut fields: Fields<'_>) -> Result<NewBot, Problem> {
 /// As freqtrade writes it: base and quote, and for futures the settlement currency.
 fn trading_pair(value: &RawValue) -> Result<String, String> {
     let pair = text(1..=50)(value)?;
-    let is_currency = |code: &str| {
-        !code.is_empty()
-            && code
-                .bytes()
-                .all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit())
-    };
-    let (market, settlement) = pair
-        .split_once(':')
-        .map_or((pair.as_str(), None), |(m, s)| (m, Some(s)));
+    let is_currency =
+        |code: &str| !code.is_empty() && code.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit());
+    let (market, settlement) = pair.split_once(':').map_or((pair.as_str(), None), |(m, s)| (m, Some(s)));
     match market.split_once('/') {
         Some((base, quote)) if is_currency(base) && is_currency(quote) && settlement.is_none_or(is_currency) => {
             Ok(pair)

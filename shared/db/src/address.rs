@@ -1,9 +1,12 @@
 //! Where the database is, and whether the way there is encrypted.
 
+use std::fmt;
+use std::net::IpAddr;
+use std::str::FromStr;
 use std::time::Duration;
 
-use tokio_postgres::Config;
 use tokio_postgres::config::{Host, SslMode};
+use tokio_postgres::{Config, Error};
 
 /// A `postgres://` URL, read once. TLS with a checked certificate is the rule; `sslmode=disable` is taken for this machine
 /// only.
@@ -22,28 +25,32 @@ pub enum AddressError {
     Certificate(String),
 }
 
-impl std::str::FromStr for Address {
+impl FromStr for Address {
     type Err = AddressError;
 
     fn from_str(url: &str) -> Result<Self, AddressError> {
-        let mut config: Config = without_verify_modes(url)
-            .parse()
-            .map_err(|error: tokio_postgres::Error| {
-                let cause = std::error::Error::source(&error).map_or_else(|| error.to_string(), ToString::to_string);
-                AddressError::Malformed(cause)
-            })?;
+        if !url.starts_with("postgres://") && !url.starts_with("postgresql://") {
+            return Err(AddressError::Malformed("it does not start with postgres://".into()));
+        }
+        // tokio-postgres knows three of libpq's six modes, and its default falls back to plaintext in silence.
+        let (place, parameters) = url.split_once('?').unwrap_or((url, ""));
+        let (modes, others): (Vec<_>, Vec<_>) =
+            parameters.split('&').filter(|pair| !pair.is_empty()).partition(|pair| pair.starts_with("sslmode="));
+        let mut config: Config = format!("{place}?{}", others.join("&")).parse().map_err(|error: Error| {
+            // The source says what is wrong; neither repeats the URL, which has a password.
+            let cause = std::error::Error::source(&error).map_or_else(|| error.to_string(), ToString::to_string);
+            AddressError::Malformed(cause)
+        })?;
         if config.get_hosts().is_empty() {
             return Err(AddressError::Malformed("it names no host".into()));
         }
-        match config.get_ssl_mode() {
-            SslMode::Disable if config.get_hosts().iter().all(is_this_machine) => {}
-            SslMode::Disable => return Err(AddressError::PlaintextToElsewhere),
-            // `prefer`, the default, would fall back to plaintext in silence.
-            _ => {
-                config.ssl_mode(SslMode::Require);
-            }
-        }
+        let mode = match modes.last().copied() {
+            Some("sslmode=disable") if is_this_machine(&config) => SslMode::Disable,
+            Some("sslmode=disable") => return Err(AddressError::PlaintextToElsewhere),
+            _ => SslMode::Require,
+        };
         config
+            .ssl_mode(mode)
             .connect_timeout(Duration::from_secs(3))
             .tcp_user_timeout(Duration::from_secs(5))
             .keepalives_idle(Duration::from_secs(30));
@@ -57,22 +64,26 @@ impl Address {
     }
 }
 
-/// libpq's `verify-ca` and `verify-full` are unknown to tokio-postgres; what they ask for is always done here.
-fn without_verify_modes(url: &str) -> String {
-    url.replace("sslmode=verify-full", "sslmode=require")
-        .replace("sslmode=verify-ca", "sslmode=require")
+/// Host, port, database and user: without the password, for people.
+impl fmt::Display for Address {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let host = match self.config.get_hosts().first() {
+            Some(Host::Tcp(name)) => name.as_str(),
+            Some(Host::Unix(_)) | None => "this machine",
+        };
+        let port = self.config.get_ports().first().copied().unwrap_or(5432);
+        let user = self.config.get_user().unwrap_or("the current user");
+        write!(formatter, "{host}:{port}/{} as {user}", self.config.get_dbname().unwrap_or(user))
+    }
 }
 
-fn is_this_machine(host: &Host) -> bool {
-    match host {
-        Host::Tcp(name) => {
-            name == "localhost"
-                || name
-                    .parse()
-                    .is_ok_and(|address: std::net::IpAddr| address.is_loopback())
-        }
+/// An address given beside the host is the one that is dialled, so both count.
+fn is_this_machine(config: &Config) -> bool {
+    let hosts_are = config.get_hosts().iter().all(|host| match host {
+        Host::Tcp(name) => name == "localhost" || name.parse().is_ok_and(|address: IpAddr| address.is_loopback()),
         Host::Unix(_) => true,
-    }
+    });
+    hosts_are && config.get_hostaddrs().iter().all(IpAddr::is_loopback)
 }
 
 #[cfg(test)]
@@ -81,22 +92,16 @@ mod tests {
 
     #[test]
     fn tls_is_required_whatever_the_url_says() {
-        for mode in [
-            "",
-            "?sslmode=prefer",
-            "?sslmode=require",
-            "?sslmode=verify-ca",
-            "?sslmode=verify-full",
-        ] {
-            let address: Address = format!("postgres://a:b@db.example.test:6543/postgres{mode}")
-                .parse()
-                .unwrap();
+        for mode in ["", "?sslmode=prefer", "?sslmode=verify-full&application_name=x", "?sslmode=other"] {
+            let address: Address = format!("postgres://a:b@db.example.test:6543/postgres{mode}").parse().unwrap();
             assert_eq!(address.config.get_ssl_mode(), SslMode::Require, "{mode}");
         }
     }
 
     #[test]
     fn plaintext_is_for_this_machine_only() {
+        let by_number = "postgres://a:b@localhost:5432/x?hostaddr=192.0.2.1&sslmode=disable".parse::<Address>();
+        assert!(matches!(by_number, Err(AddressError::PlaintextToElsewhere)));
         for host in ["127.0.0.1", "localhost", "[::1]"] {
             let address: Address = format!("postgres://a:b@{host}:5432/x?sslmode=disable").parse().unwrap();
             assert!(address.is_plaintext(), "{host}");
@@ -108,20 +113,16 @@ mod tests {
     }
 
     #[test]
-    fn a_malformed_url_says_what_is_wrong_with_it() {
-        assert!(
-            "postgres://a:b@h:notaport/x"
-                .parse::<Address>()
-                .unwrap_err()
-                .to_string()
-                .contains("port")
-        );
-        assert!(
-            "dbname=x"
-                .parse::<Address>()
-                .unwrap_err()
-                .to_string()
-                .contains("no host")
-        );
+    fn a_malformed_url_says_what_is_wrong_with_it_and_not_what_its_password_is() {
+        for (url, reason) in [
+            ("postgres://a:secret@h:notaport/x", "port"),
+            ("postgres:///x", "no host"),
+            ("postgres://a:secret@h/x?unknown=secret", "unknown option"),
+            ("host=h password=secret", "does not start with postgres://"),
+        ] {
+            let error = url.parse::<Address>().unwrap_err().to_string();
+            assert!(error.contains(reason), "{error}");
+            assert!(!error.contains("secret"), "{error}");
+        }
     }
 }

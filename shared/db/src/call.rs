@@ -53,9 +53,7 @@ impl Db {
         let manager = Manager::from_connect(
             address.config.clone(),
             Connector::new(address, tls, reload),
-            ManagerConfig {
-                recycling_method: RecyclingMethod::Fast,
-            },
+            ManagerConfig { recycling_method: RecyclingMethod::Fast },
         );
         let pool = Pool::builder(manager)
             // Lambda gives an instance one request at a time.
@@ -93,8 +91,7 @@ impl Db {
     ) -> Result<O, Error> {
         let statement = format!("select private.{function}($1::text::jsonb, $2::text::jsonb)::text");
         let input = encode(input)?;
-        self.call(&statement, &[(&claims.0, Type::TEXT), (&input, Type::TEXT)])
-            .await
+        self.call(&statement, &[(&claims.0, Type::TEXT), (&input, Type::TEXT)]).await
     }
 
     /// Calls `private.<function>(input)` for nobody in particular. `O` names the outcomes.
@@ -122,10 +119,7 @@ impl Db {
         let Ok(answer) = answered else {
             // An answer may still come: nobody may take it for his own.
             drop(Object::take(connection));
-            return Err(Error::Unavailable(format!(
-                "no answer within {} s",
-                ANSWER_LIMIT.as_secs()
-            )));
+            return Err(Error::Unavailable(format!("no answer within {} s", ANSWER_LIMIT.as_secs())));
         };
         let text: String = answer?.try_get(0)?;
         serde_json::from_str(&text).map_err(|error| Error::Failed(format!("unexpected answer: {error}")))
@@ -158,7 +152,5 @@ fn idle_check(last_used: Arc<AtomicU64>) -> Hook {
 }
 
 fn wall_clock_seconds() -> u64 {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |since| since.as_secs())
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }

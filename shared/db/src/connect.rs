@@ -18,10 +18,8 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 use crate::{Address, AddressError};
 
 /// Supabase signs its databases' certificates with its own root, which no public list has; there are two, of one name.
-const SUPABASE_ROOTS: [&[u8]; 2] = [
-    include_bytes!("../certificates/prod-ca-2021.crt"),
-    include_bytes!("../certificates/prod-ca-2025.crt"),
-];
+const SUPABASE_ROOTS: [&[u8]; 2] =
+    [include_bytes!("../certificates/prod-ca-2021.crt"), include_bytes!("../certificates/prod-ca-2025.crt")];
 
 /// Asks for the address once more, after the database refused the password: it may have been rotated.
 pub type Reload = Box<dyn Fn() -> Pin<Box<dyn Future<Output = Option<Address>> + Send>> + Send + Sync>;
@@ -34,11 +32,7 @@ pub(crate) struct Connector {
 
 impl Connector {
     pub(crate) fn new(address: Address, tls: MakeRustlsConnect, reload: Option<Reload>) -> Self {
-        Self {
-            address: Mutex::new(address),
-            tls,
-            reload,
-        }
+        Self { address: Mutex::new(address), tls, reload }
     }
 
     async fn open(&self) -> Result<(Client, JoinHandle<()>), Error> {
@@ -66,7 +60,12 @@ impl Connect for Connector {
     }
 }
 
-async fn connect(address: &Address, tls: MakeRustlsConnect) -> Result<(Client, JoinHandle<()>), Error> {
+/// One connection by itself, for tools; functions have [`Db`](crate::Db).
+///
+/// # Errors
+///
+/// Whatever kept us from it.
+pub async fn connect(address: &Address, tls: MakeRustlsConnect) -> Result<(Client, JoinHandle<()>), Error> {
     if address.is_plaintext() {
         let (client, connection) = address.config.connect(NoTls).await?;
         Ok((client, tokio::spawn(async move { log_end(connection.await) })))
@@ -89,9 +88,7 @@ pub fn tls_connector(other_roots: Option<&str>) -> Result<MakeRustlsConnect, Add
     let pem = SUPABASE_ROOTS.into_iter().chain(other_roots.map(str::as_bytes));
     for certificate in pem.flat_map(CertificateDer::pem_slice_iter) {
         let certificate = certificate.map_err(|error| AddressError::Certificate(error.to_string()))?;
-        roots
-            .add(certificate)
-            .map_err(|error| AddressError::Certificate(error.to_string()))?;
+        roots.add(certificate).map_err(|error| AddressError::Certificate(error.to_string()))?;
     }
     let config = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
         .with_safe_default_protocol_versions()

@@ -14,5 +14,5 @@ mod error;
 
 pub use address::{Address, AddressError};
 pub use call::{Claims, Db};
-pub use connect::{Reload, tls_connector};
+pub use connect::{Reload, connect, tls_connector};
 pub use error::Error;

@@ -36,9 +36,7 @@ impl App {
     /// What is missing or malformed among the settings.
     pub async fn start(name: &'static str) -> Result<Self, Error> {
         log_as_json();
-        let app = Self::configured(name)
-            .await
-            .inspect_err(|cause| error!(function = name, %cause, "Not started"))?;
+        let app = Self::configured(name).await.inspect_err(|cause| error!(function = name, %cause, "Not started"))?;
         let ready = async { tokio::join!(app.db.warm_up(), app.verifier.warm_up()) };
         match timeout(WARM_UP_LIMIT, ready).await {
             Ok((database, _)) => {
@@ -46,10 +44,7 @@ impl App {
                     warn!(function = name, %cause, "Started without a database");
                 }
             }
-            Err(_) => warn!(
-                function = name,
-                "Started before the database or the signing keys answered"
-            ),
+            Err(_) => warn!(function = name, "Started before the database or the signing keys answered"),
         }
         Ok(app)
     }
@@ -140,16 +135,9 @@ impl App {
                     "{route} {status}"
                 );
             }
-            None => info!(
-                function,
-                request_id,
-                route,
-                user_id,
-                status,
-                outcome = kind,
-                duration_ms,
-                "{route} {status}"
-            ),
+            None => {
+                info!(function, request_id, route, user_id, status, outcome = kind, duration_ms, "{route} {status}")
+            }
         }
         response
     }

@@ -22,10 +22,7 @@ impl<'a> Fields<'a> {
     pub(crate) fn of(body: &'a RawValue) -> Result<Self, Problem> {
         let mut json = serde_json::Deserializer::from_str(body.get());
         match json.deserialize_map(Members) {
-            Ok(rest) => Ok(Self {
-                rest,
-                errors: Vec::new(),
-            }),
+            Ok(rest) => Ok(Self { rest, errors: Vec::new() }),
             Err(_) => Err(Problem::Invalid(vec![FieldError::at("", "must be a JSON object")])),
         }
     }
@@ -69,11 +66,7 @@ impl<'a> Fields<'a> {
         for (name, _) in std::mem::take(&mut self.rest) {
             self.wrong(&name, "is not a known field");
         }
-        if self.errors.is_empty() {
-            Ok(value)
-        } else {
-            Err(Problem::Invalid(self.errors))
-        }
+        if self.errors.is_empty() { Ok(value) } else { Err(Problem::Invalid(self.errors)) }
     }
 
     fn take(&mut self, name: &str) -> Option<&'a RawValue> {
@@ -149,11 +142,7 @@ pub fn text(length: RangeInclusive<usize>) -> impl Fn(&RawValue) -> Result<Strin
 pub fn one_of(words: &'static [&'static str]) -> impl Fn(&RawValue) -> Result<&'static str, String> {
     move |value| {
         let text: String = typed(value, "must be text")?;
-        words
-            .iter()
-            .copied()
-            .find(|word| *word == text)
-            .ok_or_else(|| format!("must be one of {}", words.join(", ")))
+        words.iter().copied().find(|word| *word == text).ok_or_else(|| format!("must be one of {}", words.join(", ")))
     }
 }
 
@@ -180,11 +169,7 @@ pub fn decimal(max: Decimal, scale: u32) -> impl Fn(&RawValue) -> Result<Decimal
         };
         let range = || format!("must be above 0 and at most {max}, with at most {scale} digits after the point");
         let number = parsed.map_err(|_| range())?.normalize();
-        if number > Decimal::ZERO && number <= max && number.scale() <= scale {
-            Ok(number)
-        } else {
-            Err(range())
-        }
+        if number > Decimal::ZERO && number <= max && number.scale() <= scale { Ok(number) } else { Err(range()) }
     }
 }
 
@@ -193,11 +178,7 @@ pub fn integer(range: RangeInclusive<i32>) -> impl Fn(&RawValue) -> Result<i32, 
     move |value| {
         let wrong = || format!("must be a whole number from {} to {}", range.start(), range.end());
         let number: i32 = typed(value, &wrong())?;
-        if range.contains(&number) {
-            Ok(number)
-        } else {
-            Err(wrong())
-        }
+        if range.contains(&number) { Ok(number) } else { Err(wrong()) }
     }
 }
 
@@ -222,9 +203,7 @@ fn has_nul(value: &Value) -> bool {
     match value {
         Value::String(text) => text.contains('\0'),
         Value::Array(items) => items.iter().any(has_nul),
-        Value::Object(members) => members
-            .iter()
-            .any(|(name, member)| name.contains('\0') || has_nul(member)),
+        Value::Object(members) => members.iter().any(|(name, member)| name.contains('\0') || has_nul(member)),
         Value::Null | Value::Bool(_) | Value::Number(_) => false,
     }
 }
@@ -259,25 +238,15 @@ mod tests {
         fields.required("size", decimal(dec!(10), 2));
         fields.optional("on", flag);
         fields.required("pair", text(1..=3));
-        let pointers: Vec<Value> = errors(fields.finish(()).unwrap_err())
-            .as_array()
-            .unwrap()
-            .iter()
-            .map(|e| e["pointer"].clone())
-            .collect();
-        assert_eq!(
-            json!(pointers),
-            json!(["/name", "/size", "/on", "/on", "/pair", "/nmae"])
-        );
+        let pointers: Vec<Value> =
+            errors(fields.finish(()).unwrap_err()).as_array().unwrap().iter().map(|e| e["pointer"].clone()).collect();
+        assert_eq!(json!(pointers), json!(["/name", "/size", "/on", "/on", "/pair", "/nmae"]));
     }
 
     #[test]
     fn a_rule_between_fields_is_judged_only_where_they_are_right_in_themselves() {
         for (body, expected) in [
-            (
-                r#"{"a": "1", "b": "2"}"#,
-                json!([{"pointer": "/a", "detail": "must be at least b"}]),
-            ),
+            (r#"{"a": "1", "b": "2"}"#, json!([{"pointer": "/a", "detail": "must be at least b"}])),
             (
                 r#"{"a": "1", "b": "x"}"#,
                 json!([{"pointer": "/b", "detail": "must be a decimal number, such as \"12.5\""}]),
@@ -344,17 +313,9 @@ mod tests {
     fn text_is_counted_in_characters_and_has_no_control_characters() {
         let parse = text(1..=3);
         assert_eq!(parse(&raw(r#""🤖🤖🤖""#)), Ok("🤖🤖🤖".into()));
-        for json in [
-            r#""""#,
-            r#""    ""#,
-            r#""  ""#,
-            r#""a\u0000""#,
-            r#""a\n""#,
-            r#""\u0085""#,
-            r#""\ud800""#,
-            "1",
-            "null",
-        ] {
+        for json in
+            [r#""""#, r#""    ""#, r#""  ""#, r#""a\u0000""#, r#""a\n""#, r#""\u0085""#, r#""\ud800""#, "1", "null"]
+        {
             assert!(parse(&raw(json)).is_err(), "{json}");
         }
     }
@@ -363,14 +324,7 @@ mod tests {
     fn an_object_that_postgres_cannot_hold_is_refused() {
         assert!(object(&raw(r#"{"a": {"b": [1, "x"]}}"#)).is_ok());
         let deep = format!(r#"{{"a": {}{}}}"#, "[".repeat(200), "]".repeat(200));
-        for json in [
-            r#"{"a": {"b": ["\u0000"]}}"#,
-            r#"{"\u0000": 1}"#,
-            "[]",
-            "\"x\"",
-            r#"{"a": 1e400}"#,
-            &deep,
-        ] {
+        for json in [r#"{"a": {"b": ["\u0000"]}}"#, r#"{"\u0000": 1}"#, "[]", "\"x\"", r#"{"a": 1e400}"#, &deep] {
             assert!(object(&raw(json)).is_err(), "{json}");
         }
     }

@@ -48,9 +48,7 @@ pub(crate) enum Lookup {
 impl Jwks {
     pub(crate) fn new(url: String) -> Result<Self, reqwest::Error> {
         // Mozilla's roots, compiled in: reading the system's costs more than the rest of a cold start.
-        let roots = RootCertStore {
-            roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
-        };
+        let roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
         let mut builder = reqwest::Client::builder()
             .redirect(reqwest::redirect::Policy::none())
             .no_proxy()
@@ -61,11 +59,7 @@ impl Jwks {
         {
             builder = builder.tls_backend_preconfigured(tls.with_root_certificates(roots).with_no_client_auth());
         }
-        Ok(Self {
-            url,
-            client: builder.build()?,
-            keys: Mutex::default(),
-        })
+        Ok(Self { url, client: builder.build()?, keys: Mutex::default() })
     }
 
     pub(crate) async fn find(&self, key_id: &str) -> Lookup {

@@ -69,17 +69,11 @@ enum Place {
 
 impl FieldError {
     pub fn at(pointer: impl Into<String>, detail: impl Into<String>) -> Self {
-        Self {
-            place: Place::Pointer(pointer.into()),
-            detail: detail.into(),
-        }
+        Self { place: Place::Pointer(pointer.into()), detail: detail.into() }
     }
 
     pub fn header(name: &'static str, detail: impl Into<String>) -> Self {
-        Self {
-            place: Place::Header(name),
-            detail: detail.into(),
-        }
+        Self { place: Place::Header(name), detail: detail.into() }
     }
 
     pub(crate) fn pointer(&self) -> Option<&str> {
@@ -137,18 +131,12 @@ impl Problem {
             Self::NotFound => (StatusCode::NOT_FOUND, "not-found", "Not found"),
             Self::Conflict { kind, .. } => (StatusCode::CONFLICT, kind, "Not possible as things are"),
             Self::TooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "too-large", "The body is too large"),
-            Self::NotJsonByType => (
-                StatusCode::UNSUPPORTED_MEDIA_TYPE,
-                "unsupported-media-type",
-                "The body must be JSON by its type",
-            ),
+            Self::NotJsonByType => {
+                (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", "The body must be JSON by its type")
+            }
             Self::Invalid(_) => (StatusCode::UNPROCESSABLE_ENTITY, "invalid", "Some fields are not valid"),
             Self::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, "unavailable", "Try again in a moment"),
-            Self::Internal(_) => (
-                StatusCode::INTERNAL_SERVER_ERROR,
-                "internal",
-                "Something went wrong on our side",
-            ),
+            Self::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, "internal", "Something went wrong on our side"),
         }
     }
 
@@ -195,10 +183,7 @@ impl Problem {
         let mut response = Response::new(Body::Text(serde_json::to_string(&details).unwrap_or_default()));
         *response.status_mut() = status;
         let headers = response.headers_mut();
-        headers.insert(
-            header::CONTENT_TYPE,
-            HeaderValue::from_static("application/problem+json"),
-        );
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         match self {
             Self::Unauthenticated(_) => {
                 headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));

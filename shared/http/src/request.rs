@@ -33,16 +33,11 @@ impl Request {
             _ => (None, None),
         };
         let about = About {
-            id: id
-                .or_else(|| event.lambda_context_ref().map(|context| context.request_id.clone()))
-                .unwrap_or_default(),
+            id: id.or_else(|| event.lambda_context_ref().map(|context| context.request_id.clone())).unwrap_or_default(),
             route: route.unwrap_or_default(),
             user_id: OnceLock::new(),
         };
-        Self {
-            event,
-            about: Arc::new(about),
-        }
+        Self { event, about: Arc::new(about) }
     }
 
     /// The token of `Authorization: Bearer …`.
@@ -62,15 +57,8 @@ impl Request {
     }
 
     fn json(&self) -> Result<&RawValue, Problem> {
-        let declared = self
-            .event
-            .headers()
-            .get(header::CONTENT_TYPE)
-            .and_then(|value| value.to_str().ok());
-        let essence = declared
-            .and_then(|value| value.split(';').next())
-            .unwrap_or_default()
-            .trim();
+        let declared = self.event.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        let essence = declared.and_then(|value| value.split(';').next()).unwrap_or_default().trim();
         if !essence.eq_ignore_ascii_case("application/json") {
             return Err(Problem::NotJsonByType);
         }

@@ -36,10 +36,7 @@ impl Secret {
             .with_trust_store(TrustStore::empty().with_pem_certificate(AMAZON_ROOTS))
             .build()
             .map_err(|error| error.to_string())?;
-        let http = Builder::new()
-            .tls_provider(Provider::Rustls(CryptoMode::Ring))
-            .tls_context(tls)
-            .build_https();
+        let http = Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).tls_context(tls).build_https();
         let credentials = Credentials::new(
             identity.access_key_id,
             identity.secret_access_key,
@@ -61,10 +58,7 @@ impl Secret {
         if let Some(endpoint) = identity.endpoint {
             config = config.endpoint_url(endpoint);
         }
-        Ok(Self {
-            id,
-            client: Client::from_conf(config.build()),
-        })
+        Ok(Self { id, client: Client::from_conf(config.build()) })
     }
 
     pub(crate) async fn load(&self) -> Result<BTreeMap<String, String>, String> {
@@ -77,12 +71,7 @@ impl Secret {
             .map_err(|error| DisplayErrorContext(error).to_string())?;
         let text = answer.secret_string().ok_or("it holds no text")?;
         // The error could quote the secret: only where it went wrong is told.
-        serde_json::from_str(text).map_err(|error| {
-            format!(
-                "not a JSON object of strings (line {}, column {})",
-                error.line(),
-                error.column()
-            )
-        })
+        serde_json::from_str(text)
+            .map_err(|error| format!("not a JSON object of strings (line {}, column {})", error.line(), error.column()))
     }
 }

@@ -36,10 +36,7 @@ impl Settings {
     pub(crate) async fn load() -> Result<Self, SettingsError> {
         let secret = secret()?;
         let supplied = match &secret {
-            Some((id, secret)) => secret
-                .load()
-                .await
-                .map_err(|cause| SettingsError::Secret(id.clone(), cause))?,
+            Some((id, secret)) => secret.load().await.map_err(|cause| SettingsError::Secret(id.clone(), cause))?,
             None => BTreeMap::new(),
         };
         let setting = |name: &str| environment(name).or_else(|| supplied.get(name).cloned());
@@ -71,10 +68,7 @@ impl Settings {
         Some(Box::new(move || {
             let secret = secret.clone();
             Box::pin(async move {
-                let supplied = secret
-                    .load()
-                    .await
-                    .inspect_err(|cause| tracing::error!(cause, "Secret not loaded"));
+                let supplied = secret.load().await.inspect_err(|cause| tracing::error!(cause, "Secret not loaded"));
                 supplied.ok()?.get("DATABASE_URL")?.parse().ok()
             })
         }))
@@ -82,8 +76,7 @@ impl Settings {
 }
 
 fn address(url: &str) -> Result<Address, SettingsError> {
-    url.parse()
-        .map_err(|error: nofomo_db::AddressError| SettingsError::Invalid("DATABASE_URL", error.to_string()))
+    url.parse().map_err(|error: nofomo_db::AddressError| SettingsError::Invalid("DATABASE_URL", error.to_string()))
 }
 
 fn secret() -> Result<Option<(String, Secret)>, SettingsError> {

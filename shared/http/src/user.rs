@@ -84,10 +84,7 @@ impl Verifier {
             return Ok(user);
         }
         let user = Arc::new(self.check(token).await?);
-        self.verified
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .put(hash, user.clone());
+        self.verified.lock().unwrap_or_else(PoisonError::into_inner).put(hash, user.clone());
         Ok(user)
     }
 
@@ -125,9 +122,7 @@ impl Verifier {
         let access: AccessToken = serde_json::from_value(payload).map_err(|_| INVALID)?;
         if access.role.as_deref() != Some("authenticated")
             || access.session_id.is_none()
-            || access
-                .iat
-                .is_some_and(|issued_at| issued_at > Utc::now().timestamp() + LEEWAY_SECONDS)
+            || access.iat.is_some_and(|issued_at| issued_at > Utc::now().timestamp() + LEEWAY_SECONDS)
         {
             return Err(INVALID);
         }
@@ -137,11 +132,7 @@ impl Verifier {
         if access.client_id.is_some() {
             return Err(Problem::Forbidden("Tokens of other applications are not taken."));
         }
-        Ok(User {
-            id: access.sub,
-            claims: Claims::of_verified_token(claims),
-            expires_at: access.exp,
-        })
+        Ok(User { id: access.sub, claims: Claims::of_verified_token(claims), expires_at: access.exp })
     }
 
     fn decode(&self, token: &str, algorithm: Algorithm, key: &DecodingKey) -> jsonwebtoken::errors::Result<Value> {

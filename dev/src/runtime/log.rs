@@ -1,0 +1,67 @@
+//! Where the functions' lines go, and how they look to somebody who reads along.
+
+use std::{
+    io::{self, Write},
+    sync::{Arc, mpsc},
+    thread,
+};
+
+use serde_json::{Map, Value};
+
+/// Takes a function's name and one line that it wrote.
+pub type Log = Arc<dyn Fn(&str, &str) + Send + Sync>;
+
+/// Fields that the message already says, or that say nothing to somebody who reads along.
+const REPEATED: [&str; 5] = ["route", "status", "target", "span", "spans"];
+
+/// Prints each line, made readable, on standard error.
+pub fn terminal() -> Log {
+    let (lines, printed) = mpsc::channel::<String>();
+    // A thread of its own: a terminal that does not scroll holds up nobody else.
+    thread::spawn(move || {
+        let mut terminal = io::stderr();
+        printed.into_iter().try_for_each(|line| writeln!(terminal, "{line}"))
+    });
+    Arc::new(move |function, line| lines.send(readable(function, line)).unwrap_or_default())
+}
+
+/// `12:34:56.789 INFO  create-bot     POST /bots 201  duration_ms=7`; a line that is not JSON stays as it is.
+fn readable(function: &str, line: &str) -> String {
+    let Ok(mut fields) = serde_json::from_str::<Map<String, Value>>(line) else {
+        return format!("{:18} {function:<14} {line}", "");
+    };
+    let mut take = |name: &str| fields.remove(name).map(|value| plain(&value)).unwrap_or_default();
+    let timestamp = take("timestamp");
+    let time = timestamp.split_once('T').and_then(|(_, time)| time.get(..12)).unwrap_or_default();
+    let (level, message) = (take("level"), take("message"));
+    fields.retain(|name, value| value != function && !REPEATED.contains(&name.as_str()));
+    let rest: String = fields.iter().map(|(name, value)| format!("  {name}={}", plain(value))).collect();
+    format!("{time:12} {level:5} {function:<14} {message}{rest}")
+}
+
+fn plain(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), ToOwned::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_json_line_becomes_readable() {
+        let line = r#"{"timestamp":"2026-03-01T12:34:56.789123Z","level":"INFO","function":"create-bot","status":201,
+            "duration_ms":7,"message":"POST /bots 201","target":"app","spans":[{"requestId":"1"}]}"#;
+        assert_eq!(
+            readable("create-bot", line),
+            "12:34:56.789 INFO  create-bot     POST /bots 201  duration_ms=7"
+        );
+    }
+
+    #[test]
+    fn any_other_line_stays_as_it_is() {
+        assert_eq!(readable("create-bot", "thread panicked"), format!("{:18} create-bot     thread panicked", ""));
+        assert_eq!(readable("create-bot", "[1]"), format!("{:18} create-bot     [1]", ""));
+        let cause = readable("create-bot", r#"{"level":"ERROR","message":"no","cause":"a\"b"}"#);
+        assert_eq!(cause, format!("{:12} ERROR create-bot     no  cause=a\"b", ""));
+    }
+}

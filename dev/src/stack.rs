@@ -1,0 +1,240 @@
+//! Everything that answers requests, together: the gateway, the functions, their schedules and sign-in.
+
+use std::{
+    collections::BTreeMap,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    path::PathBuf,
+    sync::Arc,
+    time::Duration,
+};
+
+use axum::{
+    Json, Router,
+    body::Bytes,
+    extract::{Path, State},
+    http::{StatusCode, header},
+    response::{IntoResponse, Response},
+    routing::{get, post},
+};
+use chrono::Utc;
+use serde_json::json;
+use tokio::{net::TcpListener, task::JoinHandle, time::timeout};
+use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
+use url::Url;
+
+use crate::{
+    Error, Result,
+    auth::{self, Auth, SigningKey},
+    gateway,
+    postgres::{Postgres, SUPERUSER},
+    runtime::{self, Fleet, InvokeError, log::Log},
+    schedule,
+    template::{Function, Template},
+};
+
+/// How long connections get to take what has been answered.
+const FAREWELL: Duration = Duration::from_secs(2);
+
+pub struct Options {
+    pub template: Template,
+    /// The functions' binaries by name, as [`crate::build::build`] returns them.
+    pub functions: BTreeMap<String, PathBuf>,
+    pub database: Database,
+    pub signing_key: SigningKey,
+    /// On 127.0.0.1; 0 for any that is free.
+    pub port: u16,
+    /// What every function's environment has beside, or in place of, its own.
+    pub environment: BTreeMap<String, String>,
+    /// How many instances a function may have.
+    pub concurrency: usize,
+    /// Whether functions are invoked at their times.
+    pub schedules: bool,
+    pub log: Log,
+}
+
+/// One database, as its several users reach it.
+#[derive(Clone, Debug)]
+pub struct Database {
+    /// May become Supabase Auth's role: for sign-in.
+    pub admin_url: String,
+    /// As `nofomo_api`: for functions that have a route.
+    pub api_url: String,
+    /// As `nofomo_jobs`: for functions that have only schedules.
+    pub jobs_url: String,
+}
+
+impl Database {
+    /// One of a private server's.
+    pub fn of(postgres: &Postgres, name: &str) -> Self {
+        let url = |role| postgres.url(role, name);
+        Self { admin_url: url(SUPERUSER), api_url: url("nofomo_api"), jobs_url: url("nofomo_jobs") }
+    }
+
+    /// Somebody else's, where the two roles have the given password. Only on this machine: theirs was set a moment ago.
+    pub fn at(admin_url: &str, password: &str) -> Result<Self> {
+        let invalid = |reason: &str| {
+            let remedy = "write it as postgres://user:password@127.0.0.1:5432/database";
+            Error::new(format!("the database URL is not usable ({reason})"), remedy)
+        };
+        let url = Url::parse(admin_url).map_err(|error| invalid(&error.to_string()))?;
+        let host = url.host_str().unwrap_or_default();
+        let address = host.trim_matches(['[', ']']).parse::<IpAddr>();
+        let is_local = address.map_or(host == "localhost", |address| address.is_loopback());
+        if !is_local || url.query_pairs().any(|(name, _)| name.starts_with("host")) {
+            return Err(invalid("the passwords of its login roles would be changed, so it must be on this machine"));
+        }
+        let as_role = |role| {
+            let mut url = url.clone();
+            url.set_username(role).and_then(|()| url.set_password(Some(password))).map_err(|()| invalid("no user fits in"))?;
+            Ok(url.to_string())
+        };
+        let (api_url, jobs_url) = (as_role("nofomo_api")?, as_role("nofomo_jobs")?);
+        Ok(Self { admin_url: admin_url.to_owned(), api_url, jobs_url })
+    }
+}
+
+pub struct Stack {
+    address: SocketAddr,
+    auth: Arc<Auth>,
+    fleets: Fleets,
+    server: JoinHandle<()>,
+    stopped: CancellationToken,
+    _schedules: Vec<AbortOnDropHandle<()>>,
+}
+
+type Fleets = Arc<BTreeMap<String, (Function, Fleet)>>;
+
+impl Stack {
+    pub async fn start(options: Options) -> Result<Self> {
+        let Options { template, functions, database, signing_key, port, environment, concurrency, schedules, log } = options;
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.map_err(|error| cannot_listen(port, &error))?;
+        let address = listener.local_addr().map_err(|error| cannot_listen(port, &error))?;
+        let issuer = format!("http://{address}/auth/v1");
+        let auth = Arc::new(Auth::new(signing_key, issuer.clone(), database.admin_url.clone()));
+
+        let mut fleets = BTreeMap::new();
+        for function in template.functions {
+            let Some(binary) = functions.get(&function.name).cloned() else {
+                return Err(Error::new(format!("{} has no binary", function.name), "build the functions first"));
+            };
+            let url = if function.routes.is_empty() { &database.jobs_url } else { &database.api_url };
+            let mut variables = function.environment.clone();
+            variables.insert("DATABASE_URL".to_owned(), url.clone());
+            variables.insert("AUTH_ISSUER".to_owned(), issuer.clone());
+            variables.extend(environment.clone());
+            let fleet = Fleet::new(runtime::Configuration {
+                name: function.name.clone(),
+                binary,
+                environment: variables,
+                timeout: Duration::from_secs(function.timeout_seconds),
+                memory_megabytes: function.memory_megabytes,
+                concurrency,
+                log: log.clone(),
+            });
+            fleets.insert(function.name.clone(), (function, fleet));
+        }
+
+        let mut tasks = Vec::new();
+        for (function, fleet) in fleets.values().filter(|_| schedules) {
+            let runs = function.schedules.iter().map(|schedule| schedule::run(schedule.clone(), fleet.clone()));
+            tasks.extend(runs.map(|run| AbortOnDropHandle::new(tokio::spawn(run))));
+        }
+        let fleets = Arc::new(fleets);
+        let stopped = CancellationToken::new();
+        let service = router(&fleets, auth.clone(), database.admin_url).into_make_service_with_connect_info::<SocketAddr>();
+        let server = axum::serve(listener, service).with_graceful_shutdown(stopped.clone().cancelled_owned());
+        let server = tokio::spawn(async move { server.await.unwrap_or_default() });
+        Ok(Self { address, auth, fleets, server, stopped, _schedules: tasks })
+    }
+
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    pub fn auth(&self) -> &Auth {
+        &self.auth
+    }
+
+    /// The instances of one function.
+    pub fn fleet(&self, function: &str) -> Option<&Fleet> {
+        self.fleets.get(function).map(|(_, fleet)| fleet)
+    }
+
+    /// Ends all instances, whatever they are doing, and the gateway.
+    pub async fn stop(mut self) {
+        self.stopped.cancel();
+        for (_, fleet) in self.fleets.values() {
+            fleet.stop().await;
+        }
+        if timeout(FAREWELL, &mut self.server).await.is_err() {
+            self.server.abort();
+        }
+    }
+}
+
+impl Drop for Stack {
+    fn drop(&mut self) {
+        self.server.abort();
+    }
+}
+
+fn cannot_listen(port: u16, error: &std::io::Error) -> Error {
+    Error::new(format!("cannot listen on port {port}: {error}"), "stop what listens there or choose another --port")
+}
+
+fn router(fleets: &Fleets, auth: Arc<Auth>, admin_url: String) -> Router {
+    let routes = fleets.values().flat_map(|(function, fleet)| {
+        function.routes.iter().map(|route| (route.clone(), fleet.clone()))
+    });
+    let local = Router::new().route("/_local/invoke/{function}", post(invoke)).with_state(fleets.clone());
+    let health = Json(json!({ "status": "ready", "database_url": admin_url }));
+    let health = Router::new().route("/_local/health", get(async move || health));
+    auth::router(auth).merge(local).merge(health).fallback_service(gateway::router(routes.collect()))
+}
+
+/// Invokes a function now, with the event in the body or its schedule's.
+async fn invoke(State(fleets): State<Fleets>, Path(name): Path<String>, body: Bytes) -> Response {
+    let Some((function, fleet)) = fleets.get(&name) else {
+        return (StatusCode::NOT_FOUND, Json(json!({ "message": format!("there is no function {name}") }))).into_response();
+    };
+    let event = match function.schedules.first() {
+        _ if !body.is_empty() => body,
+        Some(schedule) => schedule.event(Utc::now()).into(),
+        None => Bytes::from_static(b"{}"),
+    };
+    match fleet.invoke(event).await {
+        Ok(answer) => ([(header::CONTENT_TYPE, "application/json")], answer).into_response(),
+        Err(InvokeError::Failed { error_type, error_message }) => {
+            let error = json!({ "errorType": error_type, "errorMessage": error_message });
+            (StatusCode::BAD_GATEWAY, Json(error)).into_response()
+        }
+        Err(error) => {
+            let throttled = matches!(error, InvokeError::Throttled);
+            let status = if throttled { StatusCode::TOO_MANY_REQUESTS } else { StatusCode::PAYLOAD_TOO_LARGE };
+            (status, Json(json!({ "message": error.to_string() }))).into_response()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_server_is_used_only_on_this_machine() {
+        let database = Database::at("postgres://postgres:a%20b@127.0.0.1:54322/postgres?sslmode=disable", "new").expect("local");
+        assert_eq!(database.api_url, "postgres://nofomo_api:new@127.0.0.1:54322/postgres?sslmode=disable");
+        assert_eq!(database.jobs_url, "postgres://nofomo_jobs:new@127.0.0.1:54322/postgres?sslmode=disable");
+        assert!(Database::at("postgresql://postgres@[::1]/postgres", "new").is_ok());
+        assert!(Database::at("postgresql://postgres@localhost/postgres", "new").is_ok());
+        for url in [
+            "postgres://postgres:secret@db.example.supabase.co:5432/postgres",
+            "postgres://postgres:secret@localhost/postgres?hostaddr=192.0.2.1",
+            "postgres://postgres:secret@192.0.2.1/postgres",
+            "127.0.0.1:5432/postgres",
+        ] {
+            let error = Database::at(url, "new").expect_err(url).to_string();
+            assert!(!error.contains("secret"), "{error}");
+        }
+    }
+}

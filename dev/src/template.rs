@@ -1,0 +1,369 @@
+//! What `template.yaml` says of the functions: the laptop runs what the cloud deploys.
+
+use std::{collections::BTreeMap, fs, path::Path};
+
+use serde::{Deserialize, de::DeserializeOwned};
+use serde_norway::{Mapping, Value};
+
+use crate::{Error, Result, schedule::Expression};
+
+#[derive(Debug)]
+pub struct Template {
+    pub functions: Vec<Function>,
+}
+
+#[derive(Debug)]
+pub struct Function {
+    /// The word that names its folder and its binary.
+    pub name: String,
+    pub routes: Vec<Route>,
+    pub schedules: Vec<Schedule>,
+    pub timeout_seconds: u64,
+    pub memory_megabytes: u64,
+    /// The variables whose values stand in the template; what only AWS knows is left out.
+    pub environment: BTreeMap<String, String>,
+}
+
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Route {
+    /// In capitals, or `ANY`.
+    pub method: String,
+    /// Such as `/bots/{bot_id}/trades`; a last segment `{name+}` takes all that is left.
+    pub path: String,
+}
+
+#[derive(Clone, Debug)]
+pub struct Schedule {
+    pub name: String,
+    pub expression: Expression,
+    /// JSON, in which EventBridge Scheduler's own words such as `<aws.scheduler.scheduled-time>` may stand.
+    pub input: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Document {
+    #[serde(default)]
+    globals: Globals,
+    #[serde(default)]
+    resources: BTreeMap<String, Resource>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+struct Globals {
+    function: Properties,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Resource {
+    r#type: String,
+    #[serde(default)]
+    metadata: Value,
+    #[serde(default)]
+    properties: Value,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Metadata {
+    build_properties: BuildProperties,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct BuildProperties {
+    binary: String,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+struct Properties {
+    code_uri: Option<String>,
+    timeout: Option<u64>,
+    memory_size: Option<u64>,
+    environment: Environment,
+    events: BTreeMap<String, Event>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+struct Environment {
+    variables: BTreeMap<String, Value>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Event {
+    r#type: String,
+    #[serde(default)]
+    properties: Value,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct HttpApiEvent {
+    path: String,
+    method: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct ScheduleEvent {
+    schedule_expression: String,
+    #[serde(default)]
+    input: Option<String>,
+}
+
+impl Template {
+    /// Reads the workspace's template, in which each function must be a folder below `functions`.
+    pub fn load(workspace: &Path) -> Result<Self> {
+        let path = workspace.join("template.yaml");
+        let text = fs::read_to_string(&path).map_err(|error| {
+            Error::new(format!("cannot read {}: {error}", path.display()), "run this in a whole copy of the repository")
+        })?;
+        let template = Self::parse(&text)?;
+        for function in &template.functions {
+            let folder = format!("functions/{}", function.name);
+            if !workspace.join(&folder).join("Cargo.toml").is_file() {
+                return Err(broken(format!("there is no crate in {folder}")));
+            }
+        }
+        Ok(template)
+    }
+
+    fn parse(text: &str) -> Result<Self> {
+        let template: Value = serde_norway::from_str(text).map_err(|error| broken(error.to_string()))?;
+        let parameters = template.get("Parameters").cloned().unwrap_or_default();
+        let document: Document = read(resolve(template, &parameters)).map_err(broken)?;
+
+        let mut functions: Vec<Function> = Vec::new();
+        for (id, resource) in document.resources {
+            if resource.r#type != "AWS::Serverless::Function" {
+                continue;
+            }
+            let function = Function::read(resource, &document.globals.function)
+                .map_err(|reason| broken(format!("{id}: {reason}")))?;
+            for other in &functions {
+                if other.name == function.name {
+                    return Err(broken(format!("{id}: another function is {} already", other.name)));
+                }
+                if let Some(route) = function.routes.iter().find(|route| other.routes.contains(route)) {
+                    let reason = format!("{} has {} {} already", other.name, route.method, route.path);
+                    return Err(broken(format!("{id}: {reason}")));
+                }
+            }
+            functions.push(function);
+        }
+        functions.sort_by(|one, other| one.name.cmp(&other.name));
+        Ok(Self { functions })
+    }
+}
+
+impl Function {
+    fn read(resource: Resource, defaults: &Properties) -> Result<Self, String> {
+        let metadata: Metadata = read(resource.metadata).map_err(|reason| format!("Metadata: {reason}"))?;
+        let properties: Properties = read(resource.properties).map_err(|reason| format!("Properties: {reason}"))?;
+        let name = metadata.build_properties.binary;
+        let folder = format!("functions/{name}");
+        match properties.code_uri.as_deref().map(|uri| uri.trim_start_matches("./").trim_end_matches('/')) {
+            Some(uri) if uri == folder => {}
+            _ => return Err(format!("CodeUri must be {folder}/, the folder named as its binary")),
+        }
+
+        let (mut routes, mut schedules) = (Vec::new(), Vec::new());
+        for (id, event) in properties.events {
+            let at = |reason: String| format!("event {id}: {reason}");
+            match event.r#type.as_str() {
+                "HttpApi" => routes.push(Route::read(event.properties).map_err(at)?),
+                "ScheduleV2" => schedules.push(Schedule::read(&id, event.properties).map_err(at)?),
+                // Nothing on a laptop feeds a queue.
+                "SQS" => {}
+                other => return Err(at(format!("{other} is neither HttpApi nor ScheduleV2 nor SQS"))),
+            }
+        }
+
+        let variables = [&defaults.environment.variables, &properties.environment.variables];
+        let environment = variables.into_iter().flatten().filter_map(|(name, value)| Some((name.clone(), scalar(value)?)));
+        Ok(Self {
+            name,
+            routes,
+            schedules,
+            // Lambda's own defaults.
+            timeout_seconds: properties.timeout.or(defaults.timeout).unwrap_or(3),
+            memory_megabytes: properties.memory_size.or(defaults.memory_size).unwrap_or(128),
+            environment: environment.collect(),
+        })
+    }
+}
+
+impl Route {
+    fn read(properties: Value) -> Result<Self, String> {
+        let HttpApiEvent { path, method } = read(properties)?;
+        let Some(segments) = path.strip_prefix('/') else {
+            return Err(format!("the path {path} does not begin with /"));
+        };
+        let count = segments.split('/').count();
+        for (index, segment) in segments.split('/').enumerate() {
+            let inner = segment.strip_prefix('{').and_then(|segment| segment.strip_suffix('}'));
+            let is_last = index + 1 == count;
+            let valid = match inner {
+                Some(name) if is_last => is_name(name.strip_suffix('+').unwrap_or(name)),
+                Some(name) => is_name(name),
+                None => !segment.contains(['{', '}']) && (!segment.is_empty() || count == 1),
+            };
+            if !valid {
+                return Err(format!("`{segment}` cannot be a segment of the path {path}"));
+            }
+        }
+        Ok(Self { method: method.to_uppercase(), path })
+    }
+}
+
+impl Schedule {
+    fn read(id: &str, properties: Value) -> Result<Self, String> {
+        let ScheduleEvent { schedule_expression, input } = read(properties)?;
+        let input = input.unwrap_or_else(|| "{}".to_owned());
+        serde_json::from_str::<serde_json::Value>(&input).map_err(|error| format!("Input is not JSON: {error}"))?;
+        Ok(Self { name: id.to_owned(), expression: schedule_expression.parse()?, input })
+    }
+}
+
+fn is_name(name: &str) -> bool {
+    !name.is_empty() && name.chars().all(|character| character.is_ascii_alphanumeric() || character == '_')
+}
+
+fn read<T: DeserializeOwned>(value: Value) -> Result<T, String> {
+    // An absent block is an empty one, so that the message names what it lacks.
+    let value = if value.is_null() { Mapping::new().into() } else { value };
+    serde_path_to_error::deserialize(value).map_err(|error| match error.path().to_string() {
+        path if path == "." => error.into_inner().to_string(),
+        path => format!("{path}: {}", error.into_inner()),
+    })
+}
+
+/// Replaces CloudFormation's functions by their values where the template itself holds them, otherwise by null.
+fn resolve(value: Value, parameters: &Value) -> Value {
+    match value {
+        Value::Tagged(tagged) => match (tagged.tag.to_string().as_str(), tagged.value) {
+            ("!Ref", Value::String(name)) => {
+                parameters.get(name).and_then(|parameter| parameter.get("Default")).cloned().unwrap_or_default()
+            }
+            ("!Sub", Value::String(text)) if !text.contains("${") => text.into(),
+            _ => Value::Null,
+        },
+        Value::Mapping(mapping) => {
+            let entries = mapping.into_iter().map(|(key, value)| (key, resolve(value, parameters)));
+            Value::Mapping(entries.filter(|(_, value)| !value.is_null()).collect())
+        }
+        Value::Sequence(values) => values.into_iter().map(|value| resolve(value, parameters)).collect(),
+        other => other,
+    }
+}
+
+fn scalar(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        Value::Bool(flag) => Some(flag.to_string()),
+        _ => None,
+    }
+}
+
+fn broken(reason: String) -> Error {
+    Error::new(format!("template.yaml: {reason}"), "correct it there")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEMPLATE: &str = r#"
+Transform: AWS::Serverless-2016-10-31
+Parameters:
+  Stage: { Type: String, Default: production }
+  SecretArn: { Type: String }
+Globals:
+  Function:
+    Timeout: 15
+    MemorySize: 256
+    Environment: { Variables: { STAGE: !Ref Stage, SECRET_ID: !Ref SecretArn, LOG_DAYS: 30 } }
+Resources:
+  HttpApi:
+    Type: AWS::Serverless::HttpApi
+    Properties: { StageName: $default }
+  RecordTradeFunction:
+    Type: AWS::Serverless::Function
+    Metadata: { BuildMethod: rust-cargolambda, BuildProperties: { Binary: record-trade } }
+    Properties:
+      CodeUri: functions/record-trade/
+      Timeout: 5
+      Environment: { Variables: { LOG_DAYS: "7", ARN: !GetAtt HttpApi.Arn, NAME: !Sub "${Stage}-x" } }
+      Policies: [!Ref SomePolicy, Statement: [{ Effect: Allow, Resource: !Join [":", [a, !Ref Stage]] }]]
+      Events:
+        Trades: { Type: HttpApi, Properties: { ApiId: !Ref HttpApi, Path: "/bots/{bot_id}/trades", Method: post } }
+        Rest: { Type: HttpApi, Properties: { ApiId: !Ref HttpApi, Path: "/rest/{proxy+}", Method: ANY } }
+  CleanLogsFunction:
+    Type: AWS::Serverless::Function
+    Metadata: { BuildMethod: rust-cargolambda, BuildProperties: { Binary: clean-logs } }
+    Properties:
+      CodeUri: ./functions/clean-logs
+      Events:
+        Daily:
+          Type: ScheduleV2
+          Properties:
+            ScheduleExpression: cron(0 3 * * ? *)
+            Input: '{"scheduled_time":"<aws.scheduler.scheduled-time>"}'
+"#;
+
+    #[test]
+    fn a_template_is_read() {
+        let template = Template::parse(TEMPLATE).expect("valid");
+        let [clean_logs, record_trade] = &template.functions[..] else { panic!("{template:?}") };
+        assert_eq!((record_trade.name.as_str(), record_trade.timeout_seconds), ("record-trade", 5));
+        assert_eq!(record_trade.memory_megabytes, 256);
+        let routes: Vec<_> = record_trade.routes.iter().map(|route| (&*route.method, &*route.path)).collect();
+        assert_eq!(routes, [("ANY", "/rest/{proxy+}"), ("POST", "/bots/{bot_id}/trades")]);
+        let known = [("LOG_DAYS", "7"), ("STAGE", "production")];
+        assert_eq!(record_trade.environment, known.map(|(name, value)| (name.into(), value.into())).into());
+
+        assert_eq!((clean_logs.name.as_str(), clean_logs.timeout_seconds), ("clean-logs", 15));
+        assert_eq!(clean_logs.schedules[0].expression.to_string(), "cron(0 3 * * ? *)");
+        assert_eq!(clean_logs.schedules[0].input, r#"{"scheduled_time":"<aws.scheduler.scheduled-time>"}"#);
+    }
+
+    #[test]
+    fn a_broken_template_says_where_in_one_line() {
+        for (part, replacement, said) in [
+            ("Globals:", "Globals: [", "at line 8 column 12"),
+            ("Timeout: 5", "Timeout: soon", r#"RecordTradeFunction: Properties: Timeout: invalid type: string "soon""#),
+            ("BuildProperties: { Binary: clean-logs }", "{}", "CleanLogsFunction: Metadata: "),
+            ("Binary: clean-logs", "Binary: wipe-logs", "CleanLogsFunction: CodeUri must be functions/wipe-logs/"),
+            ("Method: post", "Verb: post", "RecordTradeFunction: event Trades: missing field `Method`"),
+            ("/bots/{bot_id}/trades", "bots/trades", "event Trades: the path bots/trades does not begin with /"),
+            ("/bots/{bot_id}/trades", "/bots/{bot_id/trades", "event Trades: `{bot_id` cannot be a segment"),
+            ("/bots/{bot_id}/trades", "/bots/{all+}/trades", "event Trades: `{all+}` cannot be a segment"),
+            ("cron(0 3 * * ? *)", "cron(0 3 * *)", "CleanLogsFunction: event Daily: "),
+            (r#"'{"sched"#, r#"'{sched"#, "event Daily: Input is not JSON"),
+            ("Type: ScheduleV2", "Type: ScheduleV3", "event Daily: ScheduleV3 is neither"),
+        ] {
+            let error = Template::parse(&TEMPLATE.replace(part, replacement)).expect_err(replacement).to_string();
+            assert!(error.starts_with("template.yaml: ") && error.contains(said), "{replacement}: {error}");
+            assert!(!error.contains('\n'), "{error}");
+        }
+    }
+
+    #[test]
+    fn two_functions_cannot_have_one_route_or_one_name() {
+        let another = |part: &str| {
+            let (_, function) = TEMPLATE.split_once("  RecordTradeFunction:").expect("there");
+            let (function, _) = function.split_once("  CleanLogsFunction:").expect("there");
+            format!("{TEMPLATE}  Another:{}", function.replace("record-trade", part))
+        };
+        let error = Template::parse(&another("record-trade")).expect_err("same name").to_string();
+        assert!(error.contains("record-trade already"), "{error}");
+        let error = Template::parse(&another("record-logs")).expect_err("same routes").to_string();
+        assert!(error.contains("already"), "{error}");
+    }
+}

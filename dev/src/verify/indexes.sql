@@ -1,0 +1,13 @@
+-- Those that no constraint made. A concurrent build that failed leaves an index that is kept up to date and never used.
+select
+    indexes.indexrelid::regclass::text as object,
+    concat_ws(
+        ', ', pg_get_indexdef(indexes.indexrelid), case when not indexes.indisvalid then 'invalid' end
+    ) as definition
+from pg_index as indexes
+inner join pg_class as relations on indexes.indexrelid = relations.oid
+where
+    relations.relnamespace::regnamespace::text in ('public', 'private')
+    and not exists (
+        select from pg_constraint where conindid = indexes.indexrelid and contype in ('u', 'p', 'x')
+    )

@@ -1,0 +1,20 @@
+-- What the two login roles may become, and who may become them. Since PostgreSQL 16 whoever makes a role is a member
+-- of it, and a membership has options of its own; before, the member's attribute decided.
+select
+    format('%s in %s', member.rolname, role.rolname) as object,
+    concat_ws(
+        ', ',
+        case
+            when bool_or(coalesce((to_jsonb(membership) ->> 'inherit_option')::boolean, member.rolinherit))
+                then 'inherit'
+        end,
+        case when bool_or(coalesce((to_jsonb(membership) ->> 'set_option')::boolean, true)) then 'set' end,
+        case when bool_or(membership.admin_option) then 'admin' end
+    ) as definition
+from pg_auth_members as membership
+inner join pg_roles as member on membership.member = member.oid
+inner join pg_roles as role on membership.roleid = role.oid
+where
+    member.rolname in ('nofomo_api', 'nofomo_jobs')
+    or (role.rolname in ('nofomo_api', 'nofomo_jobs') and member.rolname <> 'postgres' and not member.rolsuper)
+group by member.rolname, role.rolname

@@ -1,0 +1,3 @@
+select nspname::text as object, '' as definition
+from pg_namespace
+where nspname in ('public', 'private')

@@ -1,0 +1,70 @@
+-- Supabase's roles with their attributes, memberships and settings: once per server, harmless when run again.
+
+do $$
+declare
+    -- On a server that is not ours, postgres may be the superuser, and the only one.
+    postgres_is_ours boolean := not exists (select from pg_roles where rolname = 'postgres' and rolsuper);
+    admin_option text := '';
+begin
+    if not exists (select from pg_roles where rolname = 'supabase_admin') then
+        create role supabase_admin superuser createdb createrole replication bypassrls login;
+    end if;
+    if not exists (select from pg_roles where rolname = 'postgres') then
+        create role postgres login;
+    end if;
+    if not exists (select from pg_roles where rolname = 'anon') then
+        create role anon nologin inherit;
+    end if;
+    if not exists (select from pg_roles where rolname = 'authenticated') then
+        create role authenticated nologin inherit;
+    end if;
+    -- Passes over policies, not over privileges.
+    if not exists (select from pg_roles where rolname = 'service_role') then
+        create role service_role nologin inherit bypassrls;
+    end if;
+    if not exists (select from pg_roles where rolname = 'authenticator') then
+        create role authenticator login noinherit;
+    end if;
+    if not exists (select from pg_roles where rolname = 'supabase_auth_admin') then
+        create role supabase_auth_admin login noinherit;
+    end if;
+    if not exists (select from pg_roles where rolname = 'supabase_storage_admin') then
+        create role supabase_storage_admin login noinherit createrole;
+    end if;
+    if not exists (select from pg_roles where rolname = 'supabase_realtime_admin') then
+        create role supabase_realtime_admin nologin noinherit;
+    end if;
+    if not exists (select from pg_roles where rolname = 'dashboard_user') then
+        create role dashboard_user nologin createdb createrole replication;
+    end if;
+    if not exists (select from pg_roles where rolname = 'supabase_read_only_user') then
+        create role supabase_read_only_user login bypassrls;
+    end if;
+
+    -- Who runs the migrations is no superuser, so that a privilege they forget shows here and not in production.
+    if postgres_is_ours then
+        alter role postgres nosuperuser createdb createrole login replication bypassrls;
+        -- With the backslash, as there: it names a schema that does not exist.
+        alter role postgres set search_path = '\$user', public, extensions;
+    end if;
+
+    -- Before PostgreSQL 16 CREATEROLE was enough to grant these roles on.
+    if current_setting('server_version_num')::integer >= 160000 then
+        admin_option := ' with admin option';
+    end if;
+    execute 'grant anon, authenticated, service_role to postgres' || admin_option;
+end
+$$;
+
+grant anon, authenticated, service_role to authenticator;
+grant authenticator to supabase_storage_admin;
+grant pg_read_all_data to supabase_read_only_user;
+grant pg_monitor, pg_read_all_data, pg_signal_backend to postgres;
+
+-- They act when that role logs in, not when it is switched to.
+alter role anon set statement_timeout = '3s';
+alter role authenticated set statement_timeout = '8s';
+alter role authenticator set statement_timeout = '8s';
+alter role authenticator set lock_timeout = '8s';
+alter role supabase_auth_admin set search_path = auth;
+alter role supabase_auth_admin set idle_in_transaction_session_timeout = 60000;
