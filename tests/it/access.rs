@@ -1,0 +1,298 @@
+//! Who may do what, tried on every table and view that the catalog has: a new one fails here until it is decided.
+
+use std::fmt::Write;
+
+use tokio_postgres::error::SqlState;
+
+use crate::support::database::{Database, FREE, PRO, Session};
+
+/// The caller of an attempt on the rows of the user `pro`.
+#[derive(Clone, Copy)]
+enum Caller {
+    Anonymous,
+    Owner,
+    Other,
+    Api,
+    Jobs,
+}
+
+impl Caller {
+    const ALL: [(Self, &'static str); 5] = [
+        (Self::Anonymous, "anonymous"),
+        (Self::Owner, "owner"),
+        (Self::Other, "other"),
+        (Self::Api, "nofomo_api"),
+        (Self::Jobs, "nofomo_jobs"),
+    ];
+
+    async fn begin(self, database: &Database) -> Session {
+        let login = if matches!(self, Self::Jobs) { "nofomo_jobs" } else { "nofomo_api" };
+        let session = database.session(login).await;
+        match self {
+            Self::Anonymous => session.become_anonymous().await,
+            Self::Owner => session.become_user(PRO).await,
+            Self::Other => session.become_user(FREE).await,
+            Self::Api | Self::Jobs => session.run("begin").await.unwrap(),
+        }
+        session
+    }
+}
+
+/// What came of it: `-` refused, `0` nothing there for this caller, `yes` it would have happened.
+async fn attempt(session: &Session, sql: &str) -> &'static str {
+    session.run("savepoint attempt").await.unwrap();
+    let outcome = match session.0.execute_typed(sql, &[]).await {
+        Ok(0) => "0",
+        Ok(_) => "yes",
+        Err(error) => match error.code() {
+            Some(&SqlState::INSUFFICIENT_PRIVILEGE) => "-",
+            _ => panic!("{sql}: {error:?}"),
+        },
+    };
+    session.run("rollback to attempt").await.unwrap();
+    outcome
+}
+
+struct Relation {
+    name: String,
+    is_view: bool,
+    columns: Vec<String>,
+}
+
+impl Relation {
+    async fn all(owner: &Session) -> Vec<Self> {
+        let rows = owner
+            .rows(
+                "select c.relname::text, c.relkind::text = 'v',
+                        array(select a.attname::text from pg_attribute a
+                              where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped order by a.attnum)
+                 from pg_class c
+                 where c.relnamespace in ('public'::regnamespace, 'private'::regnamespace) and c.relkind in ('r', 'p', 'v', 'm', 'f')
+                 order by c.relkind::text, c.relname",
+                &[],
+            )
+            .await
+            .unwrap();
+        rows.iter().map(|row| Self { name: row.get(0), is_view: row.get(1), columns: row.get(2) }).collect()
+    }
+
+    /// The rows of the user `pro`; where rows have no user, all of them.
+    fn rows_of_pro(&self) -> String {
+        let column = ["user_id", "id"].into_iter().find(|column| self.columns.iter().any(|c| c == column)).unwrap();
+        match self.name.as_str() {
+            "plans" => "true".into(),
+            "users" => format!("id = '{PRO}'"),
+            _ => format!("{column} = '{PRO}'"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn every_table_and_view_is_open_to_whom_it_was_decided_for_and_to_nobody_else() {
+    let database = Database::new().await;
+    let owner = database.owner().await;
+    let mut matrix = String::new();
+    for relation in Relation::all(&owner).await {
+        writeln!(matrix, "{}", relation.name).unwrap();
+        let name = format!("public.{}", relation.name);
+        let rows = relation.rows_of_pro();
+        for (caller, title) in Caller::ALL {
+            let session = caller.begin(&database).await;
+            let select = attempt(&session, &format!("select 1 from {name} where {rows}")).await;
+            let insert = insert(&owner, &session, &relation, &rows).await;
+            let mut update = Vec::new();
+            for column in &relation.columns {
+                let sql = format!("update {name} set {column} = {column} where {rows}");
+                if !relation.is_view && attempt(&session, &sql).await == "yes" {
+                    update.push(column.as_str());
+                }
+            }
+            let update = if update.is_empty() { "-".into() } else { update.join(" ") };
+            let delete = match relation.is_view {
+                true => "-",
+                false => attempt(&session, &format!("delete from {name} where {rows}")).await,
+            };
+            let truncate = match relation.is_view {
+                true => "-",
+                false => attempt(&session, &format!("truncate {name} cascade")).await,
+            };
+            writeln!(
+                matrix,
+                "  {title:<12} select {select:<4} insert {insert:<4} delete {delete:<4} truncate {truncate:<4} update {update}"
+            )
+            .unwrap();
+        }
+    }
+    insta::assert_snapshot!(matrix);
+}
+
+/// A new row like one of the user's own, with the columns that the caller may give.
+async fn insert(owner: &Session, session: &Session, relation: &Relation, rows: &str) -> &'static str {
+    if relation.is_view {
+        return "-";
+    }
+    let name = format!("public.{}", relation.name);
+    let granted = format!(
+        "select a.attname::text from pg_attribute a where a.attrelid = '{name}'::regclass and a.attnum > 0
+         and not a.attisdropped and has_column_privilege('{name}', a.attnum, 'insert') order by a.attnum"
+    );
+    let columns: Vec<String> = session.rows(&granted, &[]).await.unwrap().iter().map(|row| row.get(0)).collect();
+    if columns.is_empty() {
+        return "-";
+    }
+    let row = owner
+        .text(&format!(
+            "select to_jsonb(t) || jsonb_build_object('id', gen_random_uuid()) from {name} t where {rows} limit 1"
+        ))
+        .await
+        .replace('\'', "''");
+    let columns = columns.join(", ");
+    let sql =
+        format!("insert into {name} ({columns}) select {columns} from jsonb_populate_record(null::{name}, '{row}')");
+    attempt(session, &sql).await
+}
+
+#[tokio::test]
+async fn every_function_is_executable_by_whom_it_was_decided_for_and_by_nobody_else() {
+    let database = Database::new().await;
+    let owner = database.owner().await;
+    let rows = owner
+        .rows(
+            "select p.oid::regprocedure::text,
+                    array_to_string(array(
+                        select r.rolname::text from pg_roles r
+                        where r.rolname in ('anon', 'authenticated', 'service_role', 'nofomo_api', 'nofomo_jobs')
+                              and has_function_privilege(r.oid, p.oid, 'execute')
+                        order by r.rolname), ' '),
+                    array_to_string(array(
+                        select r.rolname::text from pg_roles r
+                        where r.rolname in ('anon', 'authenticated', 'service_role', 'nofomo_api', 'nofomo_jobs')
+                              and has_function_privilege(r.oid, p.oid, 'execute')
+                              and has_schema_privilege(r.oid, p.pronamespace, 'usage')
+                        order by r.rolname), ' '),
+                    case when p.prosecdef then 'definer' else 'invoker' end,
+                    p.proconfig @> array['search_path=\"\"']
+             from pg_proc p
+             where p.pronamespace in ('public'::regnamespace, 'private'::regnamespace)
+             order by 1",
+            &[],
+        )
+        .await
+        .unwrap();
+    let mut matrix = String::new();
+    for row in rows {
+        let [function, execute, call, security]: [String; 4] = [row.get(0), row.get(1), row.get(2), row.get(3)];
+        let pinned: Option<bool> = row.get(4);
+        assert_eq!(pinned, Some(true), "{function} does not pin its search_path");
+        let [execute, call] = [execute, call].map(|roles| if roles.is_empty() { "nobody".into() } else { roles });
+        writeln!(matrix, "{function} ({security})\n  may execute: {execute}\n  may call by name: {call}").unwrap();
+    }
+    insta::assert_snapshot!(matrix);
+}
+
+#[tokio::test]
+async fn every_table_has_row_level_security_and_every_view_runs_as_its_caller() {
+    let database = Database::new().await;
+    let owner = database.owner().await;
+    let exceptions = owner
+        .text(
+            "select string_agg(relname, ' ') from pg_class where relnamespace = 'public'::regnamespace and (
+                 (relkind in ('r', 'p') and not relrowsecurity)
+                 or (relkind = 'v' and not coalesce(reloptions @> array['security_invoker=true'], false))
+                 or relkind in ('m', 'f'))",
+        )
+        .await;
+    assert_eq!(exceptions, "");
+}
+
+/// Each of these would be worth money to whoever could do it.
+#[tokio::test]
+async fn nobody_makes_himself_what_has_to_be_earned_or_paid() {
+    let database = Database::new().await;
+    let plan = "(select id from public.plans where name = 'Enterprise')";
+    let attempts = [
+        format!(
+            "insert into public.subscriptions (user_id, plan_id, status, started_at, expires_at)
+             values ('{FREE}', {plan}, 'active', now(), now() + interval '1 year')"
+        ),
+        "update public.subscriptions set expires_at = 'infinity'".into(),
+        format!("insert into public.invoices (user_id, amount, status) values ('{FREE}', 1, 'paid')"),
+        "update public.invoices set status = 'paid'".into(),
+        "update public.strategies set is_verified = true".into(),
+        "update public.strategies set content = 'other'".into(),
+        format!(
+            "insert into public.strategies (user_id, name, strategy_type, is_verified, is_public)
+             values ('{FREE}', 'x', 'marketplace', true, true)"
+        ),
+        "insert into public.plans (name, price_monthly, features, max_bots, max_strategies) values ('Mine', 0, '{}', -1, -1)"
+            .into(),
+        "update public.plans set max_bots = -1".into(),
+        "update public.users set subscription_plan = 'enterprise'".into(),
+        "update public.users set is_active = true".into(),
+        "update public.users set exchange_credentials = '{\"binance\": {}}'".into(),
+        "select exchange_credentials from public.users".into(),
+        "update public.bots set profit = 1".into(),
+        "update public.bots set winning_trades = 9, total_trades = 9".into(),
+        "update public.bots set current_balance = 1000000".into(),
+        "update public.bots set is_paper_trade = false".into(),
+        format!(
+            "insert into public.trades (bot_id, user_id, exchange, trading_pair, side, order_type, amount, price, profit, status, entry_time)
+             select id, user_id, exchange, trading_pair, 'buy', 'market', 1, 1, 1000, 'closed', now() from public.bots where user_id = '{FREE}'"
+        ),
+        "update public.trades set profit = 1000".into(),
+        "delete from public.trades where profit < 0".into(),
+        format!("insert into public.logs (user_id, log_level, message, source) values ('{FREE}', 'info', 'forged', 'api')"),
+        "delete from public.logs".into(),
+        format!(
+            "insert into public.ai_analyses (user_id, analysis_type, input_data, results) values ('{FREE}', 'risk', '{{}}', '{{}}')"
+        ),
+        "truncate public.bots cascade".into(),
+        "truncate public.trades".into(),
+        "select private.plan_in_force(auth.uid())".into(),
+        "select private.create_profile(gen_random_uuid(), 'x@y.z', '')".into(),
+        "select private.marketplace_entry(gen_random_uuid())".into(),
+        "select * from auth.users".into(),
+    ];
+    for sql in attempts {
+        let session = Caller::Other.begin(&database).await;
+        assert_eq!(attempt(&session, &sql).await, "-", "{sql}");
+    }
+}
+
+#[tokio::test]
+async fn another_users_performance_is_empty() {
+    let database = Database::new().await;
+    let performance = format!("select total_trades from public.get_user_trading_performance('{PRO}')");
+    let other = Caller::Other.begin(&database).await;
+    assert_eq!(other.text(&performance).await, "0");
+    let own = Caller::Owner.begin(&database).await;
+    assert_eq!(own.text(&performance).await, "60");
+}
+
+#[tokio::test]
+async fn a_deactivated_user_writes_nothing() {
+    let database = Database::new().await;
+    database.owner().await.run(&format!("update public.users set is_active = false where id = '{PRO}'")).await.unwrap();
+    let session = Caller::Owner.begin(&database).await;
+    for sql in [
+        "update public.bots set name = name",
+        "delete from public.bots",
+        "update public.users set full_name = full_name",
+        "update public.strategies set name = name",
+        "update public.notifications set read_at = now()",
+    ] {
+        assert_eq!(attempt(&session, sql).await, "0", "{sql}");
+    }
+}
+
+#[tokio::test]
+async fn changed_source_loses_its_verification() {
+    let database = Database::new().await;
+    let owner = database.owner().await;
+    let verified = "select count(*) from public.strategies where is_verified";
+    assert_eq!(owner.text(verified).await, "1");
+    owner.run("update public.strategies set description = 'other' where is_verified").await.unwrap();
+    assert_eq!(owner.text(verified).await, "1");
+    owner.run("update public.strategies set content = content || ' ' where is_verified").await.unwrap();
+    assert_eq!(owner.text(verified).await, "0");
+}

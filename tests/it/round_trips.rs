@@ -1,0 +1,49 @@
+//! A command costs one round trip between function and database, and nothing else goes that way.
+
+use std::collections::BTreeMap;
+
+use crate::support::database::{Database, server, through_pooler};
+use crate::support::proxy::Proxy;
+use crate::support::world::{World, new_bot};
+
+async fn behind(proxy: &Proxy, database: Database) -> World {
+    let mut url = database.url("nofomo_api");
+    if through_pooler() {
+        url = crate::support::pooler::url("nofomo_api", &database.name).await;
+    }
+    let (start, rest) = url.split_once("@127.0.0.1:").unwrap();
+    let (_, path) = rest.split_once('/').unwrap();
+    let url = format!("{start}@127.0.0.1:{}/{path}", proxy.port);
+    World::on(database, BTreeMap::from([("DATABASE_URL".into(), url)])).await
+}
+
+#[tokio::test]
+async fn a_command_of_a_warm_instance_costs_exactly_one_round_trip() {
+    let database = Database::new().await;
+    let target = match through_pooler() {
+        true => crate::support::pooler::url("nofomo_api", &database.name).await.rsplit_once(':').unwrap().1[..5]
+            .trim_end_matches('/')
+            .parse()
+            .unwrap(),
+        false => server().await.port(),
+    };
+    let proxy = Proxy::start(target).await;
+    let world = behind(&proxy, database).await;
+    let token = world.sign_in("pro@nofomo.test").await;
+
+    // Start-up opens the connection; the first request finds it open.
+    assert_eq!(world.post("/bots", &token, &new_bot("first")).await.status, 201);
+    assert_eq!(world.get("/portfolio", &token).await.status, 200);
+    assert_eq!(proxy.take_connections(), 2, "one connection for each of the two functions");
+    proxy.take_round_trips();
+
+    for n in 0..5 {
+        assert_eq!(world.post("/bots", &token, &new_bot(&format!("bot {n}"))).await.status, 201);
+        assert_eq!(proxy.take_round_trips(), 1, "create-bot");
+        assert_eq!(world.get("/portfolio", &token).await.status, 200);
+        assert_eq!(proxy.take_round_trips(), 1, "get-portfolio");
+    }
+    // What is refused before it reaches the database costs nothing there.
+    assert_eq!(world.post_with("/bots", &token, &[], "{}").await.status, 422);
+    assert_eq!((proxy.take_round_trips(), proxy.take_connections()), (0, 0));
+}

@@ -1,0 +1,162 @@
+//! A real Postgres: one server for the whole run, and for each test a database of its own, copied from a migrated one.
+
+use std::path::{Path, PathBuf};
+
+use dev::postgres::Postgres;
+use dev::supabase::{self, DefaultGrants};
+use tokio::sync::OnceCell;
+use tokio_postgres::types::{ToSql, Type};
+use tokio_postgres::{Client, NoTls, Row};
+use uuid::Uuid;
+
+/// The sample people of `migrations/003_sample_data.sql`.
+pub(crate) const FREE: &str = "0190b000-0000-7000-8000-000000000001";
+pub(crate) const PRO: &str = "0190b000-0000-7000-8000-000000000002";
+pub(crate) const ENTERPRISE: &str = "0190b000-0000-7000-8000-000000000003";
+
+const TEMPLATE: &str = "migrated";
+
+static SERVER: OnceCell<Postgres> = OnceCell::const_new();
+
+pub(crate) fn workspace() -> &'static Path {
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
+}
+
+pub(crate) fn migrations() -> PathBuf {
+    workspace().join("migrations")
+}
+
+/// Set for a second run of the same tests: the privileges that a project has by default before any migration.
+pub(crate) fn default_grants() -> DefaultGrants {
+    if variable("NOFOMO_TEST_EXPOSED_GRANTS") { DefaultGrants::Exposed } else { DefaultGrants::Closed }
+}
+
+/// Set for a second run of the same tests: functions reach the database through PgBouncer in transaction mode.
+pub(crate) fn through_pooler() -> bool {
+    variable("NOFOMO_TEST_POOLER")
+}
+
+#[expect(clippy::disallowed_methods, reason = "how a run of the tests differs from another")]
+fn variable(name: &str) -> bool {
+    std::env::var_os(name).is_some()
+}
+
+/// A directory of this run; what earlier runs left is removed, unless one of them still runs.
+pub(crate) fn run_directory(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{}", std::process::id()))
+}
+
+/// It ends with the process of the tests.
+pub(crate) async fn server() -> &'static Postgres {
+    SERVER
+        .get_or_init(|| async {
+            for entry in std::fs::read_dir(env!("CARGO_TARGET_TMPDIR")).into_iter().flatten().flatten() {
+                if entry.file_name().to_string_lossy().starts_with("postgres-") {
+                    // Fails where another run still holds it.
+                    Postgres::erase(&entry.path()).await.ok();
+                }
+            }
+            let postgres = Postgres::start(&run_directory("postgres"), None).await.unwrap();
+            migrate_template(&postgres).await;
+            postgres
+        })
+        .await
+}
+
+/// A migrated database with sample data that others are copied from.
+pub(crate) async fn migrate_template(postgres: &Postgres) {
+    supabase::create_database(postgres, TEMPLATE, default_grants()).await.unwrap();
+    let url = postgres.url("postgres", TEMPLATE);
+    dev::migrations::migrate(&url, &migrations(), true, |_| {}).await.unwrap();
+    supabase::set_passwords(&postgres.url("supabase_admin", TEMPLATE), postgres.password()).await.unwrap();
+}
+
+pub(crate) struct Database {
+    pub(crate) name: String,
+    postgres: &'static Postgres,
+}
+
+impl Database {
+    pub(crate) async fn new() -> Self {
+        let postgres = server().await;
+        let name = format!("test_{}", Uuid::new_v4().simple());
+        supabase::clone_database(postgres, TEMPLATE, &name).await.unwrap();
+        Self { name, postgres }
+    }
+
+    pub(crate) fn url(&self, role: &str) -> String {
+        self.postgres.url(role, &self.name)
+    }
+
+    /// The owner of everything, whom no policy binds: for preparing and for looking.
+    pub(crate) async fn owner(&self) -> Session {
+        Session::open(&self.url("postgres")).await
+    }
+
+    pub(crate) async fn session(&self, role: &str) -> Session {
+        Session::open(&self.url(role)).await
+    }
+}
+
+impl Drop for Database {
+    fn drop(&mut self) {
+        let (postgres, name) = (self.postgres, self.name.clone());
+        // The test's own runtime may be the one that is ending.
+        let dropping = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on(supabase::drop_database(postgres, &name)).ok();
+        });
+        dropping.join().ok();
+    }
+}
+
+/// A connection for tests: text in, rows out.
+pub(crate) struct Session(pub(crate) Client);
+
+impl Session {
+    pub(crate) async fn open(url: &str) -> Self {
+        let (client, connection) = tokio_postgres::connect(url, NoTls).await.unwrap();
+        tokio::spawn(connection);
+        Self(client)
+    }
+
+    pub(crate) async fn run(&self, sql: &str) -> Result<(), tokio_postgres::Error> {
+        self.0.batch_execute(sql).await
+    }
+
+    pub(crate) async fn rows(
+        &self,
+        sql: &str,
+        parameters: &[&(dyn ToSql + Sync)],
+    ) -> Result<Vec<Row>, tokio_postgres::Error> {
+        // Every parameter is text; the statement casts it.
+        let typed: Vec<_> = parameters.iter().map(|parameter| (*parameter, Type::TEXT)).collect();
+        self.0.query_typed(sql, &typed).await
+    }
+
+    /// The first column of the first row, as text.
+    pub(crate) async fn text(&self, sql: &str) -> String {
+        let rows = self.rows(&format!("select ({sql})::text"), &[]).await.unwrap();
+        rows[0].get::<_, Option<String>>(0).unwrap_or_default()
+    }
+
+    /// As PostgREST would: from here on in this transaction, the user's role and claims.
+    pub(crate) async fn become_user(&self, user: &str) {
+        self.run(&format!(
+            "begin; select set_config('role', 'authenticated', true), set_config('request.jwt.claims', \
+             '{{\"sub\": \"{user}\", \"role\": \"authenticated\"}}', true)"
+        ))
+        .await
+        .unwrap();
+    }
+
+    pub(crate) async fn become_anonymous(&self) {
+        self.run("begin; select set_config('role', 'anon', true), set_config('request.jwt.claims', '{\"role\": \"anon\"}', true)")
+            .await
+            .unwrap();
+    }
+
+    pub(crate) async fn rollback(&self) {
+        self.run("rollback").await.unwrap();
+    }
+}

@@ -1,0 +1,4 @@
+pub(crate) mod database;
+pub(crate) mod pooler;
+pub(crate) mod proxy;
+pub(crate) mod world;

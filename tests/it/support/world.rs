@@ -1,0 +1,171 @@
+//! One test's world: a database, the functions' binaries behind the gateway, people who sign in, and what was logged.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+
+use dev::auth::SigningKey;
+use dev::stack::{self, Stack};
+use dev::template::Template;
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+use tokio::sync::OnceCell;
+
+use super::database::{Database, through_pooler, workspace};
+use super::pooler;
+
+pub(crate) const PASSWORD: &str = "nofomo-dev";
+
+pub(crate) struct World {
+    pub(crate) database: Database,
+    pub(crate) stack: Stack,
+    client: reqwest::Client,
+    lines: Arc<Mutex<Vec<String>>>,
+}
+
+/// What came back, in full.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: BTreeMap<String, String>,
+    pub(crate) text: String,
+}
+
+impl Answer {
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap_or_else(|error| panic!("{error}: {}", self.text))
+    }
+
+    /// The last part of a problem's `type`.
+    pub(crate) fn problem(&self) -> String {
+        let kind = self.json()["type"].as_str().unwrap_or_default().to_owned();
+        kind.strip_prefix("https://nofomo.dev/problems/").unwrap_or(&kind).to_owned()
+    }
+}
+
+/// Once for all tests: building is the slow part of a first run.
+pub(crate) async fn functions() -> &'static BTreeMap<String, PathBuf> {
+    static BUILT: OnceCell<BTreeMap<String, PathBuf>> = OnceCell::const_new();
+    BUILT.get_or_init(|| async { dev::build::build(workspace(), &template(), false).await.unwrap() }).await
+}
+
+fn template() -> Template {
+    Template::load(workspace()).unwrap()
+}
+
+impl World {
+    pub(crate) async fn new() -> Self {
+        Self::with(BTreeMap::new()).await
+    }
+
+    /// With other settings of the functions than the usual ones.
+    pub(crate) async fn with(environment: BTreeMap<String, String>) -> Self {
+        Self::on(Database::new().await, environment).await
+    }
+
+    pub(crate) async fn on(database: Database, environment: BTreeMap<String, String>) -> Self {
+        let api_url = match through_pooler() {
+            true => pooler::url("nofomo_api", &database.name).await,
+            false => database.url("nofomo_api"),
+        };
+        let urls = stack::Database {
+            admin_url: database.url("supabase_admin"),
+            jobs_url: database.url("nofomo_jobs"),
+            api_url,
+        };
+        let lines: Arc<Mutex<Vec<String>>> = Arc::default();
+        let functions = functions().await.clone();
+        let logged = lines.clone();
+        let stack = Stack::start(stack::Options {
+            template: template(),
+            functions,
+            database: urls,
+            signing_key: SigningKey::generate().unwrap(),
+            port: 0,
+            environment,
+            concurrency: 60,
+            schedules: false,
+            log: Arc::new(move |_, line| logged.lock().unwrap().push(line.to_owned())),
+        })
+        .await
+        .unwrap();
+        // Nothing here is encrypted, but the client will not be built without knowing how it would be; a second call is none.
+        rustls::crypto::ring::default_provider().install_default().ok();
+        Self { database, stack, client: reqwest::Client::new(), lines }
+    }
+
+    pub(crate) fn url(&self, path: &str) -> String {
+        format!("{}{path}", self.stack.url())
+    }
+
+    /// Signs in as a person would, with the password.
+    pub(crate) async fn sign_in(&self, email: &str) -> String {
+        let answer = self
+            .client
+            .post(self.url("/auth/v1/token?grant_type=password"))
+            .json(&json!({ "email": email, "password": PASSWORD }))
+            .send()
+            .await
+            .unwrap();
+        let session: Value = answer.json().await.unwrap();
+        session["access_token"].as_str().unwrap_or_else(|| panic!("{session}")).to_owned()
+    }
+
+    pub(crate) async fn get(&self, path: &str, token: &str) -> Answer {
+        self.send(Method::GET, path, &[("authorization", &format!("Bearer {token}"))], "").await
+    }
+
+    pub(crate) async fn post(&self, path: &str, token: &str, body: &Value) -> Answer {
+        self.post_with(path, token, &[], &body.to_string()).await
+    }
+
+    pub(crate) async fn post_with(&self, path: &str, token: &str, headers: &[(&str, &str)], body: &str) -> Answer {
+        let token = format!("Bearer {token}");
+        let mut all = vec![("authorization", token.as_str()), ("content-type", "application/json")];
+        all.retain(|(name, _)| !headers.iter().any(|(other, _)| other == name));
+        all.extend(headers);
+        self.send(Method::POST, path, &all, body).await
+    }
+
+    pub(crate) async fn send(&self, method: Method, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
+        self.send_bytes(method, path, headers, body.as_bytes().to_vec()).await
+    }
+
+    pub(crate) async fn send_bytes(
+        &self,
+        method: Method,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Vec<u8>,
+    ) -> Answer {
+        let mut request = self.client.request(method, self.url(path)).body(body);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let response = request.send().await.unwrap();
+        let headers = response.headers().iter();
+        Answer {
+            status: response.status(),
+            headers: headers.map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned())).collect(),
+            text: response.text().await.unwrap(),
+        }
+    }
+
+    /// What the functions wrote so far.
+    pub(crate) fn log(&self) -> String {
+        self.lines.lock().unwrap().join("\n")
+    }
+}
+
+/// A bot that anyone may have.
+pub(crate) fn new_bot(name: &str) -> Value {
+    json!({
+        "name": name,
+        "exchange": "binance",
+        "trading_pair": "BTC/USDT",
+        "timeframe": "1h",
+        "strategy": "EMA cross",
+        "initial_balance": "1000",
+        "stake_amount": "100",
+    })
+}

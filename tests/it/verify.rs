@@ -1,0 +1,112 @@
+//! `cargo dev verify` finds whatever is not as the migrations make it.
+
+use dev::postgres::Postgres;
+
+use crate::support::database::{Database, Session, migrate_template, migrations, run_directory, server};
+
+/// What the databases of these tests are copies of.
+async fn reference() -> String {
+    server().await.url("postgres", "migrated")
+}
+
+async fn report(database: &Database) -> String {
+    dev::verify::verify(&database.url("postgres"), &reference().await).await.unwrap().to_string()
+}
+
+#[tokio::test]
+async fn a_migrated_database_has_no_difference() {
+    let database = Database::new().await;
+    let report = report(&database).await;
+    assert!(report.ends_with(": no difference"), "{report}");
+    for kind in ["11 tables", "2 views", "policies", "triggers", "functions", "grants", "indexes", "columns"] {
+        assert!(report.contains(kind), "{report}");
+    }
+}
+
+#[tokio::test]
+async fn whatever_is_tampered_with_is_named() {
+    let changes = [
+        ("drop table public.notifications", "missing  table       public.notifications"),
+        ("create table public.extra (id int)", "extra    table       public.extra"),
+        ("alter table public.bots add column extra int", "extra    column      public.bots.extra"),
+        ("alter table public.notifications alter column title type text", "differs  column      public.notifications.title"),
+        ("alter table public.bots alter column name drop not null", "differs  column      public.bots.name"),
+        ("alter table public.bots alter column max_open_trades set default 2", "differs  column      public.bots.max_open_trades"),
+        ("alter table public.bots drop constraint bots_status_check", "missing  constraint  public.bots.bots_status_check"),
+        ("drop index public.idx_bots_user_id", "missing  index       public.idx_bots_user_id"),
+        ("create index extra on public.bots (name)", "extra    index       public.extra"),
+        ("drop policy \"Users can view their own bots\" on public.bots", "missing  policy"),
+        ("alter policy \"Users can view their own bots\" on public.bots using (true)", "differs  policy"),
+        ("create policy extra on public.plans for select to anon using (true)", "extra    policy"),
+        ("alter table public.logs disable row level security", "differs  table       public.logs"),
+        ("alter table public.logs disable row level security", "broken   rule        "),
+        ("grant select on public.logs to anon", "extra    grant       select on table public.logs to anon"),
+        ("grant truncate on public.logs to authenticated", "extra    grant       truncate on table public.logs"),
+        ("grant update (profit) on public.bots to authenticated", "extra    grant       update on column public.bots.profit"),
+        ("revoke select on public.bots from authenticated", "missing  grant       select on table public.bots to authenticated"),
+        ("grant execute on function private.plan_in_force(uuid) to public", "extra    grant       execute on function private.plan_in_force(uuid) to public"),
+        ("grant usage on schema private to anon", "extra    grant       usage on schema private to anon"),
+        ("alter function private.become_user(jsonb) security definer", "differs  function    private.become_user(jsonb)"),
+        ("alter function private.become_user(jsonb) reset search_path", "differs  function    private.become_user(jsonb)"),
+        (
+            "create or replace function private.set_updated_at() returns trigger language plpgsql set search_path = '' as
+             $$ begin return new; end $$",
+            "differs  function    private.set_updated_at()",
+        ),
+        ("alter table public.bots disable trigger bots_validate_limits", "differs  trigger"),
+        ("drop trigger bots_audit on public.bots", "missing  trigger"),
+        ("drop trigger on_auth_user_created on auth.users", "missing  trigger"),
+        ("alter view public.strategy_marketplace set (security_invoker = false)", "differs  view        public.strategy_marketplace"),
+        ("drop view public.bot_performance_summary", "missing  view        public.bot_performance_summary"),
+        ("alter publication supabase_realtime drop table public.bots", "missing  publication"),
+        ("alter table public.trades disable trigger all; delete from public.trades where status = 'closed'", "broken   rule        "),
+        ("update public.plans set name = 'Gratis' where name = 'Free'", "broken   rule        "),
+    ];
+    for (change, expected) in changes {
+        let database = Database::new().await;
+        database.session("supabase_admin").await.run(change).await.unwrap();
+        let report = report(&database).await;
+        assert!(report.contains(expected), "{change}\n{report}");
+    }
+}
+
+/// On a server of its own: roles belong to a whole server.
+#[tokio::test]
+async fn a_login_role_that_may_more_is_named() {
+    let postgres = Postgres::start(&run_directory("postgres-roles"), None).await.unwrap();
+    migrate_template(&postgres).await;
+    let url = postgres.url("postgres", "migrated");
+    let admin = Session::open(&postgres.url("supabase_admin", "migrated")).await;
+    for (change, undo, expected) in [
+        ("alter role nofomo_api bypassrls", "alter role nofomo_api nobypassrls", "differs  role        nofomo_api"),
+        ("alter role nofomo_jobs inherit", "alter role nofomo_jobs noinherit", "differs  role        nofomo_jobs"),
+        (
+            "alter role nofomo_api reset statement_timeout",
+            "alter role nofomo_api set statement_timeout = '8s'",
+            "differs  role        nofomo_api",
+        ),
+        ("grant service_role to nofomo_api", "revoke service_role from nofomo_api", "extra    membership"),
+        (
+            "alter table public.plans owner to nofomo_jobs",
+            "alter table public.plans owner to postgres",
+            "broken   rule",
+        ),
+    ] {
+        admin.run(change).await.unwrap();
+        let report = dev::verify::verify(&url, &reference().await).await.unwrap().to_string();
+        assert!(report.contains(expected), "{change}\n{report}");
+        admin.run(undo).await.unwrap();
+    }
+    let report = dev::verify::verify(&url, &reference().await).await.unwrap().to_string();
+    assert!(report.ends_with(": no difference"), "{report}");
+}
+
+#[tokio::test]
+async fn a_reference_is_made_from_the_migrations_and_removed_again() {
+    let database = Database::new().await;
+    let postgres = Postgres::start(&run_directory("postgres-reference"), None).await.unwrap();
+    let report = dev::verify::verify_migrations(&postgres, &database.url("postgres"), &migrations()).await.unwrap();
+    assert!(report.differences.is_empty(), "{report}");
+    let left = "select count(*) from pg_database where datname like 'verify%'";
+    assert_eq!(Session::open(&postgres.url("supabase_admin", "template1")).await.text(left).await, "0");
+}
