@@ -2,33 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use crate::support::database::{Database, server, through_pooler};
+use crate::support::database::Database;
 use crate::support::proxy::Proxy;
-use crate::support::world::{World, new_bot};
-
-async fn behind(proxy: &Proxy, database: Database) -> World {
-    let mut url = database.url("nofomo_api");
-    if through_pooler() {
-        url = crate::support::pooler::url("nofomo_api", &database.name).await;
-    }
-    let (start, rest) = url.split_once("@127.0.0.1:").unwrap();
-    let (_, path) = rest.split_once('/').unwrap();
-    let url = format!("{start}@127.0.0.1:{}/{path}", proxy.port);
-    World::on(database, BTreeMap::from([("DATABASE_URL".into(), url)])).await
-}
+use crate::support::world::{World, functions_port, new_bot};
 
 #[tokio::test]
 async fn a_command_of_a_warm_instance_costs_exactly_one_round_trip() {
     let database = Database::new().await;
-    let target = match through_pooler() {
-        true => crate::support::pooler::url("nofomo_api", &database.name).await.rsplit_once(':').unwrap().1[..5]
-            .trim_end_matches('/')
-            .parse()
-            .unwrap(),
-        false => server().await.port(),
-    };
-    let proxy = Proxy::start(target).await;
-    let world = behind(&proxy, database).await;
+    let proxy = Proxy::start(functions_port(&database).await).await;
+    let settings = BTreeMap::from([("DATABASE_URL".into(), database.url_at(proxy.port, "nofomo_api"))]);
+    let world = World::on(database, settings).await;
     let token = world.sign_in("pro@nofomo.test").await;
 
     // Start-up opens the connection; the first request finds it open.

@@ -9,8 +9,8 @@ use std::{
 
 use axum::{
     Json, Router,
-    body::{Body, Bytes, to_bytes},
-    extract::{Path, State},
+    body::Bytes,
+    extract::{DefaultBodyLimit, Path, State},
     http::StatusCode,
     response::{IntoResponse, Response},
     routing::{get, post},
@@ -136,13 +136,13 @@ impl Instance {
         let id = Uuid::new_v4().to_string();
         let deadline = Utc::now() + self.timeout;
         let trace = Uuid::new_v4().simple().to_string();
-        let (half, quarter) = trace.split_at_checked(24).unwrap_or_default();
+        let (root, parent) = trace.split_at_checked(24).unwrap_or_default();
         let headers = [
             ("content-type", "application/json".to_owned()),
             ("lambda-runtime-aws-request-id", id.clone()),
             ("lambda-runtime-deadline-ms", deadline.timestamp_millis().to_string()),
             ("lambda-runtime-invoked-function-arn", format!("arn:aws:lambda:{REGION}:000000000000:function:{}", self.name)),
-            ("lambda-runtime-trace-id", format!("Root=1-{:08x}-{half};Parent={quarter}{quarter};Sampled=0", Utc::now().timestamp())),
+            ("lambda-runtime-trace-id", format!("Root=1-{:08x}-{root};Parent=00000000{parent};Sampled=0", Utc::now().timestamp())),
         ];
         poll.send((headers, event.clone()).into_response()).ok()?;
         Some(id)
@@ -248,6 +248,8 @@ fn runtime_api(link: Link) -> Router {
         .route("/2018-06-01/runtime/invocation/{id}/response", post(response))
         .route("/2018-06-01/runtime/invocation/{id}/error", post(invocation_error))
         .route("/2018-06-01/runtime/init/error", post(init_error))
+        // Read to its end even if it is too large, or the instance would break over it.
+        .layer(DefaultBodyLimit::disable())
         .with_state(link)
 }
 
@@ -259,14 +261,12 @@ async fn next(State(link): State<Link>) -> Response {
     }
 }
 
-async fn response(State(link): State<Link>, Path(id): Path<String>, body: Body) -> Response {
-    match to_bytes(body, PAYLOAD_LIMIT).await {
-        Ok(answer) => link.report(id, Ok(answer), StatusCode::ACCEPTED),
-        Err(_) => {
-            let error = InvokeError::failed("Function.ResponseSizeTooLarge", "the answer is larger than Lambda passes on");
-            link.report(id, Err(error), StatusCode::PAYLOAD_TOO_LARGE)
-        }
+async fn response(State(link): State<Link>, Path(id): Path<String>, answer: Bytes) -> Response {
+    if answer.len() > PAYLOAD_LIMIT {
+        let error = InvokeError::failed("Function.ResponseSizeTooLarge", "the answer is larger than Lambda passes on");
+        return link.report(id, Err(error), StatusCode::PAYLOAD_TOO_LARGE);
     }
+    link.report(id, Ok(answer), StatusCode::ACCEPTED)
 }
 
 async fn invocation_error(State(link): State<Link>, Path(id): Path<String>, body: Bytes) -> Response {

@@ -82,17 +82,26 @@ fn log_end(result: Result<(), Error>) {
     }
 }
 
-/// Verifies chain and host name against Supabase's roots and, where given, the PEM certificates of another one.
+/// Verifies chain and host name against Supabase's roots and, where given, the PEM certificates of others.
+///
+/// # Errors
+///
+/// Certificates that cannot be read, or none where some were given.
 pub fn tls_connector(other_roots: Option<&str>) -> Result<MakeRustlsConnect, AddressError> {
+    let unusable = |error: &dyn std::fmt::Display| AddressError::Certificate(error.to_string());
     let mut roots = RootCertStore::empty();
-    let pem = SUPABASE_ROOTS.into_iter().chain(other_roots.map(str::as_bytes));
-    for certificate in pem.flat_map(CertificateDer::pem_slice_iter) {
-        let certificate = certificate.map_err(|error| AddressError::Certificate(error.to_string()))?;
-        roots.add(certificate).map_err(|error| AddressError::Certificate(error.to_string()))?;
+    for pem in SUPABASE_ROOTS.into_iter().chain(other_roots.map(str::as_bytes)) {
+        let known = roots.len();
+        for certificate in CertificateDer::pem_slice_iter(pem) {
+            roots.add(certificate.map_err(|error| unusable(&error))?).map_err(|error| unusable(&error))?;
+        }
+        if roots.len() == known {
+            return Err(unusable(&"there is no PEM certificate in it"));
+        }
     }
     let config = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
         .with_safe_default_protocol_versions()
-        .map_err(|error| AddressError::Certificate(error.to_string()))?
+        .map_err(|error| unusable(&error))?
         .with_root_certificates(roots)
         .with_no_client_auth();
     Ok(MakeRustlsConnect::new(config))

@@ -73,7 +73,10 @@ pub(crate) async fn migrate_template(postgres: &Postgres) {
 
 pub(crate) struct Database {
     pub(crate) name: String,
-    postgres: &'static Postgres,
+    pub(crate) port: u16,
+    password: String,
+    /// The server to drop it from, once the test is over.
+    dropped_from: Option<&'static Postgres>,
 }
 
 impl Database {
@@ -81,11 +84,25 @@ impl Database {
         let postgres = server().await;
         let name = format!("test_{}", Uuid::new_v4().simple());
         supabase::clone_database(postgres, TEMPLATE, &name).await.unwrap();
-        Self { name, postgres }
+        let mut database = Self::template_of(postgres);
+        database.name = name;
+        database.dropped_from = Some(postgres);
+        database
+    }
+
+    /// The migrated database of a server that a test has for itself.
+    pub(crate) fn template_of(postgres: &Postgres) -> Self {
+        let (port, password) = (postgres.port(), postgres.password().to_owned());
+        Self { name: TEMPLATE.into(), port, password, dropped_from: None }
     }
 
     pub(crate) fn url(&self, role: &str) -> String {
-        self.postgres.url(role, &self.name)
+        self.url_at(self.port, role)
+    }
+
+    /// The same by way of another port.
+    pub(crate) fn url_at(&self, port: u16, role: &str) -> String {
+        format!("postgres://{role}:{}@127.0.0.1:{port}/{}?sslmode=disable", self.password, self.name)
     }
 
     /// The owner of everything, whom no policy binds: for preparing and for looking.
@@ -100,7 +117,8 @@ impl Database {
 
 impl Drop for Database {
     fn drop(&mut self) {
-        let (postgres, name) = (self.postgres, self.name.clone());
+        let Some(postgres) = self.dropped_from else { return };
+        let name = self.name.clone();
         // The test's own runtime may be the one that is ending.
         let dropping = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();

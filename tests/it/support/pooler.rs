@@ -8,11 +8,10 @@ use tokio::sync::OnceCell;
 
 use super::database::{run_directory, server};
 
-/// One for all tests, in front of the one server; few server connections, so that clients must share them.
-pub(crate) async fn url(role: &str, database: &str) -> String {
+/// Its port. One for all tests, in front of the one server; few server connections, so that clients must share them.
+pub(crate) async fn port() -> u16 {
     static PORT: OnceCell<u16> = OnceCell::const_new();
-    let port = PORT.get_or_init(start).await;
-    format!("postgres://{role}:{}@127.0.0.1:{port}/{database}?sslmode=disable", server().await.password())
+    *PORT.get_or_init(start).await
 }
 
 async fn start() -> u16 {

@@ -13,7 +13,9 @@ pub(crate) struct Proxy {
     pub(crate) port: u16,
     round_trips: Arc<AtomicUsize>,
     connections: Arc<AtomicUsize>,
-    silent: Arc<AtomicBool>,
+    /// How many connections, from the first, have fallen silent.
+    silent: Arc<AtomicUsize>,
+    accepted: Arc<AtomicUsize>,
     cut: watch::Sender<u64>,
 }
 
@@ -25,14 +27,18 @@ impl Proxy {
             round_trips: Arc::default(),
             connections: Arc::default(),
             silent: Arc::default(),
+            accepted: Arc::default(),
             cut: watch::Sender::new(0),
         };
         let (round_trips, connections) = (proxy.round_trips.clone(), proxy.connections.clone());
-        let (silent, cut) = (proxy.silent.clone(), proxy.cut.subscribe());
+        let (silent, accepted, cut) = (proxy.silent.clone(), proxy.accepted.clone(), proxy.cut.subscribe());
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
                 let Ok(server) = TcpStream::connect(("127.0.0.1", target)).await else { continue };
                 connections.fetch_add(1, Ordering::SeqCst);
+                let number = accepted.fetch_add(1, Ordering::SeqCst);
+                let silent = silent.clone();
+                let is_silent = move || number < silent.load(Ordering::SeqCst);
                 client.set_nodelay(true).unwrap();
                 server.set_nodelay(true).unwrap();
                 let (from_client, to_client) = client.into_split();
@@ -45,8 +51,8 @@ impl Proxy {
                     }
                 };
                 let back = move || server_spoke.store(true, Ordering::SeqCst);
-                tokio::spawn(copy(from_client, to_server, there, silent.clone(), cut.clone()));
-                tokio::spawn(copy(from_server, to_client, back, silent.clone(), cut.clone()));
+                tokio::spawn(copy(from_client, to_server, there, is_silent.clone(), cut.clone()));
+                tokio::spawn(copy(from_server, to_client, back, is_silent, cut.clone()));
             }
         });
         proxy
@@ -66,9 +72,9 @@ impl Proxy {
         self.cut.send_modify(|generation| *generation += 1);
     }
 
-    /// From now on bytes disappear, and nobody is told.
-    pub(crate) fn fall_silent(&self, silent: bool) {
-        self.silent.store(silent, Ordering::SeqCst);
+    /// From now on the bytes of the connections there are disappear, and nobody is told.
+    pub(crate) fn silence(&self) {
+        self.silent.store(self.accepted.load(Ordering::SeqCst), Ordering::SeqCst);
     }
 }
 
@@ -76,7 +82,7 @@ async fn copy(
     mut from: OwnedReadHalf,
     mut to: OwnedWriteHalf,
     on_bytes: impl Fn(),
-    silent: Arc<AtomicBool>,
+    is_silent: impl Fn() -> bool,
     mut cut: watch::Receiver<u64>,
 ) {
     cut.mark_unchanged();
@@ -89,7 +95,7 @@ async fn copy(
         match read {
             Ok(count) if count > 0 => {
                 on_bytes();
-                if !silent.load(Ordering::SeqCst) && to.write_all(&buffer[..count]).await.is_err() {
+                if !is_silent() && to.write_all(&buffer[..count]).await.is_err() {
                     return;
                 }
             }

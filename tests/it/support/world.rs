@@ -11,16 +11,17 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 
-use super::database::{Database, through_pooler, workspace};
+use super::database::{Database, server, through_pooler, workspace};
 use super::pooler;
 
 pub(crate) const PASSWORD: &str = "nofomo-dev";
 
 pub(crate) struct World {
-    pub(crate) database: Database,
     pub(crate) stack: Stack,
     client: reqwest::Client,
     lines: Arc<Mutex<Vec<String>>>,
+    /// Dropped last, when nobody uses it any more.
+    pub(crate) database: Database,
 }
 
 /// What came back, in full.
@@ -41,6 +42,11 @@ impl Answer {
         let kind = self.json()["type"].as_str().unwrap_or_default().to_owned();
         kind.strip_prefix("https://nofomo.dev/problems/").unwrap_or(&kind).to_owned()
     }
+}
+
+/// Where functions reach a database: at the server's port, or at that of the pooler in front of the shared server.
+pub(crate) async fn functions_port(database: &Database) -> u16 {
+    if through_pooler() && database.port == server().await.port() { pooler::port().await } else { database.port }
 }
 
 /// Once for all tests: building is the slow part of a first run.
@@ -64,10 +70,7 @@ impl World {
     }
 
     pub(crate) async fn on(database: Database, environment: BTreeMap<String, String>) -> Self {
-        let api_url = match through_pooler() {
-            true => pooler::url("nofomo_api", &database.name).await,
-            false => database.url("nofomo_api"),
-        };
+        let api_url = database.url_at(functions_port(&database).await, "nofomo_api");
         let urls = stack::Database {
             admin_url: database.url("supabase_admin"),
             jobs_url: database.url("nofomo_jobs"),

@@ -1,0 +1,203 @@
+//! The database goes away and comes back; connections die unseen; it is slow, locked or read-only.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use dev::postgres::Postgres;
+use futures_util::future::join_all;
+use reqwest::StatusCode;
+use serde_json::Value;
+
+use crate::support::database::{Database, PRO, Session, migrate_template, run_directory};
+use crate::support::proxy::Proxy;
+use crate::support::world::{Answer, World, new_bot};
+
+/// A world whose functions reach the database through a proxy, and through nothing else.
+async fn behind_proxy() -> (World, Proxy) {
+    let database = Database::new().await;
+    let proxy = Proxy::start(database.port).await;
+    let settings = BTreeMap::from([("DATABASE_URL".into(), database.url_at(proxy.port, "nofomo_api"))]);
+    (World::on(database, settings).await, proxy)
+}
+
+fn is_unavailable(answer: &Answer) -> bool {
+    answer.status == 503 && answer.problem() == "unavailable" && answer.headers.contains_key("retry-after")
+}
+
+async fn names(owner: &Session) -> Vec<String> {
+    let rows = owner.rows(&format!("select name::text from public.bots where user_id = '{PRO}'"), &[]).await.unwrap();
+    rows.iter().map(|row| row.get(0)).collect()
+}
+
+#[tokio::test]
+async fn a_database_killed_under_fifty_requests_loses_nothing_that_was_acknowledged() {
+    let mut postgres = Postgres::start(&run_directory("postgres-killed"), None).await.unwrap();
+    migrate_template(&postgres).await;
+    let world = World::on(Database::template_of(&postgres), BTreeMap::new()).await;
+    world.database.owner().await.run("update public.plans set max_bots = -1").await.unwrap();
+    let token = world.sign_in("pro@nofomo.test").await;
+
+    // Fifty warm instances.
+    let warm = |round: usize| {
+        join_all((0..50).map(move |n| format!("{round}-{n}")).map(|name| {
+            let (world, token) = (&world, &token);
+            async move { (name.clone(), world.post("/bots", token, &new_bot(&name)).await) }
+        }))
+    };
+    assert!(warm(0).await.iter().all(|(_, answer)| answer.status == 201));
+    let mut instances = world.stack.fleet("create-bot").unwrap().instances();
+
+    let requests = warm(1);
+    let killing = async {
+        tokio::time::sleep(Duration::from_millis(30)).await;
+        postgres.kill().unwrap();
+    };
+    let (answers, ()) = tokio::join!(requests, killing);
+    let acknowledged: Vec<&String> = answers.iter().filter(|(_, a)| a.status == 201).map(|(name, _)| name).collect();
+    for (name, answer) in &answers {
+        assert!(answer.status == 201 || is_unavailable(answer), "{name}: {answer:?}");
+    }
+    // Whatever the kill met, while it is away everybody is told so.
+    assert!(is_unavailable(&world.post("/bots", &token, &new_bot("away")).await));
+    assert!(is_unavailable(&world.get("/portfolio", &token).await));
+
+    postgres.restart().await.unwrap();
+    let stored = names(&world.database.owner().await).await;
+    for name in acknowledged {
+        assert_eq!(stored.iter().filter(|other| *other == name).count(), 1, "{name} was acknowledged");
+    }
+    let answers = join_all((0..50).map(|n| {
+        let (world, token) = (&world, &token);
+        async move { world.post("/bots", token, &new_bot(&format!("back-{n}"))).await }
+    }))
+    .await;
+    assert!(answers.iter().all(|answer| answer.status == 201), "{answers:?}");
+    instances.retain(|id| !world.stack.fleet("create-bot").unwrap().instances().contains(id));
+    assert_eq!(instances, Vec::<u32>::new(), "the same instances serve again");
+}
+
+#[tokio::test]
+async fn a_connection_that_was_closed_between_requests_is_replaced_unseen() {
+    let (world, proxy) = behind_proxy().await;
+    let token = world.sign_in("pro@nofomo.test").await;
+    assert_eq!(world.post("/bots", &token, &new_bot("before")).await.status, 201);
+    proxy.cut();
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    assert_eq!(world.post("/bots", &token, &new_bot("after cut")).await.status, 201);
+
+    let owner = world.database.owner().await;
+    owner.run("select pg_terminate_backend(pid) from pg_stat_activity where usename = 'nofomo_api' and datname = current_database()").await.unwrap();
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    assert_eq!(world.post("/bots", &token, &new_bot("after termination")).await.status, 201);
+    assert_eq!(names(&owner).await.len(), 5);
+}
+
+#[tokio::test]
+async fn a_connection_that_died_in_a_freeze_is_found_out_and_replaced() {
+    let (world, proxy) = behind_proxy().await;
+    let token = world.sign_in("pro@nofomo.test").await;
+    assert_eq!(world.post("/bots", &token, &new_bot("before")).await.status, 201);
+    let instance = nix::unistd::Pid::from_raw(world.stack.fleet("create-bot").unwrap().instances()[0].cast_signed());
+    nix::sys::signal::kill(instance, nix::sys::signal::Signal::SIGSTOP).unwrap();
+    // The other end goes without a word that could reach it.
+    proxy.silence();
+    tokio::time::sleep(Duration::from_secs(11)).await;
+    nix::sys::signal::kill(instance, nix::sys::signal::Signal::SIGCONT).unwrap();
+    let answer = world.post("/bots", &token, &new_bot("thawed")).await;
+    assert_eq!(answer.status, 201, "{answer:?}");
+    assert_eq!(proxy.take_connections(), 2, "the old one was asked, and given up");
+    assert_eq!(names(&world.database.owner().await).await.iter().filter(|name| *name == "thawed").count(), 1);
+}
+
+/// The statement reached the server, its answer did not reach us: whether it took effect only the caller's key can tell.
+#[tokio::test]
+async fn a_statement_whose_answer_is_lost_is_not_sent_again() {
+    let (world, proxy) = behind_proxy().await;
+    let token = world.sign_in("pro@nofomo.test").await;
+    assert_eq!(world.get("/portfolio", &token).await.status, 200);
+    assert_eq!(world.post("/bots", &token, &new_bot("warm")).await.status, 201);
+    let owner = world.database.owner().await;
+    // Holds every insert of a bot up, until it is known to have arrived.
+    owner.run("begin; lock table public.bots in share row exclusive mode").await.unwrap();
+    let body = new_bot("ambiguous").to_string();
+    let key = [("idempotency-key", "ambiguous")];
+    let sending = world.post_with("/bots", &token, &key, &body);
+    let cutting = async {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        // From here on the server's answers disappear, then the connection does.
+        proxy.silence();
+        owner.run("commit").await.unwrap();
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        proxy.cut();
+    };
+    proxy.take_round_trips();
+    let (answer, ()) = tokio::join!(sending, cutting);
+    assert!(is_unavailable(&answer), "{answer:?}");
+    assert_eq!(proxy.take_round_trips(), 1, "sent once");
+    // Sent again by the caller with the same key it is there, once.
+    let again = world.post_with("/bots", &token, &key, &body).await;
+    assert_eq!(again.status, 200, "{again:?}");
+    assert_eq!(names(&owner).await.iter().filter(|name| *name == "ambiguous").count(), 1);
+}
+
+#[tokio::test]
+async fn a_lock_that_is_held_too_long_ends_in_503_and_changes_nothing() {
+    let world = World::new().await;
+    let token = world.sign_in("pro@nofomo.test").await;
+    let owner = world.database.owner().await;
+    owner.run("begin; lock table public.bots in access exclusive mode").await.unwrap();
+    let started = Instant::now();
+    let answer = world.post("/bots", &token, &new_bot("blocked")).await;
+    assert!(is_unavailable(&answer), "{answer:?}");
+    assert!(started.elapsed() < Duration::from_secs(9));
+    owner.rollback().await;
+    assert_eq!(names(&owner).await.len(), 2);
+    assert_eq!(world.post("/bots", &token, &new_bot("free again")).await.status, 201);
+}
+
+#[tokio::test]
+async fn a_read_only_database_is_unavailable_for_what_writes() {
+    let world = World::new().await;
+    let token = world.sign_in("pro@nofomo.test").await;
+    let admin = world.database.session("supabase_admin").await;
+    let setting = |value| format!("alter database {} set default_transaction_read_only = {value}", world.database.name);
+    admin.run(&setting("on")).await.unwrap();
+    assert!(is_unavailable(&world.post("/bots", &token, &new_bot("x")).await));
+    assert_eq!(world.get("/portfolio", &token).await.status, 200);
+    admin.run("set default_transaction_read_only = off").await.unwrap();
+    admin.run(&setting("off")).await.unwrap();
+    let body: Value = new_bot("writable");
+    let mut status = StatusCode::SERVICE_UNAVAILABLE;
+    for _ in 0..3 {
+        // The open connection has read its settings; a new one reads them anew.
+        admin.run("select pg_terminate_backend(pid) from pg_stat_activity where usename = 'nofomo_api' and datname = current_database()").await.unwrap();
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        status = world.post("/bots", &token, &body).await.status;
+        if status == 201 {
+            break;
+        }
+    }
+    assert_eq!(status, 201);
+}
+
+#[tokio::test]
+async fn an_instance_that_dies_is_answered_for_and_replaced() {
+    let world = World::new().await;
+    let token = world.sign_in("pro@nofomo.test").await;
+    assert_eq!(world.post("/bots", &token, &new_bot("one")).await.status, 201);
+    let fleet = world.stack.fleet("create-bot").unwrap();
+    let first = fleet.instances();
+    let owner = world.database.owner().await;
+    owner.run("begin; lock table public.bots in access exclusive mode").await.unwrap();
+    let body = new_bot("two");
+    let killing = async {
+        tokio::time::sleep(Duration::from_millis(400)).await;
+        let id = nix::unistd::Pid::from_raw(first[0].cast_signed());
+        nix::sys::signal::kill(id, nix::sys::signal::Signal::SIGKILL).unwrap();
+    };
+    let (answer, ()) = tokio::join!(world.post("/bots", &token, &body), killing);
+    assert_eq!(answer.status, 502, "{answer:?}");
+    owner.rollback().await;
+    assert_eq!(world.post("/bots", &token, &new_bot("three")).await.status, 201);
+    assert_ne!(fleet.instances(), first);
+}

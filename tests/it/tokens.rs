@@ -1,0 +1,318 @@
+//! Which access tokens are taken.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use axum::Router;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use base64::Engine;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use chrono::Utc;
+use dev::auth::SigningKey;
+use jsonwebtoken::{Algorithm, EncodingKey, Header};
+use rsa::RsaPrivateKey;
+use rsa::pkcs1::EncodeRsaPrivateKey;
+use rsa::pkcs8::{EncodePublicKey, LineEnding};
+use rsa::rand_core::OsRng;
+use rsa::traits::PublicKeyParts;
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use uuid::Uuid;
+
+use crate::support::database::PRO;
+use crate::support::world::{Answer, World};
+
+const HS256_SECRET: &str = "super-secret-jwt-token-with-at-least-32-characters-long";
+
+fn claims(world: &World) -> Value {
+    let now = Utc::now().timestamp();
+    json!({
+        "iss": world.stack.auth().issuer(), "sub": PRO, "aud": "authenticated", "exp": now + 600, "iat": now,
+        "role": "authenticated", "email": "pro@nofomo.test", "phone": "", "app_metadata": {"provider": "email"},
+        "user_metadata": {}, "aal": "aal1", "amr": [{"method": "password", "timestamp": now}],
+        "session_id": Uuid::new_v4(), "is_anonymous": false,
+    })
+}
+
+fn with(mut claims: Value, changes: Value) -> Value {
+    for (name, value) in changes.as_object().unwrap() {
+        match value {
+            Value::String(word) if word == "absent" => drop(claims.as_object_mut().unwrap().remove(name)),
+            _ => claims[name] = value.clone(),
+        }
+    }
+    claims
+}
+
+async fn try_token(world: &World, token: &str) -> Answer {
+    world.get("/portfolio", token).await
+}
+
+#[tokio::test]
+async fn a_token_is_taken_only_if_every_claim_is_right() {
+    let world = World::new().await;
+    let now = Utc::now().timestamp();
+    for (changes, status) in [
+        (json!({}), 200),
+        (json!({"aud": ["authenticated"]}), 200),
+        (json!({"aud": ["other", "authenticated"]}), 200),
+        (json!({"exp": now - 20}), 200), // within the leeway for clocks that differ
+        (json!({"custom": {"from": "a hook"}, "amr": ["password"]}), 200),
+        (json!({"exp": now - 60}), 401),
+        (json!({"exp": "absent"}), 401),
+        (json!({"exp": (now + 600).to_string()}), 401),
+        (json!({"iat": now + 600}), 401),
+        (json!({"nbf": now + 600}), 401),
+        (json!({"iss": "https://elsewhere.supabase.co/auth/v1"}), 401),
+        (json!({"iss": "supabase"}), 401),
+        (json!({"iss": "absent"}), 401),
+        (json!({"aud": "anon"}), 401),
+        (json!({"aud": ["anon"]}), 401),
+        (json!({"aud": "absent"}), 401),
+        (json!({"sub": "absent"}), 401),
+        (json!({"sub": ""}), 401),
+        (json!({"sub": "not-a-uuid"}), 401),
+        (json!({"role": "service_role"}), 401),
+        (json!({"role": "anon"}), 401),
+        (json!({"role": "absent"}), 401),
+        (json!({"session_id": "absent"}), 401),
+        (json!({"is_anonymous": true}), 403),
+        (json!({"client_id": "some-other-app"}), 403),
+        // What the legacy API keys are.
+        (json!({"iss": "supabase", "ref": "abc", "role": "service_role", "sub": "absent", "aud": "absent"}), 401),
+    ] {
+        let token = world.stack.auth().sign(&with(claims(&world), changes.clone())).unwrap();
+        let answer = try_token(&world, &token).await;
+        assert_eq!(answer.status, status, "{changes}: {answer:?}");
+        if status == 401 {
+            assert_eq!(answer.problem(), "unauthenticated", "{changes}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_token_is_taken_only_with_the_signature_of_the_key_it_names() {
+    let world = World::new().await;
+    let good = world.stack.auth().sign(&claims(&world)).unwrap();
+    assert_eq!(try_token(&world, &good).await.status, 200);
+
+    let jwks: Value =
+        serde_json::from_str(&world.send(reqwest::Method::GET, "/auth/v1/.well-known/jwks.json", &[], "").await.text)
+            .unwrap();
+    let key_id = jwks["keys"][0]["kid"].as_str().unwrap().to_owned();
+    let encode = |part: &Value| BASE64_URL_SAFE_NO_PAD.encode(part.to_string());
+    let unsigned = |header: Value| format!("{}.{}.", encode(&header), encode(&claims(&world)));
+    let hs256 = |secret: &[u8], key_id: Option<String>| {
+        let header = Header { kid: key_id, ..Header::new(Algorithm::HS256) };
+        jsonwebtoken::encode(&header, &claims(&world), &EncodingKey::from_secret(secret)).unwrap()
+    };
+    let (head, tail) = good.rsplit_once('.').unwrap();
+    let (header, payload) = head.split_once('.').unwrap();
+    let other_payload = encode(&with(claims(&world), json!({"sub": Uuid::new_v4()})));
+    let stranger = SigningKey::generate().unwrap().sign(&claims(&world)).unwrap();
+    let (_, strangers_signature) = stranger.rsplit_once('.').unwrap();
+    let without_key_id = format!("{}.{payload}.{tail}", encode(&json!({"alg": "ES256", "typ": "JWT"})));
+
+    for (what, token) in [
+        ("nothing", String::new()),
+        ("not a token", "abc".into()),
+        ("dots", "..".into()),
+        ("alg none", unsigned(json!({"alg": "none", "typ": "JWT", "kid": key_id}))),
+        ("no signature", unsigned(json!({"alg": "ES256", "typ": "JWT", "kid": key_id}))),
+        ("another payload", format!("{header}.{other_payload}.{tail}")),
+        ("another key's signature", format!("{head}.{strangers_signature}")),
+        ("an unknown key", stranger.clone()),
+        ("no key id", without_key_id),
+        ("HS256 over the public key", hs256(jwks["keys"][0].to_string().as_bytes(), Some(key_id.clone()))),
+        ("HS256 with the well-known secret", hs256(HS256_SECRET.as_bytes(), None)),
+        ("HS256 with a key id", hs256(HS256_SECRET.as_bytes(), Some(key_id.clone()))),
+        ("RS256 by name", unsigned(json!({"alg": "RS256", "typ": "JWT", "kid": key_id})) + tail),
+        ("too long", world.stack.auth().sign(&with(claims(&world), json!({"x": "x".repeat(8192)}))).unwrap()),
+    ] {
+        let answer = try_token(&world, &token).await;
+        assert_eq!((answer.status.as_u16(), answer.problem()), (401, "unauthenticated".into()), "{what}");
+    }
+    for scheme in ["Basic", "Token"] {
+        let header = format!("{scheme} {good}");
+        let answer = world.send(reqwest::Method::GET, "/portfolio", &[("authorization", &header)], "").await;
+        assert_eq!(answer.status, 401, "{scheme}");
+    }
+}
+
+#[tokio::test]
+async fn hs256_is_taken_only_where_it_is_configured() {
+    let settings = BTreeMap::from([("AUTH_HS256_SECRET".into(), HS256_SECRET.into())]);
+    let world = World::with(settings).await;
+    let sign = |secret: &str, changes: Value| {
+        let key = EncodingKey::from_secret(secret.as_bytes());
+        jsonwebtoken::encode(&Header::new(Algorithm::HS256), &with(claims(&world), changes), &key).unwrap()
+    };
+    assert_eq!(try_token(&world, &sign(HS256_SECRET, json!({}))).await.status, 200);
+    assert_eq!(try_token(&world, &sign("another secret", json!({}))).await.status, 401);
+    // The project's legacy keys are signed with the same secret.
+    for role in ["anon", "service_role"] {
+        let key = json!({"iss": "supabase", "ref": "abc", "role": role, "sub": "absent", "aud": "absent", "session_id": "absent"});
+        assert_eq!(try_token(&world, &sign(HS256_SECRET, key)).await.status, 401, "{role}");
+    }
+    let es256 = world.stack.auth().sign(&claims(&world)).unwrap();
+    assert_eq!(try_token(&world, &es256).await.status, 200);
+}
+
+/// Signing keys as a project publishes them, counted, and away at will.
+struct Issuer {
+    url: String,
+    body: Arc<std::sync::Mutex<String>>,
+    fetches: Arc<AtomicUsize>,
+    away: Arc<AtomicBool>,
+}
+
+impl Issuer {
+    async fn start(body: &Value) -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let issuer = Self {
+            url: format!("http://{}/jwks.json", listener.local_addr().unwrap()),
+            body: Arc::new(std::sync::Mutex::new(body.to_string())),
+            fetches: Arc::default(),
+            away: Arc::default(),
+        };
+        let (body, fetches, away) = (issuer.body.clone(), issuer.fetches.clone(), issuer.away.clone());
+        let answer = async move || -> Response {
+            fetches.fetch_add(1, Ordering::SeqCst);
+            match away.load(Ordering::SeqCst) {
+                true => StatusCode::BAD_GATEWAY.into_response(),
+                false => body.lock().unwrap().clone().into_response(),
+            }
+        };
+        tokio::spawn(axum::serve(listener, Router::new().route("/jwks.json", get(answer))).into_future());
+        issuer
+    }
+
+    async fn world(&self) -> World {
+        World::with(BTreeMap::from([("AUTH_JWKS_URL".into(), self.url.clone())])).await
+    }
+
+    fn take_fetches(&self) -> usize {
+        self.fetches.swap(0, Ordering::SeqCst)
+    }
+}
+
+async fn published(world: &World) -> Value {
+    serde_json::from_str(&world.send(reqwest::Method::GET, "/auth/v1/.well-known/jwks.json", &[], "").await.text)
+        .unwrap()
+}
+
+#[tokio::test]
+async fn an_unknown_key_is_looked_for_once_and_then_not_for_a_while() {
+    let issuer = Issuer::start(&json!({"keys": []})).await;
+    let world = issuer.world().await;
+    *issuer.body.lock().unwrap() = published(&world).await.to_string();
+    let known = world.stack.auth().sign(&claims(&world)).unwrap();
+    assert_eq!(try_token(&world, &known).await.status, 200);
+    assert_eq!(issuer.take_fetches(), 1, "at start-up");
+    let other = world.stack.auth().sign(&with(claims(&world), json!({"session_id": Uuid::new_v4()}))).unwrap();
+    assert_eq!(try_token(&world, &other).await.status, 200);
+    assert_eq!(issuer.take_fetches(), 0, "the set is kept");
+
+    // A rotation: tokens of the new key come before we have heard of it.
+    let rotated = SigningKey::generate().unwrap();
+    world.stack.auth().publish(&rotated);
+    *issuer.body.lock().unwrap() = published(&world).await.to_string();
+    assert_eq!(try_token(&world, &rotated.sign(&claims(&world)).unwrap()).await.status, 200);
+    assert_eq!(issuer.take_fetches(), 1, "one fetch for a key that was not there");
+
+    // And a flood of made-up keys.
+    for _ in 0..5 {
+        let made_up = SigningKey::generate().unwrap().sign(&claims(&world)).unwrap();
+        assert_eq!(try_token(&world, &made_up).await.status, 401);
+    }
+    assert_eq!(issuer.take_fetches(), 0, "cooldown");
+}
+
+#[tokio::test]
+async fn while_the_keys_cannot_be_had_a_good_token_is_not_called_a_bad_one() {
+    let issuer = Issuer::start(&json!({"keys": []})).await;
+    issuer.away.store(true, Ordering::SeqCst);
+    let world = issuer.world().await;
+    *issuer.body.lock().unwrap() = published(&world).await.to_string();
+    let token = world.stack.auth().sign(&claims(&world)).unwrap();
+    let answer = try_token(&world, &token).await;
+    assert_eq!((answer.status.as_u16(), answer.problem()), (503, "unavailable".into()));
+    assert!(answer.headers.contains_key("retry-after"));
+
+    issuer.away.store(false, Ordering::SeqCst);
+    let mut status = 503;
+    for _ in 0..40 {
+        status = try_token(&world, &token).await.status.as_u16();
+        if status == 200 {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
+    assert_eq!(status, 200, "the same instance finds the keys once they are there");
+
+    // A set that was fetched goes on serving; a token that was verified needs none.
+    issuer.away.store(true, Ordering::SeqCst);
+    assert_eq!(try_token(&world, &token).await.status, 200);
+    let other = world.stack.auth().sign(&with(claims(&world), json!({"session_id": Uuid::new_v4()}))).unwrap();
+    assert_eq!(try_token(&world, &other).await.status, 200);
+}
+
+#[tokio::test]
+async fn keys_of_other_kinds_are_passed_over() {
+    let issuer = Issuer::start(&json!({"keys": []})).await;
+    let world = issuer.world().await;
+    let mut keys = published(&world).await;
+    let ours = keys["keys"][0].take();
+    let secret = BASE64_URL_SAFE_NO_PAD.encode(HS256_SECRET);
+    *issuer.body.lock().unwrap() = json!({"keys": [
+        {"kty": "oct", "alg": "HS256", "kid": "shared", "k": secret},
+        {"kty": "OKP", "crv": "Ed25519", "alg": "EdDSA", "kid": "ed", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"},
+        {"kty": "something new", "kid": "new"},
+        ours,
+    ]})
+    .to_string();
+    let good = world.stack.auth().sign(&claims(&world)).unwrap();
+    assert_eq!(try_token(&world, &good).await.status, 200);
+    let header = Header { kid: Some("shared".into()), ..Header::new(Algorithm::HS256) };
+    let shared =
+        jsonwebtoken::encode(&header, &claims(&world), &EncodingKey::from_secret(HS256_SECRET.as_bytes())).unwrap();
+    assert_eq!(try_token(&world, &shared).await.status, 401);
+}
+
+#[tokio::test]
+async fn rs256_is_taken_from_a_published_key() {
+    let private = RsaPrivateKey::new(&mut OsRng, 2048).unwrap();
+    let encode = |number: &rsa::BigUint| BASE64_URL_SAFE_NO_PAD.encode(number.to_bytes_be());
+    let published = json!({"kty": "RSA", "alg": "RS256", "kid": "rsa", "use": "sig", "n": encode(private.n()), "e": encode(private.e())});
+    let issuer = Issuer::start(&json!({"keys": [published]})).await;
+    let world = issuer.world().await;
+    let key = EncodingKey::from_rsa_der(private.to_pkcs1_der().unwrap().as_bytes());
+    let sign = |header: Header| jsonwebtoken::encode(&header, &claims(&world), &key).unwrap();
+    let named = |algorithm| Header { kid: Some("rsa".into()), ..Header::new(algorithm) };
+    assert_eq!(try_token(&world, &sign(named(Algorithm::RS256))).await.status, 200);
+    assert_eq!(try_token(&world, &sign(named(Algorithm::RS512))).await.status, 401, "the key is for RS256");
+    assert_eq!(try_token(&world, &sign(Header::new(Algorithm::RS256))).await.status, 401, "no key id");
+    // The classic confusion: the public key as the secret of HS256.
+    let public = private.to_public_key().to_public_key_pem(LineEnding::LF).unwrap();
+    let confused = EncodingKey::from_secret(public.as_bytes());
+    let confused = jsonwebtoken::encode(&named(Algorithm::HS256), &claims(&world), &confused).unwrap();
+    assert_eq!(try_token(&world, &confused).await.status, 401);
+}
+
+#[tokio::test]
+async fn a_verified_token_is_remembered_until_it_expires() {
+    let issuer = Issuer::start(&json!({"keys": []})).await;
+    let world = issuer.world().await;
+    *issuer.body.lock().unwrap() = published(&world).await.to_string();
+    // Expires, leeway included, two seconds from now.
+    let token = world.stack.auth().sign(&with(claims(&world), json!({"exp": Utc::now().timestamp() - 28}))).unwrap();
+    assert_eq!(try_token(&world, &token).await.status, 200);
+    assert_eq!(try_token(&world, &token).await.status, 200);
+    tokio::time::sleep(std::time::Duration::from_secs(3)).await;
+    let expired = try_token(&world, &token).await;
+    assert_eq!(expired.status, 401);
+    assert!(expired.json()["detail"].as_str().unwrap().contains("expired"), "{expired:?}");
+}
