@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    env,
+    env, io,
     path::{Path, PathBuf},
     process::Stdio,
 };
@@ -36,14 +36,17 @@ pub async fn build(workspace: &Path, template: &Template, release: bool) -> Resu
     // What the calling cargo says of its own package: build scripts would run anew over it.
     for (name, _) in env::vars_os() {
         let name = name.to_string_lossy();
-        if ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_", "CARGO_CRATE_", "CARGO_PRIMARY_"].iter().any(|own| name.starts_with(own)) {
+        if ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_", "CARGO_CRATE_", "CARGO_PRIMARY_"]
+            .iter()
+            .any(|own| name.starts_with(own))
+        {
             cargo.env_remove(&*name);
         }
     }
-    cargo.stdin(Stdio::null()).stderr(Stdio::inherit()).kill_on_drop(true);
-    let output = cargo.output().await.map_err(|error| {
-        Error::new(format!("cannot run cargo: {error}"), "install Rust from https://rustup.rs")
-    })?;
+    cargo.stdin(Stdio::null()).stdout(Stdio::piped()).kill_on_drop(true);
+    let missing =
+        |error: io::Error| Error::new(format!("cannot run cargo: {error}"), "install Rust from https://rustup.rs");
+    let output = cargo.spawn().map_err(missing)?.wait_with_output().await.map_err(missing)?;
     if !output.status.success() {
         return Err(Error::new("the functions do not compile", "correct what cargo reports above"));
     }

@@ -170,7 +170,8 @@ fn event(
         "isBase64Encoded": false,
     });
     // What a request has none of, its event does not mention.
-    let mut add = |name: &str, value: Value| event.as_object_mut().and_then(|event| event.insert(name.to_owned(), value));
+    let mut add =
+        |name: &str, value: Value| event.as_object_mut().and_then(|event| event.insert(name.to_owned(), value));
     if let Some(cookies) = header(&parts.headers, &header::COOKIE) {
         add("cookies", cookies.split([';', ',']).map(str::trim).collect());
     }
@@ -267,8 +268,14 @@ mod tests {
 
     fn routes() -> Vec<Route> {
         let routes = [
-            "GET /", "GET /portfolio", "POST /bots", "POST /bots/{bot_id}/{action}", "POST /bots/{bot_id}/trades",
-            "ANY /bots/{bot_id}/trades", "POST /strategies/generate", "ANY /{proxy+}",
+            "GET /",
+            "GET /portfolio",
+            "POST /bots",
+            "POST /bots/{bot_id}/{action}",
+            "POST /bots/{bot_id}/trades",
+            "ANY /bots/{bot_id}/trades",
+            "POST /strategies/generate",
+            "ANY /{proxy+}",
         ];
         let route = |route: &str| route.split_once(' ').map(|(method, path)| (method.to_owned(), path.to_owned()));
         routes.into_iter().filter_map(route).map(|(method, path)| Route { method, path }).collect()
@@ -304,7 +311,9 @@ mod tests {
     #[test]
     fn another_method_or_path_finds_nothing() {
         let routes: Vec<_> = routes().into_iter().filter(|route| route.path != "/{proxy+}").collect();
-        for request in ["GET /bots", "POST /bots/", "POST /bots//start", "POST /bot", "POST /bots/1/start/now", "DELETE /"] {
+        for request in
+            ["GET /bots", "POST /bots/", "POST /bots//start", "POST /bot", "POST /bots/1/start/now", "DELETE /"]
+        {
             assert_eq!(found(&routes, request), "none", "{request}");
         }
     }
@@ -387,7 +396,8 @@ mod tests {
 
     async fn responded(answer: Value) -> Option<(u16, Vec<(String, String)>, String)> {
         let (parts, body) = respond(answer.to_string().as_bytes())?.into_parts();
-        let header = |(name, value): (&HeaderName, &HeaderValue)| (name.to_string(), value.to_str().expect("text").into());
+        let header =
+            |(name, value): (&HeaderName, &HeaderValue)| (name.to_string(), value.to_str().expect("text").into());
         let body = to_bytes(body, usize::MAX).await.expect("body");
         Some((parts.status.as_u16(), parts.headers.iter().map(header).collect(), String::from_utf8_lossy(&body).into()))
     }
@@ -415,7 +425,9 @@ mod tests {
     #[tokio::test]
     async fn what_is_no_answer_is_an_error() {
         for answer in [
-            json!({ "statusCode": "many" }), json!({ "statusCode": 7 }), json!({ "statusCode": 200, "headers": { "a b": "" } }),
+            json!({ "statusCode": "many" }),
+            json!({ "statusCode": 7 }),
+            json!({ "statusCode": 200, "headers": { "a b": "" } }),
             json!({ "statusCode": 200, "body": "~", "isBase64Encoded": true }),
         ] {
             assert_eq!(responded(answer.clone()).await, None, "{answer}");

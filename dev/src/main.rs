@@ -199,7 +199,9 @@ impl Backend {
         say(format_args!("ready {url}\n\n{table}"));
         say(format_args!("  users     {{free,pro,enterprise}}@nofomo.test, password nofomo-dev"));
         say(format_args!("  database  psql '{}'", database.admin_url));
-        say(format_args!("  try       curl -H \"Authorization: Bearer $(cargo dev token pro@nofomo.test)\" {url}/portfolio\n"));
+        say(format_args!(
+            "  try       curl -H \"Authorization: Bearer $(cargo dev token pro@nofomo.test)\" {url}/portfolio\n"
+        ));
         Ok(Self { stack, postgres, notice })
     }
 
@@ -341,9 +343,7 @@ impl Notice {
     fn write(&mut self, running: &Running) -> Result<()> {
         let text = serde_json::to_string(running).unwrap_or_default();
         let written = self.file.set_len(0).and_then(|()| self.file.rewind());
-        written
-            .and_then(|()| self.file.write_all(text.as_bytes()))
-            .map_err(|error| cannot_write(&self.path, &error))
+        written.and_then(|()| self.file.write_all(text.as_bytes())).map_err(|error| cannot_write(&self.path, &error))
     }
 
     fn withdraw(self) {

@@ -38,10 +38,7 @@ pub async fn migrate(
         Error::new(problem, "use the URL of the role postgres")
     })?;
     let mut applied = 0;
-    for migration in migrations
-        .values()
-        .filter(|migration| sample_data || migration.name != SAMPLE_DATA)
-    {
+    for migration in migrations.values().filter(|migration| sample_data || migration.name != SAMPLE_DATA) {
         let refused = |error| migration.refused(&error);
         let transaction = client.transaction().await.map_err(refused)?;
         if migration.apply(&transaction).await? {
@@ -60,9 +57,7 @@ async fn ensure_history(client: &Client) -> Result<(), tokio_postgres::Error> {
             attrelid = to_regclass('supabase_migrations.schema_migrations')
             and attname in ('version', 'statements', 'name')";
     if client.query_typed_one(columns, &[]).await?.get::<_, i64>(0) < 3 {
-        client
-            .batch_execute(&format!("begin; {LOCK}; {HISTORY} commit"))
-            .await?;
+        client.batch_execute(&format!("begin; {LOCK}; {HISTORY} commit")).await?;
     }
     Ok(())
 }
@@ -80,45 +75,30 @@ impl Migration {
     async fn apply(&self, transaction: &Transaction<'_>) -> Result<bool> {
         let refused = |error| self.refused(&error);
         // An earlier file's settings are not this one's.
-        transaction
-            .batch_execute(&format!("reset all; {LOCK}"))
-            .await
-            .map_err(refused)?;
+        transaction.batch_execute(&format!("reset all; {LOCK}")).await.map_err(refused)?;
 
         let noted = "select statements from supabase_migrations.schema_migrations where version = $1";
-        let noted = transaction
-            .query_typed_opt(noted, &[(&self.version, Type::TEXT)])
-            .await
-            .map_err(refused)?;
+        let noted = transaction.query_typed_opt(noted, &[(&self.version, Type::TEXT)]).await.map_err(refused)?;
         if let Some(noted) = noted {
             let statements: Option<Vec<String>> = noted.get(0);
             return match statements {
                 Some(statements) if essence(&statements.concat()) != essence(&self.sql) => {
                     let remedy = "put the change into a new file (a local database can start over with --fresh)";
-                    Err(Error::new(
-                        format!("{} was edited after it had been applied", self.file),
-                        remedy,
-                    ))
+                    Err(Error::new(format!("{} was edited after it had been applied", self.file), remedy))
                 }
                 _ => Ok(false),
             };
         }
 
         if self.name == SAMPLE_DATA {
-            transaction
-                .batch_execute("set local nofomo.sample_data = 'on'")
-                .await
-                .map_err(refused)?;
+            transaction.batch_execute("set local nofomo.sample_data = 'on'").await.map_err(refused)?;
         }
         transaction.batch_execute(&self.sql).await.map_err(refused)?;
         let note = "
             insert into supabase_migrations.schema_migrations (version, name, statements)
             values ($1, $2, array[$3])";
-        let values: [(&(dyn tokio_postgres::types::ToSql + Sync), Type); 3] = [
-            (&self.version, Type::TEXT),
-            (&self.name, Type::TEXT),
-            (&self.sql, Type::TEXT),
-        ];
+        let values: [(&(dyn tokio_postgres::types::ToSql + Sync), Type); 3] =
+            [(&self.version, Type::TEXT), (&self.name, Type::TEXT), (&self.sql, Type::TEXT)];
         transaction.execute_typed(note, &values).await.map_err(refused)?;
         Ok(true)
     }
@@ -126,10 +106,7 @@ impl Migration {
     fn refused(&self, error: &tokio_postgres::Error) -> Error {
         let nothing = "nothing of the file was applied";
         let Some(answer) = error.as_db_error() else {
-            return Error::new(
-                format!("{}: {}", self.file, explain(error)),
-                format!("{nothing}, run it again"),
-            );
+            return Error::new(format!("{}: {}", self.file, explain(error)), format!("{nothing}, run it again"));
         };
         let place = match answer.position() {
             Some(ErrorPosition::Original(position)) => format!(", line {}", line_at(&self.sql, *position)),
@@ -137,10 +114,7 @@ impl Migration {
         };
         let mut problem = format!("{}{place}: {}", self.file, answer.message());
         let context = answer.where_().and_then(|context| context.lines().next());
-        for addition in [answer.detail(), context.filter(|_| place.is_empty())]
-            .into_iter()
-            .flatten()
-        {
+        for addition in [answer.detail(), context.filter(|_| place.is_empty())].into_iter().flatten() {
             problem = format!("{problem} ({addition})");
         }
         let hint = answer.hint().unwrap_or("correct it and run it again");
@@ -151,10 +125,7 @@ impl Migration {
 /// By their numbers.
 fn read(directory: &Path) -> Result<BTreeMap<u64, Migration>> {
     let unreadable = |path: &Path, error| {
-        Error::new(
-            format!("cannot read {}: {error}", path.display()),
-            "run this in the repository's directory",
-        )
+        Error::new(format!("cannot read {}: {error}", path.display()), "run this in the repository's directory")
     };
     let mut migrations = BTreeMap::new();
     for entry in fs::read_dir(directory).map_err(|error| unreadable(directory, error))? {
@@ -168,12 +139,7 @@ fn read(directory: &Path) -> Result<BTreeMap<u64, Migration>> {
             return Err(Error::new(problem, "name it like 004_create_bot.sql"));
         };
         let sql = fs::read_to_string(&path).map_err(|error| unreadable(&path, error))?;
-        let migration = Migration {
-            version: version.to_owned(),
-            name: name.to_owned(),
-            sql,
-            file: file.clone(),
-        };
+        let migration = Migration { version: version.to_owned(), name: name.to_owned(), sql, file: file.clone() };
         if let Some(twin) = migrations.insert(number, migration) {
             let problem = format!("{} and {file} have the same number", twin.file);
             return Err(Error::new(problem, "give the newer one the next free number"));
@@ -194,9 +160,7 @@ fn parse_name(file: &str) -> Option<(u64, &str, &str)> {
 
 /// The Supabase CLI notes a file cut into statements, without the spaces and semicolons between them.
 fn essence(sql: &str) -> String {
-    sql.chars()
-        .filter(|character| !character.is_whitespace() && *character != ';')
-        .collect()
+    sql.chars().filter(|character| !character.is_whitespace() && *character != ';').collect()
 }
 
 /// PostgreSQL counts characters, from 1.
@@ -212,18 +176,8 @@ mod tests {
     #[test]
     fn a_name_is_a_number_and_words() {
         assert_eq!(parse_name("004_create_bot.sql"), Some((4, "004", "create_bot")));
-        assert_eq!(
-            parse_name("20260101120000_a.sql"),
-            Some((20_260_101_120_000, "20260101120000", "a"))
-        );
-        for file in [
-            "create_bot.sql",
-            "004.sql",
-            "004_.sql",
-            "_a.sql",
-            "+4_a.sql",
-            "004_a.txt",
-        ] {
+        assert_eq!(parse_name("20260101120000_a.sql"), Some((20_260_101_120_000, "20260101120000", "a")));
+        for file in ["create_bot.sql", "004.sql", "004_.sql", "_a.sql", "+4_a.sql", "004_a.txt"] {
             assert_eq!(parse_name(file), None, "{file}");
         }
     }
@@ -231,10 +185,7 @@ mod tests {
     #[test]
     fn a_file_noted_statement_by_statement_is_the_same_file() {
         let file = "create table a ();\n\n-- Why.\ncreate table b ();\n";
-        assert_eq!(
-            essence(file),
-            essence(&["create table a ()", "-- Why.\ncreate table b ()"].concat())
-        );
+        assert_eq!(essence(file), essence(&["create table a ()", "-- Why.\ncreate table b ()"].concat()));
         assert_ne!(essence(file), essence("create table a ();"));
     }
 

@@ -93,13 +93,7 @@ impl Postgres {
 
         let chosen = port.map_or_else(free_port, Ok)?;
         let server = home.launch(&installation, chosen)?;
-        let mut postgres = Self {
-            home,
-            installation,
-            port: chosen,
-            password,
-            server,
-        };
+        let mut postgres = Self { home, installation, port: chosen, password, server };
         postgres.await_ready(port.is_none()).await?;
         Ok(postgres)
     }
@@ -167,19 +161,13 @@ impl Postgres {
         // Its exit status has not been fetched, so the id is still its own.
         let id = Pid::from_raw(self.server.postmaster.id().cast_signed());
         kill(id, signal).map_err(|error| {
-            Error::new(
-                format!("cannot signal PostgreSQL: {error}"),
-                format!("see {}", self.home.log().display()),
-            )
+            Error::new(format!("cannot signal PostgreSQL: {error}"), format!("see {}", self.home.log().display()))
         })
     }
 
     fn exit_status(&mut self) -> Result<Option<ExitStatus>> {
         self.server.postmaster.try_wait().map_err(|error| {
-            Error::new(
-                format!("lost sight of PostgreSQL: {error}"),
-                format!("see {}", self.home.log().display()),
-            )
+            Error::new(format!("lost sight of PostgreSQL: {error}"), format!("see {}", self.home.log().display()))
         })
     }
 
@@ -191,9 +179,7 @@ impl Postgres {
                 let last_words = log.lines().rfind(|line| line.contains("FATAL:")).or(log.lines().last());
                 let last_words = last_words.unwrap_or("it said nothing");
                 // Processes of the server before this one are still on their way out.
-                let crowded = ["shared memory block", "postmaster.pid"]
-                    .iter()
-                    .any(|sign| last_words.contains(sign));
+                let crowded = ["shared memory block", "postmaster.pid"].iter().any(|sign| last_words.contains(sign));
                 let outrun = any_port && last_words.contains("TCP/IP sockets");
                 if !(crowded || outrun) || Instant::now() > deadline {
                     let remedy = format!("see {}", self.home.log().display());
@@ -217,10 +203,7 @@ impl Postgres {
 fn free_port() -> Result<u16> {
     let address = TcpListener::bind(("127.0.0.1", 0)).and_then(|listener| listener.local_addr());
     address.map(|address| address.port()).map_err(|error| {
-        Error::new(
-            format!("no port is free on 127.0.0.1: {error}"),
-            "end some of the programs that listen there",
-        )
+        Error::new(format!("no port is free on 127.0.0.1: {error}"), "end some of the programs that listen there")
     })
 }
 
@@ -255,22 +238,14 @@ impl Home {
             account = Some(owner.unwrap_or(unprivileged));
         }
         let lock_path = path.join("lock");
-        let lock = File::options()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(&lock_path);
+        let lock = File::options().create(true).truncate(false).write(true).open(&lock_path);
         let lock = lock.map_err(cannot("write", &lock_path))?;
         // Whoever had it may be on his way out.
         let deadline = Instant::now() + Duration::from_secs(1);
         loop {
             match lock.try_lock() {
                 Ok(()) => {
-                    return Ok(Self {
-                        path,
-                        account,
-                        _lock: lock,
-                    });
+                    return Ok(Self { path, account, _lock: lock });
                 }
                 Err(TryLockError::WouldBlock) if Instant::now() < deadline => sleep(Duration::from_millis(50)).await,
                 Err(TryLockError::WouldBlock) => {
@@ -305,10 +280,7 @@ impl Home {
         if incomplete.exists() {
             fs::remove_dir_all(&incomplete).map_err(cannot("delete", &incomplete))?;
         }
-        DirBuilder::new()
-            .mode(0o700)
-            .create(&incomplete)
-            .map_err(cannot("create", &incomplete))?;
+        DirBuilder::new().mode(0o700).create(&incomplete).map_err(cannot("create", &incomplete))?;
 
         let password = self.password();
         File::options()
@@ -328,21 +300,10 @@ impl Home {
 
         let mut initdb = self.command(installation.program("initdb"));
         initdb.arg("--pgdata").arg(&incomplete).arg("--pwfile").arg(&password);
-        initdb.args([
-            "--username",
-            SUPERUSER,
-            "--auth",
-            "scram-sha-256",
-            "--encoding",
-            "UTF8",
-            "--no-sync",
-        ]);
+        initdb.args(["--username", SUPERUSER, "--auth", "scram-sha-256", "--encoding", "UTF8", "--no-sync"]);
         initdb.args(["--locale", if cfg!(target_os = "macos") { "C" } else { "C.UTF-8" }]);
         run(initdb).await.map_err(|reason| {
-            Error::new(
-                format!("initdb failed: {reason}"),
-                format!("check the directory {}", self.path.display()),
-            )
+            Error::new(format!("initdb failed: {reason}"), format!("check the directory {}", self.path.display()))
         })?;
         fs::rename(&incomplete, self.cluster()).map_err(cannot("rename", &incomplete))
     }
@@ -356,10 +317,9 @@ impl Home {
         let deadline = Instant::now() + PATIENCE;
         while let Ok(note) = fs::read_to_string(&note) {
             let mut lines = note.lines();
-            let (Some(process), Some(port)) = (
-                lines.next().and_then(|id| id.parse().ok()),
-                lines.nth(2).and_then(|port| port.parse().ok()),
-            ) else {
+            let (Some(process), Some(port)) =
+                (lines.next().and_then(|id| id.parse().ok()), lines.nth(2).and_then(|port| port.parse().ok()))
+            else {
                 return;
             };
             if TcpStream::connect(("127.0.0.1", port)).await.is_err() || Instant::now() > deadline {
@@ -375,16 +335,9 @@ impl Home {
 
     fn launch(&self, installation: &Installation, port: u16) -> Result<Server> {
         let failed = |error: io::Error| {
-            Error::new(
-                format!("cannot run PostgreSQL: {error}"),
-                "check that its installation is complete",
-            )
+            Error::new(format!("cannot run PostgreSQL: {error}"), "check that its installation is complete")
         };
-        let log = File::options()
-            .append(true)
-            .create(true)
-            .open(self.log())
-            .map_err(cannot("write", &self.log()))?;
+        let log = File::options().append(true).create(true).open(self.log()).map_err(cannot("write", &self.log()))?;
         let mut postgres = self.command(installation.program("postgres"));
         postgres.arg("-D").arg(self.cluster()).arg("-p").arg(port.to_string());
         postgres.args(SETTINGS.iter().flat_map(|setting| ["-c", setting]));
@@ -394,20 +347,10 @@ impl Home {
         let mut postmaster = postgres.spawn().map_err(failed)?;
 
         let mut guard = self.command("sh");
-        guard
-            .args(["-c", GUARD, "guard"])
-            .arg(postmaster.id().to_string())
-            .arg(self.cluster().join("postmaster.pid"));
-        guard
-            .process_group(0)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null());
+        guard.args(["-c", GUARD, "guard"]).arg(postmaster.id().to_string()).arg(self.cluster().join("postmaster.pid"));
+        guard.process_group(0).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
         match guard.spawn() {
-            Ok(guard) => Ok(Server {
-                postmaster,
-                _guard: guard,
-            }),
+            Ok(guard) => Ok(Server { postmaster, _guard: guard }),
             Err(error) => {
                 postmaster.kill().map_err(failed)?;
                 Err(failed(error))
@@ -435,9 +378,7 @@ impl Installation {
 
     /// The one that made the cluster, else the one in the PATH, else the newest.
     async fn find(cluster: &Path) -> Result<Self> {
-        let made_by = fs::read_to_string(cluster.join("PG_VERSION"))
-            .ok()
-            .and_then(|major| major.trim().parse().ok());
+        let made_by = fs::read_to_string(cluster.join("PG_VERSION")).ok().and_then(|major| major.trim().parse().ok());
         let mut found = Self::all().await;
         if found.is_empty() {
             install_package().await?;
@@ -446,40 +387,22 @@ impl Installation {
         let Some(made_by): Option<u32> = made_by else {
             return found.into_iter().next().ok_or_else(not_installed);
         };
-        let mut majors: Vec<_> = found
-            .iter()
-            .map(|installation| installation.major.to_string())
-            .collect();
+        let mut majors: Vec<_> = found.iter().map(|installation| installation.major.to_string()).collect();
         majors.sort_unstable();
         majors.dedup();
-        found
-            .into_iter()
-            .find(|installation| installation.major == made_by)
-            .ok_or_else(|| {
-                let problem = format!(
-                    "the data in {} was made by PostgreSQL {made_by}, and this machine has {}",
-                    cluster.display(),
-                    majors.join(", ")
-                );
-                Error::new(
-                    problem,
-                    format!("start over with --fresh or install PostgreSQL {made_by}"),
-                )
-            })
+        found.into_iter().find(|installation| installation.major == made_by).ok_or_else(|| {
+            let problem = format!(
+                "the data in {} was made by PostgreSQL {made_by}, and this machine has {}",
+                cluster.display(),
+                majors.join(", ")
+            );
+            Error::new(problem, format!("start over with --fresh or install PostgreSQL {made_by}"))
+        })
     }
 
     async fn all() -> Vec<Self> {
-        let below = |place| {
-            fs::read_dir(place)
-                .into_iter()
-                .flatten()
-                .flatten()
-                .map(|entry| entry.path().join("bin"))
-        };
-        let directories = Self::PLACES
-            .into_iter()
-            .flat_map(below)
-            .filter(|bin| bin.join("postgres").exists());
+        let below = |place| fs::read_dir(place).into_iter().flatten().flatten().map(|entry| entry.path().join("bin"));
+        let directories = Self::PLACES.into_iter().flat_map(below).filter(|bin| bin.join("postgres").exists());
         let mut found = Vec::new();
         for directory in directories {
             found.extend(Self::at(directory).await);
@@ -497,10 +420,7 @@ impl Installation {
             majors.push(parse_major(&run(version).await.ok()?)?);
         }
         let major = majors.first().copied().filter(|major| *major >= OLDEST_MAJOR)?;
-        majors
-            .iter()
-            .all(|other| *other == major)
-            .then_some(Self { major, directory })
+        majors.iter().all(|other| *other == major).then_some(Self { major, directory })
     }
 
     fn program(&self, name: &str) -> PathBuf {
@@ -511,20 +431,13 @@ impl Installation {
 /// `postgres (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)`, or `17beta1` in that place.
 fn parse_major(version: &str) -> Option<u32> {
     let number = version.split_whitespace().nth(2)?;
-    number
-        .split(|character: char| !character.is_ascii_digit())
-        .next()?
-        .parse()
-        .ok()
+    number.split(|character: char| !character.is_ascii_digit()).next()?.parse().ok()
 }
 
 fn not_installed() -> Error {
     let remedy = "install it with its contrib modules (Debian and Ubuntu: postgresql; Fedora: postgresql-server and \
                   postgresql-contrib; Homebrew: postgresql@17)";
-    Error::new(
-        format!("PostgreSQL {OLDEST_MAJOR} or newer is not on this machine"),
-        remedy,
-    )
+    Error::new(format!("PostgreSQL {OLDEST_MAJOR} or newer is not on this machine"), remedy)
 }
 
 async fn install_package() -> Result<()> {
@@ -541,26 +454,18 @@ async fn install_package() -> Result<()> {
             .and_then(|()| fs::write(settings, "create_main_cluster = false\n"))
             .map_err(cannot("write", settings))?;
     }
-    for arguments in [
-        &["update"][..],
-        &["install", "--yes", "--no-install-recommends", "postgresql"],
-    ] {
+    for arguments in [&["update"][..], &["install", "--yes", "--no-install-recommends", "postgresql"]] {
         let mut apt = command("apt-get", None);
         apt.args(arguments).env("DEBIAN_FRONTEND", "noninteractive");
         run(apt).await.map_err(|reason| {
-            Error::new(
-                format!("apt-get {} failed: {reason}", arguments.join(" ")),
-                "install PostgreSQL by hand",
-            )
+            Error::new(format!("apt-get {} failed: {reason}", arguments.join(" ")), "install PostgreSQL by hand")
         })?;
     }
     Ok(())
 }
 
 fn unprivileged_account() -> Result<User> {
-    let found = ["postgres", "nobody"]
-        .into_iter()
-        .find_map(|name| User::from_name(name).ok().flatten());
+    let found = ["postgres", "nobody"].into_iter().find_map(|name| User::from_name(name).ok().flatten());
     found.ok_or_else(|| Error::new("PostgreSQL does not run as root", "run this as another user"))
 }
 
@@ -578,10 +483,7 @@ fn refuge(data: &Path) -> Result<PathBuf> {
     if found.is_dir() && found.uid() == Uid::effective().as_raw() {
         Ok(path)
     } else {
-        Err(Error::new(
-            format!("{} belongs to somebody else", path.display()),
-            "delete it",
-        ))
+        Err(Error::new(format!("{} belongs to somebody else", path.display()), "delete it"))
     }
 }
 
@@ -601,21 +503,13 @@ fn command(program: impl AsRef<Path>, account: Option<&User>) -> Command {
 
 /// Runs to the end; what it complained of is the reason if it failed.
 async fn run(command: Command) -> Result<String, String> {
-    let output = tokio::process::Command::from(command)
-        .output()
-        .await
-        .map_err(|error| error.to_string())?;
+    let output = tokio::process::Command::from(command).output().await.map_err(|error| error.to_string())?;
     if output.status.success() {
         return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
     }
     let complaints = String::from_utf8_lossy(&output.stderr);
-    let complaint = complaints
-        .lines()
-        .find(|line| line.contains("error:") || line.starts_with("E:"));
-    Err(complaint
-        .or(complaints.lines().last())
-        .unwrap_or("no reason given")
-        .to_owned())
+    let complaint = complaints.lines().find(|line| line.contains("error:") || line.starts_with("E:"));
+    Err(complaint.or(complaints.lines().last()).unwrap_or("no reason given").to_owned())
 }
 
 fn cannot(action: &str, path: &Path) -> impl FnOnce(io::Error) -> Error {
@@ -629,10 +523,7 @@ mod tests {
 
     #[test]
     fn the_major_version_is_read_from_what_the_programs_say() {
-        assert_eq!(
-            parse_major("postgres (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)\n"),
-            Some(15)
-        );
+        assert_eq!(parse_major("postgres (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)\n"), Some(15));
         assert_eq!(parse_major("initdb (PostgreSQL) 19beta1"), Some(19));
         assert_eq!(parse_major("postgres"), None);
     }

@@ -98,7 +98,10 @@ impl Schedule {
     pub(crate) fn event(&self, scheduled_time: DateTime<Utc>) -> String {
         let name = &self.name;
         self.input
-            .replace("<aws.scheduler.schedule-arn>", &format!("arn:aws:scheduler:local:000000000000:schedule/default/{name}"))
+            .replace(
+                "<aws.scheduler.schedule-arn>",
+                &format!("arn:aws:scheduler:local:000000000000:schedule/default/{name}"),
+            )
             .replace("<aws.scheduler.scheduled-time>", &scheduled_time.to_rfc3339_opts(SecondsFormat::Secs, true))
             .replace("<aws.scheduler.execution-id>", &Uuid::new_v4().to_string())
             .replace("<aws.scheduler.attempt-number>", "1")
@@ -164,8 +167,17 @@ mod tests {
     #[test]
     fn what_is_none_of_these_is_refused() {
         for expression in [
-            "every day", "rate(5)", "rate(0 minutes)", "rate(5 weeks)", "rate(-1 days)", "at(tomorrow)", "rate(5 minutes",
-            "cron(0 3 * * *)", "cron(0 3 * * * *)", "cron(0 3 ? * ? *)", "cron(61 3 * * ? *)",
+            "every day",
+            "rate(5)",
+            "rate(0 minutes)",
+            "rate(5 weeks)",
+            "rate(-1 days)",
+            "at(tomorrow)",
+            "rate(5 minutes",
+            "cron(0 3 * * *)",
+            "cron(0 3 * * * *)",
+            "cron(0 3 ? * ? *)",
+            "cron(61 3 * * ? *)",
         ] {
             assert!(expression.parse::<Expression>().is_err(), "{expression}");
         }

@@ -85,7 +85,9 @@ impl Database {
         }
         let as_role = |role| {
             let mut url = url.clone();
-            url.set_username(role).and_then(|()| url.set_password(Some(password))).map_err(|()| invalid("no user fits in"))?;
+            url.set_username(role)
+                .and_then(|()| url.set_password(Some(password)))
+                .map_err(|()| invalid("no user fits in"))?;
             Ok(url.to_string())
         };
         let (api_url, jobs_url) = (as_role("nofomo_api")?, as_role("nofomo_jobs")?);
@@ -106,8 +108,10 @@ type Fleets = Arc<BTreeMap<String, (Function, Fleet)>>;
 
 impl Stack {
     pub async fn start(options: Options) -> Result<Self> {
-        let Options { template, functions, database, signing_key, port, environment, concurrency, schedules, log } = options;
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.map_err(|error| cannot_listen(port, &error))?;
+        let Options { template, functions, database, signing_key, port, environment, concurrency, schedules, log } =
+            options;
+        let listener =
+            TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.map_err(|error| cannot_listen(port, &error))?;
         let address = listener.local_addr().map_err(|error| cannot_listen(port, &error))?;
         let issuer = format!("http://{address}/auth/v1");
         let auth = Arc::new(Auth::new(signing_key, issuer.clone(), database.admin_url.clone()));
@@ -141,7 +145,8 @@ impl Stack {
         }
         let fleets = Arc::new(fleets);
         let stopped = CancellationToken::new();
-        let service = router(&fleets, auth.clone(), database.admin_url).into_make_service_with_connect_info::<SocketAddr>();
+        let service =
+            router(&fleets, auth.clone(), database.admin_url).into_make_service_with_connect_info::<SocketAddr>();
         let server = axum::serve(listener, service).with_graceful_shutdown(stopped.clone().cancelled_owned());
         let server = tokio::spawn(async move { server.await.unwrap_or_default() });
         Ok(Self { address, auth, fleets, server, stopped, _schedules: tasks })
@@ -183,9 +188,9 @@ fn cannot_listen(port: u16, error: &std::io::Error) -> Error {
 }
 
 fn router(fleets: &Fleets, auth: Arc<Auth>, admin_url: String) -> Router {
-    let routes = fleets.values().flat_map(|(function, fleet)| {
-        function.routes.iter().map(|route| (route.clone(), fleet.clone()))
-    });
+    let routes = fleets
+        .values()
+        .flat_map(|(function, fleet)| function.routes.iter().map(|route| (route.clone(), fleet.clone())));
     let local = Router::new().route("/_local/invoke/{function}", post(invoke)).with_state(fleets.clone());
     let health = Json(json!({ "status": "ready", "database_url": admin_url }));
     let health = Router::new().route("/_local/health", get(async move || health));
@@ -195,7 +200,8 @@ fn router(fleets: &Fleets, auth: Arc<Auth>, admin_url: String) -> Router {
 /// Invokes a function now, with the event in the body or its schedule's.
 async fn invoke(State(fleets): State<Fleets>, Path(name): Path<String>, body: Bytes) -> Response {
     let Some((function, fleet)) = fleets.get(&name) else {
-        return (StatusCode::NOT_FOUND, Json(json!({ "message": format!("there is no function {name}") }))).into_response();
+        return (StatusCode::NOT_FOUND, Json(json!({ "message": format!("there is no function {name}") })))
+            .into_response();
     };
     let event = match function.schedules.first() {
         _ if !body.is_empty() => body,
@@ -222,7 +228,8 @@ mod tests {
 
     #[test]
     fn another_server_is_used_only_on_this_machine() {
-        let database = Database::at("postgres://postgres:a%20b@127.0.0.1:54322/postgres?sslmode=disable", "new").expect("local");
+        let database =
+            Database::at("postgres://postgres:a%20b@127.0.0.1:54322/postgres?sslmode=disable", "new").expect("local");
         assert_eq!(database.api_url, "postgres://nofomo_api:new@127.0.0.1:54322/postgres?sslmode=disable");
         assert_eq!(database.jobs_url, "postgres://nofomo_jobs:new@127.0.0.1:54322/postgres?sslmode=disable");
         assert!(Database::at("postgresql://postgres@[::1]/postgres", "new").is_ok());

@@ -28,27 +28,13 @@ pub enum DefaultGrants {
 pub async fn create_database(postgres: &Postgres, name: &str, grants: DefaultGrants) -> Result<()> {
     let admin = connect(&postgres.url(SUPERUSER, "template1")).await?;
     let exists = "select from pg_database where datname = $1";
-    if admin
-        .query_typed_opt(exists, &[(&name, Type::TEXT)])
-        .await
-        .map_err(refused)?
-        .is_none()
-    {
-        execute(
-            &admin,
-            &format!("create database {} template template0", identifier(name)),
-        )
-        .await?;
+    if admin.query_typed_opt(exists, &[(&name, Type::TEXT)]).await.map_err(refused)?.is_none() {
+        execute(&admin, &format!("create database {} template template0", identifier(name))).await?;
     }
     drop(admin);
     prepare(&postgres.url(SUPERUSER, name), grants).await?;
     let admin = connect(&postgres.url(SUPERUSER, name)).await?;
-    change_passwords(
-        &admin,
-        &["postgres", "authenticator", "supabase_auth_admin"],
-        postgres.password(),
-    )
-    .await
+    change_passwords(&admin, &["postgres", "authenticator", "supabase_auth_admin"], postgres.password()).await
 }
 
 /// The same for a database that exists, reached as a superuser; one with a schema auth is a project's already.
@@ -62,20 +48,13 @@ pub async fn prepare(admin_url: &str, grants: DefaultGrants) -> Result<()> {
     }
     if !is_superuser {
         let problem = "the database has no schema auth, and only a superuser can make it look like Supabase's";
-        return Err(Error::new(
-            problem,
-            "give the URL of a superuser or of a Supabase project",
-        ));
+        return Err(Error::new(problem, "give the URL of a superuser or of a Supabase project"));
     }
     let closed = match grants {
         DefaultGrants::Exposed => "",
         DefaultGrants::Closed => CLOSED_GRANTS,
     };
-    execute(
-        &admin,
-        &format!("begin; {LOCK_ROLES}; {CLUSTER_ROLES} {DATABASE} {closed} commit"),
-    )
-    .await
+    execute(&admin, &format!("begin; {LOCK_ROLES}; {CLUSTER_ROLES} {DATABASE} {closed} commit")).await
 }
 
 /// Gives the two roles that the migrations make the password they log in with.
@@ -87,34 +66,19 @@ pub async fn set_passwords(admin_url: &str, password: &str) -> Result<()> {
 pub async fn clone_database(postgres: &Postgres, template: &str, name: &str) -> Result<()> {
     let admin = connect(&postgres.url(SUPERUSER, "template1")).await?;
     let (name, template) = (identifier(name), identifier(template));
-    execute(
-        &admin,
-        &format!("create database {name} template {template} owner postgres"),
-    )
-    .await?;
+    execute(&admin, &format!("create database {name} template {template} owner postgres")).await?;
     // Grants on the database itself are not copied with it.
-    execute(
-        &admin,
-        &format!("grant all on database {name} to postgres, dashboard_user"),
-    )
-    .await
+    execute(&admin, &format!("grant all on database {name} to postgres, dashboard_user")).await
 }
 
 pub async fn drop_database(postgres: &Postgres, name: &str) -> Result<()> {
     let admin = connect(&postgres.url(SUPERUSER, "template1")).await?;
-    execute(
-        &admin,
-        &format!("drop database if exists {} with (force)", identifier(name)),
-    )
-    .await
+    execute(&admin, &format!("drop database if exists {} with (force)", identifier(name))).await
 }
 
 async fn change_passwords(admin: &Client, roles: &[&str], password: &str) -> Result<()> {
     let password = password.replace('\'', "''");
-    let changes: String = roles
-        .iter()
-        .map(|role| format!("alter role {role} password '{password}';"))
-        .collect();
+    let changes: String = roles.iter().map(|role| format!("alter role {role} password '{password}';")).collect();
     execute(admin, &format!("begin; {LOCK_ROLES}; {changes} commit")).await
 }
 
@@ -137,9 +101,6 @@ mod tests {
 
     #[test]
     fn a_name_cannot_end_its_own_quotes() {
-        assert_eq!(
-            identifier(r#"a"; drop database b; --"#),
-            r#""a""; drop database b; --""#
-        );
+        assert_eq!(identifier(r#"a"; drop database b; --"#), r#""a""; drop database b; --""#);
     }
 }

@@ -185,7 +185,8 @@ impl Function {
         }
 
         let variables = [&defaults.environment.variables, &properties.environment.variables];
-        let environment = variables.into_iter().flatten().filter_map(|(name, value)| Some((name.clone(), scalar(value)?)));
+        let environment =
+            variables.into_iter().flatten().filter_map(|(name, value)| Some((name.clone(), scalar(value)?)));
         Ok(Self {
             name,
             routes,

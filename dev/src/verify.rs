@@ -106,19 +106,13 @@ pub async fn verify(url: &str, reference_url: &str) -> Result<Report> {
     let (version, reference_version) = (major(&database).await?, major(&reference).await?);
     let (found, expected) = (read(&mut database).await?, read(&mut reference).await?);
 
-    let mut report = Report {
-        differences: Vec::new(),
-        notes: Vec::new(),
-        counts: Vec::new(),
-    };
+    let mut report = Report { differences: Vec::new(), notes: Vec::new(), counts: Vec::new() };
     for ((kind, found), expected) in KINDS.iter().zip(found).zip(expected) {
         let name = if found.len() == 1 { kind.name } else { kind.plural };
         report.counts.push((name, found.len()));
         if kind.name == VIEW_QUERY && version != reference_version {
             let versions = format!("PostgreSQL {version} and {reference_version}");
-            report.notes.push(format!(
-                "{versions} print queries differently: those of views are not compared"
-            ));
+            report.notes.push(format!("{versions} print queries differently: those of views are not compared"));
         } else {
             report.differences.extend(compare(kind.name, found, expected));
         }
@@ -150,16 +144,10 @@ async fn read(client: &mut Client) -> Result<Vec<BTreeMap<String, String>>> {
 }
 
 async fn snapshot(client: &mut Client) -> Result<Transaction<'_>> {
-    let begin = client
-        .build_transaction()
-        .isolation_level(IsolationLevel::RepeatableRead)
-        .read_only(true);
+    let begin = client.build_transaction().isolation_level(IsolationLevel::RepeatableRead).read_only(true);
     let snapshot = begin.start().await.map_err(unreadable)?;
     // Without a search path every name is printed with its schema.
-    snapshot
-        .batch_execute("set local search_path = ''")
-        .await
-        .map_err(unreadable)?;
+    snapshot.batch_execute("set local search_path = ''").await.map_err(unreadable)?;
     Ok(snapshot)
 }
 
@@ -182,11 +170,7 @@ fn compare(
         differences.push(Difference { kind, object, change });
     }
     for (object, definition) in found {
-        differences.push(Difference {
-            kind,
-            object,
-            change: Change::Extra(definition),
-        });
+        differences.push(Difference { kind, object, change: Change::Extra(definition) });
     }
     differences
 }
@@ -197,14 +181,7 @@ async fn breaches(client: &mut Client, rule: &str) -> Result<Vec<Difference>> {
         Ok(rows) => rows.iter().map(|row| row.get(0)).collect(),
         Err(error) => vec![format!("cannot be checked: {}", explain(&error))],
     };
-    Ok(lines
-        .into_iter()
-        .map(|object| Difference {
-            kind: "rule",
-            object,
-            change: Change::Broken,
-        })
-        .collect())
+    Ok(lines.into_iter().map(|object| Difference { kind: "rule", object, change: Change::Broken }).collect())
 }
 
 async fn opens_new_tables(client: &Client) -> Result<bool> {
@@ -224,10 +201,7 @@ async fn opens_new_tables(client: &Client) -> Result<bool> {
 }
 
 fn unreadable(error: tokio_postgres::Error) -> Error {
-    Error::new(
-        format!("cannot read the catalog: {}", explain(&error)),
-        "use the URL of the role postgres",
-    )
+    Error::new(format!("cannot read the catalog: {}", explain(&error)), "use the URL of the role postgres")
 }
 
 impl Display for Report {
@@ -257,17 +231,9 @@ impl Display for Difference {
             Change::Differs { .. } => ("differs", ""),
             Change::Broken => ("broken", ""),
         };
-        write!(
-            formatter,
-            "{}",
-            format!("{verb:<8} {:<11} {}  {definition}", self.kind, self.object).trim_end()
-        )?;
+        write!(formatter, "{}", format!("{verb:<8} {:<11} {}  {definition}", self.kind, self.object).trim_end())?;
         if let Change::Differs { expected, found } = &self.change {
-            write!(
-                formatter,
-                "\n{:21} migrations: {expected}\n{:21} database:   {found}",
-                "", ""
-            )?;
+            write!(formatter, "\n{:21} migrations: {expected}\n{:21} database:   {found}", "", "")?;
         }
         Ok(())
     }
@@ -278,10 +244,7 @@ mod tests {
     use super::*;
 
     fn objects<const N: usize>(objects: [(&str, &str); N]) -> BTreeMap<String, String> {
-        objects
-            .into_iter()
-            .map(|(object, definition)| (object.to_owned(), definition.to_owned()))
-            .collect()
+        objects.into_iter().map(|(object, definition)| (object.to_owned(), definition.to_owned())).collect()
     }
 
     #[test]

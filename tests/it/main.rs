@@ -5,6 +5,7 @@ mod create_bot;
 mod get_portfolio;
 mod marketplace;
 mod outage;
+mod readme;
 mod round_trips;
 mod schema;
 mod settings;

@@ -59,7 +59,9 @@ pub(super) enum NotReady {
 impl From<NotReady> for InvokeError {
     fn from(reason: NotReady) -> Self {
         match reason {
-            NotReady::Exited(how) => Self::failed("Runtime.ExitError", format!("ended before its first request: {how}")),
+            NotReady::Exited(how) => {
+                Self::failed("Runtime.ExitError", format!("ended before its first request: {how}"))
+            }
             NotReady::Failed(error) => error,
             NotReady::TimedOut => {
                 let seconds = START_LIMIT.as_secs();
@@ -82,7 +84,11 @@ impl Drop for Registration {
 }
 
 impl Instance {
-    pub(super) fn launch(configuration: &Configuration, processes: &Processes, tasks: &TaskTracker) -> io::Result<Self> {
+    pub(super) fn launch(
+        configuration: &Configuration,
+        processes: &Processes,
+        tasks: &TaskTracker,
+    ) -> io::Result<Self> {
         // An address of its own, as in Lambda, tells the instance whom it belongs to.
         let listener = TcpListener::bind(("127.0.0.1", 0))?;
         listener.set_nonblocking(true)?;
@@ -141,8 +147,14 @@ impl Instance {
             ("content-type", "application/json".to_owned()),
             ("lambda-runtime-aws-request-id", id.clone()),
             ("lambda-runtime-deadline-ms", deadline.timestamp_millis().to_string()),
-            ("lambda-runtime-invoked-function-arn", format!("arn:aws:lambda:{REGION}:000000000000:function:{}", self.name)),
-            ("lambda-runtime-trace-id", format!("Root=1-{:08x}-{root};Parent=00000000{parent};Sampled=0", Utc::now().timestamp())),
+            (
+                "lambda-runtime-invoked-function-arn",
+                format!("arn:aws:lambda:{REGION}:000000000000:function:{}", self.name),
+            ),
+            (
+                "lambda-runtime-trace-id",
+                format!("Root=1-{:08x}-{root};Parent=00000000{parent};Sampled=0", Utc::now().timestamp()),
+            ),
         ];
         poll.send((headers, event.clone()).into_response()).ok()?;
         Some(id)
@@ -169,7 +181,9 @@ impl Instance {
                 let message = format!("RequestId: {invocation} Error: Task timed out after {seconds:.2} seconds");
                 match self.process.kill().await {
                     Ok(()) => Err(InvokeError::failed("Sandbox.Timedout", message)),
-                    Err(error) => Err(InvokeError::failed("Sandbox.Timedout", format!("{message}; not killed: {error}"))),
+                    Err(error) => {
+                        Err(InvokeError::failed("Sandbox.Timedout", format!("{message}; not killed: {error}")))
+                    }
                 }
             }
         }

@@ -51,10 +51,7 @@ mod tests {
     fn a_json_line_becomes_readable() {
         let line = r#"{"timestamp":"2026-03-01T12:34:56.789123Z","level":"INFO","function":"create-bot","status":201,
             "duration_ms":7,"message":"POST /bots 201","target":"app","spans":[{"requestId":"1"}]}"#;
-        assert_eq!(
-            readable("create-bot", line),
-            "12:34:56.789 INFO  create-bot     POST /bots 201  duration_ms=7"
-        );
+        assert_eq!(readable("create-bot", line), "12:34:56.789 INFO  create-bot     POST /bots 201  duration_ms=7");
     }
 
     #[test]

@@ -1,0 +1,64 @@
+//! What the README promises.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+use tokio::process::Command;
+
+use crate::support::database::{PRO, workspace};
+use crate::support::world::World;
+
+fn readme() -> String {
+    std::fs::read_to_string(workspace().join("README.md")).unwrap()
+}
+
+/// The shell commands of the block that has this in it.
+fn session_with(words: &str) -> String {
+    let readme = readme();
+    let blocks = readme.split("```sh\n").skip(1).map(|rest| rest.split_once("\n```").unwrap().0);
+    blocks.filter(|block| block.contains(words)).map(str::to_owned).next().unwrap()
+}
+
+#[tokio::test]
+async fn the_curl_session_works_as_pasted() {
+    let world = World::new().await;
+    let session = session_with("my-first-bot");
+    assert!(session.contains("http://127.0.0.1:9000"));
+    let output = Command::new("bash")
+        .args(["-euo", "pipefail", "-c", &session.replace("http://127.0.0.1:9000", &world.stack.url())])
+        .output()
+        .await
+        .unwrap();
+    let (out, errors) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
+    assert!(output.status.success(), "{out}\n{errors}");
+    let answers: Vec<Value> = serde_json::Deserializer::from_str(&out)
+        .into_iter()
+        .collect::<Result<_, _>>()
+        .unwrap_or_else(|_| panic!("{out}"));
+    let [bot, portfolio] = &answers[..] else { panic!("{out}") };
+    assert_eq!(bot["name"], "My first bot");
+    assert_eq!(portfolio["user"]["email"], "pro@nofomo.test");
+    assert!(portfolio["bots"].as_array().unwrap().contains(bot), "{portfolio}");
+    let row = format!("select user_id from public.bots where id = '{}'", bot["id"].as_str().unwrap());
+    assert_eq!(world.database.owner().await.text(&row).await, PRO);
+}
+
+/// One word all the way down: folder, binary, resource, handler's SQL, test, and a row in the table of functions.
+#[test]
+fn every_function_has_its_name_everywhere() {
+    let template = std::fs::read_to_string(workspace().join("template.yaml")).unwrap();
+    let listed = |folder: &str| {
+        let entries = std::fs::read_dir(workspace().join(folder)).unwrap();
+        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect::<BTreeSet<_>>()
+    };
+    let (migrations, tests, readme) = (listed("migrations"), listed("tests/it"), readme());
+    for name in listed("functions") {
+        let resource: String = name.split('-').map(|word| word[..1].to_uppercase() + &word[1..]).collect();
+        let snake = name.replace('-', "_");
+        assert!(template.contains(&format!("\n  {resource}Function:")), "{name}: no resource");
+        assert!(template.contains(&format!("Binary: {name} ")), "{name}: no binary");
+        assert!(migrations.iter().any(|file| file.ends_with(&format!("_{snake}.sql"))), "{name}: no SQL");
+        assert!(tests.contains(&format!("{snake}.rs")), "{name}: no test");
+        assert!(readme.contains(&format!("[{name}](functions/{name}/src/lib.rs)")), "{name}: not in the README");
+    }
+}
