@@ -1,5 +1,13 @@
 //! End-to-end tests: the functions' real binaries, API Gateway's events, real tokens, a real Postgres.
 
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test that meets what it did not expect ends there; clippy knows test functions, not their helpers"
+)]
+
 mod access;
 mod create_bot;
 mod get_portfolio;

@@ -121,23 +121,20 @@ impl App {
         let route = about.route.as_str();
         let user_id = about.user_id.get().map(tracing::field::display);
         let duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
-        match cause {
-            Some(cause) => {
-                error!(
-                    function,
-                    request_id,
-                    route,
-                    user_id,
-                    status,
-                    outcome = kind,
-                    duration_ms,
-                    cause,
-                    "{route} {status}"
-                );
-            }
-            None => {
-                info!(function, request_id, route, user_id, status, outcome = kind, duration_ms, "{route} {status}")
-            }
+        if let Some(cause) = cause {
+            error!(
+                function,
+                request_id,
+                route,
+                user_id,
+                status,
+                outcome = kind,
+                duration_ms,
+                cause,
+                "{route} {status}"
+            );
+        } else {
+            info!(function, request_id, route, user_id, status, outcome = kind, duration_ms, "{route} {status}");
         }
         response
     }

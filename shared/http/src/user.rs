@@ -20,7 +20,7 @@ const TOKEN_LIMIT: usize = 8 * 1024;
 const LEEWAY_SECONDS: i64 = 30;
 const REMEMBERED_TOKENS: NonZeroUsize = NonZeroUsize::new(1024).unwrap();
 
-/// A signed-in user. There is no way to make one but [`Verifier::verify`].
+/// A signed-in user. There is no way to make one but a verified token.
 #[derive(Clone, Debug)]
 pub struct User {
     id: Uuid,
