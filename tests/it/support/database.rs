@@ -51,9 +51,9 @@ pub(crate) async fn server() -> &'static Postgres {
     SERVER
         .get_or_init(|| async {
             for entry in std::fs::read_dir(env!("CARGO_TARGET_TMPDIR")).into_iter().flatten().flatten() {
-                if entry.file_name().to_string_lossy().starts_with("postgres-") {
-                    // Fails where another run still holds it.
-                    Postgres::erase(&entry.path()).await.ok();
+                // Not where another run still holds it.
+                if Postgres::erase(&entry.path()).await.is_ok() {
+                    std::fs::remove_dir_all(entry.path()).unwrap();
                 }
             }
             let postgres = Postgres::start(&run_directory("postgres"), None).await.unwrap();
