@@ -51,9 +51,9 @@ pub async fn build(workspace: &Path, template: &Template, release: bool) -> Resu
         return Err(Error::new("the functions do not compile", "correct what cargo reports above"));
     }
 
-    let messages = serde_json::Deserializer::from_slice(&output.stdout).into_iter::<Message>();
+    let messages = output.stdout.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice(line).ok());
     let built: BTreeMap<_, _> =
-        messages.flatten().filter_map(|message| Some((message.target?.name, message.executable?))).collect();
+        messages.filter_map(|message: Message| Some((message.target?.name, message.executable?))).collect();
     let binaries = template.functions.iter().map(|function| {
         let binary = built.get(&function.name).cloned().ok_or_else(|| {
             let name = &function.name;

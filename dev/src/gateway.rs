@@ -64,8 +64,8 @@ async fn handle(
         }),
         Ok(Err(InvokeError::EventTooLarge)) => refuse(StatusCode::PAYLOAD_TOO_LARGE, "Request Too Long"),
         Ok(Err(InvokeError::Throttled)) | Err(_) => refuse(StatusCode::SERVICE_UNAVAILABLE, "Service Unavailable"),
-        // An error, a crash and the function's own time limit alike. An HTTP API would say 500; a REST API says 502, which
-        // tells a function that broke from one that answered 500 itself.
+        // An error, a crash and the function's own time limit alike. An HTTP API would say 500; a REST API says 502,
+        // which tells a function that broke from one that answered 500 itself.
         Ok(Err(InvokeError::Failed { .. })) => refuse(StatusCode::BAD_GATEWAY, "Internal Server Error"),
     };
     if let Ok(id) = id.parse() {

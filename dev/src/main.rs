@@ -90,7 +90,7 @@ enum Command {
 #[tokio::main]
 async fn main() -> ExitCode {
     let Arguments { command, serve: options, data } = Arguments::parse();
-    let data = data.unwrap_or_else(|| workspace().join(".nofomo"));
+    let data = data.unwrap_or_else(default_data);
     let work = async {
         match command {
             None => serve(options, &data).await.map(|()| true),
@@ -115,6 +115,10 @@ async fn main() -> ExitCode {
 fn workspace() -> &'static Path {
     let package = Path::new(env!("CARGO_MANIFEST_DIR"));
     package.parent().unwrap_or(package)
+}
+
+fn default_data() -> PathBuf {
+    workspace().join(".nofomo")
 }
 
 /// Prints a line. Nobody reading it is no reason to stop.
@@ -197,11 +201,13 @@ impl Backend {
         let issuer = stack.auth().issuer().to_owned();
         notice.write(&Running { issuer, admin_url: database.admin_url.clone(), migrations_url })?;
         say(format_args!("ready {url}\n\n{table}"));
-        say(format_args!("  users     {{free,pro,enterprise}}@nofomo.test, password nofomo-dev"));
+        let mut token = "cargo dev token pro@nofomo.test".to_owned();
+        if data != default_data() {
+            token = format!("{token} --data '{}'", data.display());
+        }
+        say("  users     {free,pro,enterprise}@nofomo.test, password nofomo-dev");
         say(format_args!("  database  psql '{}'", database.admin_url));
-        say(format_args!(
-            "  try       curl -H \"Authorization: Bearer $(cargo dev token pro@nofomo.test)\" {url}/portfolio\n"
-        ));
+        say(format_args!("  try       curl -H \"Authorization: Bearer $({token})\" {url}/portfolio\n"));
         Ok(Self { stack, postgres, notice })
     }
 

@@ -302,6 +302,9 @@ impl Home {
         initdb.arg("--pgdata").arg(&incomplete).arg("--pwfile").arg(&password);
         initdb.args(["--username", SUPERUSER, "--auth", "scram-sha-256", "--encoding", "UTF8", "--no-sync"]);
         initdb.args(["--locale", if cfg!(target_os = "macos") { "C" } else { "C.UTF-8" }]);
+        // Were it to outlive us, it would be in the way of the next start.
+        let mut initdb = tokio::process::Command::from(initdb);
+        initdb.kill_on_drop(true);
         run(initdb).await.map_err(|reason| {
             Error::new(format!("initdb failed: {reason}"), format!("check the directory {}", self.path.display()))
         })?;
@@ -502,8 +505,8 @@ fn command(program: impl AsRef<Path>, account: Option<&User>) -> Command {
 }
 
 /// Runs to the end; what it complained of is the reason if it failed.
-async fn run(command: Command) -> Result<String, String> {
-    let output = tokio::process::Command::from(command).output().await.map_err(|error| error.to_string())?;
+async fn run(command: impl Into<tokio::process::Command>) -> Result<String, String> {
+    let output = command.into().output().await.map_err(|error| error.to_string())?;
     if output.status.success() {
         return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
     }

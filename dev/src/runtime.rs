@@ -90,7 +90,9 @@ impl Fleet {
         let invocation = self.shared.tasks.spawn(async move {
             tokio::select! {
                 biased;
-                () = fleet.shared.stopped.cancelled() => Err(InvokeError::failed("Local.Stopped", "the stack was stopped")),
+                () = fleet.shared.stopped.cancelled() => {
+                    Err(InvokeError::failed("Local.Stopped", "the stack was stopped"))
+                }
                 outcome = fleet.perform(event) => outcome,
             }
         });

@@ -7,12 +7,12 @@ use serde_norway::{Mapping, Value};
 
 use crate::{Error, Result, schedule::Expression};
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Template {
     pub functions: Vec<Function>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Function {
     /// The word that names its folder and its binary.
     pub name: String,

@@ -63,7 +63,7 @@ impl Relation {
     async fn all(owner: &Session) -> Vec<Self> {
         let rows = owner
             .rows(
-                "select c.relname::text, c.relkind::text = 'v',
+                "select c.oid::regclass::text, c.relkind::text = 'v',
                         array(select a.attname::text from pg_attribute a
                               where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped order by a.attnum)
                  from pg_class c
@@ -78,11 +78,10 @@ impl Relation {
 
     /// The rows of the user `pro`; where rows have no user, all of them.
     fn rows_of_pro(&self) -> String {
-        let column = ["user_id", "id"].into_iter().find(|column| self.columns.iter().any(|c| c == column)).unwrap();
         match self.name.as_str() {
-            "plans" => "true".into(),
             "users" => format!("id = '{PRO}'"),
-            _ => format!("{column} = '{PRO}'"),
+            _ if self.columns.iter().any(|column| column == "user_id") => format!("user_id = '{PRO}'"),
+            _ => "true".into(),
         }
     }
 }
@@ -94,7 +93,7 @@ async fn every_table_and_view_is_open_to_whom_it_was_decided_for_and_to_nobody_e
     let mut matrix = String::new();
     for relation in Relation::all(&owner).await {
         writeln!(matrix, "{}", relation.name).unwrap();
-        let name = format!("public.{}", relation.name);
+        let name = &relation.name;
         let rows = relation.rows_of_pro();
         for (caller, title) in Caller::ALL {
             let session = caller.begin(&database).await;
@@ -131,12 +130,18 @@ async fn insert(owner: &Session, session: &Session, relation: &Relation, rows: &
     if relation.is_view {
         return "-";
     }
-    let name = format!("public.{}", relation.name);
+    let name = &relation.name;
     let granted = format!(
         "select a.attname::text from pg_attribute a where a.attrelid = '{name}'::regclass and a.attnum > 0
          and not a.attisdropped and has_column_privilege('{name}', a.attnum, 'insert') order by a.attnum"
     );
-    let columns: Vec<String> = session.rows(&granted, &[]).await.unwrap().iter().map(|row| row.get(0)).collect();
+    session.run("savepoint granted").await.unwrap();
+    let Ok(granted) = session.rows(&granted, &[]).await else {
+        // Whoever may not name it may not write to it.
+        session.run("rollback to granted").await.unwrap();
+        return "-";
+    };
+    let columns: Vec<String> = granted.iter().map(|row| row.get(0)).collect();
     if columns.is_empty() {
         return "-";
     }

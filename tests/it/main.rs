@@ -9,11 +9,13 @@
 )]
 
 mod access;
+mod cargo_dev;
 mod create_bot;
 mod get_portfolio;
 mod marketplace;
 mod outage;
 mod readme;
+mod record_trade;
 mod round_trips;
 mod schema;
 mod settings;

@@ -8,7 +8,7 @@ use crate::support::database::{Database, Session};
 const BOTS: [&str; 2] = ["0190f000-0000-7000-8000-000000000002", "0190f000-0000-7000-8000-000000000003"];
 
 /// Bots whose kept figures differ from a recount.
-const DIFFERING: &str = "select string_agg(bots.name, ' ')
+pub(crate) const DIFFERING: &str = "select string_agg(bots.name, ' ')
     from public.bots
     cross join lateral (
         select

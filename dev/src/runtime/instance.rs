@@ -34,7 +34,8 @@ const START_LIMIT: Duration = Duration::from_secs(10);
 
 const REGION: &str = "us-east-1";
 
-/// The process ends when this is dropped. Should nobody be left to drop it, it ends all the same: its Runtime API is gone.
+/// The process ends when this is dropped. Should nobody be left to drop it, it ends all the same, for want of a Runtime
+/// API.
 pub(super) struct Instance {
     process: Child,
     name: String,

@@ -1,5 +1,7 @@
 //! `POST /bots`: creates a stopped bot of the caller. Its SQL is `migrations/004_create_bot.sql`.
 
+use std::ops::RangeInclusive;
+
 use nofomo_http::{Answer, App, Fields, Problem, Request, decimal, flag, integer, object, one_of, text};
 use rust_decimal::Decimal;
 use rust_decimal::dec;
@@ -8,7 +10,7 @@ use serde_json::value::RawValue;
 use uuid::Uuid;
 
 /// Above zero, and what `decimal(20, 8)` holds.
-const MAX_AMOUNT: Decimal = dec!(999999999999.99999999);
+const AMOUNT: RangeInclusive<Decimal> = dec!(0.00000001)..=dec!(999999999999.99999999);
 
 /// What the caller sends, checked.
 #[derive(Serialize)]
@@ -46,8 +48,8 @@ pub async fn handle(app: &'static App, request: Request) -> Result<Answer, Probl
     let new_bot = parse(id, request.fields()?)?;
     let location = format!("/bots/{id}");
     match app.db.command(user.claims(), "create_bot", &new_bot).await? {
-        Outcome::Created(bot) => Ok(Answer::created(location, bot)),
-        Outcome::Known(bot) => Ok(Answer::known(location, bot)),
+        Outcome::Created(bot) => Ok(Answer::created(bot).at(location)),
+        Outcome::Known(bot) => Ok(Answer::ok(bot).at(location)),
         Outcome::PlanLimit { limit, plan } => Err(Problem::PlanLimit { things: "bots", limit, plan }),
         Outcome::CredentialsMissing { exchange } => Err(Problem::Conflict {
             kind: "credentials-missing",
@@ -68,12 +70,12 @@ fn parse(id: Uuid, mut fields: Fields<'_>) -> Result<NewBot, Problem> {
         trading_pair: fields.required("trading_pair", trading_pair),
         timeframe: fields.required("timeframe", one_of(&["1m", "5m", "15m", "30m", "1h", "4h", "1d"])),
         strategy: fields.required("strategy", text(1..=255)),
-        initial_balance: fields.required("initial_balance", decimal(MAX_AMOUNT, 8)),
-        stake_amount: fields.required("stake_amount", decimal(MAX_AMOUNT, 8)),
+        initial_balance: fields.required("initial_balance", decimal(AMOUNT, 8)),
+        stake_amount: fields.required("stake_amount", decimal(AMOUNT, 8)),
         max_open_trades: fields.optional("max_open_trades", integer(1..=1000)).unwrap_or(1),
-        stop_loss: fields.optional("stop_loss", decimal(dec!(100), 4)),
-        take_profit: fields.optional("take_profit", decimal(dec!(1000), 4)),
-        risk_percentage: fields.optional("risk_percentage", decimal(dec!(100), 2)).unwrap_or(dec!(2)),
+        stop_loss: fields.optional("stop_loss", decimal(dec!(0.0001)..=dec!(100), 4)),
+        take_profit: fields.optional("take_profit", decimal(dec!(0.0001)..=dec!(1000), 4)),
+        risk_percentage: fields.optional("risk_percentage", decimal(dec!(0.01)..=dec!(100), 2)).unwrap_or(dec!(2)),
         is_paper_trade: fields.optional("is_paper_trade", flag).unwrap_or(true),
         metadata: fields.optional("metadata", object),
     };

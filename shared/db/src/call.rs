@@ -25,7 +25,7 @@ const ANSWER_LIMIT: Duration = Duration::from_secs(10);
 const TRUSTED_IDLE: Duration = Duration::from_secs(10);
 const IDLE_CHECK_LIMIT: Duration = Duration::from_millis(700);
 
-/// The claims of a verified access token, as JSON: on whose behalf a command runs.
+/// On whose behalf a command runs, as JSON: the claims of a verified access token, or the hash of a bot's own token.
 #[derive(Clone, Debug)]
 pub struct Claims(String);
 
@@ -33,6 +33,12 @@ impl Claims {
     /// `json` must come out of a token whose signature, issuer and expiry were checked; nothing is checked here.
     pub fn of_verified_token(json: String) -> Self {
         Self(json)
+    }
+
+    /// The database knows whose it is, if anybody's. `hash` is SHA-256.
+    pub fn of_bot_token(hash: &[u8; 32]) -> Self {
+        let hex: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
+        Self(format!("{{\"bot_token_hash\":\"{hex}\"}}"))
     }
 }
 

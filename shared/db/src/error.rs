@@ -12,6 +12,9 @@ pub enum Error {
     /// The user is deactivated: the one refusal that all commands share.
     #[error("user is deactivated")]
     Deactivated,
+    /// The bot token is unknown or revoked.
+    #[error("bot token is unknown")]
+    UnknownToken,
     /// The input has a value that passed every check and that PostgreSQL still cannot hold. Nothing was changed.
     #[error("input cannot be stored: {0}")]
     Unstorable(String),
@@ -34,6 +37,7 @@ impl From<tokio_postgres::Error> for Error {
         let cause = format!("{} {}", refusal.code().code(), refusal.message());
         match (refusal.constraint(), refusal.code()) {
             (Some("user_is_active"), _) => Self::Deactivated,
+            (Some("bot_token_is_known"), _) => Self::UnknownToken,
             (
                 _,
                 &SqlState::QUERY_CANCELED

@@ -4,32 +4,51 @@ use lambda_http::Body;
 use lambda_http::http::{Response, StatusCode, header};
 use serde_json::value::RawValue;
 
-/// A status, perhaps a `Location`, and JSON that is passed on as the database wrote it.
+/// A status, perhaps a `Location`, and JSON, most often passed on as the database wrote it.
 #[derive(Debug)]
 pub struct Answer {
     status: StatusCode,
     location: Option<String>,
-    body: Box<RawValue>,
+    body: String,
 }
 
 impl Answer {
     pub fn ok(body: Box<RawValue>) -> Self {
-        Self { status: StatusCode::OK, location: None, body }
+        Self { status: StatusCode::OK, location: None, body: String::from(Box::<str>::from(body)) }
     }
 
-    pub fn created(location: String, body: Box<RawValue>) -> Self {
-        Self { status: StatusCode::CREATED, location: Some(location), body }
+    pub fn created(body: Box<RawValue>) -> Self {
+        Self { status: StatusCode::CREATED, ..Self::ok(body) }
     }
 
-    /// The row that an earlier request with the same key made.
-    pub fn known(location: String, body: Box<RawValue>) -> Self {
-        Self { status: StatusCode::OK, location: Some(location), body }
+    /// What came of each element of an array.
+    pub fn results(results: &RawValue) -> Self {
+        Self { status: StatusCode::OK, location: None, body: format!("{{\"results\":{results}}}") }
+    }
+
+    /// `{}`, for a caller who only wants to know that it went well.
+    pub fn empty() -> Self {
+        Self { status: StatusCode::OK, location: None, body: "{}".into() }
+    }
+
+    pub fn no_content() -> Self {
+        Self { status: StatusCode::NO_CONTENT, location: None, body: String::new() }
+    }
+
+    /// Where the row is that this answer shows.
+    #[must_use]
+    pub fn at(self, location: String) -> Self {
+        Self { location: Some(location), ..self }
     }
 
     pub(crate) fn into_response(self) -> Response<Body> {
-        let mut response = Response::new(Body::Text(String::from(Box::<str>::from(self.body))));
+        let has_body = !self.body.is_empty();
+        let mut response = Response::new(if has_body { Body::Text(self.body) } else { Body::Empty });
         *response.status_mut() = self.status;
-        response.headers_mut().insert(header::CONTENT_TYPE, header::HeaderValue::from_static("application/json"));
+        if has_body {
+            let json = header::HeaderValue::from_static("application/json");
+            response.headers_mut().insert(header::CONTENT_TYPE, json);
+        }
         if let Some(location) = self.location.and_then(|location| location.parse().ok()) {
             response.headers_mut().insert(header::LOCATION, location);
         }

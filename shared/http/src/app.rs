@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use futures_util::FutureExt;
 use lambda_http::http::{HeaderValue, Response, header};
 use lambda_http::{Body, service_fn};
-use nofomo_db::{Db, tls_connector};
+use nofomo_db::{Claims, Db, tls_connector};
 use tokio::time::timeout;
 use tracing::{error, info, warn};
 
@@ -15,7 +15,7 @@ use crate::jwks::Jwks;
 use crate::request::About;
 use crate::settings::Settings;
 use crate::user::Verifier;
-use crate::{Answer, Error, Problem, Request, User};
+use crate::{Answer, BotToken, Error, Problem, Request, User};
 
 /// Lambda gives start-up ten seconds; what is not ready by then is tried again by the first request.
 const WARM_UP_LIMIT: Duration = Duration::from_secs(4);
@@ -73,6 +73,18 @@ impl App {
         let user = self.verifier.verify(request.bearer_token()).await?;
         request.about.user_id.get_or_init(|| user.id());
         Ok(user)
+    }
+
+    /// Whoever may report for a bot: its owner with his access token, or its runner with the bot's own.
+    ///
+    /// # Errors
+    ///
+    /// As [`App::user`]. Whether a bot's token is known, the database tells.
+    pub async fn reporter(&self, request: &Request) -> Result<Claims, Problem> {
+        match request.bearer_token().and_then(BotToken::parse) {
+            Some(token) => Ok(token.claims()),
+            None => Ok(self.user(request).await?.claims().clone()),
+        }
     }
 
     /// Answers requests until Lambda ends the process.

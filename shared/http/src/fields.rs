@@ -3,10 +3,12 @@
 use std::fmt;
 use std::ops::RangeInclusive;
 
+use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
 use serde::de::{DeserializeOwned, Deserializer, MapAccess, Visitor};
 use serde_json::Value;
 use serde_json::value::RawValue;
+use uuid::Uuid;
 
 use crate::{FieldError, Problem};
 
@@ -14,16 +16,60 @@ use crate::{FieldError, Problem};
 /// nothing was wrong.
 #[derive(Debug)]
 pub struct Fields<'a> {
+    /// Where in the body the object is.
+    place: String,
     rest: Vec<(String, &'a RawValue)>,
     errors: Vec<FieldError>,
 }
 
+/// A body that is one object, or an array of them.
+#[derive(Debug)]
+pub enum Batch<'a> {
+    One(Fields<'a>),
+    Many(Vec<Fields<'a>>),
+}
+
+/// More would help nobody.
+const MOST_ERRORS: usize = 100;
+
+impl<'a> Batch<'a> {
+    pub(crate) fn of(body: &'a RawValue, size: &RangeInclusive<usize>) -> Result<Self, Problem> {
+        let Ok(elements) = serde_json::from_str::<Vec<&RawValue>>(body.get()) else {
+            return Fields::of(body, String::new()).map(Self::One);
+        };
+        if !size.contains(&elements.len()) {
+            let detail = format!("must have {} to {} elements", size.start(), size.end());
+            return Err(Problem::Invalid(vec![FieldError::at("", detail)]));
+        }
+        let elements = elements.into_iter().enumerate();
+        collect(elements.map(|(index, element)| Fields::of(element, format!("/{index}")))).map(Self::Many)
+    }
+}
+
+/// All values, or all that is wrong with any of them.
+///
+/// # Errors
+///
+/// 422 with the errors of every element, up to a number that somebody may still read.
+pub fn collect<T>(results: impl Iterator<Item = Result<T, Problem>>) -> Result<Vec<T>, Problem> {
+    let (mut values, mut errors) = (Vec::new(), Vec::new());
+    for result in results {
+        match result {
+            Ok(value) => values.push(value),
+            Err(Problem::Invalid(more)) => errors.extend(more),
+            Err(problem) => return Err(problem),
+        }
+    }
+    errors.truncate(MOST_ERRORS);
+    if errors.is_empty() { Ok(values) } else { Err(Problem::Invalid(errors)) }
+}
+
 impl<'a> Fields<'a> {
-    pub(crate) fn of(body: &'a RawValue) -> Result<Self, Problem> {
+    pub(crate) fn of(body: &'a RawValue, place: String) -> Result<Self, Problem> {
         let mut json = serde_json::Deserializer::from_str(body.get());
         match json.deserialize_map(Members) {
-            Ok(rest) => Ok(Self { rest, errors: Vec::new() }),
-            Err(_) => Err(Problem::Invalid(vec![FieldError::at("", "must be a JSON object")])),
+            Ok(rest) => Ok(Self { place, rest, errors: Vec::new() }),
+            Err(_) => Err(Problem::Invalid(vec![FieldError::at(place, "must be a JSON object")])),
         }
     }
 
@@ -49,7 +95,7 @@ impl<'a> Fields<'a> {
     /// A rule between fields; judged only if each of them is right in itself.
     pub fn rule(&mut self, holds: bool, name: &str, others: &[&str], detail: &str) {
         let all_right = [name].iter().chain(others).all(|name| {
-            let pointer = pointer_to(name);
+            let pointer = self.pointer_to(name);
             !self.errors.iter().any(|error| error.pointer() == Some(&pointer))
         });
         if all_right && !holds {
@@ -92,14 +138,14 @@ impl<'a> Fields<'a> {
     }
 
     fn wrong(&mut self, name: &str, detail: &str) {
-        self.errors.push(FieldError::at(pointer_to(name), detail));
+        self.errors.push(FieldError::at(self.pointer_to(name), detail));
     }
-}
 
-fn pointer_to(name: &str) -> String {
-    // An unknown name can be as long as the body.
-    let name: String = name.chars().take(64).collect();
-    format!("/{}", name.replace('~', "~0").replace('/', "~1"))
+    fn pointer_to(&self, name: &str) -> String {
+        // An unknown name can be as long as the body.
+        let name: String = name.chars().take(64).collect();
+        format!("{}/{}", self.place, name.replace('~', "~0").replace('/', "~1"))
+    }
 }
 
 /// A JSON object's members in their order, each once for every time it is given.
@@ -121,14 +167,26 @@ impl<'de> Visitor<'de> for Members {
     }
 }
 
-/// Text of so many characters, none of them a control character.
+/// Text of so many characters, in one line: none of them a control character.
 pub fn text(length: RangeInclusive<usize>) -> impl Fn(&RawValue) -> Result<String, String> {
+    characters(length, char::is_control)
+}
+
+/// Text of so many characters, in any number of lines.
+pub fn lines(length: RangeInclusive<usize>) -> impl Fn(&RawValue) -> Result<String, String> {
+    characters(length, |c| c.is_control() && !matches!(c, '\n' | '\r' | '\t'))
+}
+
+fn characters(
+    length: RangeInclusive<usize>,
+    is_refused: impl Fn(char) -> bool,
+) -> impl Fn(&RawValue) -> Result<String, String> {
     move |value| {
         let text: String = typed(value, "must be text")?;
         if !length.contains(&text.chars().count()) {
             return Err(format!("must have {} to {} characters", length.start(), length.end()));
         }
-        if text.chars().any(char::is_control) {
+        if text.chars().any(&is_refused) {
             return Err("must not have control characters".into());
         }
         if text.trim().is_empty() {
@@ -146,8 +204,8 @@ pub fn one_of(words: &'static [&'static str]) -> impl Fn(&RawValue) -> Result<&'
     }
 }
 
-/// A decimal above zero, as a JSON string or number, exactly: at most `max`, at most `scale` digits after the point.
-pub fn decimal(max: Decimal, scale: u32) -> impl Fn(&RawValue) -> Result<Decimal, String> {
+/// A decimal within limits, as a JSON string or number, exactly, with at most `scale` digits after the point.
+pub fn decimal(range: RangeInclusive<Decimal>, scale: u32) -> impl Fn(&RawValue) -> Result<Decimal, String> {
     move |value| {
         const NOT_A_DECIMAL: &str = "must be a decimal number, such as \"12.5\"";
         let string: String;
@@ -167,10 +225,22 @@ pub fn decimal(max: Decimal, scale: u32) -> impl Fn(&RawValue) -> Result<Decimal
         } else {
             Decimal::from_str_exact(digits)
         };
-        let range = || format!("must be above 0 and at most {max}, with at most {scale} digits after the point");
-        let number = parsed.map_err(|_| range())?.normalize();
-        if number > Decimal::ZERO && number <= max && number.scale() <= scale { Ok(number) } else { Err(range()) }
+        let (min, max) = (range.start(), range.end());
+        let outside = || format!("must be from {min} to {max}, with at most {scale} digits after the point");
+        let number = parsed.map_err(|_| outside())?.normalize();
+        if range.contains(&number) && number.scale() <= scale { Ok(number) } else { Err(outside()) }
     }
+}
+
+/// A point in time, RFC 3339.
+pub fn time(value: &RawValue) -> Result<DateTime<Utc>, String> {
+    const NOT_A_TIME: &str = "must be a time such as \"2026-01-31T12:00:00Z\"";
+    let text: String = typed(value, NOT_A_TIME)?;
+    DateTime::parse_from_rfc3339(&text).map(|time| time.to_utc()).map_err(|_| NOT_A_TIME.into())
+}
+
+pub fn uuid(value: &RawValue) -> Result<Uuid, String> {
+    typed(value, "must be a UUID")
 }
 
 /// A whole number within limits.
@@ -233,9 +303,9 @@ mod tests {
     #[test]
     fn every_error_is_told_at_once() {
         let body = raw(r#"{"name": 7, "size": "0", "nmae": 1, "on": "yes", "on": true}"#);
-        let mut fields = Fields::of(&body).unwrap();
+        let mut fields = Fields::of(&body, String::new()).unwrap();
         fields.required("name", text(1..=3));
-        fields.required("size", decimal(dec!(10), 2));
+        fields.required("size", decimal(dec!(0.01)..=dec!(10), 2));
         fields.optional("on", flag);
         fields.required("pair", text(1..=3));
         let pointers: Vec<Value> =
@@ -253,9 +323,9 @@ mod tests {
             ),
         ] {
             let body = raw(body);
-            let mut fields = Fields::of(&body).unwrap();
-            let a = fields.required("a", decimal(dec!(10), 2));
-            let b = fields.required("b", decimal(dec!(10), 2));
+            let mut fields = Fields::of(&body, String::new()).unwrap();
+            let a = fields.required("a", decimal(dec!(0.01)..=dec!(10), 2));
+            let b = fields.required("b", decimal(dec!(0.01)..=dec!(10), 2));
             fields.rule(a >= b, "a", &["b"], "must be at least b");
             assert_eq!(errors(fields.finish(()).unwrap_err()), expected);
         }
@@ -264,7 +334,7 @@ mod tests {
     #[test]
     fn an_absent_field_and_null_are_the_same() {
         let body = raw(r#"{"size": null}"#);
-        let mut fields = Fields::of(&body).unwrap();
+        let mut fields = Fields::of(&body, String::new()).unwrap();
         assert_eq!(fields.optional("size", flag), None);
         assert_eq!(fields.optional("other", flag), None);
         fields.finish(()).unwrap();
@@ -272,7 +342,7 @@ mod tests {
 
     #[test]
     fn a_decimal_is_read_exactly_from_string_and_number() {
-        let parse = decimal(dec!(999999999999.99999999), 8);
+        let parse = decimal(dec!(0.00000001)..=dec!(999999999999.99999999), 8);
         for (json, expected) in [
             ("0.1", dec!(0.1)),
             ("\"0.10\"", dec!(0.1)),

@@ -9,6 +9,7 @@
 
 mod answer;
 mod app;
+mod bot_token;
 mod fields;
 mod jwks;
 mod problem;
@@ -19,7 +20,8 @@ mod user;
 
 pub use answer::Answer;
 pub use app::App;
-pub use fields::{Fields, decimal, flag, integer, object, one_of, text};
+pub use bot_token::BotToken;
+pub use fields::{Batch, Fields, collect, decimal, flag, integer, lines, object, one_of, text, time, uuid};
 pub use problem::{FieldError, Problem};
 pub use request::Request;
 pub use settings::SettingsError;

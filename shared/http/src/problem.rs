@@ -89,6 +89,7 @@ impl From<nofomo_db::Error> for Problem {
         match error {
             nofomo_db::Error::Unavailable(cause) => Self::Unavailable(cause),
             nofomo_db::Error::Deactivated => Self::Deactivated,
+            nofomo_db::Error::UnknownToken => Self::Unauthenticated("The bot token is unknown or revoked."),
             nofomo_db::Error::Unstorable(_) => Self::Invalid(vec![FieldError::at(
                 "",
                 "has a value that cannot be stored, such as a number out of range",

@@ -1,5 +1,6 @@
 //! One request, as a function sees it.
 
+use std::ops::RangeInclusive;
 use std::sync::{Arc, OnceLock};
 
 use lambda_http::http::header;
@@ -8,7 +9,7 @@ use lambda_http::{Body, RequestExt};
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
-use crate::{FieldError, Fields, Problem, User};
+use crate::{Batch, FieldError, Fields, Problem, User};
 
 const BODY_LIMIT: usize = 1024 * 1024;
 
@@ -47,30 +48,66 @@ impl Request {
         scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
     }
 
+    /// As in the template: `POST /bots/{bot_id}/trades`.
+    pub fn route(&self) -> &str {
+        &self.about.route
+    }
+
+    /// A part of the path, by its name in the route.
+    pub fn path_parameter(&self, name: &str) -> Option<String> {
+        self.event.path_parameters_ref()?.first(name).map(ToOwned::to_owned)
+    }
+
+    /// The `{bot_id}` of the path.
+    ///
+    /// # Errors
+    ///
+    /// 404: what is no id is nothing's id.
+    pub fn bot_id(&self) -> Result<Uuid, Problem> {
+        self.path_parameter("bot_id").and_then(|id| id.parse().ok()).ok_or(Problem::NotFound)
+    }
+
+    pub fn content_type(&self) -> &str {
+        let declared = self.event.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        declared.and_then(|value| value.split(';').next()).unwrap_or_default().trim()
+    }
+
+    /// # Errors
+    ///
+    /// 413 above 1 MiB.
+    pub fn body(&self) -> Result<&[u8], Problem> {
+        let body = match self.event.body() {
+            Body::Text(text) => text.as_bytes(),
+            Body::Binary(bytes) => bytes,
+            _ => &[],
+        };
+        if body.len() > BODY_LIMIT { Err(Problem::TooLarge { limit: BODY_LIMIT }) } else { Ok(body) }
+    }
+
     /// The body as the fields of one JSON object.
     ///
     /// # Errors
     ///
     /// 415 unless JSON by its type, 413 above 1 MiB, 400 if it is not JSON, 422 if it is not an object.
     pub fn fields(&self) -> Result<Fields<'_>, Problem> {
-        Fields::of(self.json()?)
+        Fields::of(self.json()?, String::new())
+    }
+
+    /// The body as one JSON object, or an array of so many.
+    ///
+    /// # Errors
+    ///
+    /// As [`Request::fields`], and 422 for another number of elements.
+    pub fn batch(&self, size: RangeInclusive<usize>) -> Result<Batch<'_>, Problem> {
+        Batch::of(self.json()?, &size)
     }
 
     fn json(&self) -> Result<&RawValue, Problem> {
-        let declared = self.event.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-        let essence = declared.and_then(|value| value.split(';').next()).unwrap_or_default().trim();
-        if !essence.eq_ignore_ascii_case("application/json") {
+        if !self.content_type().eq_ignore_ascii_case("application/json") {
             return Err(Problem::NotJsonByType);
         }
-        let body = match self.event.body() {
-            Body::Text(text) => text.as_bytes(),
-            Body::Binary(bytes) => bytes,
-            _ => &[],
-        };
-        if body.len() > BODY_LIMIT {
-            return Err(Problem::TooLarge { limit: BODY_LIMIT });
-        }
-        serde_json::from_slice(body).map_err(|error| Problem::NotJson(format!("The body is not JSON: {error}.")))
+        serde_json::from_slice(self.body()?)
+            .map_err(|error| Problem::NotJson(format!("The body is not JSON: {error}.")))
     }
 
     /// The id of the row that this request makes: out of `Idempotency-Key` the same for the same user, endpoint and key;
@@ -78,17 +115,26 @@ impl Request {
     ///
     /// # Errors
     ///
-    /// 422 unless the key is 1 to 255 printable ASCII characters.
+    /// As [`Request::idempotency_key`].
     pub fn row_id(&self, endpoint: &str, user: &User) -> Result<Uuid, Problem> {
-        let Some(key) = self.event.headers().get("idempotency-key") else {
-            return Ok(Uuid::now_v7());
-        };
-        let key = key.as_bytes();
-        if key.is_empty() || key.len() > 255 || !key.iter().all(|byte| (b' '..=b'~').contains(byte)) {
-            let detail = "must be 1 to 255 printable ASCII characters";
-            return Err(Problem::Invalid(vec![FieldError::header("Idempotency-Key", detail)]));
+        let key = self.idempotency_key()?;
+        let id = key.map(|key| Uuid::new_v5(&user.id(), format!("{endpoint}:{key}").as_bytes()));
+        Ok(id.unwrap_or_else(Uuid::now_v7))
+    }
+
+    /// # Errors
+    ///
+    /// 422 unless the key is 1 to 255 printable ASCII characters.
+    pub fn idempotency_key(&self) -> Result<Option<&str>, Problem> {
+        let Some(key) = self.event.headers().get("idempotency-key") else { return Ok(None) };
+        match key.to_str() {
+            Ok(key) if (1..=255).contains(&key.len()) && key.bytes().all(|byte| (b' '..=b'~').contains(&byte)) => {
+                Ok(Some(key))
+            }
+            _ => {
+                let detail = "must be 1 to 255 printable ASCII characters";
+                Err(Problem::Invalid(vec![FieldError::header("Idempotency-Key", detail)]))
+            }
         }
-        let name = [endpoint.as_bytes(), b":", key].concat();
-        Ok(Uuid::new_v5(&user.id(), &name))
     }
 }

@@ -1,0 +1,55 @@
+//! `POST /bots/{bot_id}/{action}`: starts, stops or pauses a bot; its runner reports that it failed.
+//! Its SQL is `migrations/007_control_bot.sql`.
+
+use nofomo_http::{Answer, App, Problem, Request, lines};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use uuid::Uuid;
+
+#[derive(Serialize)]
+struct Order {
+    bot_id: Uuid,
+    action: String,
+    /// Why it failed.
+    message: Option<String>,
+}
+
+/// What `private.control_bot` found.
+#[derive(Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Outcome {
+    Done(Box<RawValue>),
+    Already(Box<RawValue>),
+    WrongState { status: String },
+    PlanLimit { limit: i64, plan: String },
+    CredentialsMissing { exchange: String },
+    NotFound,
+}
+
+pub async fn handle(app: &'static App, request: Request) -> Result<Answer, Problem> {
+    let action = request.path_parameter("action").unwrap_or_default();
+    let (claims, message) = match action.as_str() {
+        "start" | "stop" | "pause" => (app.user(&request).await?.claims().clone(), None),
+        "fail" => {
+            let claims = app.reporter(&request).await?;
+            let mut fields = request.fields()?;
+            let message = fields.required("message", lines(1..=10_000));
+            (claims, Some(fields.finish(message)?))
+        }
+        _ => return Err(Problem::NotFound),
+    };
+    let order = Order { bot_id: request.bot_id()?, action, message };
+    match app.db.command(&claims, "control_bot", &order).await? {
+        Outcome::Done(bot) | Outcome::Already(bot) => Ok(Answer::ok(bot)),
+        Outcome::WrongState { status } => Err(Problem::Conflict {
+            kind: "wrong-state",
+            detail: format!("The bot is {status}; it cannot be told to {} now.", order.action),
+        }),
+        Outcome::PlanLimit { limit, plan } => Err(Problem::PlanLimit { things: "bots", limit, plan }),
+        Outcome::CredentialsMissing { exchange } => Err(Problem::Conflict {
+            kind: "credentials-missing",
+            detail: format!("Live trading needs API keys: save them for {exchange} first."),
+        }),
+        Outcome::NotFound => Err(Problem::NotFound),
+    }
+}

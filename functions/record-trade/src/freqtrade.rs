@@ -1,0 +1,223 @@
+//! `POST /freqtrade/{bot_token}`: freqtrade's webhook, as freqtrade sends it: JSON or a form, every value as text, `None` for
+//! nothing. Its SQL is `migrations/010_record_freqtrade_event.sql`.
+//!
+//! Freqtrade does not queue: what is refused is lost. So every event of a known bot is answered 200, and what makes no
+//! trade is kept where the bot's owner can read it.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, NaiveDateTime, SecondsFormat, Utc};
+use nofomo_http::{Answer, App, BotToken, Problem, Request};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use sha2::{Digest, Sha256};
+
+/// Long enough for every figure and name that freqtrade sends.
+const LONGEST_VALUE: usize = 255;
+
+#[derive(Serialize)]
+struct Event<'a> {
+    kind: &'a str,
+    /// Hexadecimal SHA-256: a retry is byte-identical.
+    body_hash: String,
+    /// Whether trade_id, open_date and pair tell which trade it belongs to.
+    is_trade: bool,
+    event: Details,
+    log: Option<Log>,
+    body: String,
+}
+
+/// An event of a trade's life, read.
+#[derive(Default, Serialize)]
+struct Details {
+    trade_id: Option<String>,
+    pair: Option<String>,
+    open_date: Option<String>,
+    direction: Option<String>,
+    order_type: Option<String>,
+    amount: Option<String>,
+    open_rate: Option<String>,
+    close_rate: Option<String>,
+    close_date: Option<String>,
+    profit_amount: Option<String>,
+    profit_ratio: Option<String>,
+    cumulative_profit: Option<String>,
+    final_profit_ratio: Option<String>,
+    is_final_exit: bool,
+    leverage: Option<String>,
+    stake_currency: Option<String>,
+    enter_tag: Option<String>,
+    exit_reason: Option<String>,
+}
+
+/// What the owner reads of it.
+#[derive(Serialize)]
+struct Log {
+    level: &'static str,
+    message: String,
+}
+
+/// What `private.record_freqtrade_event` found; all the same to freqtrade.
+#[derive(Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Outcome {
+    Recorded,
+    Known,
+    Kept,
+}
+
+pub(crate) async fn handle(app: &'static App, request: Request) -> Result<Answer, Problem> {
+    let token = request.path_parameter("bot_token").and_then(|token| BotToken::parse(&token));
+    let token = token.ok_or(Problem::NotFound)?;
+    let body = request.body()?;
+    let fields = Fields::read(request.content_type(), body);
+    let kind = fields.kind();
+    let details = fields.details(&kind);
+    let (is_trade, log) = match kind.as_str() {
+        "entry_fill" | "exit_fill" => match details.missing(&kind) {
+            None => (true, None),
+            Some(missing) => (false, Some(Log::not_understood(&format!("{kind} without {missing}")))),
+        },
+        "entry" | "entry_cancel" | "exit" | "exit_cancel" => (details.has_key(), None),
+        "whitelist" | "analyzed_df" | "new_candle" => (false, None),
+        "status" | "startup" => (false, Some(fields.log("info", &kind, "status"))),
+        "warning" => (false, Some(fields.log("warning", &kind, "status"))),
+        "exception" => (false, Some(fields.log("error", &kind, "status"))),
+        "strategy_msg" => (false, Some(fields.log("info", &kind, "msg"))),
+        "protection_trigger" | "protection_trigger_global" => (false, Some(fields.log("warning", &kind, "reason"))),
+        "liquidation_warning" => (false, Some(fields.log("warning", &kind, "pair"))),
+        _ => (false, Some(Log::not_understood("it has no `type` that freqtrade knows"))),
+    };
+    let event = Event {
+        kind: &kind,
+        body_hash: Sha256::digest(body).iter().map(|byte| format!("{byte:02x}")).collect(),
+        is_trade,
+        event: details,
+        log,
+        // jsonb holds no U+0000.
+        body: String::from_utf8_lossy(body).replace('\0', "\u{fffd}"),
+    };
+    match app.db.command(&token.claims(), "record_freqtrade_event", &event).await.map_err(Problem::from) {
+        Ok(Outcome::Recorded | Outcome::Known | Outcome::Kept) => Ok(Answer::empty()),
+        Err(Problem::Unauthenticated(_)) => Err(Problem::NotFound),
+        Err(problem) => Err(problem),
+    }
+}
+
+/// What an event says, by name; what it does not say is not there.
+struct Fields(BTreeMap<String, String>);
+
+impl Fields {
+    fn read(content_type: &str, body: &[u8]) -> Self {
+        let fields: BTreeMap<String, String> = if content_type.eq_ignore_ascii_case("application/x-www-form-urlencoded")
+        {
+            form_urlencoded::parse(body).into_owned().collect()
+        } else {
+            let members: BTreeMap<String, &RawValue> = serde_json::from_slice(body).unwrap_or_default();
+            members.into_iter().map(|(name, value)| (name, plain(value))).collect()
+        };
+        let said = fields.into_iter().filter(|(_, value)| {
+            let is_nothing = ["", "none", "null", "nan", "inf", "-inf"].contains(&value.to_ascii_lowercase().as_str());
+            !is_nothing
+        });
+        Self(said.collect())
+    }
+
+    /// From the template's own constant, or from freqtrade's `{type}`.
+    fn kind(&self) -> String {
+        let kind = ["type", "event"].into_iter().find_map(|name| self.0.get(name));
+        kind.map(|kind| kind.to_ascii_lowercase()).filter(|kind| kind.len() < 64).unwrap_or_else(|| "unknown".into())
+    }
+
+    fn text(&self, name: &str) -> Option<String> {
+        let is_refused = |value: &&String| value.len() > LONGEST_VALUE || value.contains('\0');
+        self.0.get(name).filter(|value| !is_refused(value)).cloned()
+    }
+
+    /// Checked to be a number, and passed on as it was written.
+    fn number(&self, name: &str) -> Option<String> {
+        let digits = self.text(name)?;
+        let is_number = digits.parse().is_ok_and(f64::is_finite) && !digits.starts_with('+');
+        is_number.then_some(digits)
+    }
+
+    /// With or without an offset: freqtrade's own dates are UTC either way.
+    fn time(&self, name: &str) -> Option<String> {
+        let text = self.text(name)?;
+        let with_offset = DateTime::parse_from_rfc3339(&text)
+            .or_else(|_| DateTime::parse_from_str(&text, "%Y-%m-%d %H:%M:%S%.f%:z"))
+            .map(|time| time.to_utc());
+        let naive = ["%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%dT%H:%M:%S%.f"];
+        let without = || naive.iter().find_map(|form| NaiveDateTime::parse_from_str(&text, form).ok());
+        let time: DateTime<Utc> = with_offset.ok().or_else(|| without().map(|time| time.and_utc()))?;
+        Some(time.to_rfc3339_opts(SecondsFormat::Micros, true))
+    }
+
+    fn is_true(&self, name: &str) -> Option<bool> {
+        self.text(name).map(|value| value.eq_ignore_ascii_case("true"))
+    }
+
+    fn details(&self, kind: &str) -> Details {
+        // Before freqtrade told which exit is the last one, each that is part of a larger trade was not.
+        let is_final = self.is_true("is_final_exit").unwrap_or_else(|| self.is_true("sub_trade") != Some(true));
+        Details {
+            trade_id: self.text("trade_id"),
+            pair: self.text("pair").filter(|pair| pair.len() <= 50),
+            open_date: self.time("open_date"),
+            direction: self.text("direction"),
+            order_type: self.text("order_type"),
+            amount: self.number("amount").filter(|amount| amount.parse().is_ok_and(|amount: f64| amount > 0.0)),
+            open_rate: ["open_rate", "order_rate", "limit"].into_iter().find_map(|name| self.number(name)),
+            close_rate: ["close_rate", "order_rate", "limit"].into_iter().find_map(|name| self.number(name)),
+            close_date: self.time("close_date"),
+            profit_amount: self.number("profit_amount"),
+            profit_ratio: self.number("profit_ratio"),
+            cumulative_profit: self.number("cumulative_profit"),
+            final_profit_ratio: self.number("final_profit_ratio"),
+            is_final_exit: kind == "exit_fill" && is_final,
+            leverage: self.number("leverage"),
+            stake_currency: self.text("stake_currency"),
+            enter_tag: ["enter_tag", "buy_tag"].into_iter().find_map(|name| self.text(name)),
+            exit_reason: self.text("exit_reason"),
+        }
+    }
+
+    fn log(&self, level: &'static str, kind: &str, field: &str) -> Log {
+        let said: String = self.0.get(field).map(String::as_str).unwrap_or_default().replace('\0', "\u{fffd}");
+        Log { level, message: format!("Freqtrade {kind}: {}", said.chars().take(10_000).collect::<String>()) }
+    }
+}
+
+impl Details {
+    /// Freqtrade's trade_id alone is not enough: it is used again after a cancelled entry and in a new database.
+    fn has_key(&self) -> bool {
+        self.trade_id.is_some() && self.open_date.is_some() && self.pair.is_some()
+    }
+
+    fn missing(&self, kind: &str) -> Option<&'static str> {
+        let needed = [
+            ("trade_id", self.trade_id.is_some()),
+            ("open_date", self.open_date.is_some()),
+            ("pair", self.pair.is_some()),
+            ("amount", self.amount.is_some()),
+            ("open_rate", self.open_rate.is_some()),
+            ("close_date", kind == "entry_fill" || self.close_date.is_some()),
+            (
+                "cumulative_profit or profit_amount",
+                kind == "entry_fill" || self.cumulative_profit.is_some() || self.profit_amount.is_some(),
+            ),
+        ];
+        needed.into_iter().find(|(_, is_there)| !is_there).map(|(name, _)| name)
+    }
+}
+
+impl Log {
+    fn not_understood(reason: &str) -> Self {
+        Self { level: "warning", message: format!("Freqtrade event not understood: {reason}") }
+    }
+}
+
+/// A string without its quotes; any other JSON as it is written.
+fn plain(value: &RawValue) -> String {
+    serde_json::from_str(value.get()).unwrap_or_else(|_| value.get().to_owned())
+}

@@ -1,0 +1,111 @@
+-- POST /bots/{bot_id}/{action}: start, stop, pause, and fail by the runner.
+
+-- The oldest bots are the ones that a smaller plan still covers.
+create function private.is_covered_by_plan(bot public.bots) returns boolean
+language sql
+stable
+security definer
+set search_path = ''
+as $$
+    select coalesce(plan.max_bots, 0) < 0 or coalesce(plan.max_bots, 0) > (
+        select count(*) from public.bots as older
+        where older.user_id = bot.user_id and (older.created_at, older.id) < (bot.created_at, bot.id)
+    )
+    from (select (private.plan_in_force(bot.user_id)).max_bots) as plan
+$$;
+revoke execute on function private.is_covered_by_plan(public.bots) from public, anon, authenticated, service_role;
+
+-- The audit trail of a bot's life, whoever changes its status.
+create function private.audit_bot_status() returns trigger
+language plpgsql
+security definer
+set search_path = ''
+as $$
+begin
+    insert into public.logs (user_id, bot_id, log_level, message, context, source)
+    values (
+        new.user_id,
+        new.id,
+        case new.status when 'error' then 'error' else 'info' end,
+        case new.status
+            when 'running' then 'Started bot'
+            when 'stopped' then 'Stopped bot'
+            when 'paused' then 'Paused bot'
+            else coalesce(new.error_message, 'Bot failed')
+        end,
+        jsonb_build_object(
+            'action',
+            case new.status when 'running' then 'start' when 'stopped' then 'stop' when 'paused' then 'pause' else 'fail' end,
+            'from',
+            old.status
+        ),
+        'api'
+    );
+    return null;
+end
+$$;
+revoke execute on function private.audit_bot_status() from public, anon, authenticated, service_role;
+
+create trigger bots_audit_status after update of status on public.bots
+    for each row when (new.status is distinct from old.status)
+    execute function private.audit_bot_status();
+
+-- Outcomes: done and already with the bot, wrong_state with its status, plan_limit with limit and plan,
+-- credentials_missing with exchange, not_found.
+create function private.control_bot(claims jsonb, input jsonb) returns json
+language plpgsql
+security definer
+set search_path = ''
+as $$
+declare
+    action constant text := input ->> 'action';
+    target constant text := case action
+        when 'start' then 'running' when 'stop' then 'stopped' when 'pause' then 'paused' when 'fail' then 'error'
+    end;
+    sources constant text[] := case action
+        when 'start' then array['stopped', 'paused', 'error']
+        when 'stop' then array['running', 'paused', 'error']
+        else array['running']
+    end;
+    bot public.bots := private.reporting_bot(claims, (input ->> 'bot_id')::uuid);
+    plan public.plans;
+begin
+    -- A runner reports; whether the bot runs is its owner's to decide.
+    if bot.id is null or (claims ? 'bot_token_hash' and action <> 'fail') then
+        return to_json('not_found'::text);
+    end if;
+    if action = 'start' and bot.status <> 'running' then
+        if not private.is_covered_by_plan(bot) then
+            plan := private.plan_in_force(bot.user_id);
+            return json_build_object(
+                'plan_limit', json_build_object('limit', coalesce(plan.max_bots, 0), 'plan', coalesce(plan.name, 'Free'))
+            );
+        end if;
+        if bot.is_paper_trade is not true and not exists (
+            select from public.users where users.id = bot.user_id and users.exchange_credentials ? bot.exchange
+        ) then
+            return json_build_object('credentials_missing', json_build_object('exchange', bot.exchange));
+        end if;
+    end if;
+
+    update public.bots
+    set
+        status = target,
+        error_message = case when action = 'fail' then input ->> 'message' end
+    where bots.id = bot.id and bots.status = any(sources)
+    returning bots.* into bot;
+    if found then
+        return json_build_object('done', private.bot_json(bot));
+    end if;
+    select bots.* into bot from public.bots where bots.id = (input ->> 'bot_id')::uuid;
+    if bot.status = target then
+        return json_build_object('already', private.bot_json(bot));
+    elsif bot.id is null then
+        return to_json('not_found'::text);
+    end if;
+    return json_build_object('wrong_state', json_build_object('status', bot.status));
+end
+$$;
+comment on function private.control_bot(jsonb, jsonb) is 'POST /bots/{bot_id}/{action}';
+revoke execute on function private.control_bot(jsonb, jsonb) from public, anon, authenticated, service_role;
+grant execute on function private.control_bot(jsonb, jsonb) to nofomo_api;

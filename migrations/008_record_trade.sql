@@ -1,0 +1,216 @@
+-- POST /bots/{bot_id}/trades: one trade, or up to 1,000, in one statement.
+
+alter table public.trades add column exit_price decimal(20, 8);
+comment on column public.trades.exit_price is 'Average price of the exit; price is that of the entry.';
+
+create or replace function private.trade_json(trade public.trades) returns json
+language sql
+stable
+set search_path = ''
+set timezone = 'UTC'
+as $$
+    select json_build_object(
+        'id', trade.id,
+        'bot_id', trade.bot_id,
+        'exchange', trade.exchange,
+        'trading_pair', trade.trading_pair,
+        'side', trade.side,
+        'order_type', trade.order_type,
+        'status', trade.status,
+        'is_paper_trade', trade.is_paper_trade,
+        'amount', trade.amount::text,
+        'price', trade.price::text,
+        'exit_price', trade.exit_price::text,
+        'fee', trade.fee::text,
+        'profit', trade.profit::text,
+        'profit_percentage', trade.profit_percentage::text,
+        'entry_time', trade.entry_time,
+        'exit_time', trade.exit_time,
+        'holding_seconds', floor(extract(epoch from trade.holding_duration))::bigint,
+        'exchange_order_id', trade.exchange_order_id,
+        'exchange_trade_id', trade.exchange_trade_id,
+        'signal_price', trade.signal_price::text,
+        'stop_loss_price', trade.stop_loss_price::text,
+        'take_profit_price', trade.take_profit_price::text,
+        'metadata', trade.metadata,
+        'created_at', trade.created_at,
+        'updated_at', trade.updated_at
+    )
+$$;
+
+-- What of two reports of one trade counts, in whatever order they come: a close before a cancellation before an opening.
+create function private.trade_rank(status text) returns integer
+language sql
+immutable
+set search_path = ''
+as $$
+    select case status when 'closed' then 2 when 'cancelled' then 1 else 0 end
+$$;
+revoke execute on function private.trade_rank(text) from public, anon, authenticated, service_role;
+
+-- Outcomes: recorded with {id, outcome} in the order of the reports, and the trade if it was one; unfit with the index and
+-- field of what no column holds; taken with the indexes of ids that are another bot's; not_found. All or nothing.
+create function private.record_trade(claims jsonb, input jsonb) returns json
+language plpgsql
+security definer
+set search_path = ''
+as $$
+declare
+    bot constant public.bots := private.reporting_bot(claims, (input ->> 'bot_id')::uuid);
+    unfit json;
+    taken json;
+    recorded json;
+begin
+    if bot.id is null then
+        return to_json('not_found'::text);
+    end if;
+
+    with reports as (
+        select
+            given.ordinal,
+            report.*,
+            -- Exact, and rounded half away from zero at the columns' scales. A trade that is not closed has earned nothing.
+            case
+                when report.status <> 'closed' then 0
+                when report.profit is not null then report.profit
+                when report.side = 'buy' then round((report.exit_price - report.price) * report.amount - report.fee, 8)
+                else round((report.price - report.exit_price) * report.amount - report.fee, 8)
+            end as net_profit
+        from jsonb_array_elements(input -> 'trades') with ordinality as given (trade, ordinal)
+        cross join lateral jsonb_to_record(given.trade) as report (
+            id uuid, side text, order_type text, status text, amount numeric, price numeric, fee numeric, profit numeric,
+            profit_percentage numeric, entry_time timestamptz, exit_time timestamptz, exit_price numeric,
+            exchange_order_id text, exchange_trade_id text, signal_price numeric, stop_loss_price numeric,
+            take_profit_price numeric, metadata jsonb
+        )
+    ),
+
+    figures as (
+        select
+            reports.ordinal,
+            case
+                when reports.status <> 'closed' then 0
+                -- The cast gives the quotient digits enough to be rounded once.
+                else coalesce(
+                    reports.profit_percentage,
+                    round((reports.net_profit * 100)::numeric(70, 30) / (reports.price * reports.amount), 4)
+                )
+            end as net_profit_percentage
+        from reports
+    ),
+
+    unfit_fields as (
+        select reports.ordinal, failing.field
+        from reports
+        inner join figures on figures.ordinal = reports.ordinal
+        cross join lateral (
+            values
+                ('profit', abs(reports.net_profit) >= 1e12),
+                ('profit_percentage', abs(figures.net_profit_percentage) >= 1e6)
+        ) as failing (field, is_unfit)
+        where failing.is_unfit
+    ),
+
+    taken_ids as (
+        select reports.ordinal
+        from reports
+        inner join public.trades on trades.id = reports.id
+        where trades.bot_id <> bot.id
+    ),
+
+    -- Of several reports of one trade in one batch, the one that counts.
+    winners as (
+        select distinct on (reports.id) reports.*
+        from reports
+        where not exists (select from unfit_fields) and not exists (select from taken_ids)
+        order by reports.id, private.trade_rank(reports.status) desc, reports.ordinal
+    ),
+
+    -- In the order of ids, so that two batches with the same trades wait for each other and do not block each other.
+    written as (
+        insert into public.trades as known (
+            id, bot_id, user_id, exchange, trading_pair, is_paper_trade, side, order_type, status, amount, price, fee, profit,
+            profit_percentage, entry_time, exit_time, exit_price, exchange_order_id, exchange_trade_id, signal_price,
+            stop_loss_price, take_profit_price, metadata
+        )
+        select
+            winners.id, bot.id, bot.user_id, bot.exchange, bot.trading_pair, bot.is_paper_trade, winners.side,
+            winners.order_type, winners.status, winners.amount, winners.price, winners.fee, winners.net_profit,
+            figures.net_profit_percentage, winners.entry_time, winners.exit_time, winners.exit_price,
+            winners.exchange_order_id, winners.exchange_trade_id, winners.signal_price, winners.stop_loss_price,
+            winners.take_profit_price, coalesce(winners.metadata, '{}')
+        from winners
+        inner join figures on figures.ordinal = winners.ordinal
+        order by winners.id
+        on conflict (id) do update
+            set
+                side = excluded.side,
+                order_type = excluded.order_type,
+                status = excluded.status,
+                amount = excluded.amount,
+                price = excluded.price,
+                fee = excluded.fee,
+                profit = excluded.profit,
+                profit_percentage = excluded.profit_percentage,
+                entry_time = excluded.entry_time,
+                exit_time = excluded.exit_time,
+                exit_price = excluded.exit_price,
+                exchange_order_id = excluded.exchange_order_id,
+                exchange_trade_id = excluded.exchange_trade_id,
+                signal_price = excluded.signal_price,
+                stop_loss_price = excluded.stop_loss_price,
+                take_profit_price = excluded.take_profit_price,
+                metadata = excluded.metadata
+            where
+                known.bot_id = excluded.bot_id
+                and private.trade_rank(excluded.status) > private.trade_rank(known.status)
+        -- A row version that replaced none has no xmax.
+        returning known.id, known.xmax = 0 as is_new
+    )
+
+    select
+        (
+            select json_agg(
+                json_build_object('index', unfit_fields.ordinal - 1, 'field', unfit_fields.field)
+                order by unfit_fields.ordinal, unfit_fields.field
+            )
+            from unfit_fields
+        ),
+        (select json_agg(taken_ids.ordinal - 1 order by taken_ids.ordinal) from taken_ids),
+        (
+            select json_agg(
+                json_build_object(
+                    'id', reports.id,
+                    'outcome', case
+                        when written.id is null then 'unchanged' when written.is_new then 'created' else 'updated'
+                    end
+                )
+                order by reports.ordinal
+            )
+            from reports
+            left join winners on winners.ordinal = reports.ordinal
+            left join written on written.id = winners.id
+        )
+    into unfit, taken, recorded;
+
+    if unfit is not null then
+        return json_build_object('unfit', unfit);
+    elsif taken is not null then
+        return json_build_object('taken', taken);
+    end if;
+    return json_build_object(
+        'recorded',
+        json_build_object(
+            'results', recorded,
+            'trade', case
+                when json_array_length(recorded) = 1 then (
+                    select private.trade_json(trades) from public.trades where trades.id = (recorded #>> '{0,id}')::uuid
+                )
+            end
+        )
+    );
+end
+$$;
+comment on function private.record_trade(jsonb, jsonb) is 'POST /bots/{bot_id}/trades';
+revoke execute on function private.record_trade(jsonb, jsonb) from public, anon, authenticated, service_role;
+grant execute on function private.record_trade(jsonb, jsonb) to nofomo_api;
