@@ -52,7 +52,8 @@ as $$
             sum(events.amount) as amount,
             sum(events.amount * events.close_rate) / nullif(sum(events.amount), 0) as price,
             sum(events.profit_amount) as profit_amount,
-            bool_or(events.is_final_exit) as is_closed
+            bool_or(events.is_final_exit) as is_closed,
+            count(*) as total
         from events
         where events.kind = 'exit_fill'
     ),
@@ -86,7 +87,9 @@ as $$
             coalesce(exits.is_closed, false) as is_closed,
             round(exits.price, 8) as exit_price,
             round(coalesce(last_exit.cumulative_profit, exits.profit_amount, 0), 8) as profit,
-            coalesce(last_exit.final_profit_ratio, last_exit.profit_ratio) as ratio,
+            -- Freqtrade's ratio knows the fees; that of one exit among several is of its own part.
+            coalesce(last_exit.final_profit_ratio, case when exits.total = 1 and exits.is_closed then last_exit.profit_ratio end)
+                as profit_ratio,
             last_exit.close_date,
             jsonb_strip_nulls(
                 jsonb_build_object(
@@ -110,7 +113,9 @@ as $$
     select
         settled_id, bot.id, bot.user_id, bot.exchange, trade.pair, bot.is_paper_trade, trade.side, trade.order_type,
         case when trade.is_closed then 'closed' else 'open' end,
-        trade.amount, trade.price, trade.profit, round(coalesce(trade.ratio * 100, 0), 4), trade.open_date,
+        trade.amount, trade.price, trade.profit,
+        round(coalesce(trade.profit_ratio, trade.profit / nullif(trade.price * trade.amount, 0), 0) * 100, 4),
+        trade.open_date,
         case when trade.is_closed then greatest(trade.close_date, trade.open_date) end,
         trade.exit_price, jsonb_build_object('freqtrade', trade.metadata)
     from trade
@@ -165,8 +170,12 @@ begin
         begin
             perform private.settle_freqtrade_trade(bot, trade_id);
         exception
-            -- Figures that no column holds: kept like everything else that makes no trade.
+            -- Figures that no column holds: kept like everything else that makes no trade, and out of the way of the events
+            -- that do.
             when data_exception or integrity_constraint_violation then
+                update private.freqtrade_events as event
+                set trade_id = null
+                where event.bot_id = bot.id and event.body_hash = decode(input ->> 'body_hash', 'hex');
                 log := jsonb_build_object('level', 'warning', 'message', 'Freqtrade event not recorded: ' || sqlerrm);
         end;
     end if;

@@ -460,9 +460,9 @@ async fn a_broken_template_is_refused_with_its_place() {
     let data = Data::new("template").await;
     let template = fs::read_to_string(workspace().join("template.yaml")).unwrap();
     for (part, replacement, place) in [
-        ("Method: POST", "Verb: POST", "CreateBotFunction: event Request: missing field `Method`"),
+        ("Path: /portfolio", "Route: /portfolio", "GetPortfolioFunction: event Request: missing field `Path`"),
         ("Globals:", "Globals: [", "at line "),
-        ("", "", "there is no crate in functions/create-bot"),
+        ("", "", "there is no crate in functions/"),
     ] {
         fs::write(data.path.join("template.yaml"), template.replacen(part, replacement, 1)).unwrap();
         let error = Template::load(&data.path).unwrap_err().to_string();

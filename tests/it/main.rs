@@ -10,11 +10,15 @@
 
 mod access;
 mod cargo_dev;
+mod control_bot;
 mod create_bot;
+mod freqtrade;
 mod get_portfolio;
+mod issue_bot_token;
 mod marketplace;
 mod outage;
 mod readme;
+mod record_logs;
 mod record_trade;
 mod round_trips;
 mod schema;

@@ -53,7 +53,11 @@ async fn the_ten_tables_have_exactly_the_specified_columns_types_and_checks() {
     assert_eq!(only_in(&specified, &ours), Vec::<&str>::new(), "specified columns that ours lack");
     let additions = only_in(&ours, &specified);
     let additions: Vec<_> = additions.into_iter().filter(|column| !column.starts_with("notifications.")).collect();
-    assert_eq!(additions, ["bots.request_hash bytea", "trades.exit_price numeric(20,8)"], "columns beyond the specification");
+    assert_eq!(
+        additions,
+        ["bots.request_hash bytea", "trades.exit_price numeric(20,8)"],
+        "columns beyond the specification"
+    );
 
     let (ours, specified) = (constraints(&owner, "public").await, constraints(&owner, "specified").await);
     assert_eq!(only_in(&specified, &ours), Vec::<&str>::new(), "specified constraints that ours lack");
