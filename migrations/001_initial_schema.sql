@@ -264,6 +264,7 @@ create table public.trades (
     metadata jsonb default '{}',
     created_at timestamptz default now(),
     updated_at timestamptz default now(),
+    exit_price decimal(20, 8),
     constraint trades_pkey primary key (id),
     constraint trades_bot_id_fkey foreign key (bot_id) references public.bots (id) on delete cascade,
     constraint trades_user_id_fkey foreign key (user_id) references public.users (id) on delete cascade,
@@ -272,6 +273,7 @@ create table public.trades (
     constraint trades_status_check check (status in ('open', 'closed', 'cancelled'))
 );
 comment on table public.trades is 'What a bot did: one position from entry to exit.';
+comment on column public.trades.exit_price is 'Average price of the exit; price is that of the entry.';
 
 alter table public.trades enable row level security;
 revoke all on table public.trades from public, anon, authenticated, service_role;

@@ -218,7 +218,7 @@ where id in ('0190f000-0000-7000-8000-000000000002', '0190f000-0000-7000-8000-00
 -- Closed trades, one every 18 hours, whose exits swing by a fixed wave: some won, some lost, one of each bot broke even.
 insert into public.trades (
     bot_id, user_id, exchange, trading_pair, side, order_type, amount, price, fee, profit, profit_percentage, status,
-    entry_time, exit_time, exchange_order_id, metadata
+    entry_time, exit_time, exit_price, exchange_order_id
 )
 select
     bots.id,
@@ -235,8 +235,8 @@ select
     'closed',
     sized.entry_time,
     sized.entry_time + interval '5 hours',
-    'sample-' || bots.exchange || '-' || numbered.n,
-    jsonb_build_object('exit_price', sized.exit_price::text)
+    sized.exit_price,
+    'sample-' || bots.exchange || '-' || numbered.n
 from public.bots
 cross join generate_series(1, 30) as numbered (n)
 cross join lateral (

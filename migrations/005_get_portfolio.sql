@@ -18,6 +18,7 @@ as $$
         'is_paper_trade', trade.is_paper_trade,
         'amount', trade.amount::text,
         'price', trade.price::text,
+        'exit_price', trade.exit_price::text,
         'fee', trade.fee::text,
         'profit', trade.profit::text,
         'profit_percentage', trade.profit_percentage::text,

@@ -9,7 +9,15 @@ use croner::{
 };
 use uuid::Uuid;
 
-use crate::{runtime::Fleet, template::Schedule};
+use crate::runtime::Fleet;
+
+#[derive(Clone, Debug)]
+pub struct Schedule {
+    pub name: String,
+    pub expression: Expression,
+    /// JSON, in which EventBridge Scheduler's own words such as `<aws.scheduler.scheduled-time>` may stand.
+    pub input: String,
+}
 
 /// A clock that was set, or a laptop that slept, is noticed after this long.
 const LONGEST_SLEEP: Duration = Duration::from_secs(30);

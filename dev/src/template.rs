@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fs, path::Path};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_norway::{Mapping, Value};
 
-use crate::{Error, Result, schedule::Expression};
+use crate::{Error, Result, schedule::Schedule};
 
 #[derive(Clone, Debug)]
 pub struct Template {
@@ -30,14 +30,6 @@ pub struct Route {
     pub method: String,
     /// Such as `/bots/{bot_id}/trades`; a last segment `{name+}` takes all that is left.
     pub path: String,
-}
-
-#[derive(Clone, Debug)]
-pub struct Schedule {
-    pub name: String,
-    pub expression: Expression,
-    /// JSON, in which EventBridge Scheduler's own words such as `<aws.scheduler.scheduled-time>` may stand.
-    pub input: String,
 }
 
 #[derive(Deserialize)]

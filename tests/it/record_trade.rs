@@ -281,7 +281,7 @@ fn body_of(report: &Report) -> Value {
         json!({
             "exchange_order_id": format!("order-{}", report.order),
             "entry_time": entry,
-            "side": if report.order % 3 == 0 { "sell" } else { "buy" },
+            "side": if report.order.is_multiple_of(3) { "sell" } else { "buy" },
             "amount": format!("{}.{}", report.order + 1, report.order),
         }),
     );
