@@ -129,6 +129,22 @@ create trigger on_auth_user_email_changed after update of email on auth.users
     for each row when (new.email is distinct from old.email)
     execute function private.handle_user_email_changed();
 
+-- Whoever deletes his account takes what is his with him, and leaves his address free.
+create function private.handle_user_deleted() returns trigger
+language plpgsql
+security definer
+set search_path = ''
+as $$
+begin
+    delete from public.users where users.id = old.id;
+    return null;
+end
+$$;
+revoke execute on function private.handle_user_deleted() from public, anon, authenticated, service_role;
+
+create trigger on_auth_user_deleted after delete on auth.users
+    for each row execute function private.handle_user_deleted();
+
 -- Becoming the user -----------------------------------------------------------------------------------------------------
 
 -- First call of every command. From here to the end of the statement, and not longer, the policies apply.
@@ -228,7 +244,7 @@ begin
     end if;
     perform pg_advisory_xact_lock(hashtextextended('limits of ' || new.user_id, 0));
     select count(*) into bot_count
-    from (select from public.bots where bots.user_id = new.user_id limit bot_limit + 1) as counted;
+    from (select from public.bots where bots.user_id = new.user_id limit bot_limit::bigint + 1) as counted;
     if bot_count > bot_limit then
         raise exception 'plan % allows % bots', coalesce(plan.name, 'Free'), bot_limit
         using
@@ -294,6 +310,8 @@ declare
         when new.risk_percentage is null or not new.risk_percentage between 0.01 and 100
             then 'risk_percentage must be above 0 and at most 100 percent'
         when new.metadata is null or jsonb_typeof(new.metadata) <> 'object' then 'metadata must be an object'
+        -- A portfolio shows all bots at once, and Lambda passes 6 MB on.
+        when octet_length(new.metadata::text) > 8192 then 'metadata must have at most 8192 bytes'
     end;
 begin
     if broken is not null then
@@ -374,19 +392,24 @@ create trigger strategies_unverify before update of content, parameters on publi
 
 -- Trades ----------------------------------------------------------------------------------------------------------------
 
-create function private.set_holding_duration() returns trigger
+-- NaN is a value of every decimal column, and one of it would make a bot's every figure NaN for good.
+create function private.prepare_trade() returns trigger
 language plpgsql
 set search_path = ''
 as $$
 begin
+    if 'NaN' in (new.amount, new.price, new.exit_price, new.fee, new.profit, new.profit_percentage) then
+        raise exception 'a trade''s figures must be numbers' using errcode = 'check_violation', constraint = 'trade_is_valid';
+    end if;
     new.holding_duration := new.exit_time - new.entry_time;
     return new;
 end
 $$;
-revoke execute on function private.set_holding_duration() from public, anon, authenticated, service_role;
+revoke execute on function private.prepare_trade() from public, anon, authenticated, service_role;
 
-create trigger trades_set_holding_duration before insert or update of entry_time, exit_time on public.trades
-    for each row execute function private.set_holding_duration();
+create trigger trades_prepare
+    before insert or update of entry_time, exit_time, amount, price, exit_price, fee, profit, profit_percentage on public.trades
+    for each row execute function private.prepare_trade();
 
 -- What one statement on trades changed for a bot: counts and profit of its closed trades, and the latest activity (exit,
 -- else entry; cancelled trades are none) among the rows that came and among those that went.

@@ -99,6 +99,7 @@ begin
         select bots from public.bots
         where bots.user_id = caller
         order by bots.created_at, bots.id
+        limit 1000
     );
     open_trades := array(
         select trades from public.trades

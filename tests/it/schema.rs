@@ -1,6 +1,6 @@
 //! The schema against the specification of the database: its tables, indexes, functions, views, sample data.
 
-use crate::support::database::{Database, Session, default_grants, migrations, server};
+use crate::support::database::{Database, PRO, Session, default_grants, migrations, server};
 
 const SPECIFIED: &str = include_str!("../fixtures/specified_tables.sql");
 
@@ -200,4 +200,35 @@ async fn a_signup_makes_a_profile_and_never_fails_for_the_sake_of_an_address() {
     assert_eq!(profile(&ids[2], "email").await, "linked@nofomo.test");
     auth.run(&format!("update auth.users set email = 'new@nofomo.test' where id = '{}'", ids[3])).await.unwrap();
     assert_eq!(profile(&ids[3], "email").await, format!("{}@no-address.invalid", ids[3]));
+}
+
+#[tokio::test]
+async fn whoever_deletes_his_account_takes_what_is_his_and_leaves_his_address_free() {
+    let database = Database::new().await;
+    let auth = database.session("supabase_auth_admin").await;
+    let owner = database.owner().await;
+    let of_pro = |table: &str| format!("select count(*) from public.{table} where user_id = '{PRO}'");
+    assert_eq!(owner.text(&of_pro("trades")).await, "61");
+    auth.run(&format!("delete from auth.users where id = '{PRO}'")).await.unwrap();
+    for table in [
+        "bots",
+        "trades",
+        "logs",
+        "strategies",
+        "ai_analyses",
+        "backtest_results",
+        "invoices",
+        "subscriptions",
+        "notifications",
+    ] {
+        assert_eq!(owner.text(&of_pro(table)).await, "0", "{table}");
+    }
+    let again = "0190b000-0000-7000-8000-0000000000d1";
+    auth.run(&format!(
+        "insert into auth.users (id, email, aud, role) values ('{again}', 'pro@nofomo.test', 'authenticated', 'authenticated')"
+    ))
+    .await
+    .unwrap();
+    let email = format!("select email from public.users where id = '{again}'");
+    assert_eq!(owner.text(&email).await, "pro@nofomo.test");
 }

@@ -185,3 +185,15 @@ async fn what_no_bot_may_have_is_refused_whoever_writes() {
         assert_eq!(refused.as_db_error().and_then(|error| error.constraint()), Some("bot_is_valid"), "{change}");
     }
 }
+
+#[tokio::test]
+async fn a_figure_that_is_no_number_is_refused_whoever_writes() {
+    let database = Database::new().await;
+    let owner = database.owner().await;
+    for column in ["amount", "price", "exit_price", "fee", "profit", "profit_percentage"] {
+        let refused =
+            owner.run(&format!("update public.trades set {column} = 'NaN' where status = 'closed'")).await.unwrap_err();
+        assert_eq!(refused.as_db_error().and_then(|error| error.constraint()), Some("trade_is_valid"), "{column}");
+    }
+    assert_eq!(owner.text(DIFFERING).await, "");
+}

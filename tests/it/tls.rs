@@ -58,7 +58,7 @@ async fn certificate_and_host_name_are_checked() {
                 .run(&format!("copy (select unnest(string_to_array('{}', e'\\n'))) to '{path}'", text.trim()))
                 .await
                 .unwrap();
-            admin.run(&format!("copy (select 1) to program 'chmod 600 {path}'")).await.unwrap();
+            admin.run(&format!("copy (select 1) to program 'cat > /dev/null; chmod 600 {path}'")).await.unwrap();
         }
         admin.run("alter system set ssl = on").await.unwrap();
         admin.run("select pg_reload_conf()").await.unwrap();

@@ -77,7 +77,7 @@ fn parse(id: Uuid, mut fields: Fields<'_>) -> Result<NewBot, Problem> {
         take_profit: fields.optional("take_profit", decimal(dec!(0.0001)..=dec!(1000), 4)),
         risk_percentage: fields.optional("risk_percentage", decimal(dec!(0.01)..=dec!(100), 2)).unwrap_or(dec!(2)),
         is_paper_trade: fields.optional("is_paper_trade", flag).unwrap_or(true),
-        metadata: fields.optional("metadata", object),
+        metadata: fields.optional("metadata", object(4096)),
     };
     fields.rule(
         new_bot.stake_amount <= new_bot.initial_balance,

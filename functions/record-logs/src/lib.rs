@@ -64,7 +64,7 @@ fn parse(id: Uuid, mut fields: Fields<'_>) -> Result<NewLog, Problem> {
         id,
         log_level: fields.required("log_level", one_of(LEVELS)),
         message: fields.required("message", lines(1..=10_000)),
-        context: fields.optional("context", object),
+        context: fields.optional("context", object(16 * 1024)),
         created_at: fields.optional("created_at", time),
     };
     fields.finish(log)

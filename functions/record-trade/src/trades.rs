@@ -129,7 +129,7 @@ fn parse(bot_id: Uuid, key: Option<&str>, mut fields: Fields<'_>) -> Result<NewT
         signal_price: fields.optional("signal_price", decimal(POSITIVE, 8)),
         stop_loss_price: fields.optional("stop_loss_price", decimal(POSITIVE, 8)),
         take_profit_price: fields.optional("take_profit_price", decimal(POSITIVE, 8)),
-        metadata: fields.optional("metadata", object),
+        metadata: fields.optional("metadata", object(16 * 1024)),
     };
     if trade.status == "closed" {
         fields.rule(trade.exit_time.is_some(), "exit_time", &["status"], "is required of a closed trade");

@@ -38,6 +38,7 @@ impl From<tokio_postgres::Error> for Error {
         match (refusal.constraint(), refusal.code()) {
             (Some("user_is_active"), _) => Self::Deactivated,
             (Some("bot_token_is_known"), _) => Self::UnknownToken,
+            (Some("bot_is_valid" | "trade_is_valid"), _) => Self::Unstorable(cause),
             (
                 _,
                 &SqlState::QUERY_CANCELED

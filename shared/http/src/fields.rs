@@ -138,7 +138,9 @@ impl<'a> Fields<'a> {
     }
 
     fn wrong(&mut self, name: &str, detail: &str) {
-        self.errors.push(FieldError::at(self.pointer_to(name), detail));
+        if self.errors.len() < MOST_ERRORS {
+            self.errors.push(FieldError::at(self.pointer_to(name), detail));
+        }
     }
 
     fn pointer_to(&self, name: &str) -> String {
@@ -257,8 +259,17 @@ pub fn flag(value: &RawValue) -> Result<bool, String> {
     typed(value, "must be true or false")
 }
 
-/// Any JSON object that PostgreSQL can hold.
-pub fn object(value: &RawValue) -> Result<Box<RawValue>, String> {
+/// Any JSON object that PostgreSQL can hold, of so many bytes at most.
+pub fn object(most: usize) -> impl Fn(&RawValue) -> Result<Box<RawValue>, String> {
+    move |value| {
+        if value.get().len() > most {
+            return Err(format!("must have at most {most} bytes"));
+        }
+        object_of_any_size(value)
+    }
+}
+
+fn object_of_any_size(value: &RawValue) -> Result<Box<RawValue>, String> {
     let parsed: Value = serde_json::from_str(value.get()).map_err(|error| format!("cannot be read: {error}"))?;
     if !parsed.is_object() {
         return Err("must be an object".into());
@@ -311,6 +322,13 @@ mod tests {
         let pointers: Vec<Value> =
             errors(fields.finish(()).unwrap_err()).as_array().unwrap().iter().map(|e| e["pointer"].clone()).collect();
         assert_eq!(json!(pointers), json!(["/name", "/size", "/on", "/on", "/pair", "/nmae"]));
+    }
+
+    #[test]
+    fn no_more_errors_are_told_than_somebody_may_read() {
+        let body = raw(&format!("{{{}}}", vec!["\"\": 1"; 150_000].join(",")));
+        let fields = Fields::of(&body, String::new()).unwrap();
+        assert_eq!(errors(fields.finish(()).unwrap_err()).as_array().unwrap().len(), MOST_ERRORS);
     }
 
     #[test]
@@ -392,10 +410,10 @@ mod tests {
 
     #[test]
     fn an_object_that_postgres_cannot_hold_is_refused() {
-        assert!(object(&raw(r#"{"a": {"b": [1, "x"]}}"#)).is_ok());
+        assert!(object(1024)(&raw(r#"{"a": {"b": [1, "x"]}}"#)).is_ok());
         let deep = format!(r#"{{"a": {}{}}}"#, "[".repeat(200), "]".repeat(200));
         for json in [r#"{"a": {"b": ["\u0000"]}}"#, r#"{"\u0000": 1}"#, "[]", "\"x\"", r#"{"a": 1e400}"#, &deep] {
-            assert!(object(&raw(json)).is_err(), "{json}");
+            assert!(object(1024)(&raw(json)).is_err(), "{json}");
         }
     }
 }

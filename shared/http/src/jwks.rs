@@ -144,7 +144,9 @@ fn parse(body: &[u8]) -> Result<HashMap<String, Arc<Key>>, String> {
         let decoding_key = DecodingKey::from_jwk(&key).ok()?;
         Some((key.common.key_id?, Arc::new((algorithm, decoding_key))))
     });
-    Ok(usable.collect())
+    let by_id: HashMap<_, _> = usable.collect();
+    // Taken at its word, an empty set would shut everybody out for as long as it is kept.
+    if by_id.is_empty() { Err("no key that signs with ES256 or RS256".into()) } else { Ok(by_id) }
 }
 
 /// By the wall clock: the monotonic one may stand still while an instance is frozen.

@@ -24,7 +24,6 @@ pub use bot_token::BotToken;
 pub use fields::{Batch, Fields, collect, decimal, flag, integer, lines, object, one_of, text, time, uuid};
 pub use problem::{FieldError, Problem};
 pub use request::Request;
-pub use settings::SettingsError;
 pub use user::User;
 
 /// What a function's `main` returns.

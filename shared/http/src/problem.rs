@@ -156,7 +156,11 @@ impl Problem {
                 1 => "One field needs a change; see `errors`.".into(),
                 count => format!("{count} fields need a change; see `errors`."),
             },
-            Self::Unavailable(_) => "Nothing is lost; sending the same request again is safe.".into(),
+            Self::Unavailable(_) => {
+                "It may or may not have taken effect. With the same Idempotency-Key it is safe to send again; without one, \
+                 look first."
+                    .into()
+            }
             Self::Internal(_) => "It is logged under this request id.".into(),
         }
     }

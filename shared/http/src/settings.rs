@@ -23,7 +23,7 @@ pub(crate) struct Settings {
 }
 
 #[derive(Debug, thiserror::Error)]
-pub enum SettingsError {
+pub(crate) enum SettingsError {
     #[error("`{}` not set, neither in the environment nor in the secret that `SECRET_ID` names", .0.join("`, `"))]
     Missing(Vec<&'static str>),
     #[error("`{0}`: {1}")]

@@ -51,8 +51,9 @@ pub(crate) async fn server() -> &'static Postgres {
     SERVER
         .get_or_init(|| async {
             for entry in std::fs::read_dir(env!("CARGO_TARGET_TMPDIR")).into_iter().flatten().flatten() {
+                let is_ours = entry.file_name().to_string_lossy().ends_with(&format!("-{}", std::process::id()));
                 // Not where another run still holds it.
-                if Postgres::erase(&entry.path()).await.is_ok() {
+                if !is_ours && Postgres::erase(&entry.path()).await.is_ok() {
                     std::fs::remove_dir_all(entry.path()).unwrap();
                 }
             }
