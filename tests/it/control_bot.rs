@@ -8,15 +8,6 @@ use crate::support::world::{Answer, World, new_bot};
 
 const STATES: [&str; 4] = ["stopped", "running", "paused", "error"];
 
-async fn bot_of(world: &World, user: &str) -> String {
-    world
-        .database
-        .owner()
-        .await
-        .text(&format!("select id from public.bots where user_id = '{user}' order by created_at limit 1"))
-        .await
-}
-
 async fn control(world: &World, token: &str, bot: &str, action: &str) -> Answer {
     let body =
         if action == "fail" { json!({"message": "exchange\nrefused the key"}).to_string() } else { String::new() };
@@ -27,7 +18,7 @@ async fn control(world: &World, token: &str, bot: &str, action: &str) -> Answer 
 async fn every_transition_is_taken_refused_or_already_done_as_the_contract_says() {
     let world = World::new().await;
     let token = world.sign_in("pro@nofomo.test").await;
-    let bot = bot_of(&world, PRO).await;
+    let bot = world.bot_of(PRO).await;
     let owner = world.database.owner().await;
     for (action, target, sources) in [
         ("start", "running", vec!["stopped", "paused", "error"]),
@@ -65,7 +56,7 @@ async fn every_transition_is_taken_refused_or_already_done_as_the_contract_says(
 async fn a_failure_keeps_its_message_until_the_next_start() {
     let world = World::new().await;
     let token = world.sign_in("pro@nofomo.test").await;
-    let bot = bot_of(&world, PRO).await;
+    let bot = world.bot_of(PRO).await;
     let failed = control(&world, &token, &bot, "fail").await.json();
     assert_eq!((&failed["status"], &failed["error_message"]), (&json!("error"), &json!("exchange\nrefused the key")));
     let started = control(&world, &token, &bot, "start").await.json();
@@ -86,7 +77,7 @@ async fn a_plan_that_no_longer_covers_a_bot_does_not_start_it() {
     let newest = owner
         .text(&format!("select id from public.bots where user_id = '{PRO}' order by created_at desc limit 1"))
         .await;
-    let oldest = bot_of(&world, PRO).await;
+    let oldest = world.bot_of(PRO).await;
     owner.run(&format!("update public.subscriptions set expires_at = now() where user_id = '{PRO}'; update public.bots set status = 'stopped'")).await.unwrap();
     let refused = control(&world, &token, &newest, "start").await;
     assert_eq!((refused.status.as_u16(), refused.problem()), (403, "plan-limit".into()));
@@ -125,7 +116,7 @@ async fn a_live_bot_without_credentials_does_not_start() {
 async fn of_many_orders_at_once_each_change_happens_once() {
     let world = World::new().await;
     let token = world.sign_in("pro@nofomo.test").await;
-    let bot = bot_of(&world, PRO).await;
+    let bot = world.bot_of(PRO).await;
     let answers =
         join_all((0..20).map(|n| control(&world, &token, &bot, if n % 2 == 0 { "stop" } else { "pause" }))).await;
     // Running when they came: paused once at most, stopped once; a pause after the stop is refused.
@@ -138,7 +129,7 @@ async fn of_many_orders_at_once_each_change_happens_once() {
 async fn a_bot_of_another_and_an_unknown_action_are_not_found() {
     let world = World::new().await;
     let token = world.sign_in("pro@nofomo.test").await;
-    let (own, theirs) = (bot_of(&world, PRO).await, bot_of(&world, FREE).await);
+    let (own, theirs) = (world.bot_of(PRO).await, world.bot_of(FREE).await);
     for (bot, action) in [
         (theirs.as_str(), "start"),
         (theirs.as_str(), "fail"),

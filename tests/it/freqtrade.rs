@@ -1,7 +1,5 @@
 //! `POST /freqtrade/{bot_token}`: freqtrade's webhook, answered by record-trade.
 
-use std::collections::BTreeMap;
-
 use futures_util::future::join_all;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
@@ -10,9 +8,7 @@ use serde_json::{Value, json};
 
 use crate::issue_bot_token::issue;
 use crate::statistics::DIFFERING;
-use crate::support::database::Database;
-use crate::support::proxy::Proxy;
-use crate::support::world::{Answer, World, functions_port, new_bot};
+use crate::support::world::{Answer, World, new_bot};
 
 /// What a real freqtrade sent.
 const LITERAL: &str = include_str!("../fixtures/freqtrade-webhook-requests.txt");
@@ -315,10 +311,7 @@ async fn an_unknown_or_revoked_token_is_not_found_and_none_is_logged() {
 
 #[tokio::test]
 async fn an_event_costs_one_round_trip() {
-    let database = Database::new().await;
-    let proxy = Proxy::start(functions_port(&database).await).await;
-    let settings = BTreeMap::from([("DATABASE_URL".into(), database.url_at(proxy.port, "nofomo_api"))]);
-    let world = World::on(database, settings).await;
+    let (world, proxy) = World::behind_proxy().await;
     let (_, token) = new_runner(&world).await;
     send_event(&world, &token, &entry(1, "1.0", "100.0")).await;
     proxy.take_round_trips();

@@ -6,15 +6,6 @@ use serde_json::{Value, json};
 use crate::support::database::{FREE, PRO};
 use crate::support::world::{Answer, World};
 
-async fn bot_of(world: &World, user: &str) -> String {
-    world
-        .database
-        .owner()
-        .await
-        .text(&format!("select id from public.bots where user_id = '{user}' order by created_at limit 1"))
-        .await
-}
-
 pub(crate) async fn issue(world: &World, token: &str, bot: &str) -> String {
     let answer = world.post_with(&format!("/bots/{bot}/token"), token, &[], "").await;
     assert_eq!(answer.status, 201, "{answer:?}");
@@ -34,7 +25,7 @@ fn trade() -> Value {
 async fn a_token_is_shown_once_and_only_its_hash_is_kept() {
     let world = World::new().await;
     let user = world.sign_in("pro@nofomo.test").await;
-    let bot = bot_of(&world, PRO).await;
+    let bot = world.bot_of(PRO).await;
     let answer = world.post(&format!("/bots/{bot}/token"), &user, &json!({"scopes": ["report", "trade"]})).await;
     let issued = answer.json();
     assert_eq!((answer.status.as_u16(), &issued["scopes"]), (201, &json!(["report", "trade"])));
@@ -67,7 +58,7 @@ async fn a_token_is_shown_once_and_only_its_hash_is_kept() {
 async fn a_token_reports_for_its_own_bot_and_does_nothing_else() {
     let world = World::new().await;
     let user = world.sign_in("pro@nofomo.test").await;
-    let bot = bot_of(&world, PRO).await;
+    let bot = world.bot_of(PRO).await;
     let second = world
         .database
         .owner()
@@ -80,7 +71,7 @@ async fn a_token_reports_for_its_own_bot_and_does_nothing_else() {
     assert_eq!(world.post(&format!("/bots/{bot}/logs"), &token, &log).await.status, 201);
     assert_eq!(world.post(&format!("/bots/{bot}/fail"), &token, &json!({"message": "x"})).await.status, 200);
     // Neither for another bot of the same owner, nor for anybody else's.
-    for other in [second, bot_of(&world, FREE).await] {
+    for other in [second, world.bot_of(FREE).await] {
         assert_eq!(world.post(&format!("/bots/{other}/trades"), &token, &trade()).await.status, 404);
         assert_eq!(world.post(&format!("/bots/{other}/logs"), &token, &log).await.status, 404);
         assert_eq!(world.post(&format!("/bots/{other}/fail"), &token, &json!({"message": "x"})).await.status, 404);
@@ -104,7 +95,7 @@ async fn a_token_reports_for_its_own_bot_and_does_nothing_else() {
 async fn a_new_token_revokes_the_old_and_delete_revokes_it() {
     let world = World::new().await;
     let user = world.sign_in("pro@nofomo.test").await;
-    let bot = bot_of(&world, PRO).await;
+    let bot = world.bot_of(PRO).await;
     let path = format!("/bots/{bot}/trades");
     let first = issue(&world, &user, &bot).await;
     assert_eq!(world.post(&path, &first, &trade()).await.status, 201);
@@ -128,8 +119,8 @@ async fn a_new_token_revokes_the_old_and_delete_revokes_it() {
 async fn a_token_of_a_deactivated_owner_or_for_a_bot_of_another_is_refused() {
     let world = World::new().await;
     let user = world.sign_in("pro@nofomo.test").await;
-    let bot = bot_of(&world, PRO).await;
-    let theirs = bot_of(&world, FREE).await;
+    let bot = world.bot_of(PRO).await;
+    let theirs = world.bot_of(FREE).await;
     assert_eq!(world.post_with(&format!("/bots/{theirs}/token"), &user, &[], "").await.status, 404);
     assert_eq!(revoke(&world, &user, &theirs).await.status, 404);
     let token = issue(&world, &user, &bot).await;

@@ -1,27 +1,15 @@
 //! `POST /bots/{bot_id}/logs`
 
-use std::collections::BTreeMap;
-
 use serde_json::{Value, json};
 
-use crate::support::database::{Database, FREE, PRO};
-use crate::support::proxy::Proxy;
-use crate::support::world::{World, functions_port};
-
-async fn bot_of(world: &World, user: &str) -> String {
-    world
-        .database
-        .owner()
-        .await
-        .text(&format!("select id from public.bots where user_id = '{user}' order by created_at limit 1"))
-        .await
-}
+use crate::support::database::{FREE, PRO};
+use crate::support::world::World;
 
 #[tokio::test]
 async fn logs_are_kept_as_they_are_under_the_bot_and_its_owner() {
     let world = World::new().await;
     let token = world.sign_in("pro@nofomo.test").await;
-    let bot = bot_of(&world, PRO).await;
+    let bot = world.bot_of(PRO).await;
     let sent = json!([
         {"log_level": "error", "message": "Traceback:\n\tValueError 🐔", "context": {"pair": "BTC/USDT", "deep": [1]}, "created_at": "2026-02-03T04:05:06+07:00"},
         {"log_level": "debug", "message": "tick"},
@@ -39,7 +27,7 @@ async fn logs_are_kept_as_they_are_under_the_bot_and_its_owner() {
 async fn the_same_key_keeps_them_once() {
     let world = World::new().await;
     let token = world.sign_in("pro@nofomo.test").await;
-    let bot = bot_of(&world, PRO).await;
+    let bot = world.bot_of(PRO).await;
     let sent =
         json!([{"log_level": "info", "message": "once"}, {"log_level": "info", "message": "once too"}]).to_string();
     for (status, recorded) in [(201, 2), (200, 0)] {
@@ -52,7 +40,7 @@ async fn the_same_key_keeps_them_once() {
 async fn what_is_wrong_is_named_and_nothing_is_kept() {
     let world = World::new().await;
     let token = world.sign_in("pro@nofomo.test").await;
-    let (bot, theirs) = (bot_of(&world, PRO).await, bot_of(&world, FREE).await);
+    let (bot, theirs) = (world.bot_of(PRO).await, world.bot_of(FREE).await);
     let entry = json!({"log_level": "info", "message": "planted"});
     let path = format!("/bots/{bot}/logs");
     for (field, value) in [
@@ -88,12 +76,9 @@ async fn what_is_wrong_is_named_and_nothing_is_kept() {
 
 #[tokio::test]
 async fn five_hundred_cost_one_round_trip() {
-    let database = Database::new().await;
-    let proxy = Proxy::start(functions_port(&database).await).await;
-    let settings = BTreeMap::from([("DATABASE_URL".into(), database.url_at(proxy.port, "nofomo_api"))]);
-    let world = World::on(database, settings).await;
+    let (world, proxy) = World::behind_proxy().await;
     let token = world.sign_in("pro@nofomo.test").await;
-    let path = format!("/bots/{}/logs", bot_of(&world, PRO).await);
+    let path = format!("/bots/{}/logs", world.bot_of(PRO).await);
     let entry = json!({"log_level": "info", "message": "tick"});
     assert_eq!(world.post(&path, &token, &entry).await.status, 201);
     proxy.take_round_trips();

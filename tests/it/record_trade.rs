@@ -13,8 +13,7 @@ use uuid::Uuid;
 
 use crate::statistics::DIFFERING;
 use crate::support::database::{Database, PRO, migrate_template, run_directory};
-use crate::support::proxy::Proxy;
-use crate::support::world::{Answer, World, functions_port, new_bot};
+use crate::support::world::{Answer, World, new_bot};
 
 /// A user and an empty bot of his.
 async fn with_bot(world: &World) -> (String, String) {
@@ -393,10 +392,7 @@ async fn a_thousand_trades_from_eight_clients_at_once_all_land_once() {
 
 #[tokio::test]
 async fn one_trade_and_a_thousand_cost_one_round_trip() {
-    let database = Database::new().await;
-    let proxy = Proxy::start(functions_port(&database).await).await;
-    let settings = BTreeMap::from([("DATABASE_URL".into(), database.url_at(proxy.port, "nofomo_api"))]);
-    let world = World::on(database, settings).await;
+    let (world, proxy) = World::behind_proxy().await;
     let (token, bot) = with_bot(&world).await;
     let path = format!("/bots/{bot}/trades");
     assert_eq!(world.post(&path, &token, &open()).await.status, 201);

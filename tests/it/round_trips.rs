@@ -1,17 +1,10 @@
 //! A command costs one round trip between function and database, and nothing else goes that way.
 
-use std::collections::BTreeMap;
-
-use crate::support::database::Database;
-use crate::support::proxy::Proxy;
-use crate::support::world::{World, functions_port, new_bot};
+use crate::support::world::{World, new_bot};
 
 #[tokio::test]
 async fn a_command_of_a_warm_instance_costs_exactly_one_round_trip() {
-    let database = Database::new().await;
-    let proxy = Proxy::start(functions_port(&database).await).await;
-    let settings = BTreeMap::from([("DATABASE_URL".into(), database.url_at(proxy.port, "nofomo_api"))]);
-    let world = World::on(database, settings).await;
+    let (world, proxy) = World::behind_proxy().await;
     let token = world.sign_in("pro@nofomo.test").await;
 
     // Start-up opens the connection; the first request finds it open.

@@ -13,6 +13,7 @@ use tokio::sync::OnceCell;
 
 use super::database::{Database, server, through_pooler, workspace};
 use super::pooler;
+use super::proxy::Proxy;
 
 pub(crate) const PASSWORD: &str = "nofomo-dev";
 
@@ -95,6 +96,20 @@ impl World {
         // Nothing here is encrypted, but the client will not be built without knowing how it would be; a second call is none.
         rustls::crypto::ring::default_provider().install_default().ok();
         Self { database, stack, client: reqwest::Client::new(), lines }
+    }
+
+    /// With a proxy between the functions and what they take for the database.
+    pub(crate) async fn behind_proxy() -> (Self, Proxy) {
+        let database = Database::new().await;
+        let proxy = Proxy::start(functions_port(&database).await).await;
+        let settings = BTreeMap::from([("DATABASE_URL".into(), database.url_at(proxy.port, "nofomo_api"))]);
+        (Self::on(database, settings).await, proxy)
+    }
+
+    /// The oldest bot of a user.
+    pub(crate) async fn bot_of(&self, user: &str) -> String {
+        let oldest = format!("select id from public.bots where user_id = '{user}' order by created_at limit 1");
+        self.database.owner().await.text(&oldest).await
     }
 
     pub(crate) fn url(&self, path: &str) -> String {
