@@ -17,14 +17,16 @@ mod request;
 mod secret;
 mod settings;
 mod user;
+mod values;
 
 pub use answer::Answer;
 pub use app::App;
 pub use bot_token::BotToken;
-pub use fields::{Batch, Fields, collect, decimal, flag, integer, lines, object, one_of, text, time, uuid};
+pub use fields::{Batch, Fields, collect};
 pub use problem::{FieldError, Problem};
 pub use request::Request;
 pub use user::User;
+pub use values::{decimal, flag, integer, lines, object, one_of, text, time, uuid};
 
 /// What a function's `main` returns.
 pub type Error = lambda_http::Error;
