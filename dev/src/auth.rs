@@ -24,7 +24,7 @@ use p256::{
     elliptic_curve::{rand_core::OsRng, sec1::ToEncodedPoint},
     pkcs8::{DecodePrivateKey, EncodePrivateKey, LineEnding},
 };
-use serde::{Deserialize, de::DeserializeOwned};
+use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio_postgres::{
     error::SqlState,
@@ -306,10 +306,27 @@ struct Credentials {
     data: Option<Value>,
 }
 
-fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Refusal> {
-    serde_json::from_slice(body).map_err(|error| {
-        Refusal::bad_request("validation_failed", &format!("Could not read request body as JSON: {error}"))
-    })
+impl Credentials {
+    fn parse(body: &[u8]) -> Result<Self, Refusal> {
+        let unreadable = |error: serde_json::Error| {
+            Refusal::bad_request("validation_failed", &format!("Could not read request body as JSON: {error}"))
+        };
+        let body: Value = serde_json::from_slice(body).map_err(unreadable)?;
+        // Such a text PostgreSQL neither stores nor compares.
+        if contains_nul(&body) {
+            return Err(Refusal::bad_request("validation_failed", "The character U+0000 is not allowed"));
+        }
+        serde_json::from_value(body).map_err(unreadable)
+    }
+}
+
+fn contains_nul(value: &Value) -> bool {
+    match value {
+        Value::String(text) => text.contains('\0'),
+        Value::Array(elements) => elements.iter().any(contains_nul),
+        Value::Object(members) => members.iter().any(|(name, value)| name.contains('\0') || contains_nul(value)),
+        _ => false,
+    }
 }
 
 async fn sign_in(
@@ -320,7 +337,7 @@ async fn sign_in(
     if grant.grant_type != "password" {
         return Err(Refusal::bad_request("invalid_credentials", "unsupported_grant_type"));
     }
-    let Credentials { email, password, .. } = parse(&body)?;
+    let Credentials { email, password, .. } = Credentials::parse(&body)?;
     if email.is_empty() || password.is_empty() {
         return Err(Refusal::bad_request("validation_failed", "missing email or password"));
     }
@@ -348,7 +365,7 @@ async fn sign_in(
 
 /// Confirms the address at once: a laptop sends no mail.
 async fn sign_up(State(auth): State<Arc<Auth>>, body: Bytes) -> Result<Json<Value>, Refusal> {
-    let Credentials { email, password, data } = parse(&body)?;
+    let Credentials { email, password, data } = Credentials::parse(&body)?;
     if !email.contains('@') {
         return Err(Refusal::bad_request("validation_failed", "Unable to validate email address: invalid format"));
     }
@@ -427,6 +444,21 @@ mod tests {
         assert_ne!(one.id, other.id);
         let expired = json!({ "sub": user, "aud": "authenticated", "exp": Utc::now().timestamp() - 120 });
         assert!(one.verify(&one.sign(&expired).expect("signed")).is_err());
+    }
+
+    #[test]
+    fn credentials_with_a_character_that_no_column_holds_are_refused() {
+        let read = |body: Value| Credentials::parse(body.to_string().as_bytes());
+        assert!(read(json!({ "email": "a@b.test", "password": "\\u0000", "data": { "name": ["é"] } })).is_ok());
+        for body in [
+            json!({ "email": "a\0@b.test", "password": "secret" }),
+            json!({ "email": "a@b.test", "password": "secret\0" }),
+            json!({ "email": "a@b.test", "password": "secret", "data": { "names": ["\0"] } }),
+            json!({ "email": "a@b.test", "password": "secret", "data": { "\0": 1 } }),
+        ] {
+            let Err(Refusal(status, code, _)) = read(body.clone()) else { panic!("{body}") };
+            assert_eq!((status, code), (StatusCode::BAD_REQUEST, "validation_failed"));
+        }
     }
 
     #[test]

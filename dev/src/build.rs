@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    env, io,
+    io,
     path::{Path, PathBuf},
     process::Stdio,
 };
@@ -11,6 +11,27 @@ use serde::Deserialize;
 use tokio::process::Command;
 
 use crate::{Error, Result, template::Template};
+
+/// What a calling cargo says of its own package: build scripts would run anew over it.
+const CALLERS_PACKAGE: [&str; 17] = [
+    "CARGO_MANIFEST_DIR",
+    "CARGO_MANIFEST_LINKS",
+    "CARGO_MANIFEST_PATH",
+    "CARGO_PKG_AUTHORS",
+    "CARGO_PKG_DESCRIPTION",
+    "CARGO_PKG_HOMEPAGE",
+    "CARGO_PKG_LICENSE",
+    "CARGO_PKG_LICENSE_FILE",
+    "CARGO_PKG_NAME",
+    "CARGO_PKG_README",
+    "CARGO_PKG_REPOSITORY",
+    "CARGO_PKG_RUST_VERSION",
+    "CARGO_PKG_VERSION",
+    "CARGO_PKG_VERSION_MAJOR",
+    "CARGO_PKG_VERSION_MINOR",
+    "CARGO_PKG_VERSION_PATCH",
+    "CARGO_PKG_VERSION_PRE",
+];
 
 /// One of the messages that cargo writes, a line each.
 #[derive(Deserialize)]
@@ -33,15 +54,8 @@ pub async fn build(workspace: &Path, template: &Template, release: bool) -> Resu
     if release {
         cargo.arg("--release");
     }
-    // What the calling cargo says of its own package: build scripts would run anew over it.
-    for (name, _) in env::vars_os() {
-        let name = name.to_string_lossy();
-        if ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_", "CARGO_CRATE_", "CARGO_PRIMARY_"]
-            .iter()
-            .any(|own| name.starts_with(own))
-        {
-            cargo.env_remove(&*name);
-        }
+    for name in CALLERS_PACKAGE {
+        cargo.env_remove(name);
     }
     cargo.stdin(Stdio::null()).stdout(Stdio::piped()).kill_on_drop(true);
     let missing =

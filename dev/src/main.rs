@@ -16,7 +16,7 @@ use dev::{
     Error, Result,
     auth::{Auth, SigningKey},
     build,
-    migrations::migrate,
+    migrations::{ensure_development, migrate},
     postgres::Postgres,
     runtime::log,
     stack::{Database, Options, Stack},
@@ -227,6 +227,7 @@ async fn prepare(database_url: Option<String>, data: &Path) -> Result<(Option<Po
         Some(url) => {
             let password = Uuid::new_v4().simple().to_string();
             let database = Database::at(&url, &password)?;
+            ensure_development(&url).await?;
             supabase::prepare(&url, DefaultGrants::Closed).await?;
             apply(&url, true).await?;
             supabase::set_passwords(&url, &password).await?;
@@ -281,7 +282,11 @@ async fn verify(database_url: Option<String>, data: &Path) -> Result<bool> {
     let (postgres, url) = match given {
         // What it is compared with needs a server that nobody else has in hand.
         Some(url) => (Postgres::start(&data.join("reference"), None).await?, url),
-        None => private_server(data).await?,
+        None if Postgres::exists(&cluster(data)) => private_server(data).await?,
+        None => {
+            let problem = format!("there is no database in {}", data.display());
+            return Err(Error::new(problem, "run `cargo dev` or `cargo dev migrate` with the same --data first"));
+        }
     };
     let report = verify_migrations(&postgres, &url, &workspace().join("migrations")).await?;
     postgres.stop().await?;

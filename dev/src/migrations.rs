@@ -50,6 +50,35 @@ pub async fn migrate(
     Ok(applied)
 }
 
+/// Refuses a database with users and without the sample data: it may be production, reached through a tunnel.
+pub async fn ensure_development(url: &str) -> Result<()> {
+    let client = connect(url).await?;
+    let unreadable = |error| {
+        let problem = format!("cannot see whether the database is one for development: {}", explain(&error));
+        Error::new(problem, "use the URL of the role postgres")
+    };
+    let tables = "
+        select
+            to_regclass('auth.users') is not null,
+            to_regclass('supabase_migrations.schema_migrations') is not null";
+    let tables = client.query_typed_one(tables, &[]).await.map_err(unreadable)?;
+    let (has_users_table, has_history): (bool, bool) = (tables.get(0), tables.get(1));
+    // As JSON: the column may be missing from a history that an early Supabase CLI made.
+    let sampled = "
+        select from supabase_migrations.schema_migrations as migration
+        where to_jsonb(migration) ->> 'name' = $1
+        limit 1";
+    let users = "select from auth.users limit 1";
+    let is_sampled = has_history
+        && client.query_typed_opt(sampled, &[(&SAMPLE_DATA, Type::TEXT)]).await.map_err(unreadable)?.is_some();
+    if !is_sampled && has_users_table && client.query_typed_opt(users, &[]).await.map_err(unreadable)?.is_some() {
+        let problem = "the database has users and no sample data, so it may not be one for development: this would add \
+                       users whose password is public, and change the passwords of the functions' roles";
+        return Err(Error::new(problem, "give the URL of an empty database"));
+    }
+    Ok(())
+}
+
 async fn ensure_history(client: &Client) -> Result<(), tokio_postgres::Error> {
     let columns = "
         select count(*) from pg_attribute

@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// What is compared. Each query gives an object and its definition, the same text wherever the same migrations ran.
-const KINDS: [Kind; 16] = [
+const KINDS: [Kind; 17] = [
     Kind::new("role", "roles", include_str!("verify/roles.sql")),
     Kind::new("membership", "memberships", include_str!("verify/memberships.sql")),
     Kind::new("schema", "schemas", include_str!("verify/schemas.sql")),
@@ -31,6 +31,7 @@ const KINDS: [Kind; 16] = [
     Kind::new("policy", "policies", include_str!("verify/policies.sql")),
     Kind::new("function", "functions", include_str!("verify/functions.sql")),
     Kind::new("trigger", "triggers", include_str!("verify/triggers.sql")),
+    Kind::new("rewrite", "rewrites", include_str!("verify/rewrites.sql")),
     Kind::new("view", "views", include_str!("verify/views.sql")),
     Kind::new(VIEW_QUERY, "view queries", include_str!("verify/view_queries.sql")),
     Kind::new("grant", "grants", include_str!("verify/grants.sql")),
@@ -41,9 +42,11 @@ const KINDS: [Kind; 16] = [
 const VIEW_QUERY: &str = "view query";
 
 /// What must hold by itself. Each query gives a line for each breach.
-const RULES: [&str; 4] = [
+const RULES: [&str; 6] = [
     include_str!("verify/rule_row_level_security.sql"),
     include_str!("verify/rule_ownership.sql"),
+    include_str!("verify/rule_one_owner.sql"),
+    include_str!("verify/rule_definers.sql"),
     include_str!("verify/rule_statistics.sql"),
     include_str!("verify/rule_free_plan.sql"),
 ];
@@ -87,6 +90,7 @@ enum Change {
 
 /// Compares a database with what the migrations make in a scratch database of `postgres`.
 pub async fn verify_migrations(postgres: &Postgres, url: &str, migrations: &Path) -> Result<Report> {
+    ensure_migrated(url).await?;
     let scratch = format!("verify_{}", Uuid::new_v4().simple());
     let compare = async {
         create_database(postgres, &scratch, DefaultGrants::Closed).await?;
@@ -97,6 +101,16 @@ pub async fn verify_migrations(postgres: &Postgres, url: &str, migrations: &Path
     let report = compare.await;
     drop_database(postgres, &scratch).await?;
     report
+}
+
+/// Hundreds of missing objects would say the same.
+async fn ensure_migrated(url: &str) -> Result<()> {
+    let client = connect(url).await?;
+    let migrated = "select to_regclass('public.users') is not null or to_regnamespace('private') is not null";
+    if client.query_typed_one(migrated, &[]).await.map_err(unreadable)?.get(0) {
+        return Ok(());
+    }
+    Err(Error::new("no migration was applied to the database", "run `cargo dev migrate` on it first"))
 }
 
 /// Compares two databases; the second has what the first should have.

@@ -108,6 +108,11 @@ struct Process {
 
 /// All that live; one that has ended, and whose parent has not asked how, does not.
 async fn processes() -> Vec<Process> {
+    // A small machine has no ps.
+    if cfg!(target_os = "linux") {
+        let directories = fs::read_dir("/proc").unwrap().map(|entry| entry.unwrap().path());
+        return directories.filter_map(|directory| process_in(&directory)).collect();
+    }
     let listed = Command::new("ps").args(["-Aww", "-o", "pid=,ppid=,stat=,args="]).output().await.unwrap();
     let read = |line: &str| {
         let mut words = line.split_whitespace();
@@ -116,6 +121,19 @@ async fn processes() -> Vec<Process> {
         is_alive.then(|| Process { id, parent, command: words.collect::<Vec<_>>().join(" ") })
     };
     String::from_utf8_lossy(&listed.stdout).lines().filter_map(read).collect()
+}
+
+/// What Linux tells of one; None if that is no process's directory, or no longer.
+fn process_in(directory: &Path) -> Option<Process> {
+    let id = directory.file_name()?.to_str()?.parse().ok()?;
+    let status = fs::read_to_string(directory.join("stat")).ok()?;
+    let arguments = fs::read_to_string(directory.join("cmdline")).ok()?;
+    // Its name, in parentheses, may hold anything.
+    let mut words = status.rsplit_once(')')?.1.split_whitespace();
+    let (state, parent) = (words.next()?, words.next()?.parse().ok()?);
+    let command = arguments.split(|character: char| character == '\0' || character.is_whitespace());
+    let command = command.filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ");
+    (state != "Z").then_some(Process { id, parent, command })
 }
 
 /// Waits until none of these lives.
@@ -298,6 +316,11 @@ async fn a_fresh_start_serves_everything() {
 
     let (status, refusal) = dev.sign_in("wrong").await;
     assert_eq!((status, &refusal["error_code"]), (400, &json!("invalid_credentials")));
+    let (status, refusal) = dev.sign_in("no\0password").await;
+    assert_eq!((status, &refusal["error_code"]), (400, &json!("validation_failed")));
+    let credentials = json!({ "email": "no\0address@nofomo.test", "password": PASSWORD });
+    let (status, refusal) = dev.send(Method::POST, "/auth/v1/signup", "", &credentials).await;
+    assert_eq!((status, &refusal["error_code"]), (400, &json!("validation_failed")));
     let token = dev.token().await;
     let (status, bot) = dev.send(Method::POST, "/bots", &token, &new_bot("mine")).await;
     assert_eq!((status, &bot["name"]), (201, &json!("mine")));
@@ -512,6 +535,43 @@ async fn migrations_are_applied_once_and_sample_data_when_asked_for() {
         }
         let (code, printed) = run(&data, &[&["verify"], database].concat()).await;
         assert!(code == 0 && printed.ends_with(": no difference\n"), "{printed}");
+    }
+    supabase::drop_database(server().await, &name).await.unwrap();
+}
+
+#[tokio::test]
+async fn where_nothing_was_migrated_one_line_says_so() {
+    let data = Data::new("nothing").await;
+    let there_is_none = format!("error: there is no database in {}", data.path.display());
+    let error = refusal(command(&data, &["verify"]).await).await;
+    assert_eq!(error, format!("{there_is_none}; run `cargo dev` or `cargo dev migrate` with the same --data first"));
+    assert!(!data.path.join("postgres").exists(), "and none is made");
+
+    let name = format!("test_{}", uuid::Uuid::new_v4().simple());
+    supabase::create_database(server().await, &name, default_grants()).await.unwrap();
+    let url = server().await.url("postgres", &name);
+    let error = refusal(command(&data, &["verify", "--database-url", &url]).await).await;
+    assert_eq!(error, "error: no migration was applied to the database; run `cargo dev migrate` on it first");
+    supabase::drop_database(server().await, &name).await.unwrap();
+}
+
+/// A tunnel makes a production database look as if it were on this machine.
+#[tokio::test]
+async fn a_database_with_users_of_its_own_is_left_as_it_is() {
+    let (data, name) = (Data::new("users").await, format!("test_{}", uuid::Uuid::new_v4().simple()));
+    supabase::create_database(server().await, &name, default_grants()).await.unwrap();
+    let admin = Session::open(&server().await.url("supabase_admin", &name)).await;
+    admin.run("insert into auth.users (id, email) values (gen_random_uuid(), 'trader@example.test')").await.unwrap();
+    let url = server().await.url("postgres", &name);
+    for migrate in [false, true] {
+        if migrate {
+            assert_eq!(run(&data, &["migrate", "--database-url", &url]).await.0, 0);
+        }
+        let error = refusal(command(&data, &["--port", "0", "--database-url", &url]).await).await;
+        assert!(error.starts_with("error: the database has users and no sample data, "), "{error}");
+        assert_eq!(admin.text("select string_agg(email, ' ') from auth.users").await, "trader@example.test");
+        let is_migrated = admin.text("select to_regclass('public.users') is not null").await;
+        assert_eq!(is_migrated, migrate.to_string());
     }
     supabase::drop_database(server().await, &name).await.unwrap();
 }

@@ -58,6 +58,40 @@ async fn whatever_is_tampered_with_is_named() {
         ("drop trigger on_auth_user_created on auth.users", "missing  trigger"),
         ("alter view public.strategy_marketplace set (security_invoker = false)", "differs  view        public.strategy_marketplace"),
         ("drop view public.bot_performance_summary", "missing  view        public.bot_performance_summary"),
+        (
+            "create rule forget as on update to public.plans do also delete from public.logs",
+            "extra    rewrite     forget on public.plans",
+        ),
+        (
+            "create view extensions.peek as select email from public.users",
+            "extra    rewrite     \"_RETURN\" on extensions.peek",
+        ),
+        (
+            "create function extensions.peek() returns setof public.users language sql security definer
+             begin atomic select * from public.users; end",
+            "broken   rule        anon and authenticated may call extensions.peek(), which runs as supabase_admin",
+        ),
+        (
+            "alter table public.invoices owner to service_role",
+            "broken   rule        table public.invoices belongs to service_role and not to postgres",
+        ),
+        (
+            "alter view public.strategy_marketplace owner to supabase_admin",
+            "broken   rule        view public.strategy_marketplace belongs to supabase_admin",
+        ),
+        (
+            "alter function private.plan_in_force(uuid) owner to supabase_admin",
+            "broken   rule        function private.plan_in_force(uuid) belongs to supabase_admin",
+        ),
+        (
+            "create type private.extra as (id uuid)",
+            "broken   rule        type private.extra belongs to supabase_admin",
+        ),
+        ("alter schema private owner to service_role", "broken   rule        schema private belongs to service_role"),
+        (
+            "alter table public.users owner to service_role",
+            "broken   rule        table public.users belongs to service_role and not to postgres",
+        ),
         ("alter publication supabase_realtime drop table public.bots", "missing  publication"),
         ("alter table public.trades disable trigger all; delete from public.trades where status = 'closed'", "broken   rule        "),
         ("update public.plans set name = 'Gratis' where name = 'Free'", "broken   rule        "),
@@ -86,6 +120,28 @@ async fn a_login_role_that_may_more_is_named() {
             "differs  role        nofomo_api",
         ),
         ("grant service_role to nofomo_api", "revoke service_role from nofomo_api", "extra    membership"),
+        (
+            "alter role authenticated bypassrls",
+            "alter role authenticated nobypassrls",
+            "differs  role        authenticated",
+        ),
+        ("alter role anon superuser", "alter role anon nosuperuser", "differs  role        anon"),
+        ("alter role anon login", "alter role anon nologin", "differs  role        anon"),
+        (
+            "alter role authenticated createrole",
+            "alter role authenticated nocreaterole",
+            "differs  role        authenticated",
+        ),
+        (
+            "grant pg_read_all_data to anon",
+            "revoke pg_read_all_data from anon",
+            "extra    membership  anon in pg_read_all_data",
+        ),
+        (
+            "alter table public.invoices owner to anon",
+            "alter table public.invoices owner to postgres",
+            "broken   rule        anon owns table public.invoices",
+        ),
         (
             "alter table public.plans owner to nofomo_jobs",
             "alter table public.plans owner to postgres",

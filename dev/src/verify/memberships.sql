@@ -1,5 +1,5 @@
--- What the two login roles may become, and who may become them. Since PostgreSQL 16 whoever makes a role is a member
--- of it, and a membership has options of its own; before, the member's attribute decided.
+-- What the two login roles and the API roles may become, and who may become a login role. Since PostgreSQL 16 whoever
+-- makes a role is a member of it, and a membership has options of its own; before, the member's attribute decided.
 select
     format('%s in %s', member.rolname, role.rolname) as object,
     concat_ws(
@@ -15,6 +15,6 @@ from pg_auth_members as membership
 inner join pg_roles as member on membership.member = member.oid
 inner join pg_roles as role on membership.roleid = role.oid
 where
-    member.rolname in ('nofomo_api', 'nofomo_jobs')
+    member.rolname in ('nofomo_api', 'nofomo_jobs', 'anon', 'authenticated')
     or (role.rolname in ('nofomo_api', 'nofomo_jobs') and member.rolname <> 'postgres' and not member.rolsuper)
 group by member.rolname, role.rolname

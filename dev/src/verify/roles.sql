@@ -1,16 +1,17 @@
--- The functions' two login roles: attributes, and settings both for everywhere and for this database.
+-- The functions' two login roles: attributes, and settings both for everywhere and for this database. Of the API roles
+-- the attributes alone: projects differ in what else the platform gave them.
 select
     roles.rolname::text as object,
     concat_ws(
         ', ',
         case when roles.rolcanlogin then 'login' end,
-        case when roles.rolinherit then 'inherit' end,
+        case when roles.rolinherit and ours then 'inherit' end,
         case when roles.rolsuper then 'superuser' end,
         case when roles.rolbypassrls then 'bypassrls' end,
         case when roles.rolcreaterole then 'createrole' end,
         case when roles.rolcreatedb then 'createdb' end,
         case when roles.rolreplication then 'replication' end,
-        'connection limit ' || roles.rolconnlimit,
+        case when ours then 'connection limit ' || roles.rolconnlimit end,
         (
             select string_agg(
                 setting || case setdatabase when 0 then '' else ' in this database' end, ', ' order by setting
@@ -18,9 +19,11 @@ select
             from pg_db_role_setting
             cross join lateral unnest(setconfig) as setting
             where
-                setrole = roles.oid
+                ours
+                and setrole = roles.oid
                 and setdatabase in (0, (select oid from pg_database where datname = current_database()))
         )
     ) as definition
 from pg_roles as roles
-where roles.rolname in ('nofomo_api', 'nofomo_jobs')
+cross join lateral (select roles.rolname in ('nofomo_api', 'nofomo_jobs') as ours) as whose
+where ours or roles.rolname in ('anon', 'authenticated')

@@ -1,4 +1,5 @@
--- In any database of the server: an owner may do everything with what he owns.
+-- Neither the functions' login roles nor the API roles own anything, in any database of the server: an owner may do
+-- everything with what he owns.
 select
     format(
         '%s owns %s',
@@ -14,6 +15,8 @@ left join pg_database as databases on owned.dbid = databases.oid
 where
     owned.refclassid = 'pg_authid'::regclass
     and owned.deptype = 'o'
-    and owned.refobjid in (select oid from pg_roles where rolname in ('nofomo_api', 'nofomo_jobs'))
+    and owned.refobjid in (
+        select oid from pg_roles where rolname in ('nofomo_api', 'nofomo_jobs', 'anon', 'authenticated')
+    )
 order by 1
 limit 20
