@@ -311,7 +311,7 @@ declare
             then 'risk_percentage must be above 0 and at most 100 percent'
         when new.metadata is null or jsonb_typeof(new.metadata) <> 'object' then 'metadata must be an object'
         -- A portfolio shows all bots at once, and Lambda passes 6 MB on.
-        when octet_length(new.metadata::text) > 8192 then 'metadata must have at most 8192 bytes'
+        when octet_length(new.metadata::text) > 4096 then 'metadata must have at most 4096 bytes'
     end;
 begin
     if broken is not null then
@@ -401,6 +401,10 @@ begin
     if 'NaN' in (new.amount, new.price, new.exit_price, new.fee, new.profit, new.profit_percentage) then
         raise exception 'a trade''s figures must be numbers' using errcode = 'check_violation', constraint = 'trade_is_valid';
     end if;
+    -- As PostgreSQL writes it: 1e300 is three hundred digits. A portfolio shows many trades at once.
+    if octet_length(new.metadata::text) > 8192 then
+        raise exception 'metadata must have at most 8192 bytes' using errcode = 'check_violation', constraint = 'trade_is_valid';
+    end if;
     new.holding_duration := new.exit_time - new.entry_time;
     return new;
 end
@@ -408,7 +412,9 @@ $$;
 revoke execute on function private.prepare_trade() from public, anon, authenticated, service_role;
 
 create trigger trades_prepare
-    before insert or update of entry_time, exit_time, amount, price, exit_price, fee, profit, profit_percentage on public.trades
+    before insert
+    or update of entry_time, exit_time, amount, price, exit_price, fee, profit, profit_percentage, metadata
+    on public.trades
     for each row execute function private.prepare_trade();
 
 -- What one statement on trades changed for a bot: counts and profit of its closed trades, and the latest activity (exit,

@@ -92,7 +92,11 @@ begin
     set
         status = target,
         error_message = case when action = 'fail' then input ->> 'message' end
-    where bots.id = bot.id and bots.status = any(sources)
+    where
+        bots.id = bot.id
+        and bots.status = any(sources)
+        -- A start was judged for the status that was read.
+        and (action <> 'start' or bots.status = bot.status)
     returning bots.* into bot;
     if found then
         return json_build_object('done', private.bot_json(bot));

@@ -50,14 +50,11 @@ begin
     figures as (
         select
             reports.ordinal,
-            case
-                when reports.status <> 'closed' then 0
-                -- The cast gives the quotient digits enough to be rounded once.
-                else coalesce(
-                    reports.profit_percentage,
-                    round((reports.net_profit * 100)::numeric(70, 30) / (reports.price * reports.amount), 4)
-                )
-            end as net_profit_percentage
+            -- The cast gives the quotient digits enough to be rounded once.
+            coalesce(
+                reports.profit_percentage,
+                round((reports.net_profit * 100)::numeric(70, 30) / (reports.price * reports.amount), 4)
+            ) as net_profit_percentage
         from reports
     ),
 
@@ -157,8 +154,20 @@ begin
 
     if unfit is not null then
         return json_build_object('unfit', unfit);
-    elsif taken is not null then
-        return json_build_object('taken', taken);
+    end if;
+    -- Looked up anew: another bot may have taken an id since.
+    taken := coalesce(
+        taken,
+        (
+            select json_agg(report.ordinal - 1 order by report.ordinal)
+            from jsonb_array_elements(input -> 'trades') with ordinality as report (trade, ordinal)
+            inner join public.trades on trades.id = (report.trade ->> 'id')::uuid
+            where trades.bot_id <> bot.id
+        )
+    );
+    if taken is not null then
+        -- All or nothing: raised to undo the rest.
+        raise exception 'trade ids of another bot' using errcode = 'PT409', constraint = 'trade_id_taken', detail = taken;
     end if;
     return json_build_object(
         'recorded',
@@ -171,6 +180,10 @@ begin
             end
         )
     );
+exception
+    when sqlstate 'PT409' then
+        get stacked diagnostics taken = pg_exception_detail;
+        return json_build_object('taken', taken);
 end
 $$;
 comment on function private.record_trade(jsonb, jsonb) is 'POST /bots/{bot_id}/trades';

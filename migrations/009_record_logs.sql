@@ -1,6 +1,6 @@
 -- POST /bots/{bot_id}/logs: up to 500 rows of a bot's log.
 
--- Outcomes: recorded with how many were new, not_found.
+-- Outcomes: recorded with how many were new, key_reused (an id stands for another message), not_found.
 create function private.record_logs(claims jsonb, input jsonb) returns json
 language plpgsql
 security definer
@@ -12,6 +12,22 @@ declare
 begin
     if bot.id is null then
         return to_json('not_found'::text);
+    end if;
+    if exists (
+        select
+        from jsonb_to_recordset(input -> 'logs') as entry (id uuid, log_level text, message text)
+        inner join public.logs on logs.id = entry.id
+        where (logs.bot_id, logs.log_level, logs.message) is distinct from (bot.id, entry.log_level, entry.message)
+    ) then
+        return to_json('key_reused'::text);
+    end if;
+    -- As PostgreSQL writes it: 1e300 is three hundred digits.
+    if exists (
+        select
+        from jsonb_to_recordset(input -> 'logs') as entry (context jsonb)
+        where octet_length(entry.context::text) > 16384
+    ) then
+        raise exception 'context must have at most 16384 bytes' using errcode = 'check_violation', constraint = 'log_is_valid';
     end if;
     insert into public.logs (id, user_id, bot_id, log_level, message, context, source, created_at)
     select

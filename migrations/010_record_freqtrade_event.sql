@@ -91,6 +91,7 @@ as $$
             coalesce(last_exit.final_profit_ratio, case when exits.total = 1 and exits.is_closed then last_exit.profit_ratio end)
                 as profit_ratio,
             last_exit.close_date,
+            coalesce(head.leverage, 1) as leverage,
             jsonb_strip_nulls(
                 jsonb_build_object(
                     'trade_id', head.trade_id,
@@ -114,7 +115,10 @@ as $$
         settled_id, bot.id, bot.user_id, bot.exchange, trade.pair, bot.is_paper_trade, trade.side, trade.order_type,
         case when trade.is_closed then 'closed' else 'open' end,
         trade.amount, trade.price, trade.profit,
-        round(coalesce(trade.profit_ratio, trade.profit / nullif(trade.price * trade.amount, 0), 0) * 100, 4),
+        -- On the own stake, as freqtrade counts: with leverage.
+        round(
+            coalesce(trade.profit_ratio, trade.profit * trade.leverage / nullif(trade.price * trade.amount, 0), 0) * 100, 4
+        ),
         trade.open_date,
         case when trade.is_closed then greatest(trade.close_date, trade.open_date) end,
         trade.exit_price, jsonb_build_object('freqtrade', trade.metadata)
@@ -131,6 +135,7 @@ as $$
             exit_time = excluded.exit_time,
             exit_price = excluded.exit_price,
             metadata = excluded.metadata
+        where known.bot_id = excluded.bot_id
 $$;
 revoke execute on function private.settle_freqtrade_trade(public.bots, uuid) from public, anon, authenticated, service_role;
 
@@ -148,6 +153,10 @@ declare
     log jsonb := nullif(input -> 'log', 'null');
     trade_id uuid;
 begin
+    -- Large, frequent, and nothing that anybody would read.
+    if kind in ('whitelist', 'analyzed_df', 'new_candle') then
+        return to_json('known'::text);
+    end if;
     if (input ->> 'is_trade')::boolean then
         trade_id := extensions.uuid_generate_v5(
             bot.id, concat_ws('|', 'freqtrade', event ->> 'trade_id', event ->> 'open_date', event ->> 'pair')
@@ -156,12 +165,12 @@ begin
         perform pg_advisory_xact_lock(hashtextextended('trade ' || trade_id, 0));
     end if;
 
-    -- A status may be reported again later in the same words; within minutes the same words are a retry.
+    -- A status may be reported again later in the same words; within a minute the same words are a retry.
     insert into private.freqtrade_events as known (bot_id, body_hash, trade_id, kind, event)
     values (bot.id, decode(input ->> 'body_hash', 'hex'), trade_id, kind, event)
     on conflict (bot_id, body_hash) do update
         set received_at = excluded.received_at
-        where known.trade_id is null and known.received_at < now() - interval '5 minutes';
+        where known.trade_id is null and known.received_at < now() - interval '1 minute';
     if not found then
         return to_json('known'::text);
     end if;

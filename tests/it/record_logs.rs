@@ -34,6 +34,12 @@ async fn the_same_key_keeps_them_once() {
         let answer = world.post_with(&format!("/bots/{bot}/logs"), &token, &[("idempotency-key", "k")], &sent).await;
         assert_eq!((answer.status.as_u16(), answer.json()), (status, json!({"recorded": recorded})));
     }
+    let other =
+        json!([{"log_level": "info", "message": "another"}, {"log_level": "info", "message": "third"}]).to_string();
+    let refused = world.post_with(&format!("/bots/{bot}/logs"), &token, &[("idempotency-key", "k")], &other).await;
+    assert_eq!((refused.status.as_u16(), refused.problem()), (409, "key-reused".into()));
+    let kept = "select string_agg(message, ' ' order by message) from public.logs where message in ('once', 'once too', 'another', 'third')";
+    assert_eq!(world.database.owner().await.text(kept).await, "once once too");
 }
 
 #[tokio::test]
@@ -64,6 +70,9 @@ async fn what_is_wrong_is_named_and_nothing_is_kept() {
             "{answer:?}"
         );
     }
+    let numbers = vec!["1e308"; 100].join(",");
+    let large = format!("{{\"log_level\": \"info\", \"message\": \"planted\", \"context\": {{\"x\": [{numbers}]}}}}");
+    assert_eq!(world.post_with(&path, &token, &[], &large).await.status, 422, "30 KB as PostgreSQL writes it");
     for size in [0, 501] {
         assert_eq!(world.post(&path, &token, &Value::Array(vec![entry.clone(); size])).await.status, 422);
     }

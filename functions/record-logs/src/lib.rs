@@ -29,6 +29,7 @@ struct NewLog {
 #[serde(rename_all = "snake_case")]
 enum Outcome {
     Recorded(u32),
+    KeyReused,
     NotFound,
 }
 
@@ -43,18 +44,22 @@ pub async fn handle(app: &'static App, request: Request) -> Result<Answer, Probl
     let bot_id = request.bot_id()?;
     let key = request.idempotency_key()?;
     let elements = match request.batch(1..=500)? {
-        Batch::One(fields) => vec![fields],
+        Batch::One(fields) => vec![Ok(fields)],
         Batch::Many(elements) => elements,
     };
     let logs = collect(elements.into_iter().enumerate().map(|(index, fields)| {
         let id = key.map(|key| Uuid::new_v5(&bot_id, format!("{key}:{index}").as_bytes()));
-        parse(id.unwrap_or_else(Uuid::now_v7), fields)
+        parse(id.unwrap_or_else(Uuid::now_v7), fields?)
     }))?;
     match app.db.command(&claims, "record_logs", &NewLogs { bot_id, logs }).await? {
         Outcome::Recorded(recorded) => {
             let body = to_raw_value(&Recorded { recorded }).map_err(|error| Problem::Internal(error.to_string()))?;
             Ok(if recorded > 0 { Answer::created(body) } else { Answer::ok(body) })
         }
+        Outcome::KeyReused => Err(Problem::Conflict {
+            kind: "key-reused",
+            detail: "This Idempotency-Key was used with another body; use a new key for other logs.".into(),
+        }),
         Outcome::NotFound => Err(Problem::NotFound),
     }
 }

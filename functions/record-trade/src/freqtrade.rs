@@ -125,7 +125,7 @@ impl Fields {
 
     /// From the template's own constant, or from freqtrade's `{type}`.
     fn kind(&self) -> String {
-        let kind = ["type", "event"].into_iter().find_map(|name| self.0.get(name));
+        let kind = ["type", "event"].into_iter().find_map(|name| self.text(name));
         kind.map(|kind| kind.to_ascii_lowercase()).filter(|kind| kind.len() < 64).unwrap_or_else(|| "unknown".into())
     }
 
@@ -139,6 +139,11 @@ impl Fields {
         let digits = self.text(name)?;
         let is_number = digits.parse().is_ok_and(f64::is_finite) && !digits.starts_with('+');
         is_number.then_some(digits)
+    }
+
+    /// Above zero, also after it is rounded to the eight digits that are kept.
+    fn positive(&self, name: &str) -> Option<String> {
+        self.number(name).filter(|digits| digits.parse().is_ok_and(|number: f64| number >= 0.000_000_01))
     }
 
     /// With or without an offset: freqtrade's own dates are UTC either way.
@@ -160,15 +165,17 @@ impl Fields {
     fn details(&self, kind: &str) -> Details {
         // Before freqtrade told which exit is the last one, each that is part of a larger trade was not.
         let is_final = self.is_true("is_final_exit").unwrap_or_else(|| self.is_true("sub_trade") != Some(true));
+        let order_rate = ["order_rate", "limit"].into_iter().find_map(|name| self.positive(name));
         Details {
             trade_id: self.text("trade_id"),
             pair: self.text("pair").filter(|pair| pair.len() <= 50),
             open_date: self.time("open_date"),
             direction: self.text("direction"),
             order_type: self.text("order_type"),
-            amount: self.number("amount").filter(|amount| amount.parse().is_ok_and(|amount: f64| amount > 0.0)),
-            open_rate: ["open_rate", "order_rate", "limit"].into_iter().find_map(|name| self.number(name)),
-            close_rate: ["close_rate", "order_rate", "limit"].into_iter().find_map(|name| self.number(name)),
+            amount: self.positive("amount"),
+            // In an exit the order's rate is that of the exit.
+            open_rate: self.positive("open_rate").or_else(|| order_rate.clone().filter(|_| kind == "entry_fill")),
+            close_rate: self.positive("close_rate").or(order_rate),
             close_date: self.time("close_date"),
             profit_amount: self.number("profit_amount"),
             profit_ratio: self.number("profit_ratio"),

@@ -78,7 +78,7 @@ pub(crate) async fn handle(app: &'static App, request: Request) -> Result<Answer
             let elements = elements.into_iter().enumerate();
             let parsed = elements.map(|(index, fields)| {
                 let key = key.map(|key| format!("{key}:{index}"));
-                parse(bot_id, key.as_deref(), fields)
+                parse(bot_id, key.as_deref(), fields?)
             });
             (collect(parsed)?, false)
         }
@@ -109,7 +109,7 @@ fn parse(bot_id: Uuid, key: Option<&str>, mut fields: Fields<'_>) -> Result<NewT
     let id = fields.optional("id", uuid);
     let exchange_order_id = fields.optional("exchange_order_id", text(1..=255));
     // The same report gets the same id, by whatever the caller knows the trade.
-    let known_as = exchange_order_id.as_deref().or(key);
+    let known_as = exchange_order_id.clone().or_else(|| key.map(|key| format!("key:{key}")));
     let derived = known_as.map(|name| Uuid::new_v5(&bot_id, name.as_bytes()));
     let trade = NewTrade {
         id: id.or(derived).unwrap_or_else(Uuid::now_v7),
@@ -129,7 +129,7 @@ fn parse(bot_id: Uuid, key: Option<&str>, mut fields: Fields<'_>) -> Result<NewT
         signal_price: fields.optional("signal_price", decimal(POSITIVE, 8)),
         stop_loss_price: fields.optional("stop_loss_price", decimal(POSITIVE, 8)),
         take_profit_price: fields.optional("take_profit_price", decimal(POSITIVE, 8)),
-        metadata: fields.optional("metadata", object(16 * 1024)),
+        metadata: fields.optional("metadata", object(8 * 1024)),
     };
     if trade.status == "closed" {
         fields.rule(trade.exit_time.is_some(), "exit_time", &["status"], "is required of a closed trade");

@@ -38,14 +38,16 @@ impl From<tokio_postgres::Error> for Error {
         match (refusal.constraint(), refusal.code()) {
             (Some("user_is_active"), _) => Self::Deactivated,
             (Some("bot_token_is_known"), _) => Self::UnknownToken,
-            (Some("bot_is_valid" | "trade_is_valid"), _) => Self::Unstorable(cause),
+            (Some("bot_is_valid" | "trade_is_valid" | "log_is_valid"), _) => Self::Unstorable(cause),
             (
                 _,
                 &SqlState::QUERY_CANCELED
                 | &SqlState::LOCK_NOT_AVAILABLE
                 | &SqlState::T_R_DEADLOCK_DETECTED
                 | &SqlState::T_R_SERIALIZATION_FAILURE
-                | &SqlState::READ_ONLY_SQL_TRANSACTION,
+                | &SqlState::READ_ONLY_SQL_TRANSACTION
+                // What it belongs to was deleted in this moment; the next request finds it gone.
+                | &SqlState::FOREIGN_KEY_VIOLATION,
             ) => Self::Unavailable(cause),
             (_, code) => match code.code().get(..2) {
                 // Connection exceptions, insufficient resources, operator intervention, system errors; and the internal

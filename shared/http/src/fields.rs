@@ -18,11 +18,11 @@ pub struct Fields<'a> {
     errors: Vec<FieldError>,
 }
 
-/// A body that is one object, or an array of them.
+/// A body that is one object, or an array of what should be objects.
 #[derive(Debug)]
 pub enum Batch<'a> {
     One(Fields<'a>),
-    Many(Vec<Fields<'a>>),
+    Many(Vec<Result<Fields<'a>, Problem>>),
 }
 
 /// More would help nobody.
@@ -38,7 +38,7 @@ impl<'a> Batch<'a> {
             return Err(Problem::Invalid(vec![FieldError::at("", detail)]));
         }
         let elements = elements.into_iter().enumerate();
-        collect(elements.map(|(index, element)| Fields::of(element, format!("/{index}")))).map(Self::Many)
+        Ok(Self::Many(elements.map(|(index, element)| Fields::of(element, format!("/{index}"))).collect()))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::ops::RangeInclusive;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Datelike, Utc};
 use rust_decimal::Decimal;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -78,7 +78,9 @@ pub fn decimal(range: RangeInclusive<Decimal>, scale: u32) -> impl Fn(&RawValue)
 pub fn time(value: &RawValue) -> Result<DateTime<Utc>, String> {
     const NOT_A_TIME: &str = "must be a time such as \"2026-01-31T12:00:00Z\"";
     let text: String = typed(value, NOT_A_TIME)?;
-    DateTime::parse_from_rfc3339(&text).map(|time| time.to_utc()).map_err(|_| NOT_A_TIME.into())
+    let time = DateTime::parse_from_rfc3339(&text).map(|time| time.to_utc()).map_err(|_| NOT_A_TIME)?;
+    // Years that PostgreSQL writes otherwise are typing errors.
+    if (1970..=9999).contains(&time.year()) { Ok(time) } else { Err(NOT_A_TIME.into()) }
 }
 
 pub fn uuid(value: &RawValue) -> Result<Uuid, String> {
