@@ -177,7 +177,8 @@ as $$
 begin
     perform private.ensure_active_profile(claims);
     perform
-        -- The legacy setting would win over the claims if a pooled connection still had it.
+        -- The legacy settings would win over the claims if a pooled connection still had them.
+        set_config('request.jwt.claim', '', true),
         set_config('request.jwt.claim.sub', '', true),
         set_config('request.jwt.claims', claims::text, true),
         set_config('role', 'authenticated', true);

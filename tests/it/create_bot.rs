@@ -1,10 +1,14 @@
 //! `POST /bots`
 
+use std::pin::pin;
+use std::time::Duration;
+
 use futures_util::future::join_all;
 use reqwest::Method;
 use serde_json::{Value, json};
+use tokio::time::timeout;
 
-use crate::support::database::{ENTERPRISE, FREE, PRO};
+use crate::support::database::{Database, ENTERPRISE, FREE, PRO};
 use crate::support::world::{Answer, World, new_bot};
 
 async fn bots(world: &World, user: &str) -> String {
@@ -15,6 +19,27 @@ async fn bots(world: &World, user: &str) -> String {
 async fn one_below_the_limit(world: &World) -> String {
     world.database.owner().await.run(&format!("delete from public.bots where user_id = '{FREE}'")).await.unwrap();
     world.sign_in("free@nofomo.test").await
+}
+
+/// So many instances that have started and have nothing to do.
+async fn warm(world: &World, token: &str, count: usize) {
+    let fleet = world.stack.fleet("create-bot").unwrap();
+    for _ in 0..20 {
+        join_all((0..count).map(|_| world.post_with("/bots", token, &[], "{}"))).await;
+        if fleet.instances().len() >= count {
+            return;
+        }
+    }
+    panic!("{} of {count} instances", fleet.instances().len());
+}
+
+/// In place of the command one that fails with this, and with what only the database may know.
+fn failing_command(code: &str) -> String {
+    format!(
+        "create or replace function private.create_bot(claims jsonb, input jsonb) returns json language plpgsql as
+         $$ begin raise exception 'planted-message'
+            using errcode = '{code}', detail = 'planted-detail', hint = 'planted-hint', table = 'planted-table'; end $$"
+    )
 }
 
 #[tokio::test]
@@ -86,6 +111,17 @@ async fn what_is_left_out_has_its_default() {
 async fn of_fifty_requests_at_once_one_below_the_limit_one_makes_a_bot() {
     let world = World::new().await;
     let token = one_below_the_limit(&world).await;
+    // They meet: none has to start first, and whoever gets past the limit takes his time before his bot is there for others.
+    warm(&world, &token, 50).await;
+    let owner = world.database.owner().await;
+    owner
+        .run(
+            "create function private.linger() returns trigger language plpgsql as $$ begin perform pg_sleep(0.5); return null; end $$;
+             create trigger bots_validated_and_lingering after insert on public.bots
+                 for each row execute function private.linger()",
+        )
+        .await
+        .unwrap();
     let names: Vec<_> = (0..50).map(|n| new_bot(&format!("bot {n}"))).collect();
     let answers = join_all(names.iter().map(|bot| world.post("/bots", &token, bot))).await;
     let with = |status: u16| answers.iter().filter(|answer| answer.status == status).count();
@@ -96,7 +132,6 @@ async fn of_fifty_requests_at_once_one_below_the_limit_one_makes_a_bot() {
     assert_eq!(refused.problem(), "plan-limit");
     assert_eq!((&refused.json()["limit"], &refused.json()["plan"]), (&json!(1), &json!("Free")));
     let audit = "select count(*) from public.logs where source = 'api' and message = 'Created bot' and user_id = ";
-    let owner = world.database.owner().await;
     let left = owner.text(&format!("{audit} '{FREE}' and bot_id is not null")).await;
     assert_eq!(left, "1", "a refused request leaves no audit row");
 }
@@ -438,7 +473,11 @@ async fn two_mebibytes_are_too_large() {
     body["metadata"] = json!({ "x": "x".repeat(2 * 1024 * 1024) });
     let answer = world.post("/bots", &token, &body).await;
     assert_eq!((answer.status.as_u16(), answer.problem()), (413, "too-large".into()));
-    body["metadata"] = json!({ "x": "x".repeat(1000 * 1024) });
+    // Within the body's limit metadata has one of its own: a portfolio shows all bots at once.
+    body["metadata"] = json!({ "x": "x".repeat(4096) });
+    let answer = world.post("/bots", &token, &body).await;
+    assert_eq!((answer.status.as_u16(), &answer.json()["errors"][0]["pointer"]), (422, &json!("/metadata")));
+    body["metadata"] = json!({ "x": "x".repeat(4000) });
     assert_eq!(world.post("/bots", &token, &body).await.status, 201);
 }
 
@@ -460,4 +499,134 @@ async fn the_log_has_one_line_for_a_request_and_in_it_no_token_address_or_body()
     for secret in [token.as_str(), "planted", "pro@nofomo.test", "Bearer"] {
         assert!(!log.contains(secret), "{secret}: {log}");
     }
+}
+
+/// The same as with fifty at once, step by step.
+#[tokio::test]
+async fn at_the_limit_the_second_waits_for_what_becomes_of_the_first() {
+    let database = Database::new().await;
+    let owner = database.owner().await;
+    let (first, second) = (database.session("nofomo_api").await, database.session("nofomo_api").await);
+    let insert = |name: &str| {
+        format!(
+            "insert into public.bots (user_id, name, exchange, trading_pair, timeframe, strategy, initial_balance, stake_amount)
+             values ('{FREE}', '{name}', 'binance', 'BTC/USDT', '1h', 's', 100, 10)"
+        )
+    };
+    let names = format!("select string_agg(name, ' ') from public.bots where user_id = '{FREE}'");
+    for (end, expected) in [("commit", "first"), ("rollback", "second")] {
+        owner.run(&format!("delete from public.bots where user_id = '{FREE}'")).await.unwrap();
+        first.become_user(FREE).await;
+        first.run(&insert("first")).await.unwrap();
+        second.become_user(FREE).await;
+        let insert = insert("second");
+        let mut waiting = pin!(second.run(&insert));
+        assert!(timeout(Duration::from_millis(300), &mut waiting).await.is_err(), "it does not wait");
+        first.run(end).await.unwrap();
+        let outcome = waiting.await;
+        if end == "commit" {
+            let error = outcome.unwrap_err();
+            let refusal = error.as_db_error().unwrap();
+            assert_eq!((refusal.code().code(), refusal.constraint()), ("PT403", Some("plan_limit")));
+        } else {
+            outcome.unwrap();
+        }
+        second.run("commit").await.unwrap();
+        assert_eq!(owner.text(&names).await, expected);
+    }
+}
+
+#[tokio::test]
+async fn one_mebibyte_is_taken_and_one_byte_more_is_not() {
+    let world = World::new().await;
+    let token = world.sign_in("pro@nofomo.test").await;
+    let padded = |name: &str, bytes: usize| {
+        let body = new_bot(name).to_string();
+        let padding = " ".repeat(bytes - body.len());
+        body + &padding
+    };
+    let answer = world.post_with("/bots", &token, &[], &padded("largest", 1024 * 1024)).await;
+    assert_eq!((answer.status.as_u16(), &answer.json()["name"]), (201, &json!("largest")));
+    let answer = world.post_with("/bots", &token, &[], &padded("larger", 1024 * 1024 + 1)).await;
+    assert_eq!((answer.status.as_u16(), answer.problem()), (413, "too-large".into()));
+    let names = format!("select string_agg(name, ', ' order by created_at) from public.bots where user_id = '{PRO}'");
+    assert_eq!(world.database.owner().await.text(&names).await, "BTC swing, ETH perpetual, largest");
+}
+
+#[tokio::test]
+async fn no_answer_is_kept_by_anybody_on_its_way() {
+    let world = World::new().await;
+    let token = one_below_the_limit(&world).await;
+    let owner = world.database.owner().await;
+    let body = new_bot("one").to_string();
+    let live = body.replace('}', ",\"is_paper_trade\": false}");
+    let key = [("idempotency-key", "k")];
+    let answers = [
+        (401, world.post_with("/bots", "none", &[], &body).await),
+        (400, world.post_with("/bots", &token, &[], "{").await),
+        (413, world.post_with("/bots", &token, &[], &" ".repeat(1024 * 1024 + 1)).await),
+        (415, world.post_with("/bots", &token, &[("content-type", "text/plain")], &body).await),
+        (422, world.post_with("/bots", &token, &[], "{}").await),
+        (409, world.post_with("/bots", &token, &[], &live).await),
+        (201, world.post_with("/bots", &token, &key, &body).await),
+        (200, world.post_with("/bots", &token, &key, &body).await),
+        (403, world.post_with("/bots", &token, &[], &body).await),
+        (200, world.get("/portfolio", &token).await),
+        (500, {
+            owner.run(&failing_command("P0001")).await.unwrap();
+            world.post_with("/bots", &token, &[], &body).await
+        }),
+        (503, {
+            owner.run(&failing_command("57014")).await.unwrap();
+            world.post_with("/bots", &token, &[], &body).await
+        }),
+    ];
+    for (status, answer) in answers {
+        assert_eq!(answer.status, status, "{answer:?}");
+        assert_eq!(answer.headers["cache-control"], "no-store", "{answer:?}");
+        assert!(!answer.headers["x-request-id"].is_empty(), "{answer:?}");
+    }
+}
+
+/// A database's DETAIL quotes rows.
+#[tokio::test]
+async fn of_an_error_in_the_database_the_caller_hears_nothing_and_the_log_only_what_names_it() {
+    let world = World::new().await;
+    let token = world.sign_in("pro@nofomo.test").await;
+    let owner = world.database.owner().await;
+    for (code, status, problem) in [
+        ("P0001", 500, "internal"),
+        ("23505", 500, "internal"),
+        ("53200", 503, "unavailable"),
+        ("22003", 422, "invalid"),
+    ] {
+        owner.run(&failing_command(code)).await.unwrap();
+        let answer = world.post("/bots", &token, &new_bot("planted-name")).await;
+        assert_eq!((answer.status.as_u16(), answer.problem()), (status, problem.into()), "{answer:?}");
+        assert_eq!(answer.headers["content-type"], "application/problem+json");
+        assert!(!answer.text.contains("planted") && !answer.text.contains(code), "{answer:?}");
+        let log = world.log();
+        let id = &answer.headers["x-request-id"];
+        let lines: Vec<Value> = log
+            .lines()
+            .filter(|line| line.contains(id.as_str()))
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect();
+        assert_eq!(lines.len(), 1, "{log}");
+        if status >= 500 {
+            assert_eq!(lines[0]["cause"], format!("{code} planted-message"));
+            assert_eq!((&lines[0]["level"], &lines[0]["outcome"]), (&json!("ERROR"), &json!(problem)));
+        }
+        if status == 500 {
+            let told = answer.json();
+            let mut members: Vec<_> = told.as_object().unwrap().keys().map(String::as_str).collect();
+            members.sort_unstable();
+            assert_eq!(members, ["detail", "request_id", "status", "title", "type"]);
+            assert_eq!(told["request_id"], *id);
+        }
+    }
+    for secret in ["planted-detail", "planted-hint", "planted-table", "planted-name", "PL/pgSQL"] {
+        assert!(!world.log().contains(secret), "{secret}: {}", world.log());
+    }
+    assert_eq!(bots(&world, PRO).await, "2");
 }

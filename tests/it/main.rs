@@ -21,6 +21,7 @@ mod readme;
 mod record_logs;
 mod record_trade;
 mod round_trips;
+mod rules;
 mod schema;
 mod settings;
 mod statistics;

@@ -201,3 +201,114 @@ async fn an_instance_that_dies_is_answered_for_and_replaced() {
     assert_eq!(world.post("/bots", &token, &new_bot("three")).await.status, 201);
     assert_ne!(fleet.instances(), first);
 }
+
+/// Not even the end of the connection tells that no answer will come.
+#[tokio::test]
+async fn a_connection_that_falls_silent_under_a_request_is_given_up_with_it() {
+    let (world, proxy) = behind_proxy().await;
+    let token = world.sign_in("pro@nofomo.test").await;
+    assert_eq!(world.post("/bots", &token, &new_bot("warm")).await.status, 201);
+    assert_eq!((proxy.take_connections(), proxy.take_round_trips() > 0), (1, true));
+    let instances = world.stack.fleet("create-bot").unwrap().instances();
+    let owner = world.database.owner().await;
+    owner.run("begin; lock table public.bots in share row exclusive mode").await.unwrap();
+    let started = Instant::now();
+    let body = new_bot("unheard").to_string();
+    let key = [("idempotency-key", "unheard")];
+    let silencing = async {
+        // It has arrived and waits; its answer will not.
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        proxy.silence();
+        owner.run("commit").await.unwrap();
+    };
+    let (answer, ()) = tokio::join!(world.post_with("/bots", &token, &key, &body), silencing);
+    assert!(is_unavailable(&answer), "{answer:?}");
+    let seconds = started.elapsed().as_secs_f64();
+    assert!((9.5..14.0).contains(&seconds), "{seconds}");
+    assert_eq!((proxy.take_connections(), proxy.take_round_trips()), (0, 1), "sent once");
+
+    // The next one has a connection and an answer of its own.
+    let started = Instant::now();
+    let next = world.post("/bots", &token, &new_bot("next")).await;
+    assert_eq!((next.status.as_u16(), next.json()["name"].as_str()), (201, Some("next")), "{next:?}");
+    assert!(started.elapsed() < Duration::from_secs(3), "{:?}", started.elapsed());
+    assert_eq!(proxy.take_connections(), 1);
+    let again = world.post_with("/bots", &token, &key, &body).await;
+    assert_eq!((again.status.as_u16(), again.json()["name"].as_str()), (200, Some("unheard")), "it had taken effect");
+    assert_eq!(world.stack.fleet("create-bot").unwrap().instances(), instances, "the same instance");
+    let mut stored = names(&owner).await;
+    stored.sort();
+    assert_eq!(stored, ["BTC swing", "ETH perpetual", "next", "unheard", "warm"]);
+}
+
+#[tokio::test]
+async fn a_database_that_takes_no_more_connections_is_unavailable_until_it_does() {
+    let (world, proxy) = behind_proxy().await;
+    let token = world.sign_in("pro@nofomo.test").await;
+    assert_eq!(world.post("/bots", &token, &new_bot("before")).await.status, 201);
+    let owner = world.database.owner().await;
+    let limit = |limit| format!("alter database {} connection limit {limit}", world.database.name);
+    owner.run(&limit(0)).await.unwrap();
+    assert_eq!(world.post("/bots", &token, &new_bot("on an open connection")).await.status, 201);
+    proxy.cut();
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    for answer in [world.post("/bots", &token, &new_bot("refused")).await, world.get("/portfolio", &token).await] {
+        assert!(is_unavailable(&answer), "{answer:?}");
+    }
+    assert!(world.log().contains("too many connections"), "{}", world.log());
+    owner.run(&limit(-1)).await.unwrap();
+    assert_eq!(world.post("/bots", &token, &new_bot("after")).await.status, 201);
+    assert_eq!(world.get("/portfolio", &token).await.status, 200);
+    let mut stored = names(&owner).await;
+    stored.sort();
+    assert_eq!(stored, ["BTC swing", "ETH perpetual", "after", "before", "on an open connection"]);
+}
+
+#[tokio::test]
+async fn what_passes_by_itself_is_a_503_and_what_is_a_mistake_is_not() {
+    let (world, proxy) = behind_proxy().await;
+    let token = world.sign_in("pro@nofomo.test").await;
+    let owner = world.database.owner().await;
+    assert_eq!(world.post("/bots", &token, &new_bot("before")).await.status, 201);
+    let command = owner.text("select pg_get_functiondef('private.create_bot(jsonb, jsonb)'::regprocedure)").await;
+    // Fails as the bot's name says.
+    owner
+        .run(
+            "create or replace function private.create_bot(claims jsonb, input jsonb) returns json language plpgsql as
+             $$ begin raise exception 'as asked for' using errcode = input ->> 'name'; end $$",
+        )
+        .await
+        .unwrap();
+    proxy.take_round_trips();
+    for (code, status) in [
+        ("40P01", 503), // deadlock
+        ("40001", 503), // serialization failure
+        ("55P03", 503), // lock not available
+        ("57014", 503), // canceled, as by statement_timeout
+        ("57P01", 503), // shutdown
+        ("25006", 503), // read-only
+        ("53100", 503), // disk full
+        ("53200", 503), // out of memory
+        ("53300", 503), // too many connections
+        ("58030", 503), // I/O error
+        ("08006", 503), // connection failure, as a pooler tells it
+        ("XX000", 503), // internal error, as a pooler tells its own
+        ("22003", 422), // a number out of range
+        ("23505", 500),
+        ("42501", 500),
+        ("42P01", 500),
+        ("P0001", 500),
+        ("40002", 500),
+        ("55006", 500),
+    ] {
+        let answer = world.post("/bots", &token, &new_bot(code)).await;
+        assert_eq!(answer.status, status, "{code}: {answer:?}");
+        assert_eq!(is_unavailable(&answer), status == 503, "{code}: {answer:?}");
+        assert_eq!((proxy.take_round_trips(), code), (1, code), "nothing is sent again");
+    }
+    owner.run(&command).await.unwrap();
+    assert_eq!(world.post("/bots", &token, &new_bot("after")).await.status, 201);
+    let mut stored = names(&owner).await;
+    stored.sort();
+    assert_eq!(stored, ["BTC swing", "ETH perpetual", "after", "before"]);
+}

@@ -23,3 +23,25 @@ async fn a_command_of_a_warm_instance_costs_exactly_one_round_trip() {
     assert_eq!(world.post_with("/bots", &token, &[], "{}").await.status, 422);
     assert_eq!((proxy.take_round_trips(), proxy.take_connections()), (0, 0));
 }
+
+#[tokio::test]
+async fn start_up_opens_the_connection_so_that_the_first_request_costs_one_round_trip_like_any_other() {
+    let (world, proxy) = World::behind_proxy().await;
+    let token = world.sign_in("pro@nofomo.test").await;
+    assert_eq!((proxy.take_connections(), proxy.take_round_trips()), (0, 0), "nobody has started");
+
+    // Refused before they reach the database: what went there is what start-up costs, which is a login.
+    let login = 3;
+    assert_eq!(world.post_with("/bots", &token, &[], "{}").await.status, 422);
+    assert_eq!((proxy.take_connections(), proxy.take_round_trips()), (1, login), "create-bot");
+    assert_eq!(world.get("/portfolio", "none").await.status, 401);
+    assert_eq!((proxy.take_connections(), proxy.take_round_trips()), (1, login), "get-portfolio");
+
+    assert_eq!(world.post("/bots", &token, &new_bot("first")).await.status, 201);
+    assert_eq!((proxy.take_connections(), proxy.take_round_trips()), (0, 1), "create-bot");
+    assert_eq!(world.get("/portfolio", &token).await.status, 200);
+    assert_eq!((proxy.take_connections(), proxy.take_round_trips()), (0, 1), "get-portfolio");
+    let bots = "select string_agg(name, ', ' order by created_at) from public.bots where user_id = (
+        select id from public.users where email = 'pro@nofomo.test')";
+    assert_eq!(world.database.owner().await.text(bots).await, "BTC swing, ETH perpetual, first");
+}

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use axum::Router;
 use axum::http::StatusCode;
-use axum::response::{IntoResponse, Response};
+use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
@@ -315,4 +315,103 @@ async fn a_verified_token_is_remembered_until_it_expires() {
     let expired = try_token(&world, &token).await;
     assert_eq!(expired.status, 401);
     assert!(expired.json()["detail"].as_str().unwrap().contains("expired"), "{expired:?}");
+}
+
+#[tokio::test]
+async fn a_verified_token_is_not_verified_again() {
+    let issuer = Issuer::start(&json!({"keys": []})).await;
+    let world = issuer.world().await;
+    *issuer.body.lock().unwrap() = published(&world).await.to_string();
+    let fresh = || world.stack.auth().sign(&with(claims(&world), json!({"session_id": Uuid::new_v4()}))).unwrap();
+    let old = fresh();
+    assert_eq!(try_token(&world, &old).await.status, 200);
+    assert_eq!(issuer.take_fetches(), 1);
+
+    // The key is withdrawn, and a token of an unknown key makes the instance hear of it.
+    let successor = SigningKey::generate().unwrap();
+    world.stack.auth().publish(&successor);
+    let mut keys = published(&world).await;
+    assert_eq!(keys["keys"].as_array_mut().unwrap().remove(0)["kid"], key_id(&old));
+    *issuer.body.lock().unwrap() = keys.to_string();
+    let unknown = SigningKey::generate().unwrap().sign(&claims(&world)).unwrap();
+    assert_eq!(try_token(&world, &unknown).await.status, 401);
+    assert_eq!(issuer.take_fetches(), 1);
+
+    assert_eq!(try_token(&world, &fresh()).await.status, 401, "the key is gone");
+    assert_eq!(try_token(&world, &successor.sign(&claims(&world)).unwrap()).await.status, 200);
+    assert_eq!(try_token(&world, &old).await.status, 200, "it was verified before");
+    assert_eq!(issuer.take_fetches(), 0);
+    assert_eq!(world.stack.fleet("get-portfolio").unwrap().instances().len(), 1, "it was one instance all the time");
+}
+
+fn key_id(token: &str) -> String {
+    jsonwebtoken::decode_header(token).unwrap().kid.unwrap()
+}
+
+#[tokio::test]
+async fn a_key_that_is_not_for_signatures_is_passed_over() {
+    let issuer = Issuer::start(&json!({"keys": []})).await;
+    let world = issuer.world().await;
+    let others = [SigningKey::generate().unwrap(), SigningKey::generate().unwrap()];
+    for key in &others {
+        world.stack.auth().publish(key);
+    }
+    let [signing, encrypting, unspecified] =
+        [world.stack.auth().sign(&claims(&world)), others[0].sign(&claims(&world)), others[1].sign(&claims(&world))]
+            .map(Result::unwrap);
+    let mut keys = published(&world).await;
+    for (token, purpose) in [(&signing, Some("sig")), (&encrypting, Some("enc")), (&unspecified, None)] {
+        let mut all = keys["keys"].as_array_mut().unwrap().iter_mut();
+        let key = all.find(|key| key["kid"] == key_id(token)).unwrap().as_object_mut().unwrap();
+        key.remove("use");
+        if let Some(purpose) = purpose {
+            key.insert("use".into(), json!(purpose));
+        }
+    }
+    *issuer.body.lock().unwrap() = keys.to_string();
+    assert_eq!(try_token(&world, &signing).await.status, 200);
+    assert_eq!(try_token(&world, &unspecified).await.status, 200);
+    let answer = try_token(&world, &encrypting).await;
+    assert_eq!((answer.status.as_u16(), answer.problem()), (401, "unauthenticated".into()));
+}
+
+#[tokio::test]
+async fn a_set_of_more_than_64_kibibytes_is_none() {
+    let issuer = Issuer::start(&json!({"keys": []})).await;
+    let world = issuer.world().await;
+    let keys = published(&world).await.to_string();
+    let token = world.stack.auth().sign(&claims(&world)).unwrap();
+    let padded = |bytes: usize| format!("{keys}{}", " ".repeat(bytes - keys.len()));
+    *issuer.body.lock().unwrap() = padded(64 * 1024 + 1);
+    let answer = try_token(&world, &token).await;
+    assert_eq!((answer.status.as_u16(), answer.problem()), (503, "unavailable".into()));
+    assert_eq!(issuer.take_fetches(), 1);
+    assert!(world.log().contains("more than 65536 bytes of keys"), "{}", world.log());
+
+    *issuer.body.lock().unwrap() = padded(64 * 1024);
+    tokio::time::sleep(std::time::Duration::from_millis(2100)).await;
+    assert_eq!(try_token(&world, &token).await.status, 200, "{}", world.log());
+    assert_eq!(issuer.take_fetches(), 1);
+}
+
+/// Whoever can answer for the issuer once could otherwise name any other place for good.
+#[tokio::test]
+async fn a_redirect_to_other_keys_is_not_followed() {
+    let elsewhere = Issuer::start(&json!({"keys": []})).await;
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let url = format!("http://{}/jwks.json", listener.local_addr().unwrap());
+    let target = elsewhere.url.clone();
+    let asked = Arc::new(AtomicUsize::new(0));
+    let counted = asked.clone();
+    let redirect = async move || {
+        counted.fetch_add(1, Ordering::SeqCst);
+        Redirect::temporary(&target)
+    };
+    tokio::spawn(axum::serve(listener, Router::new().route("/jwks.json", get(redirect))).into_future());
+    let world = World::with(BTreeMap::from([("AUTH_JWKS_URL".into(), url)])).await;
+    *elsewhere.body.lock().unwrap() = published(&world).await.to_string();
+    let token = world.stack.auth().sign(&claims(&world)).unwrap();
+    let answer = try_token(&world, &token).await;
+    assert_eq!((answer.status.as_u16(), answer.problem()), (503, "unavailable".into()));
+    assert_eq!((asked.load(Ordering::SeqCst), elsewhere.take_fetches()), (1, 0));
 }

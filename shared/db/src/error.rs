@@ -33,7 +33,7 @@ impl From<tokio_postgres::Error> for Error {
                 Self::Failed(with_sources(&error))
             };
         };
-        // Position and hint help; DETAIL is left out, since it quotes rows.
+        // Not DETAIL, HINT or context: they quote rows.
         let cause = format!("{} {}", refusal.code().code(), refusal.message());
         match (refusal.constraint(), refusal.code()) {
             (Some("user_is_active"), _) => Self::Deactivated,
@@ -41,8 +41,7 @@ impl From<tokio_postgres::Error> for Error {
             (Some("bot_is_valid" | "trade_is_valid" | "log_is_valid"), _) => Self::Unstorable(cause),
             (
                 _,
-                &SqlState::QUERY_CANCELED
-                | &SqlState::LOCK_NOT_AVAILABLE
+                &SqlState::LOCK_NOT_AVAILABLE
                 | &SqlState::T_R_DEADLOCK_DETECTED
                 | &SqlState::T_R_SERIALIZATION_FAILURE
                 | &SqlState::READ_ONLY_SQL_TRANSACTION
