@@ -70,18 +70,11 @@ begin
         where failing.is_unfit
     ),
 
-    taken_ids as (
-        select reports.ordinal
-        from reports
-        inner join public.trades on trades.id = reports.id
-        where trades.bot_id <> bot.id
-    ),
-
     -- Of several reports of one trade in one batch, the one that counts.
     winners as (
         select distinct on (reports.id) reports.*
         from reports
-        where not exists (select from unfit_fields) and not exists (select from taken_ids)
+        where not exists (select from unfit_fields)
         order by reports.id, private.trade_rank(reports.status) desc, reports.ordinal
     ),
 
@@ -135,7 +128,6 @@ begin
             )
             from unfit_fields
         ),
-        (select json_agg(taken_ids.ordinal - 1 order by taken_ids.ordinal) from taken_ids),
         (
             select json_agg(
                 json_build_object(
@@ -150,21 +142,16 @@ begin
             left join winners on winners.ordinal = reports.ordinal
             left join written on written.id = winners.id
         )
-    into unfit, taken, recorded;
+    into unfit, recorded;
 
     if unfit is not null then
         return json_build_object('unfit', unfit);
     end if;
-    -- Looked up anew: another bot may have taken an id since.
-    taken := coalesce(
-        taken,
-        (
-            select json_agg(report.ordinal - 1 order by report.ordinal)
-            from jsonb_array_elements(input -> 'trades') with ordinality as report (trade, ordinal)
-            inner join public.trades on trades.id = (report.trade ->> 'id')::uuid
-            where trades.bot_id <> bot.id
-        )
-    );
+    -- Looked up afterwards, in a statement of its own: it sees what another bot has committed meanwhile.
+    select json_agg(report.ordinal - 1 order by report.ordinal) into taken
+    from jsonb_array_elements(input -> 'trades') with ordinality as report (trade, ordinal)
+    inner join public.trades on trades.id = (report.trade ->> 'id')::uuid
+    where trades.bot_id <> bot.id;
     if taken is not null then
         -- All or nothing: raised to undo the rest.
         raise exception 'trade ids of another bot' using errcode = 'PT409', constraint = 'trade_id_taken', detail = taken;

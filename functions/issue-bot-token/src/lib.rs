@@ -41,8 +41,7 @@ pub async fn handle(app: &'static App, request: Request) -> Result<Answer, Probl
     let new_token = if revokes {
         NewToken { bot_id, token_hash: None, scopes: Vec::new() }
     } else {
-        let hash: String = token.hash().iter().map(|byte| format!("{byte:02x}")).collect();
-        NewToken { bot_id, token_hash: Some(hash), scopes: scopes_of(&request)? }
+        NewToken { bot_id, token_hash: Some(hex::encode(token.hash())), scopes: scopes_of(&request)? }
     };
     match app.db.command(user.claims(), "issue_bot_token", &new_token).await? {
         Outcome::Issued { scopes, created_at } => {

@@ -90,7 +90,7 @@ pub(crate) async fn handle(app: &'static App, request: Request) -> Result<Answer
     };
     let event = Event {
         kind: &kind,
-        body_hash: Sha256::digest(body).iter().map(|byte| format!("{byte:02x}")).collect(),
+        body_hash: hex::encode(Sha256::digest(body)),
         is_trade,
         event: details,
         log,

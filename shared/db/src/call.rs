@@ -37,8 +37,7 @@ impl Claims {
 
     /// The database knows whose it is, if anybody's. `hash` is SHA-256.
     pub fn of_bot_token(hash: &[u8; 32]) -> Self {
-        let hex: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
-        Self(format!("{{\"bot_token_hash\":\"{hex}\"}}"))
+        Self(format!("{{\"bot_token_hash\":\"{}\"}}", hex::encode(hash)))
     }
 }
 
