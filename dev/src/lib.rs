@@ -11,6 +11,7 @@ pub mod schedule;
 pub mod stack;
 pub mod supabase;
 pub mod template;
+pub mod tripay;
 pub mod verify;
 
 pub type Result<T, E = Error> = std::result::Result<T, E>;

@@ -9,6 +9,7 @@ use std::{
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
     process::ExitCode,
+    time::Duration,
 };
 
 use clap::{Args, Parser, Subcommand};
@@ -22,6 +23,7 @@ use dev::{
     stack::{Database, Options, Stack},
     supabase::{self, DefaultGrants},
     template::Template,
+    tripay,
     verify::verify_migrations,
 };
 use serde::{Deserialize, Serialize};
@@ -45,7 +47,7 @@ struct Arguments {
     command: Option<Command>,
     #[command(flatten)]
     serve: Serve,
-    /// The directory for the database's files and the signing key [default: .nofomo in the workspace]
+    /// The directory for the database's files, the signing key and Tripay's payments [default: .nofomo in the workspace]
     #[arg(long, global = true, value_name = "DIR")]
     data: Option<PathBuf>,
 }
@@ -64,6 +66,9 @@ struct Serve {
     /// Build the functions optimised
     #[arg(long)]
     release: bool,
+    /// How long Tripay's sandbox waits before it sends again a callback that was not taken
+    #[arg(long, value_name = "SECONDS", default_value_t = tripay::Options::CALLBACK_GAP.as_secs())]
+    callback_gap: u64,
 }
 
 #[derive(Subcommand)]
@@ -178,6 +183,7 @@ impl Backend {
         let mut notice = Notice::claim(data)?;
         if options.fresh {
             Postgres::erase(&cluster(data)).await?;
+            erase_payments(data)?;
             say("database   thrown away");
         }
 
@@ -194,6 +200,10 @@ impl Backend {
             environment: BTreeMap::new(),
             concurrency: CONCURRENCY,
             schedules: true,
+            tripay: tripay::Options {
+                file: Some(payments(data)),
+                callback_gap: Duration::from_secs(options.callback_gap),
+            },
             log: log::terminal(),
         })
         .await?;
@@ -256,6 +266,20 @@ async fn private_server(data: &Path) -> Result<(Postgres, String)> {
 
 fn cluster(data: &Path) -> PathBuf {
     data.join("postgres")
+}
+
+/// What Tripay's sandbox keeps.
+fn payments(data: &Path) -> PathBuf {
+    data.join("tripay.json")
+}
+
+/// What they paid for is in no database any more.
+fn erase_payments(data: &Path) -> Result<()> {
+    let path = payments(data);
+    match fs::remove_file(&path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(cannot_write(&path, &error)),
+        _ => Ok(()),
+    }
 }
 
 async fn apply(url: &str, sample_data: bool) -> Result<()> {

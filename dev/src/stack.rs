@@ -1,4 +1,4 @@
-//! Everything that answers requests, together: the gateway, the functions, their schedules and sign-in.
+//! Everything that answers requests, together: the gateway, the functions, their schedules, sign-in and Tripay's sandbox.
 
 use std::{
     collections::BTreeMap,
@@ -29,7 +29,8 @@ use crate::{
     postgres::{Postgres, SUPERUSER},
     runtime::{self, Fleet, InvokeError, log::Log},
     schedule,
-    template::{Function, Template},
+    template::{Function, Login, Template},
+    tripay::{self, Sandbox},
 };
 
 /// How long connections get to take what has been answered.
@@ -49,6 +50,7 @@ pub struct Options {
     pub concurrency: usize,
     /// Whether functions are invoked at their times.
     pub schedules: bool,
+    pub tripay: tripay::Options,
     pub log: Log,
 }
 
@@ -57,9 +59,9 @@ pub struct Options {
 pub struct Database {
     /// May become Supabase Auth's role: for sign-in.
     pub admin_url: String,
-    /// As `nofomo_api`: for functions that have a route.
+    /// As `nofomo_api`: for functions that act for a user.
     pub api_url: String,
-    /// As `nofomo_jobs`: for functions that have only schedules.
+    /// As `nofomo_jobs`: for callbacks and schedules.
     pub jobs_url: String,
 }
 
@@ -98,6 +100,7 @@ impl Database {
 pub struct Stack {
     address: SocketAddr,
     auth: Arc<Auth>,
+    tripay: Sandbox,
     fleets: Fleets,
     server: JoinHandle<()>,
     stopped: CancellationToken,
@@ -108,23 +111,39 @@ type Fleets = Arc<BTreeMap<String, (Function, Fleet)>>;
 
 impl Stack {
     pub async fn start(options: Options) -> Result<Self> {
-        let Options { template, functions, database, signing_key, port, environment, concurrency, schedules, log } =
-            options;
+        let Options {
+            template,
+            functions,
+            database,
+            signing_key,
+            port,
+            environment,
+            concurrency,
+            schedules,
+            tripay,
+            log,
+        } = options;
         let listener =
             TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.map_err(|error| cannot_listen(port, &error))?;
         let address = listener.local_addr().map_err(|error| cannot_listen(port, &error))?;
-        let issuer = format!("http://{address}/auth/v1");
+        let origin = format!("http://{address}");
+        let issuer = format!("{origin}/auth/v1");
         let auth = Arc::new(Auth::new(signing_key, issuer.clone(), database.admin_url.clone()));
+        let tripay = Sandbox::start(tripay, origin, log.clone())?;
 
         let mut fleets = BTreeMap::new();
         for function in template.functions {
             let Some(binary) = functions.get(&function.name).cloned() else {
                 return Err(Error::new(format!("{} has no binary", function.name), "build the functions first"));
             };
-            let url = if function.routes.is_empty() { &database.jobs_url } else { &database.api_url };
+            let url = match function.login {
+                Login::Api => &database.api_url,
+                Login::Jobs => &database.jobs_url,
+            };
             let mut variables = function.environment.clone();
             variables.insert("DATABASE_URL".to_owned(), url.clone());
             variables.insert("AUTH_ISSUER".to_owned(), issuer.clone());
+            variables.extend(tripay.settings().map(|(name, value)| (name.to_owned(), value)));
             variables.extend(environment.clone());
             let fleet = Fleet::new(runtime::Configuration {
                 name: function.name.clone(),
@@ -145,11 +164,12 @@ impl Stack {
         }
         let fleets = Arc::new(fleets);
         let stopped = CancellationToken::new();
-        let service =
-            router(&fleets, auth.clone(), database.admin_url).into_make_service_with_connect_info::<SocketAddr>();
+        let service = router(&fleets, auth.clone(), database.admin_url)
+            .merge(tripay.router())
+            .into_make_service_with_connect_info::<SocketAddr>();
         let server = axum::serve(listener, service).with_graceful_shutdown(stopped.clone().cancelled_owned());
         let server = tokio::spawn(async move { server.await.unwrap_or_default() });
-        Ok(Self { address, auth, fleets, server, stopped, _schedules: tasks })
+        Ok(Self { address, auth, tripay, fleets, server, stopped, _schedules: tasks })
     }
 
     pub fn url(&self) -> String {
@@ -160,6 +180,10 @@ impl Stack {
         &self.auth
     }
 
+    pub fn tripay(&self) -> &Sandbox {
+        &self.tripay
+    }
+
     /// The instances of one function.
     pub fn fleet(&self, function: &str) -> Option<&Fleet> {
         self.fleets.get(function).map(|(_, fleet)| fleet)
@@ -168,6 +192,7 @@ impl Stack {
     /// Ends all instances, whatever they are doing, and the gateway.
     pub async fn stop(mut self) {
         self.stopped.cancel();
+        self.tripay.stop().await;
         for (_, fleet) in self.fleets.values() {
             fleet.stop().await;
         }
@@ -224,7 +249,60 @@ async fn invoke(State(fleets): State<Fleets>, Path(name): Path<String>, body: By
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Mutex;
+
     use super::*;
+
+    #[tokio::test]
+    async fn a_function_is_told_where_everything_is_and_who_it_is() {
+        let function = |name: &str, login| Function {
+            name: name.to_owned(),
+            login,
+            routes: Vec::new(),
+            schedules: Vec::new(),
+            timeout_seconds: 5,
+            memory_megabytes: 128,
+            environment: BTreeMap::new(),
+        };
+        let lines: Arc<Mutex<Vec<String>>> = Arc::default();
+        let written = lines.clone();
+        // It prints its environment and ends.
+        let binary = |name: &str| (name.to_owned(), PathBuf::from("/usr/bin/env"));
+        let stack = Stack::start(Options {
+            template: Template { functions: vec![function("create-bot", Login::Api), function("settle", Login::Jobs)] },
+            functions: ["create-bot", "settle"].map(binary).into(),
+            database: Database { admin_url: "admin".into(), api_url: "as-api".into(), jobs_url: "as-jobs".into() },
+            signing_key: SigningKey::generate().expect("a key"),
+            port: 0,
+            environment: BTreeMap::from([("TRIPAY_MERCHANT_CODE".to_owned(), "T9999".to_owned())]),
+            concurrency: 1,
+            schedules: false,
+            tripay: tripay::Options { file: None, callback_gap: tripay::Options::CALLBACK_GAP },
+            log: Arc::new(move |name, line| written.lock().expect("whole").push(format!("{name} {line}"))),
+        })
+        .await
+        .expect("starts");
+        let url = stack.url();
+        for name in ["create-bot", "settle"] {
+            stack.fleet(name).expect("there").invoke(Bytes::new()).await.expect_err("it has ended");
+        }
+        stack.stop().await;
+
+        let lines = lines.lock().expect("whole");
+        for expected in [
+            "create-bot DATABASE_URL=as-api".to_owned(),
+            "settle DATABASE_URL=as-jobs".to_owned(),
+            format!("settle AUTH_ISSUER={url}/auth/v1"),
+            format!("settle TRIPAY_URL={url}/_local/tripay/api-sandbox"),
+            "settle TRIPAY_API_KEY=DEV-local-sandbox-key".to_owned(),
+            "settle TRIPAY_PRIVATE_KEY=local-sandbox-private-key".to_owned(),
+            format!("settle TRIPAY_CALLBACK_URL={url}/callbacks/tripay"),
+            // Whoever starts the stack knows better.
+            "settle TRIPAY_MERCHANT_CODE=T9999".to_owned(),
+        ] {
+            assert!(lines.contains(&expected), "{expected}: {lines:#?}");
+        }
+    }
 
     #[test]
     fn another_server_is_used_only_on_this_machine() {

@@ -16,12 +16,22 @@ pub struct Template {
 pub struct Function {
     /// The word that names its folder and its binary.
     pub name: String,
+    pub login: Login,
     pub routes: Vec<Route>,
     pub schedules: Vec<Schedule>,
     pub timeout_seconds: u64,
     pub memory_megabytes: u64,
     /// The variables whose values stand in the template; what only AWS knows is left out.
     pub environment: BTreeMap<String, String>,
+}
+
+/// Whom a function is to the database, as the secret tells that it is given in the cloud.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Login {
+    /// `nofomo_api`
+    Api,
+    /// `nofomo_jobs`
+    Jobs,
 }
 
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -128,14 +138,15 @@ impl Template {
     fn parse(text: &str) -> Result<Self> {
         let template: Value = serde_norway::from_str(text).map_err(|error| broken(error.to_string()))?;
         let parameters = template.get("Parameters").cloned().unwrap_or_default();
-        let document: Document = read(resolve(template, &parameters)).map_err(broken)?;
+        let document: Document = read(resolve(template.clone(), &parameters)).map_err(broken)?;
 
         let mut functions: Vec<Function> = Vec::new();
         for (id, resource) in document.resources {
             if resource.r#type != "AWS::Serverless::Function" {
                 continue;
             }
-            let function = Function::read(resource, &document.globals.function)
+            let function = Login::read(&template, &id)
+                .and_then(|login| Function::read(resource, login, &document.globals.function))
                 .map_err(|reason| broken(format!("{id}: {reason}")))?;
             for other in &functions {
                 if other.name == function.name {
@@ -153,8 +164,27 @@ impl Template {
     }
 }
 
+impl Login {
+    /// Taken from the template as it is written: what the secret's parameter stands for, only AWS knows.
+    fn read(template: &Value, id: &str) -> Result<Self, String> {
+        let path = ["Resources", id, "Properties", "Environment", "Variables", "SECRET_ID"];
+        let secret = path.into_iter().try_fold(template, |value, name| value.get(name));
+        if let Some(Value::Tagged(tagged)) = secret
+            && tagged.tag == "!Ref"
+        {
+            match tagged.value.as_str() {
+                Some("ApiSecretArn") => return Ok(Self::Api),
+                Some("JobsSecretArn") => return Ok(Self::Jobs),
+                _ => {}
+            }
+        }
+        Err("its variable SECRET_ID must be !Ref ApiSecretArn or !Ref JobsSecretArn, the secret of its login"
+            .to_owned())
+    }
+}
+
 impl Function {
-    fn read(resource: Resource, defaults: &Properties) -> Result<Self, String> {
+    fn read(resource: Resource, login: Login, defaults: &Properties) -> Result<Self, String> {
         let metadata: Metadata = read(resource.metadata).map_err(|reason| format!("Metadata: {reason}"))?;
         let properties: Properties = read(resource.properties).map_err(|reason| format!("Properties: {reason}"))?;
         let name = metadata.build_properties.binary;
@@ -181,6 +211,7 @@ impl Function {
             variables.into_iter().flatten().filter_map(|(name, value)| Some((name.clone(), scalar(value)?)));
         Ok(Self {
             name,
+            login,
             routes,
             schedules,
             // Lambda's own defaults.
@@ -276,12 +307,13 @@ mod tests {
 Transform: AWS::Serverless-2016-10-31
 Parameters:
   Stage: { Type: String, Default: production }
-  SecretArn: { Type: String }
+  ApiSecretArn: { Type: String }
+  JobsSecretArn: { Type: String }
 Globals:
   Function:
     Timeout: 15
     MemorySize: 256
-    Environment: { Variables: { STAGE: !Ref Stage, SECRET_ID: !Ref SecretArn, LOG_DAYS: 30 } }
+    Environment: { Variables: { STAGE: !Ref Stage, LOG_DAYS: 30 } }
 Resources:
   HttpApi:
     Type: AWS::Serverless::HttpApi
@@ -292,7 +324,8 @@ Resources:
     Properties:
       CodeUri: functions/record-trade/
       Timeout: 5
-      Environment: { Variables: { LOG_DAYS: "7", ARN: !GetAtt HttpApi.Arn, NAME: !Sub "${Stage}-x" } }
+      Environment:
+        Variables: { SECRET_ID: !Ref ApiSecretArn, LOG_DAYS: "7", ARN: !GetAtt HttpApi.Arn, NAME: !Sub "${Stage}-x" }
       Policies: [!Ref SomePolicy, Statement: [{ Effect: Allow, Resource: !Join [":", [a, !Ref Stage]] }]]
       Events:
         Trades: { Type: HttpApi, Properties: { ApiId: !Ref HttpApi, Path: "/bots/{bot_id}/trades", Method: post } }
@@ -302,6 +335,7 @@ Resources:
     Metadata: { BuildMethod: rust-cargolambda, BuildProperties: { Binary: clean-logs } }
     Properties:
       CodeUri: ./functions/clean-logs
+      Environment: { Variables: { SECRET_ID: !Ref JobsSecretArn } }
       Events:
         Daily:
           Type: ScheduleV2
@@ -315,13 +349,14 @@ Resources:
         let template = Template::parse(TEMPLATE).expect("valid");
         let [clean_logs, record_trade] = &template.functions[..] else { panic!("{template:?}") };
         assert_eq!((record_trade.name.as_str(), record_trade.timeout_seconds), ("record-trade", 5));
-        assert_eq!(record_trade.memory_megabytes, 256);
+        assert_eq!((record_trade.login, record_trade.memory_megabytes), (Login::Api, 256));
         let routes: Vec<_> = record_trade.routes.iter().map(|route| (&*route.method, &*route.path)).collect();
         assert_eq!(routes, [("ANY", "/rest/{proxy+}"), ("POST", "/bots/{bot_id}/trades")]);
         let known = [("LOG_DAYS", "7"), ("STAGE", "production")];
         assert_eq!(record_trade.environment, known.map(|(name, value)| (name.into(), value.into())).into());
 
         assert_eq!((clean_logs.name.as_str(), clean_logs.timeout_seconds), ("clean-logs", 15));
+        assert_eq!(clean_logs.login, Login::Jobs);
         assert_eq!(clean_logs.schedules[0].expression.to_string(), "cron(0 3 * * ? *)");
         assert_eq!(clean_logs.schedules[0].input, r#"{"scheduled_time":"<aws.scheduler.scheduled-time>"}"#);
     }
@@ -329,10 +364,14 @@ Resources:
     #[test]
     fn a_broken_template_says_where_in_one_line() {
         for (part, replacement, said) in [
-            ("Globals:", "Globals: [", "at line 8 column 12"),
+            ("Globals:", "Globals: [", "at line 9 column 12"),
             ("Timeout: 5", "Timeout: soon", r#"RecordTradeFunction: Properties: Timeout: invalid type: string "soon""#),
             ("BuildProperties: { Binary: clean-logs }", "{}", "CleanLogsFunction: Metadata: "),
             ("Binary: clean-logs", "Binary: wipe-logs", "CleanLogsFunction: CodeUri must be functions/wipe-logs/"),
+            ("SECRET_ID: !Ref ApiSecretArn, ", "", "RecordTradeFunction: its variable SECRET_ID must be "),
+            ("!Ref ApiSecretArn", "!Ref SecretArn", "RecordTradeFunction: its variable SECRET_ID must be "),
+            ("!Ref JobsSecretArn", "JobsSecretArn", "CleanLogsFunction: its variable SECRET_ID must be "),
+            ("!Ref JobsSecretArn", "!Sub JobsSecretArn", "CleanLogsFunction: its variable SECRET_ID must be "),
             ("Method: post", "Verb: post", "RecordTradeFunction: event Trades: missing field `Method`"),
             ("/bots/{bot_id}/trades", "bots/trades", "event Trades: the path bots/trades does not begin with /"),
             ("/bots/{bot_id}/trades", "/bots/{bot_id/trades", "event Trades: `{bot_id` cannot be a segment"),
@@ -345,6 +384,14 @@ Resources:
             assert!(error.starts_with("template.yaml: ") && error.contains(said), "{replacement}: {error}");
             assert!(!error.contains('\n'), "{error}");
         }
+    }
+
+    /// A callback has a route and acts for nobody; the secret tells, not the trigger.
+    #[test]
+    fn a_login_does_not_depend_on_what_makes_a_function_run() {
+        let template = Template::parse(&TEMPLATE.replace("!Ref ApiSecretArn", "!Ref JobsSecretArn")).expect("valid");
+        let record_trade = template.functions.last().expect("there");
+        assert_eq!((record_trade.routes.len(), record_trade.login), (2, Login::Jobs));
     }
 
     #[test]

@@ -1,0 +1,185 @@
+//! Callbacks: written as PHP writes JSON, signed over exactly these bytes, and sent.
+
+use std::{io, sync::Arc, time::Duration};
+
+use hmac::{Hmac, KeyInit, Mac};
+use reqwest::header::CONTENT_TYPE;
+use rustls::{ClientConfig, RootCertStore};
+use serde::Serialize;
+use serde_json::{Serializer, Value, ser::Formatter};
+use sha2::Sha256;
+
+use super::Transaction;
+use crate::{Error, Result};
+
+const TIME_LIMIT: Duration = Duration::from_secs(10);
+
+/// Of an answer that was not the right one, so many characters say what was wrong.
+const LONGEST_QUOTE: usize = 200;
+
+/// In the order in which Tripay writes them.
+#[derive(Serialize)]
+struct Body<'a> {
+    reference: &'a str,
+    merchant_ref: &'a str,
+    payment_method: &'a str,
+    payment_method_code: &'a str,
+    total_amount: i64,
+    fee_merchant: i64,
+    fee_customer: i64,
+    total_fee: i64,
+    amount_received: i64,
+    is_closed_payment: u8,
+    status: String,
+    paid_at: Option<i64>,
+    note: Option<&'a str>,
+}
+
+/// What a callback says of the transaction as it is.
+pub(super) fn body(transaction: &Transaction) -> Vec<u8> {
+    write(&Body {
+        reference: &transaction.reference,
+        merchant_ref: &transaction.merchant_ref,
+        payment_method: &transaction.method_name,
+        payment_method_code: &transaction.method,
+        total_amount: transaction.amount,
+        fee_merchant: transaction.fee_merchant,
+        fee_customer: transaction.fee_customer,
+        total_fee: transaction.total_fee(),
+        amount_received: transaction.amount_received(),
+        is_closed_payment: 1,
+        status: transaction.status.to_string(),
+        paid_at: transaction.paid_at.map(|time| time.timestamp()),
+        note: None,
+    })
+}
+
+fn write(body: &Body) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    // Writing texts and numbers to memory does not fail.
+    body.serialize(&mut Serializer::with_formatter(&mut bytes, Php)).unwrap_or_default();
+    bytes
+}
+
+/// Whoever reads JSON and writes it again gets other bytes than these, and another signature.
+struct Php;
+
+impl Formatter for Php {
+    fn write_string_fragment<W: io::Write + ?Sized>(&mut self, writer: &mut W, fragment: &str) -> io::Result<()> {
+        for character in fragment.chars() {
+            match character {
+                '/' => writer.write_all(br"\/")?,
+                ' '..='\u{7f}' => write!(writer, "{character}")?,
+                _ => {
+                    for unit in character.encode_utf16(&mut [0; 2]) {
+                        write!(writer, r"\u{unit:04x}")?;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+pub(super) fn sign(key: &str, message: &[u8]) -> String {
+    // HMAC takes keys of any length.
+    let mac = Hmac::<Sha256>::new_from_slice(key.as_bytes());
+    mac.map(|mac| hex::encode(mac.chain_update(message).finalize().into_bytes())).unwrap_or_default()
+}
+
+pub(super) fn client() -> Result<reqwest::Client> {
+    let unusable = |reason: String| Error::new(format!("cannot make an HTTP client: {reason}"), "try once more");
+    let tls = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .map_err(|error| unusable(error.to_string()))?;
+    let roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+    reqwest::Client::builder()
+        .tls_backend_preconfigured(tls.with_root_certificates(roots).with_no_client_auth())
+        .redirect(reqwest::redirect::Policy::none())
+        .no_proxy()
+        .timeout(TIME_LIMIT)
+        .user_agent("TriPay Payment/1.0 (+https://tripay.co.id/developer?tab=callback)")
+        .build()
+        .map_err(|error| unusable(error.to_string()))
+}
+
+/// The HTTP status, if there is an answer, and, unless it is the one that Tripay wants, what there is instead.
+pub(super) async fn send(client: &reqwest::Client, url: &str, body: Vec<u8>) -> (Option<u16>, Option<String>) {
+    let request = client
+        .post(url)
+        .header(CONTENT_TYPE, "application/json")
+        .header("X-Callback-Event", "payment_status")
+        .header("X-Callback-Signature", sign(super::PRIVATE_KEY, &body))
+        .body(body);
+    let response = match request.send().await {
+        Ok(response) => response,
+        Err(error) => return (None, Some(explain(&error))),
+    };
+    let status = response.status();
+    let answer = match response.bytes().await {
+        Ok(answer) => answer,
+        Err(error) => return (Some(status.as_u16()), Some(explain(&error))),
+    };
+    let json: Value = serde_json::from_slice(&answer).unwrap_or_default();
+    let is_taken = status.is_success() && json.get("success") == Some(&Value::Bool(true));
+    let problem = (!is_taken).then(|| match String::from_utf8_lossy(&answer).trim() {
+        "" => "an empty answer".to_owned(),
+        text => text.chars().take(LONGEST_QUOTE).collect(),
+    });
+    (Some(status.as_u16()), problem)
+}
+
+/// The innermost cause is the one that says something.
+fn explain(error: &reqwest::Error) -> String {
+    if error.is_timeout() {
+        return format!("no answer within {} seconds", TIME_LIMIT.as_secs());
+    }
+    let mut cause: &dyn std::error::Error = error;
+    while let Some(inner) = cause.source() {
+        cause = inner;
+    }
+    format!("no answer: {cause}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KEY: &str = "ytf6ooi2gmlNPfpchd94jDOk8hRWOu";
+
+    #[test]
+    fn a_body_is_written_and_signed_byte_for_byte_as_tripay_does() {
+        let body = Body {
+            reference: "DEV-T0001000000000BBBBB",
+            merchant_ref: "INV/2025/000124",
+            payment_method: "BRI Virtual Account",
+            payment_method_code: "BRIVA",
+            total_amount: 104_250,
+            fee_merchant: 0,
+            fee_customer: 4_250,
+            total_fee: 4_250,
+            amount_received: 100_000,
+            is_closed_payment: 1,
+            status: "PAID".into(),
+            paid_at: Some(1_763_452_411),
+            note: Some("Café"),
+        };
+        let expected = r#"{"reference":"DEV-T0001000000000BBBBB","merchant_ref":"INV\/2025\/000124","payment_method":"BRI Virtual Account","payment_method_code":"BRIVA","total_amount":104250,"fee_merchant":0,"fee_customer":4250,"total_fee":4250,"amount_received":100000,"is_closed_payment":1,"status":"PAID","paid_at":1763452411,"note":"Caf\u00e9"}"#;
+        let bytes = write(&body);
+        assert_eq!(String::from_utf8_lossy(&bytes), expected);
+        assert_eq!(sign(KEY, &bytes), "ec13ff183e9b0a3806377e7a0d0f88ad60f3d263e3f13c9c665ed813840190c9");
+    }
+
+    #[test]
+    fn a_request_is_signed_as_tripay_documents_it() {
+        let signature = sign(KEY, b"T0001INV555671500000");
+        assert_eq!(signature, "9f167eba844d1fcb369404e2bda53702e2f78f7aa12e91da6715414e65b8c86a");
+    }
+
+    #[test]
+    fn every_character_is_escaped_as_php_escapes_it() {
+        let mut bytes = Vec::new();
+        "a\"\\\n\u{1}\u{7f}é😀/".serialize(&mut Serializer::with_formatter(&mut bytes, Php)).expect("text");
+        assert_eq!(String::from_utf8_lossy(&bytes), "\"a\\\"\\\\\\n\\u0001\u{7f}\\u00e9\\ud83d\\ude00\\/\"");
+    }
+}
