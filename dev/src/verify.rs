@@ -42,13 +42,14 @@ const KINDS: [Kind; 17] = [
 const VIEW_QUERY: &str = "view query";
 
 /// What must hold by itself. Each query gives a line for each breach.
-const RULES: [&str; 6] = [
+const RULES: [&str; 7] = [
     include_str!("verify/rule_row_level_security.sql"),
     include_str!("verify/rule_ownership.sql"),
     include_str!("verify/rule_one_owner.sql"),
     include_str!("verify/rule_definers.sql"),
     include_str!("verify/rule_statistics.sql"),
     include_str!("verify/rule_free_plan.sql"),
+    include_str!("verify/rule_billing.sql"),
 ];
 
 struct Kind {

@@ -1,18 +1,14 @@
-//! One function's process: what it sets up once, and what it does with each request.
+//! A function that acts for users: what it sets up once, and what it does with each request.
 
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use futures_util::FutureExt;
-use lambda_http::http::{HeaderValue, Response, header};
-use lambda_http::{Body, service_fn};
-use nofomo_db::{Claims, Db, tls_connector};
+use nofomo_db::{Claims, Db};
 use tokio::time::timeout;
-use tracing::{error, info, warn};
+use tracing::{error, warn};
 
 use crate::jwks::Jwks;
-use crate::request::About;
+use crate::process::{leak, log_as_json, serve};
 use crate::settings::Settings;
 use crate::user::Verifier;
 use crate::{Answer, BotToken, Error, Problem, Request, User};
@@ -25,6 +21,7 @@ pub struct App {
     name: &'static str,
     pub db: Db,
     verifier: Verifier,
+    settings: Settings,
 }
 
 impl App {
@@ -51,17 +48,29 @@ impl App {
 
     async fn configured(name: &'static str) -> Result<Self, Error> {
         let settings = Settings::load().await?;
-        let reload = settings.reload();
-        let tls = tls_connector(settings.database_root.as_deref())?;
+        // `AUTH_ISSUER`: `https://<project>.supabase.co/auth/v1`. Its keys are below it, unless `AUTH_JWKS_URL` says where.
+        let [_, issuer] = settings.required(["DATABASE_URL", "AUTH_ISSUER"])?;
+        let jwks_url = settings.get("AUTH_JWKS_URL").unwrap_or_else(|| format!("{issuer}/.well-known/jwks.json"));
+        // Set only for a project that still signs with one shared secret.
+        let hs256_secret = settings.get("AUTH_HS256_SECRET");
         Ok(Self {
             name,
-            db: Db::new(settings.database, tls, reload)?,
-            verifier: Verifier::new(
-                settings.auth_issuer,
-                Jwks::new(settings.auth_jwks_url)?,
-                settings.auth_hs256_secret.as_deref(),
-            ),
+            db: settings.database()?,
+            verifier: Verifier::new(issuer, Jwks::new(jwks_url)?, hs256_secret.as_deref()),
+            settings,
         })
+    }
+
+    /// Something else that outlives a request, made of settings by their names.
+    ///
+    /// # Errors
+    ///
+    /// Those of `make`, which are logged.
+    pub fn keep<T, E: Into<Error>>(
+        &self,
+        make: impl FnOnce(&dyn Fn(&str) -> Option<String>) -> Result<T, E>,
+    ) -> Result<&'static T, Error> {
+        leak(self.name, make(&|name| self.settings.get(name)))
     }
 
     /// The signed-in user of a request; without one a function goes no further.
@@ -97,78 +106,9 @@ impl App {
         H: Fn(&'static Self, Request) -> F + Send + Sync,
         F: Future<Output = Result<Answer, Problem>> + Send,
     {
+        let name = self.name;
         // Once per process, which lives as long as it.
         let app: &'static Self = Box::leak(Box::new(self));
-        let handle = &handle;
-        lambda_http::run(service_fn(move |event: lambda_http::Request| async move {
-            let started = Instant::now();
-            let request = Request::new(event);
-            let about = request.about.clone();
-            // A panic is a mistake of ours like any other: it has an answer and a line in the log, and ends nothing.
-            let outcome = AssertUnwindSafe(handle(app, request))
-                .catch_unwind()
-                .await
-                .unwrap_or_else(|_| Err(Problem::Internal("panicked".into())));
-            Ok::<_, std::convert::Infallible>(app.respond(&about, outcome, started))
-        }))
-        .await
+        serve(name, |request| handle(app, request), Problem::into_response).await
     }
-
-    /// The answer with its headers, and the one line that the log gets of a request.
-    fn respond(&self, about: &About, outcome: Result<Answer, Problem>, started: Instant) -> Response<Body> {
-        let kind = outcome.as_ref().map_or_else(Problem::kind, |_| "ok");
-        let cause = outcome.as_ref().err().and_then(Problem::cause).map(ToOwned::to_owned);
-        let mut response = match outcome {
-            Ok(answer) => answer.into_response(),
-            Err(problem) => problem.into_response(&about.id),
-        };
-        let headers = response.headers_mut();
-        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        if let Ok(id) = HeaderValue::from_str(&about.id) {
-            headers.insert("x-request-id", id);
-        }
-        let status = response.status().as_u16();
-        let function = self.name;
-        let request_id = about.id.as_str();
-        let route = about.route.as_str();
-        let user_id = about.user_id.get().map(tracing::field::display);
-        let duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
-        if let Some(cause) = cause {
-            error!(
-                function,
-                request_id,
-                route,
-                user_id,
-                status,
-                outcome = kind,
-                duration_ms,
-                cause,
-                "{route} {status}"
-            );
-        } else {
-            info!(function, request_id, route, user_id, status, outcome = kind, duration_ms, "{route} {status}");
-        }
-        response
-    }
-}
-
-/// One JSON object a line, with a timestamp: without one Lambda takes every line for INFO.
-fn log_as_json() {
-    let already_set = tracing_subscriber::fmt()
-        .json()
-        .flatten_event(true)
-        .with_current_span(false)
-        .with_span_list(false)
-        .with_target(false)
-        .with_ansi(false)
-        .try_init()
-        .is_err();
-    if already_set {
-        warn!("Logging was set up before");
-    }
-    std::panic::set_hook(Box::new(|panic| {
-        let place = panic.location().map(ToString::to_string);
-        // Not the message: it can quote the input.
-        error!(place, "Panicked");
-    }));
 }

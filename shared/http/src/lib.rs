@@ -6,13 +6,17 @@
 //! let app = App::start("create-bot").await?;
 //! app.serve(create_bot::handle).await
 //! ```
+//!
+//! [`App`] is a function that acts for users, [`Job`] one that acts at its times or when an outside service calls back.
 
 mod answer;
 mod app;
 mod bot_token;
 mod fields;
+mod job;
 mod jwks;
 mod problem;
+mod process;
 mod request;
 mod secret;
 mod settings;
@@ -23,6 +27,7 @@ pub use answer::Answer;
 pub use app::App;
 pub use bot_token::BotToken;
 pub use fields::{Batch, Fields, collect};
+pub use job::{Job, Run};
 pub use problem::{FieldError, Problem};
 pub use request::Request;
 pub use user::User;

@@ -30,6 +30,15 @@ pub enum Problem {
     },
     NotJsonByType,
     Invalid(Vec<FieldError>),
+    /// Too much of it within an hour.
+    TooMany(&'static str),
+    /// An outside service answered what is no fault of the caller's; its words are for the log.
+    BadGateway(String),
+    /// An outside service has not answered, or nothing that tells what it did.
+    NoAnswer {
+        cause: String,
+        detail: String,
+    },
     /// Something that we need is away for now; the caller may send the same again.
     Unavailable(String),
     Internal(String),
@@ -105,10 +114,17 @@ impl Problem {
         self.face().1
     }
 
+    pub(crate) fn status(&self) -> StatusCode {
+        self.face().0
+    }
+
     /// For the log alone.
     pub(crate) fn cause(&self) -> Option<&str> {
         match self {
-            Self::Unavailable(cause) | Self::Internal(cause) => Some(cause),
+            Self::Unavailable(cause)
+            | Self::Internal(cause)
+            | Self::BadGateway(cause)
+            | Self::NoAnswer { cause, .. } => Some(cause),
             Self::NotJson(_)
             | Self::Unauthenticated(_)
             | Self::Deactivated
@@ -118,7 +134,8 @@ impl Problem {
             | Self::Conflict { .. }
             | Self::TooLarge { .. }
             | Self::NotJsonByType
-            | Self::Invalid(_) => None,
+            | Self::Invalid(_)
+            | Self::TooMany(_) => None,
         }
     }
 
@@ -136,6 +153,11 @@ impl Problem {
                 (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", "The body must be JSON by its type")
             }
             Self::Invalid(_) => (StatusCode::UNPROCESSABLE_ENTITY, "invalid", "Some fields are not valid"),
+            Self::TooMany(_) => (StatusCode::TOO_MANY_REQUESTS, "too-many", "Too many requests"),
+            Self::BadGateway(_) => (StatusCode::BAD_GATEWAY, "bad-gateway", "A service that we need refused"),
+            Self::NoAnswer { .. } => {
+                (StatusCode::GATEWAY_TIMEOUT, "no-answer", "A service that we need has not answered")
+            }
             Self::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, "unavailable", "Try again in a moment"),
             Self::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, "internal", "Something went wrong on our side"),
         }
@@ -143,8 +165,8 @@ impl Problem {
 
     fn detail(&self) -> String {
         match self {
-            Self::NotJson(detail) | Self::Conflict { detail, .. } => detail.clone(),
-            Self::Unauthenticated(detail) | Self::Forbidden(detail) => (*detail).into(),
+            Self::NotJson(detail) | Self::Conflict { detail, .. } | Self::NoAnswer { detail, .. } => detail.clone(),
+            Self::Unauthenticated(detail) | Self::Forbidden(detail) | Self::TooMany(detail) => (*detail).into(),
             Self::Deactivated => "Write to support to have it activated again.".into(),
             Self::PlanLimit { things, limit, plan } => {
                 format!("The plan {plan} allows this many {things}: {limit}. Delete one or choose a larger plan.")
@@ -161,7 +183,7 @@ impl Problem {
                  look first."
                     .into()
             }
-            Self::Internal(_) => "It is logged under this request id.".into(),
+            Self::BadGateway(_) | Self::Internal(_) => "It is logged under this request id.".into(),
         }
     }
 
@@ -195,6 +217,9 @@ impl Problem {
             }
             Self::Unavailable(_) => {
                 headers.insert(header::RETRY_AFTER, HeaderValue::from_static("2"));
+            }
+            Self::TooMany(_) => {
+                headers.insert(header::RETRY_AFTER, HeaderValue::from_static("600"));
             }
             _ => {}
         }

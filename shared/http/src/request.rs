@@ -67,8 +67,13 @@ impl Request {
         self.path_parameter("bot_id").and_then(|id| id.parse().ok()).ok_or(Problem::NotFound)
     }
 
+    /// None if it is not there, or not text.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.event.headers().get(name).and_then(|value| value.to_str().ok())
+    }
+
     pub fn content_type(&self) -> &str {
-        let declared = self.event.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        let declared = self.header(header::CONTENT_TYPE.as_str());
         declared.and_then(|value| value.split(';').next()).unwrap_or_default().trim()
     }
 

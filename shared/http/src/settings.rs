@@ -2,23 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use nofomo_db::{Address, Reload};
+use nofomo_db::{Address, Db, Reload, tls_connector};
 
+use crate::Error;
 use crate::secret::{AwsIdentity, Secret};
 
-/// Each field names its environment variable. Where `SECRET_ID` is set, that secret supplies what the environment does not.
+/// The environment's variables. Where `SECRET_ID` is set, that secret supplies what the environment does not.
 pub(crate) struct Settings {
-    /// `DATABASE_URL`: as `nofomo_api`, or `nofomo_jobs` for callbacks and schedules.
-    pub(crate) database: Address,
-    /// `DATABASE_ROOT_CERTIFICATE`: PEM, for a database whose certificate is not signed by Supabase.
-    pub(crate) database_root: Option<String>,
-    /// `AUTH_ISSUER`: `https://<project>.supabase.co/auth/v1`.
-    pub(crate) auth_issuer: String,
-    /// `AUTH_JWKS_URL`: where the issuer's keys are, if not below it.
-    pub(crate) auth_jwks_url: String,
-    /// `AUTH_HS256_SECRET`: set only for a project that still signs with one shared secret.
-    pub(crate) auth_hs256_secret: Option<String>,
-    /// `SECRET_ID`
+    supplied: BTreeMap<String, String>,
     secret: Option<Secret>,
 }
 
@@ -34,36 +25,38 @@ pub(crate) enum SettingsError {
 
 impl Settings {
     pub(crate) async fn load() -> Result<Self, SettingsError> {
-        let secret = secret()?;
-        let supplied = match &secret {
-            Some((id, secret)) => secret.load().await.map_err(|cause| SettingsError::Secret(id.clone(), cause))?,
-            None => BTreeMap::new(),
+        let Some((id, secret)) = secret()? else {
+            return Ok(Self { supplied: BTreeMap::new(), secret: None });
         };
-        let setting = |name: &str| environment(name).or_else(|| supplied.get(name).cloned());
-        let mut missing = Vec::new();
-        let mut required = |name: &'static str| {
-            setting(name).unwrap_or_else(|| {
-                missing.push(name);
-                String::new()
-            })
-        };
-        let database_url = required("DATABASE_URL");
-        let auth_issuer = required("AUTH_ISSUER");
+        let supplied = secret.load().await.map_err(|cause| SettingsError::Secret(id, cause))?;
+        Ok(Self { supplied, secret: Some(secret) })
+    }
+
+    pub(crate) fn get(&self, name: &str) -> Option<String> {
+        environment(name).or_else(|| self.supplied.get(name).cloned())
+    }
+
+    pub(crate) fn required<const N: usize>(&self, names: [&'static str; N]) -> Result<[String; N], SettingsError> {
+        let missing: Vec<_> = names.into_iter().filter(|name| self.get(name).is_none()).collect();
         if !missing.is_empty() {
             return Err(SettingsError::Missing(missing));
         }
-        Ok(Self {
-            database: address(&database_url)?,
-            database_root: setting("DATABASE_ROOT_CERTIFICATE"),
-            auth_jwks_url: setting("AUTH_JWKS_URL").unwrap_or_else(|| format!("{auth_issuer}/.well-known/jwks.json")),
-            auth_issuer,
-            auth_hs256_secret: setting("AUTH_HS256_SECRET"),
-            secret: secret.map(|(_, secret)| secret),
-        })
+        Ok(names.map(|name| self.get(name).unwrap_or_default()))
+    }
+
+    /// `DATABASE_URL`: as `nofomo_api`, or `nofomo_jobs` for callbacks and schedules. `DATABASE_ROOT_CERTIFICATE`: PEM, for a
+    /// database whose certificate is not signed by Supabase.
+    pub(crate) fn database(&self) -> Result<Db, Error> {
+        let [url] = self.required(["DATABASE_URL"])?;
+        let address: Address = url
+            .parse()
+            .map_err(|error: nofomo_db::AddressError| SettingsError::Invalid("DATABASE_URL", error.to_string()))?;
+        let tls = tls_connector(self.get("DATABASE_ROOT_CERTIFICATE").as_deref())?;
+        Ok(Db::new(address, tls, self.reload())?)
     }
 
     /// What to do when the password is refused: load the secret again, if it is there that the password comes from.
-    pub(crate) fn reload(&self) -> Option<Reload> {
+    fn reload(&self) -> Option<Reload> {
         let secret = self.secret.clone()?;
         Some(Box::new(move || {
             let secret = secret.clone();
@@ -73,10 +66,6 @@ impl Settings {
             })
         }))
     }
-}
-
-fn address(url: &str) -> Result<Address, SettingsError> {
-    url.parse().map_err(|error: nofomo_db::AddressError| SettingsError::Invalid("DATABASE_URL", error.to_string()))
 }
 
 fn secret() -> Result<Option<(String, Secret)>, SettingsError> {

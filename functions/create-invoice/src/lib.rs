@@ -1,0 +1,146 @@
+//! `POST /invoices`: opens a Tripay payment for a plan. Its SQL is `migrations/012_create_invoice.sql`.
+//!
+//! The invoice is committed before Tripay is asked, and Tripay is asked once: it has no idempotency key, and each transaction it
+//! opens can be paid.
+
+use nofomo_http::{Answer, App, FieldError, Fields, Problem, Request, User, one_of, text};
+use nofomo_tripay::{Creation, Order, Transaction, Tripay};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use uuid::Uuid;
+
+/// Where the payer's browser is sent on to his e-wallet, which knows him by his number.
+const EWALLETS: [&str; 3] = ["DANA", "OVO", "SHOPEEPAY"];
+
+/// What the caller sends, checked.
+#[derive(Serialize)]
+struct Wanted {
+    id: Uuid,
+    plan: String,
+    period: &'static str,
+    method: String,
+    customer_phone: Option<String>,
+}
+
+/// What `private.create_invoice` found.
+#[derive(Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Outcome {
+    Opened { id: Uuid, order: Order },
+    Known(Box<RawValue>),
+    Unanswered { id: Uuid, reference_id: String },
+    UnknownPlan,
+    NotForSale { plan: String },
+    TooMany,
+    KeyReused,
+}
+
+/// What Tripay answered, for `private.record_invoice`.
+#[derive(Serialize)]
+struct Recorded<'a> {
+    id: Uuid,
+    merchant_code: &'a str,
+    transaction: Option<&'a Transaction>,
+}
+
+pub async fn handle(app: &'static App, tripay: &Tripay, request: Request) -> Result<Answer, Problem> {
+    let user = app.user(&request).await?;
+    let id = request.row_id("create-invoice", &user)?;
+    let wanted = parse(id, request.fields()?)?;
+    match app.db.command(user.claims(), "create_invoice", &wanted).await? {
+        Outcome::Opened { id, order } => open(app, tripay, &user, id, &order).await,
+        Outcome::Known(invoice) => Ok(Answer::ok(invoice)),
+        Outcome::Unanswered { id, reference_id } => look(app, tripay, &user, id, &reference_id).await,
+        Outcome::UnknownPlan => Err(invalid("/plan", "is not a plan on offer")),
+        Outcome::NotForSale { plan } => {
+            Err(invalid("/plan", format!("cannot be {plan} for this period: it has no price")))
+        }
+        Outcome::TooMany => Err(Problem::TooMany("At most 20 invoices an hour; pay one of those there are.")),
+        Outcome::KeyReused => Err(Problem::Conflict {
+            kind: "key-reused",
+            detail: "This Idempotency-Key was used with another body; use a new key for another invoice.".into(),
+        }),
+    }
+}
+
+fn parse(id: Uuid, mut fields: Fields<'_>) -> Result<Wanted, Problem> {
+    let wanted = Wanted {
+        id,
+        plan: fields.required("plan", text(1..=100)),
+        period: fields.required("period", one_of(&["monthly", "yearly"])),
+        method: fields.required("method", channel_code),
+        customer_phone: fields.optional("customer_phone", phone_number),
+    };
+    fields.rule(
+        wanted.customer_phone.is_some() || !EWALLETS.contains(&wanted.method.as_str()),
+        "customer_phone",
+        &["method"],
+        "is required for an e-wallet",
+    );
+    fields.finish(wanted)
+}
+
+/// Which of them are open to us, Tripay knows.
+fn channel_code(value: &RawValue) -> Result<String, String> {
+    let code = text(2..=40)(value)?;
+    let is_code = code.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_');
+    if is_code { Ok(code) } else { Err("must be a Tripay channel code such as QRIS or BRIVA".into()) }
+}
+
+fn phone_number(value: &RawValue) -> Result<String, String> {
+    let number = text(8..=16)(value)?;
+    let digits = number.strip_prefix('+').unwrap_or(&number);
+    let is_number = digits.bytes().all(|byte| byte.is_ascii_digit());
+    if is_number { Ok(number) } else { Err("must be a phone number such as 081200000000 or +6281200000000".into()) }
+}
+
+async fn open(app: &App, tripay: &Tripay, user: &User, id: Uuid, order: &Order) -> Result<Answer, Problem> {
+    match tripay.create(order).await {
+        Creation::Created(transaction) => {
+            let invoice = record(app, tripay, user, id, Some(&transaction)).await?;
+            Ok(Answer::created(invoice).at(format!("/invoices/{id}")))
+        }
+        Creation::Refused { message, is_ours } => {
+            record(app, tripay, user, id, None).await?;
+            if is_ours {
+                Err(Problem::BadGateway(message))
+            } else {
+                Err(invalid("", format!("Tripay says: {message}")))
+            }
+        }
+        Creation::Unknown(cause) => Err(not_answered(id, cause)),
+    }
+}
+
+/// Whether Tripay opened after all what it did not answer for.
+async fn look(app: &App, tripay: &Tripay, user: &User, id: Uuid, reference: &str) -> Result<Answer, Problem> {
+    let transactions = tripay.transactions_of(reference).await.map_err(|cause| not_answered(id, cause.to_string()))?;
+    match transactions.first() {
+        Some(transaction) => Ok(Answer::ok(record(app, tripay, user, id, Some(transaction)).await?)),
+        None => Err(not_answered(id, "not opened yet".into())),
+    }
+}
+
+async fn record(
+    app: &App,
+    tripay: &Tripay,
+    user: &User,
+    id: Uuid,
+    transaction: Option<&Transaction>,
+) -> Result<Box<RawValue>, Problem> {
+    let recorded = Recorded { id, merchant_code: tripay.merchant_code(), transaction };
+    let invoice: Option<Box<RawValue>> = app.db.command(user.claims(), "record_invoice", &recorded).await?;
+    invoice.ok_or_else(|| not_answered(id, "the transaction is another invoice's".into()))
+}
+
+fn not_answered(id: Uuid, cause: String) -> Problem {
+    let detail = format!(
+        "Invoice {id} stays pending until it is known whether Tripay opened a payment for it, some 15 minutes at most. Send \
+         the same again in a minute: no second payment is opened meanwhile."
+    );
+    Problem::NoAnswer { cause, detail }
+}
+
+fn invalid(pointer: &str, detail: impl Into<String>) -> Problem {
+    Problem::Invalid(vec![FieldError::at(pointer, detail)])
+}

@@ -1,0 +1,11 @@
+//! `POST /callbacks/tripay`
+
+use nofomo_http::{Error, Job};
+use nofomo_tripay::PrivateKey;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    let job = Job::start("tripay-callback").await?;
+    let key = job.keep(|setting| PrivateKey::read(setting))?;
+    job.answer_callbacks(|job, request| tripay_callback::handle(job, key, request)).await
+}

@@ -1,0 +1,210 @@
+-- Hourly: ends subscriptions that are due, stops the bots that the plan left does not cover, and expires unpaid invoices.
+--
+-- A run is a row of calls, each a batch and a transaction of its own: `input` has `now`, `limit`, and `after`, where the call
+-- before stopped; the answer has the next `after`, or null at the end. What somebody else has locked is left for the next run.
+
+-- Everything that the end of these users' periods means.
+create function private.expire_subscriptions_of(user_ids uuid[], moment timestamptz) returns json
+language plpgsql
+set search_path = ''
+as $$
+declare
+    ended public.subscriptions[];
+    stopped public.bots[];
+begin
+    with changed as (
+        update public.subscriptions
+        set status = 'expired'
+        where
+            subscriptions.user_id = any(user_ids)
+            and subscriptions.status <> 'expired'
+            and subscriptions.expires_at <= moment
+        returning subscriptions.*
+    )
+
+    select coalesce(array_agg(changed::public.subscriptions), '{}') into ended from changed;
+    perform private.set_plans_in_force(user_ids, moment);
+
+    -- Of all bots of a user the plan covers the oldest. That plan is written in users now.
+    with changed as (
+        update public.bots
+        set status = 'stopped'
+        from (
+            select
+                bots.id,
+                row_number() over (partition by bots.user_id order by bots.created_at, bots.id) as place,
+                coalesce(plans.max_bots, 0) as bot_limit
+            from public.users
+            left join public.plans on lower(plans.name) = users.subscription_plan
+            inner join public.bots on bots.user_id = users.id
+            where users.id = any(user_ids)
+        ) as ranked
+        where
+            bots.id = ranked.id
+            and bots.status = 'running'
+            and ranked.bot_limit >= 0
+            and ranked.place > ranked.bot_limit
+        returning bots.*
+    )
+
+    select coalesce(array_agg(changed::public.bots), '{}') into stopped from changed;
+
+    -- As audit_billing and notify do it, for hundreds at once.
+    insert into public.logs (user_id, log_level, message, context, source, created_at)
+    select
+        subscription.user_id, 'info', plans.name || ' ended',
+        jsonb_build_object('action', 'expire-subscription', 'subscription_id', subscription.id), 'billing', moment
+    from unnest(ended) as subscription
+    inner join public.plans on plans.id = subscription.plan_id;
+
+    -- Not where the same plan goes on, and once of several periods of it.
+    insert into public.notifications (user_id, fact, kind, title, body, context, created_at)
+    select
+        last_period.user_id,
+        'subscription:' || last_period.id || ':ended',
+        'subscription',
+        format('%s has ended', plans.name),
+        format('You are on %s now.', coalesce(in_force.name, 'Free')) || case coalesce(lost.bots, 0)
+            when 0 then ''
+            when 1 then format(' One bot that it does not cover was stopped: %s.', lost.names)
+            else format(' %s bots that it does not cover were stopped: %s.', lost.bots, lost.names)
+        end,
+        jsonb_build_object('subscription_id', last_period.id, 'stopped_bots', coalesce(lost.bots, 0)),
+        moment
+    from (
+        select distinct on (subscription.user_id, subscription.plan_id) subscription.*
+        from unnest(ended) as subscription
+        order by subscription.user_id, subscription.plan_id, subscription.expires_at desc
+    ) as last_period
+    inner join public.plans on plans.id = last_period.plan_id
+    inner join public.users on users.id = last_period.user_id
+    left join public.plans as in_force on lower(in_force.name) = users.subscription_plan
+    left join (
+        select
+            bot.user_id,
+            count(*) as bots,
+            left(string_agg(bot.name, ', ' order by bot.created_at, bot.id), 500) as names
+        from unnest(stopped) as bot
+        group by bot.user_id
+    ) as lost on lost.user_id = last_period.user_id
+    where in_force.id is distinct from last_period.plan_id
+    on conflict (user_id, fact) do nothing;
+
+    return json_build_object('subscriptions', cardinality(ended), 'bots', cardinality(stopped));
+end
+$$;
+revoke execute on function private.expire_subscriptions_of(uuid[], timestamptz)
+from public, anon, authenticated, service_role;
+
+-- Outcome: counts, `failures` (users that could not be dealt with, and why: they do not stop the rest), and `after`.
+create function private.expire_subscriptions(input jsonb) returns json
+language plpgsql
+security definer
+set search_path = ''
+set timezone = 'UTC'
+-- A bot that somebody holds keeps its owner waiting for the next run, and the others a second.
+set lock_timeout = '1s'
+as $$
+declare
+    moment timestamptz := greatest((input ->> 'now')::timestamptz, clock_timestamp());
+    batch_limit constant bigint := (input ->> 'limit')::bigint;
+    batch record;
+    user_ids uuid[];
+    person uuid;
+    counts json;
+    subscriptions bigint := 0;
+    bots bigint := 0;
+    failures json[] := '{}';
+begin
+    -- A user with several that are due is dealt with when the first of them is met.
+    select
+        count(*) as size,
+        array_agg(distinct due.user_id) as user_ids,
+        (array_agg(due.expires_at order by due.expires_at desc, due.id desc))[1] as last_end,
+        (array_agg(due.id order by due.expires_at desc, due.id desc))[1] as last_id
+    into batch
+    from (
+        select subscriptions.id, subscriptions.user_id, subscriptions.expires_at
+        from public.subscriptions
+        where
+            subscriptions.status <> 'expired'
+            and subscriptions.expires_at <= moment
+            and (
+                input ->> 'after' is null
+                or (subscriptions.expires_at, subscriptions.id)
+                > ((input #>> '{after,expires_at}')::timestamptz, (input #>> '{after,id}')::uuid)
+            )
+        order by subscriptions.expires_at, subscriptions.id
+        limit batch_limit
+    ) as due;
+
+    select coalesce(array_agg(locked.id), '{}') into user_ids
+    from (
+        select users.id from public.users
+        where users.id = any(batch.user_ids)
+        order by users.id
+        for no key update skip locked
+    ) as locked;
+    -- Not before what a payment did to one of them a moment ago.
+    moment := greatest((input ->> 'now')::timestamptz, clock_timestamp());
+
+    begin
+        counts := private.expire_subscriptions_of(user_ids, moment);
+        subscriptions := (counts ->> 'subscriptions')::bigint;
+        bots := (counts ->> 'bots')::bigint;
+    exception when others then
+        -- Somebody's rows cannot be changed: one by one, so that it is he alone who stays as he is.
+        foreach person in array user_ids loop
+            begin
+                counts := private.expire_subscriptions_of(array[person], moment);
+                subscriptions := subscriptions + (counts ->> 'subscriptions')::bigint;
+                bots := bots + (counts ->> 'bots')::bigint;
+            exception when others then
+                failures := failures || json_build_object('user_id', person, 'cause', sqlstate || ' ' || sqlerrm);
+            end;
+        end loop;
+    end;
+
+    return json_build_object(
+        'subscriptions', subscriptions,
+        'bots', bots,
+        'failures', to_json(failures),
+        'after', case
+            when batch.size = batch_limit then json_build_object('expires_at', batch.last_end, 'id', batch.last_id)
+        end
+    );
+end
+$$;
+comment on function private.expire_subscriptions(jsonb) is 'Hourly: one batch of subscriptions that are due';
+revoke execute on function private.expire_subscriptions(jsonb) from public, anon, authenticated, service_role;
+grant execute on function private.expire_subscriptions(jsonb) to nofomo_jobs;
+
+-- One batch of invoices that can no longer be paid, and how many there were: fewer than `limit` when that was all. A payment
+-- that comes late still counts.
+create function private.expire_invoices(input jsonb) returns json
+language sql
+security definer
+set search_path = ''
+as $$
+    with due as (
+        select invoices.id
+        from public.invoices
+        where invoices.status = 'pending' and invoices.expired_at <= (input ->> 'now')::timestamptz
+        order by invoices.expired_at, invoices.id
+        limit (input ->> 'limit')::bigint
+        for update skip locked
+    ),
+
+    changed as (
+        update public.invoices
+        set status = 'expired'
+        from due
+        where invoices.id = due.id
+        returning invoices.id
+    )
+
+    select to_json(count(*)) from changed
+$$;
+comment on function private.expire_invoices(jsonb) is 'Hourly: one batch of unpaid invoices';
+revoke execute on function private.expire_invoices(jsonb) from public, anon, authenticated, service_role;
+grant execute on function private.expire_invoices(jsonb) to nofomo_jobs;

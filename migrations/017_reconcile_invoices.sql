@@ -1,0 +1,50 @@
+-- Every 15 minutes: which invoices Tripay is to be asked about. What it answers goes to settle_payment and record_invoice.
+
+-- One batch, each of them marked as asked about: fewer than `limit` when that was all. Pending for more than ten minutes, by
+-- when its creation is over; and for a day after its end, once an hour: a payment may have come in the last minute.
+create function private.reconcile_invoices(input jsonb) returns json
+language sql
+security definer
+set search_path = ''
+as $$
+    with due as (
+        select invoices.id
+        from public.invoices
+        cross join (select (input ->> 'now')::timestamptz as moment) as clock
+        where
+            invoices.status in ('pending', 'expired', 'cancelled')
+            and invoices.refunded_at is null
+            and invoices.created_at <= clock.moment - interval '10 minutes'
+            and (invoices.status = 'pending' or invoices.expired_at > clock.moment - interval '1 day')
+            and (
+                invoices.checked_at is null
+                or invoices.checked_at <= clock.moment - case invoices.status
+                    when 'pending' then interval '10 minutes' else interval '1 hour'
+                end
+            )
+        order by invoices.checked_at nulls first, invoices.created_at
+        limit (input ->> 'limit')::bigint
+        for update of invoices skip locked
+    ),
+
+    changed as (
+        update public.invoices
+        set checked_at = (input ->> 'now')::timestamptz
+        from due
+        where invoices.id = due.id
+        returning invoices.id, invoices.reference_id, invoices.tripay_invoice_id
+    )
+
+    select coalesce(
+        json_agg(
+            json_build_object(
+                'id', changed.id, 'reference_id', changed.reference_id, 'tripay_invoice_id', changed.tripay_invoice_id
+            )
+        ),
+        '[]'
+    )
+    from changed
+$$;
+comment on function private.reconcile_invoices(jsonb) is 'Every 15 minutes: one batch of invoices that Tripay is asked about';
+revoke execute on function private.reconcile_invoices(jsonb) from public, anon, authenticated, service_role;
+grant execute on function private.reconcile_invoices(jsonb) to nofomo_jobs;

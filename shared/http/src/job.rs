@@ -1,0 +1,144 @@
+//! A function that acts for nobody in particular: at its times, or when an outside service calls back.
+
+use std::panic::AssertUnwindSafe;
+use std::time::{Duration, Instant, SystemTime};
+
+use chrono::{DateTime, Utc};
+use futures_util::FutureExt;
+use lambda_http::Body;
+use lambda_http::http::{HeaderValue, Response, StatusCode, header};
+use lambda_http::lambda_runtime::{self, LambdaEvent, service_fn};
+use nofomo_db::Db;
+use serde::{Deserialize, Serialize};
+use tokio::time::timeout;
+use tracing::{error, info, warn};
+
+use crate::process::{leak, log_as_json, milliseconds_since, serve};
+use crate::settings::Settings;
+use crate::{Answer, Error, Problem, Request};
+
+/// Lambda gives start-up ten seconds; what is not ready by then is tried again by the first call.
+const WARM_UP_LIMIT: Duration = Duration::from_secs(4);
+
+/// Everything that outlives a call.
+pub struct Job {
+    name: &'static str,
+    pub db: Db,
+    settings: Settings,
+}
+
+/// One run of a schedule.
+pub struct Run {
+    /// When it was due: the clock of everything it does.
+    pub time: DateTime<Utc>,
+    deadline: SystemTime,
+}
+
+impl Run {
+    /// Whether so much time is left. What is not done by then is done by the next run.
+    pub fn has_left(&self, time: Duration) -> bool {
+        self.deadline.duration_since(SystemTime::now()).is_ok_and(|left| left > time)
+    }
+}
+
+/// What a schedule sends; an invocation by hand may say nothing.
+#[derive(Deserialize)]
+struct Event {
+    time: Option<DateTime<Utc>>,
+}
+
+impl Job {
+    /// Reads the settings and opens the database connection. A database that is away is logged and no reason not to start; a
+    /// missing setting is.
+    ///
+    /// # Errors
+    ///
+    /// What is missing or malformed among the settings.
+    pub async fn start(name: &'static str) -> Result<Self, Error> {
+        log_as_json();
+        let job = Self::configured(name).await.inspect_err(|cause| error!(function = name, %cause, "Not started"))?;
+        match timeout(WARM_UP_LIMIT, job.db.warm_up()).await {
+            Ok(Ok(())) => {}
+            Ok(Err(cause)) => warn!(function = name, %cause, "Started without a database"),
+            Err(_) => warn!(function = name, "Started before the database answered"),
+        }
+        Ok(job)
+    }
+
+    async fn configured(name: &'static str) -> Result<Self, Error> {
+        let settings = Settings::load().await?;
+        Ok(Self { name, db: settings.database()?, settings })
+    }
+
+    /// Something else that outlives a call, made of settings by their names.
+    ///
+    /// # Errors
+    ///
+    /// Those of `make`, which are logged.
+    pub fn keep<T, E: Into<Error>>(
+        &self,
+        make: impl FnOnce(&dyn Fn(&str) -> Option<String>) -> Result<T, E>,
+    ) -> Result<&'static T, Error> {
+        leak(self.name, make(&|name| self.settings.get(name)))
+    }
+
+    /// Answers callbacks until Lambda ends the process, in the form `{"success": true}` whatever goes wrong: who calls reads
+    /// nothing else, and sends the same again unless it is true.
+    ///
+    /// # Errors
+    ///
+    /// The runtime's own.
+    pub async fn answer_callbacks<H, F>(self, handle: H) -> Result<(), Error>
+    where
+        H: Fn(&'static Self, Request) -> F + Send + Sync,
+        F: Future<Output = Result<Answer, Problem>> + Send,
+    {
+        let name = self.name;
+        let job: &'static Self = Box::leak(Box::new(self));
+        serve(name, |request| handle(job, request), |problem, _| failure(&problem)).await
+    }
+
+    /// Runs at its times until Lambda ends the process. What comes of a run is its answer and in the log.
+    ///
+    /// # Errors
+    ///
+    /// The runtime's own.
+    pub async fn run_at_its_times<H, F, T>(self, run: H) -> Result<(), Error>
+    where
+        H: Fn(&'static Self, Run) -> F + Send + Sync,
+        F: Future<Output = Result<T, Error>> + Send,
+        T: Serialize,
+    {
+        let job: &'static Self = Box::leak(Box::new(self));
+        let run = &run;
+        lambda_runtime::run(service_fn(move |event: LambdaEvent<Event>| async move {
+            let started = Instant::now();
+            let (function, request_id) = (job.name, event.context.request_id.as_str());
+            let time = event.payload.time.unwrap_or_else(Utc::now);
+            let deadline = event.context.deadline();
+            let outcome = AssertUnwindSafe(run(job, Run { time, deadline })).catch_unwind().await;
+            let outcome = outcome
+                .unwrap_or_else(|_| Err("panicked".into()))
+                .and_then(|counts| serde_json::to_value(counts).map_err(Error::from));
+            let duration_ms = milliseconds_since(started);
+            match &outcome {
+                Ok(counts) => info!(function, request_id, %time, outcome = "ok", duration_ms, %counts, "Ran"),
+                Err(cause) => error!(function, request_id, %time, outcome = "failed", duration_ms, %cause, "Failed"),
+            }
+            outcome
+        }))
+        .await
+    }
+}
+
+/// A database that is away is a failure like any other to whoever calls back.
+fn failure(problem: &Problem) -> Response<Body> {
+    let status = match problem.status() {
+        StatusCode::SERVICE_UNAVAILABLE => StatusCode::INTERNAL_SERVER_ERROR,
+        status => status,
+    };
+    let mut response = Response::new(Body::Text(r#"{"success":false}"#.into()));
+    *response.status_mut() = status;
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}
