@@ -9,17 +9,24 @@
 )]
 
 mod access;
+mod billing;
 mod cargo_dev;
 mod control_bot;
 mod create_bot;
+mod create_invoice;
+mod expire_subscriptions;
 mod freqtrade;
 mod get_portfolio;
 mod issue_bot_token;
+mod manage_subscription;
 mod marketplace;
 mod outage;
+mod path_of_money;
 mod readme;
+mod reconcile_invoices;
 mod record_logs;
 mod record_trade;
+mod renew_subscriptions;
 mod round_trips;
 mod rules;
 mod schema;
@@ -28,4 +35,5 @@ mod statistics;
 mod support;
 mod tls;
 mod tokens;
+mod tripay_callback;
 mod verify;

@@ -19,10 +19,9 @@ fn session_with(words: &str) -> String {
     blocks.filter(|block| block.contains(words)).map(str::to_owned).next().unwrap()
 }
 
-#[tokio::test]
-async fn the_curl_session_works_as_pasted() {
-    let world = World::new().await;
-    let session = session_with("my-first-bot");
+/// What the commands answer, pasted into one shell.
+async fn pasted(world: &World, sessions: &[String]) -> Vec<Value> {
+    let session = sessions.join("\n");
     assert!(session.contains("http://127.0.0.1:9000"));
     let output = Command::new("bash")
         .args(["-euo", "pipefail", "-c", &session.replace("http://127.0.0.1:9000", &world.stack.url())])
@@ -31,16 +30,32 @@ async fn the_curl_session_works_as_pasted() {
         .unwrap();
     let (out, errors) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
     assert!(output.status.success(), "{out}\n{errors}");
-    let answers: Vec<Value> = serde_json::Deserializer::from_str(&out)
-        .into_iter()
-        .collect::<Result<_, _>>()
-        .unwrap_or_else(|_| panic!("{out}"));
-    let [bot, portfolio] = &answers[..] else { panic!("{out}") };
+    serde_json::Deserializer::from_str(&out).into_iter().collect::<Result<_, _>>().unwrap_or_else(|_| panic!("{out}"))
+}
+
+#[tokio::test]
+async fn the_curl_session_works_as_pasted() {
+    let world = World::new().await;
+    let answers = pasted(&world, &[session_with("my-first-bot")]).await;
+    let [bot, portfolio] = &answers[..] else { panic!("{answers:?}") };
     assert_eq!(bot["name"], "My first bot");
     assert_eq!(portfolio["user"]["email"], "pro@nofomo.test");
     assert!(portfolio["bots"].as_array().unwrap().contains(bot), "{portfolio}");
     let row = format!("select user_id from public.bots where id = '{}'", bot["id"].as_str().unwrap());
     assert_eq!(world.database.owner().await.text(&row).await, PRO);
+}
+
+#[tokio::test]
+async fn the_payment_works_as_pasted() {
+    let world = World::new().await;
+    let sessions = ["my-first-bot", "/invoices", "/_local/invoke/expire-subscriptions"].map(session_with);
+    let answers = pasted(&world, &sessions).await;
+    let [_, _, invoice, counts] = &answers[..] else { panic!("{answers:?}") };
+    assert_eq!((&invoice["plan"], &invoice["status"]), (&"Enterprise".into(), &"pending".into()), "{invoice}");
+    assert!(invoice["checkout_url"].as_str().unwrap().starts_with(&world.stack.url()));
+    assert_eq!(counts["is_complete"], true, "{counts}");
+    let plan = format!("select subscription_plan from public.users where id = '{PRO}'");
+    assert_eq!(world.database.owner().await.text(&plan).await, "free", "what was due has ended");
 }
 
 /// One word all the way down: folder, binary, resource, handler's SQL, test, and a row in the table of functions.

@@ -18,7 +18,7 @@ async fn a_migrated_database_has_no_difference() {
     let database = Database::new().await;
     let report = report(&database).await;
     assert!(report.ends_with(": no difference"), "{report}");
-    for kind in ["13 tables", "2 views", "policies", "triggers", "functions", "grants", "indexes", "columns"] {
+    for kind in ["14 tables", "2 views", "policies", "triggers", "functions", "grants", "indexes", "columns"] {
         assert!(report.contains(kind), "{report}");
     }
 }
@@ -44,7 +44,7 @@ async fn whatever_is_tampered_with_is_named() {
         ("grant truncate on public.logs to authenticated", "extra    grant       truncate on table public.logs"),
         ("grant update (profit) on public.bots to authenticated", "extra    grant       update on column public.bots.profit"),
         ("revoke select on public.bots from authenticated", "missing  grant       select on table public.bots to authenticated"),
-        ("grant execute on function private.plan_in_force(uuid) to public", "extra    grant       execute on function private.plan_in_force(uuid) to public"),
+        ("grant execute on function private.months_between(timestamptz, timestamptz) to public", "extra    grant       execute on function private.months_between(timestamp with time zone,timestamp with time zone) to public"),
         ("grant usage on schema private to anon", "extra    grant       usage on schema private to anon"),
         ("alter function private.become_user(jsonb) security definer", "differs  function    private.become_user(jsonb)"),
         ("alter function private.become_user(jsonb) reset search_path", "differs  function    private.become_user(jsonb)"),
@@ -80,8 +80,8 @@ async fn whatever_is_tampered_with_is_named() {
             "broken   rule        view public.strategy_marketplace belongs to supabase_admin",
         ),
         (
-            "alter function private.plan_in_force(uuid) owner to supabase_admin",
-            "broken   rule        function private.plan_in_force(uuid) belongs to supabase_admin",
+            "alter function private.plan_in_force owner to supabase_admin",
+            "broken   rule        function private.plan_in_force(uuid,timestamp with time zone) belongs to supabase_admin",
         ),
         (
             "create type private.extra as (id uuid)",
@@ -95,6 +95,37 @@ async fn whatever_is_tampered_with_is_named() {
         ("alter publication supabase_realtime drop table public.bots", "missing  publication"),
         ("alter table public.trades disable trigger all; delete from public.trades where status = 'closed'", "broken   rule        "),
         ("update public.plans set name = 'Gratis' where name = 'Free'", "broken   rule        "),
+        (
+            "delete from public.subscriptions where invoice_id = '0190c000-0000-7000-8000-000000000001'",
+            "broken   rule        invoice 0190c000-0000-7000-8000-000000000001 of 149000.00 is paid and made 0 periods \
+             that are worth 0",
+        ),
+        (
+            "update public.subscriptions set value = value - 0.0001 where value > 0",
+            "broken   rule        invoice 0190c000-0000-7000-8000-000000000002 of 4990000.00 is paid and made 1 periods \
+             that are worth 4989999.9999",
+        ),
+        (
+            "update public.invoices set refunded_at = now() where status = 'paid'",
+            "broken   rule        invoice 0190c000-0000-7000-8000-000000000001 of 149000.00 is paid and made 1 periods \
+             that are worth 149000",
+        ),
+        (
+            "insert into public.subscriptions (id, user_id, plan_id, status, started_at, expires_at)
+             select '0190d000-0000-7000-8000-000000000009', user_id, plan_id, 'active', expires_at - interval '1 second',
+                 expires_at + interval '1 day'
+             from public.subscriptions where id = '0190d000-0000-7000-8000-000000000001'",
+            "broken   rule        subscriptions 0190d000-0000-7000-8000-000000000001 and \
+             0190d000-0000-7000-8000-000000000009 of user 0190b000-0000-7000-8000-000000000002 overlap",
+        ),
+        (
+            "update public.users set subscription_plan = 'enterprise' where email = 'pro@nofomo.test'",
+            "broken   rule        user 0190b000-0000-7000-8000-000000000002 has the plan enterprise and pro is in force",
+        ),
+        (
+            "update public.users set subscription_plan = 'pro' where email = 'free@nofomo.test'",
+            "broken   rule        user 0190b000-0000-7000-8000-000000000001 has the plan pro and free is in force",
+        ),
     ];
     for (change, expected) in changes {
         let database = Database::new().await;

@@ -54,7 +54,8 @@ pub(crate) async fn server() -> &'static Postgres {
                 let is_ours = entry.file_name().to_string_lossy().ends_with(&format!("-{}", std::process::id()));
                 // Not where another run still holds it.
                 if !is_ours && Postgres::erase(&entry.path()).await.is_ok() {
-                    std::fs::remove_dir_all(entry.path()).unwrap();
+                    // Another run may be removing it too.
+                    std::fs::remove_dir_all(entry.path()).ok();
                 }
             }
             let postgres = Postgres::start(&run_directory("postgres"), None).await.unwrap();
@@ -157,6 +158,11 @@ impl Session {
     pub(crate) async fn text(&self, sql: &str) -> String {
         let rows = self.rows(&format!("select ({sql})::text"), &[]).await.unwrap();
         rows[0].get::<_, Option<String>>(0).unwrap_or_default()
+    }
+
+    /// The first column of all rows, which must be text.
+    pub(crate) async fn list(&self, sql: &str) -> Vec<String> {
+        self.rows(sql, &[]).await.unwrap().iter().map(|row| row.get(0)).collect()
     }
 
     /// As PostgREST would: from here on in this transaction, the user's role and claims.

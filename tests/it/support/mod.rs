@@ -1,4 +1,7 @@
+pub(crate) mod browser;
 pub(crate) mod database;
+pub(crate) mod payers;
 pub(crate) mod pooler;
 pub(crate) mod proxy;
+pub(crate) mod tripay;
 pub(crate) mod world;

@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use dev::auth::SigningKey;
 use dev::stack::{self, Stack};
 use dev::template::Template;
+use dev::tripay;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
@@ -16,6 +18,9 @@ use super::pooler;
 use super::proxy::Proxy;
 
 pub(crate) const PASSWORD: &str = "nofomo-dev";
+
+/// Long enough to look at what one attempt did before the next, short enough to wait for all of them.
+const CALLBACK_GAP: Duration = Duration::from_secs(1);
 
 pub(crate) struct World {
     pub(crate) stack: Stack,
@@ -71,17 +76,33 @@ impl World {
     }
 
     pub(crate) async fn on(database: Database, environment: BTreeMap<String, String>) -> Self {
-        let api_url = database.url_at(functions_port(&database).await, "nofomo_api");
+        Self::of(template(), database, environment).await
+    }
+
+    /// With so many seconds for a run of this function.
+    pub(crate) async fn with_time_limit(
+        database: Database,
+        environment: BTreeMap<String, String>,
+        function: &str,
+        seconds: u64,
+    ) -> Self {
+        let mut template = template();
+        template.functions.iter_mut().find(|limited| limited.name == function).unwrap().timeout_seconds = seconds;
+        Self::of(template, database, environment).await
+    }
+
+    async fn of(template: Template, database: Database, environment: BTreeMap<String, String>) -> Self {
+        let port = functions_port(&database).await;
         let urls = stack::Database {
             admin_url: database.url("supabase_admin"),
-            jobs_url: database.url("nofomo_jobs"),
-            api_url,
+            api_url: database.url_at(port, "nofomo_api"),
+            jobs_url: database.url_at(port, "nofomo_jobs"),
         };
         let lines: Arc<Mutex<Vec<String>>> = Arc::default();
         let functions = functions().await.clone();
         let logged = lines.clone();
         let stack = Stack::start(stack::Options {
-            template: template(),
+            template,
             functions,
             database: urls,
             signing_key: SigningKey::generate().unwrap(),
@@ -89,6 +110,7 @@ impl World {
             environment,
             concurrency: 60,
             schedules: false,
+            tripay: tripay::Options { file: None, callback_gap: CALLBACK_GAP },
             log: Arc::new(move |_, line| logged.lock().unwrap().push(line.to_owned())),
         })
         .await
@@ -167,6 +189,36 @@ impl World {
             headers: headers.map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned())).collect(),
             text: response.text().await.unwrap(),
         }
+    }
+
+    /// Has a schedule's function run as if it were this time; what it answers.
+    pub(crate) async fn run(&self, function: &str, time: &str) -> Answer {
+        let event = json!({ "time": time }).to_string();
+        self.send(Method::POST, &format!("/_local/invoke/{function}"), &[], &event).await
+    }
+
+    /// The same, of a run that must not fail.
+    pub(crate) async fn counts(&self, function: &str, time: &str) -> Value {
+        let answer = self.run(function, time).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        answer.json()
+    }
+
+    /// The lines of this message, of which the last may still be on its way.
+    pub(crate) async fn logged(&self, message: &str, count: usize) -> Vec<Value> {
+        for _ in 0..200 {
+            let found: Vec<Value> = self
+                .log()
+                .lines()
+                .filter_map(|line| serde_json::from_str(line).ok())
+                .filter(|line: &Value| line["message"] == message)
+                .collect();
+            if found.len() >= count {
+                return found;
+            }
+            tokio::time::sleep(Duration::from_millis(25)).await;
+        }
+        panic!("not {count} lines of {message}: {}", self.log());
     }
 
     /// What the functions wrote so far.

@@ -1,0 +1,229 @@
+//! What payments, refunds, upgrades and the passing of time make of a user's periods: rules that hold for any sequence of them.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use chrono::{DateTime, NaiveDateTime, TimeDelta, Utc};
+use futures_util::future::join_all;
+use nofomo_tripay::Payment;
+use serde_json::{Value, json};
+use tokio_postgres::Row;
+use uuid::Uuid;
+
+use crate::support::database::{Database, Session};
+
+mod at_once;
+mod calendar;
+mod model;
+mod periods;
+mod sequences;
+
+/// A database, and connections of those who act in it.
+struct Books {
+    database: Database,
+    /// In Jakarta.
+    owner: Session,
+    jobs: Session,
+    api: Session,
+    auth: Session,
+    orders: AtomicUsize,
+}
+
+/// One that Tripay has opened.
+struct Invoice {
+    id: String,
+    merchant_ref: String,
+    reference: String,
+    amount: i64,
+}
+
+impl Books {
+    async fn new() -> Self {
+        let database = Database::new().await;
+        let owner = database.owner().await;
+        // Without the sample people, whose periods every run would find.
+        owner.run("set timezone = 'Asia/Jakarta'; delete from public.users").await.unwrap();
+        let (jobs, api) = (database.session("nofomo_jobs").await, database.session("nofomo_api").await);
+        let auth = database.session("supabase_auth_admin").await;
+        Self { database, owner, jobs, api, auth, orders: AtomicUsize::new(0) }
+    }
+
+    async fn add_plan(&self, name: &str, rank: i32, monthly: i64) {
+        let plan = format!(
+            "insert into public.plans (name, price_monthly, price_yearly, features, max_bots, max_strategies, sort_order)
+             values ('{name}', {monthly}, {}, '[]', 1, 1, {rank})",
+            monthly * 10
+        );
+        self.owner.run(&plan).await.unwrap();
+    }
+
+    /// Somebody without a past.
+    async fn person(&self) -> String {
+        let id = Uuid::new_v4().to_string();
+        self.auth
+            .run(&format!(
+                "insert into auth.users (id, email, aud, role)
+                 values ('{id}', '{id}@nofomo.test', 'authenticated', 'authenticated')"
+            ))
+            .await
+            .unwrap();
+        id
+    }
+
+    /// As `POST /invoices` does, by another channel each time: the same again would be the same invoice.
+    async fn order(&self, person: &str, plan: &str, period: &str) -> Invoice {
+        const CHANNELS: [&str; 8] = ["BRIVA", "BCAVA", "BNIVA", "MANDIRIVA", "QRIS", "QRIS2", "OVO", "DANA"];
+        let number = self.orders.fetch_add(1, Ordering::Relaxed);
+        let (id, method) = (Uuid::new_v4(), CHANNELS[number % CHANNELS.len()]);
+        let wanted = json!({"id": id, "plan": plan, "period": period, "method": method, "customer_phone": null});
+        let order = self.command("create_invoice", person, &wanted).await["opened"]["order"].clone();
+        let merchant_ref = order["merchant_ref"].as_str().unwrap().to_owned();
+        let reference = format!("DEV-T0001-{id}");
+        let opened = json!({
+            "id": id,
+            "merchant_code": "T0001",
+            "transaction": {"reference": reference, "payment_name": method, "checkout_url": "https://tripay.co.id/checkout"},
+        });
+        assert_eq!(self.command("record_invoice", person, &opened).await["tripay_invoice_id"], reference);
+        Invoice { id: id.to_string(), merchant_ref, reference, amount: order["amount"].as_i64().unwrap() }
+    }
+
+    /// One that is paid at once.
+    async fn bought(&self, person: &str, plan: &str, period: &str, moment: &str) -> Invoice {
+        let invoice = self.order(person, plan, period).await;
+        self.pay(&invoice, moment).await;
+        invoice
+    }
+
+    async fn pay(&self, invoice: &Invoice, moment: &str) {
+        let settled = settle(&self.jobs, "callback", &told(invoice, "PAID"), at(moment)).await;
+        assert_eq!(settled["outcome"], "paid", "{moment}: {settled}");
+    }
+
+    async fn refund(&self, invoice: &Invoice, moment: &str) {
+        let settled = settle(&self.jobs, "callback", &told(invoice, "REFUND"), at(moment)).await;
+        assert_eq!(settled["outcome"], "refunded", "{moment}: {settled}");
+    }
+
+    async fn expire(&self, moment: &str) -> Value {
+        job(&self.jobs, "expire_subscriptions", &json!({"now": at(moment), "limit": 500, "after": null})).await
+    }
+
+    async fn command(&self, name: &str, person: &str, input: &Value) -> Value {
+        command(&self.api, name, person, input).await
+    }
+
+    /// In the order of their starts, those of no length first; in Jakarta's time.
+    async fn periods(&self, person: &str) -> Vec<String> {
+        let sql = format!(
+            "select concat_ws(
+                 ' ', case when status = 'expired' then 'ended' end, plans.name, to_char(started_at, 'YYYY-MM-DD HH24:MI:SS'),
+                 'to', to_char(expires_at, 'YYYY-MM-DD HH24:MI:SS'), 'worth', trim_scale(value)
+             )
+             from public.subscriptions
+             inner join public.plans on plans.id = subscriptions.plan_id
+             where user_id = '{person}'
+             order by started_at, expires_at, sort_order"
+        );
+        self.owner.rows(&sql, &[]).await.unwrap().iter().map(|row| row.get(0)).collect()
+    }
+
+    async fn plan(&self, person: &str) -> String {
+        self.owner.text(&format!("select subscription_plan from public.users where id = '{person}'")).await
+    }
+
+    /// Begins one after the other, and lets none go on before all of them wait for the user's row.
+    async fn held<T>(&self, person: &str, calls: Vec<impl Future<Output = T>>) -> Vec<T> {
+        let gate = self.database.owner().await;
+        gate.run(&format!("begin; select from public.users where id = '{person}' for update")).await.unwrap();
+        let all = calls.len();
+        let calls = calls.into_iter().enumerate().map(async |(place, call)| {
+            self.until_blocked(place).await;
+            call.await
+        });
+        let opening = async {
+            self.until_blocked(all).await;
+            gate.run("commit").await.unwrap();
+        };
+        tokio::join!(join_all(calls), opening).0
+    }
+
+    /// Until so many statements wait for what somebody else has locked.
+    async fn until_blocked(&self, count: usize) {
+        let blocked =
+            "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'";
+        for _ in 0..5000 {
+            if self.owner.text(blocked).await.parse::<usize>().unwrap() >= count {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        panic!("they do not wait for each other");
+    }
+}
+
+/// In Jakarta, unless it says where.
+fn at(moment: &str) -> DateTime<Utc> {
+    if let Ok(moment) = DateTime::parse_from_rfc3339(moment) {
+        return moment.to_utc();
+    }
+    let local = NaiveDateTime::parse_from_str(&format!("{moment}:00"), "%Y-%m-%d %H:%M:%S");
+    let local = local.or_else(|_| NaiveDateTime::parse_from_str(moment, "%Y-%m-%d %H:%M:%S")).unwrap();
+    local.and_utc() - TimeDelta::hours(7)
+}
+
+/// A callback's body, the fee ours.
+fn told(invoice: &Invoice, status: &str) -> Value {
+    json!({
+        "reference": invoice.reference,
+        "merchant_ref": invoice.merchant_ref,
+        "payment_method": "BRI Virtual Account",
+        "payment_method_code": "BRIVA",
+        "total_amount": invoice.amount,
+        "fee_merchant": 4250,
+        "fee_customer": 0,
+        "total_fee": 4250,
+        "amount_received": invoice.amount - 4250,
+        "is_closed_payment": 1,
+        "status": status,
+        "paid_at": null,
+        "note": null,
+    })
+}
+
+async fn settle(jobs: &Session, source: &str, told: &Value, now: DateTime<Utc>) -> Value {
+    job(jobs, "settle_payment", &delivery(source, told, true, now)).await
+}
+
+/// As the functions hand it on: a callback's own bytes, or what an answer of Tripay's says.
+fn delivery(source: &str, told: &Value, signature_valid: bool, now: DateTime<Utc>) -> Value {
+    let body = told.to_string();
+    let payment = Payment::parse(body.as_bytes()).unwrap();
+    let kept = if source == "callback" { body.into_bytes() } else { serde_json::to_vec(&payment).unwrap() };
+    json!({
+        "now": now,
+        "source": source,
+        "body": BASE64_STANDARD.encode(kept),
+        "signature_valid": signature_valid,
+        "event": "payment_status",
+        "payment": signature_valid.then_some(payment),
+    })
+}
+
+async fn command(api: &Session, name: &str, person: &str, input: &Value) -> Value {
+    let claims = json!({"sub": person, "role": "authenticated"}).to_string();
+    let call = format!("select private.{name}($1::text::jsonb, $2::text::jsonb)::text");
+    answer(api.rows(&call, &[&claims, &input.to_string()]).await, name)
+}
+
+async fn job(jobs: &Session, name: &str, input: &Value) -> Value {
+    let call = format!("select private.{name}($1::text::jsonb)::text");
+    answer(jobs.rows(&call, &[&input.to_string()]).await, name)
+}
+
+fn answer(rows: Result<Vec<Row>, tokio_postgres::Error>, name: &str) -> Value {
+    let rows = rows.unwrap_or_else(|error| panic!("{name}: {error:?}"));
+    serde_json::from_str(rows[0].get(0)).unwrap()
+}

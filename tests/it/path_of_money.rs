@@ -1,0 +1,140 @@
+//! From an invoice through the checkout page in a real browser to a plan, and back to Free.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::support::browser::Browser;
+use crate::support::database::FREE;
+use crate::support::world::{World, new_bot};
+
+async fn open_invoice(world: &World, token: &str, plan: &str) -> Value {
+    let answer = world.post("/invoices", token, &json!({ "plan": plan, "period": "monthly", "method": "QRIS" })).await;
+    assert_eq!(answer.status, 201, "{}", answer.text);
+    answer.json()
+}
+
+async fn portfolio(world: &World, token: &str) -> Value {
+    world.get("/portfolio", token).await.json()
+}
+
+/// Callbacks are sent in the background, as Tripay's are.
+async fn plan_becomes(world: &World, token: &str, plan: &str) -> Value {
+    for _ in 0..200 {
+        let portfolio = portfolio(world, token).await;
+        if portfolio["user"]["plan"] == plan {
+            return portfolio;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    panic!("the plan does not become {plan}");
+}
+
+/// The hourly run, so many days from now.
+async fn days_pass(world: &World, days: i64) -> Value {
+    let time = chrono::Utc::now() + chrono::Duration::days(days);
+    let body = json!({ "time": time }).to_string();
+    let answer = world.send(reqwest::Method::POST, "/_local/invoke/expire-subscriptions", &[], &body).await;
+    assert_eq!(answer.status, 200, "{}", answer.text);
+    answer.json()
+}
+
+#[tokio::test]
+async fn an_invoice_is_paid_in_a_browser_gives_its_plan_and_ends() {
+    let world = World::new().await;
+    let token = world.sign_in("free@nofomo.test").await;
+    let owner = world.database.owner().await;
+    let invoice = open_invoice(&world, &token, "pro").await;
+    assert_eq!(portfolio(&world, &token).await["invoices"][0]["id"], invoice["id"]);
+
+    // A person opens the page that the app sends him to, and pays.
+    let browser = Browser::open(390, 844).await;
+    browser.go_to(invoice["checkout_url"].as_str().unwrap()).await;
+    let page = browser.text().await;
+    for words in ["Rp149.000", "Pro, monthly", "UNPAID", invoice["reference_id"].as_str().unwrap()] {
+        assert!(page.contains(words), "{words} is not on the page:\n{page}");
+    }
+    assert!(!browser.overflows().await);
+    browser.keep_picture("checkout-unpaid").await;
+    browser.press("Pay").await;
+    let paid = plan_becomes(&world, &token, "Pro").await;
+    browser.client.refresh().await.unwrap();
+    let page = browser.text().await;
+    assert!(page.contains("PAID") && !page.contains("UNPAID"), "{page}");
+    assert!(!browser.overflows().await);
+    browser.keep_picture("checkout-paid").await;
+    browser.close().await;
+
+    // His app shows the plan until when, and that his money arrived.
+    assert_eq!(paid["invoices"], json!([]));
+    assert_eq!(paid["subscription"]["status"], "active");
+    assert_eq!(paid["notifications"][0]["title"], "Payment received");
+    assert_eq!(paid["user"]["usage"]["max_bots"], 10);
+    let rows = "select i.status || ' ' || s.status || ' ' || u.subscription_plan || ' ' || (s.expires_at at time zone
+            'Asia/Jakarta' = s.started_at at time zone 'Asia/Jakarta' + interval '1 month')
+        from public.invoices i join public.subscriptions s on s.invoice_id = i.id join public.users u on u.id = i.user_id";
+    let rows = format!("{rows} where i.id = '{}'", invoice["id"].as_str().unwrap());
+    assert_eq!(owner.text(&rows).await, "paid active pro true");
+    let events = "select string_agg(source || ' ' || outcome, ', ') from private.payment_events";
+    assert_eq!(owner.text(events).await, "callback paid");
+
+    // He uses it: a second bot, both of them running.
+    let second = world.post("/bots", &token, &new_bot("second")).await;
+    assert_eq!(second.status, 201, "{}", second.text);
+    let first = world.bot_of(FREE).await;
+    for bot in [first.as_str(), second.json()["id"].as_str().unwrap()] {
+        assert_eq!(world.post_with(&format!("/bots/{bot}/start"), &token, &[], "").await.status, 200);
+    }
+
+    // Four weeks later nothing has changed; another week, and the plan has ended.
+    days_pass(&world, 27).await;
+    assert_eq!(owner.text(&rows).await, "paid active pro true");
+    let counts = days_pass(&world, 35).await;
+    assert_eq!((&counts["stopped_bots"], &counts["is_complete"]), (&json!(1), &json!(true)), "{counts}");
+    let ended = portfolio(&world, &token).await;
+    assert_eq!((&ended["user"]["plan"], &ended["subscription"]), (&json!("Free"), &Value::Null));
+    assert_eq!(ended["notifications"][0]["title"], "Pro has ended");
+    assert!(ended["notifications"][0]["body"].as_str().unwrap().contains("second"), "{ended}");
+    let plan = format!("select subscription_plan from public.users where id = '{FREE}'");
+    assert_eq!(owner.text(&plan).await, "free");
+    let running =
+        format!("select string_agg(id::text, ' ') from public.bots where user_id = '{FREE}' and status = 'running'");
+    assert_eq!(owner.text(&running).await, first, "the oldest runs on");
+}
+
+#[tokio::test]
+async fn on_the_page_a_payment_can_fail_expire_and_be_refunded() {
+    let world = World::new().await;
+    let token = world.sign_in("free@nofomo.test").await;
+    let owner = world.database.owner().await;
+    let browser = Browser::open(1280, 900).await;
+    for (button, status) in [("Fail", "failed"), ("Expire", "expired")] {
+        let invoice = open_invoice(&world, &token, "pro").await;
+        browser.go_to(invoice["checkout_url"].as_str().unwrap()).await;
+        browser.press(button).await;
+        let row = format!("select status from public.invoices where id = '{}'", invoice["id"].as_str().unwrap());
+        for _ in 0..200 {
+            if owner.text(&row).await != "pending" {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        assert_eq!(owner.text(&row).await, status);
+    }
+    let invoice = open_invoice(&world, &token, "enterprise").await;
+    browser.go_to(invoice["checkout_url"].as_str().unwrap()).await;
+    browser.press("Pay").await;
+    plan_becomes(&world, &token, "Enterprise").await;
+    browser.client.refresh().await.unwrap();
+    browser.press("Refund").await;
+    let refunded = plan_becomes(&world, &token, "Free").await;
+    assert_eq!(refunded["notifications"][0]["title"], "Payment refunded");
+    browser.client.refresh().await.unwrap();
+    assert!(browser.text().await.contains("REFUND"));
+    browser.keep_picture("checkout-refunded").await;
+    browser.close().await;
+    let rows = "select i.status || ' ' || (i.refunded_at is not null) || ' ' || s.status || ' ' || s.value::text
+        from public.invoices i join public.subscriptions s on s.invoice_id = i.id";
+    let rows = format!("{rows} where i.id = '{}'", invoice["id"].as_str().unwrap());
+    assert_eq!(owner.text(&rows).await, "paid true expired 0.0000");
+}

@@ -1,0 +1,101 @@
+//! A real browser without a window: Chromium, driven as a person would.
+
+use std::path::PathBuf;
+use std::process::Stdio;
+
+use fantoccini::{Client, ClientBuilder, Locator};
+use hyper_util::client::legacy::connect::HttpConnector;
+use serde_json::{Map, Value, json};
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::{Child, Command};
+
+/// Chromium opens none narrower; what is narrower is a phone.
+const NARROWEST_WINDOW: u32 = 500;
+
+pub(crate) struct Browser {
+    pub(crate) client: Client,
+    /// Ends with the test, and the browser with it.
+    _driver: Child,
+}
+
+impl Browser {
+    /// With a window of so many CSS pixels.
+    pub(crate) async fn open(width: u32, height: u32) -> Self {
+        let mut driver = Command::new("chromedriver")
+            .arg("--port=0")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .kill_on_drop(true)
+            .spawn()
+            .expect("chromedriver is there: install the packages chromium and chromium-driver");
+        let mut lines = BufReader::new(driver.stdout.take().unwrap()).lines();
+        let port = loop {
+            let line = lines.next_line().await.unwrap().expect("chromedriver says its port");
+            if let Some((_, port)) = line.split_once("started successfully on port ") {
+                break port.trim_end_matches('.').to_owned();
+            }
+        };
+        // Whoever stopped reading would stop the driver one day.
+        tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
+        // No sandbox: tests may run as root, and see pages of their own only.
+        let window = format!("--window-size={width},{height}");
+        let mut options = json!({
+            "args": ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", window],
+        });
+        if width < NARROWEST_WINDOW {
+            let metrics = json!({ "width": width, "height": height, "pixelRatio": 2 });
+            options["mobileEmulation"] = json!({ "deviceMetrics": metrics });
+        }
+        let capabilities: Map<String, Value> = serde_json::from_value(json!({
+            "browserName": "chrome",
+            "goog:loggingPrefs": { "browser": "ALL" },
+            "goog:chromeOptions": options,
+        }))
+        .unwrap();
+        let client = ClientBuilder::new(HttpConnector::new())
+            .capabilities(capabilities)
+            .connect(&format!("http://127.0.0.1:{port}"))
+            .await
+            .unwrap();
+        Self { client, _driver: driver }
+    }
+
+    pub(crate) async fn go_to(&self, url: &str) {
+        self.client.goto(url).await.unwrap();
+    }
+
+    /// What a person reads.
+    pub(crate) async fn text(&self) -> String {
+        self.client.find(Locator::Css("body")).await.unwrap().text().await.unwrap()
+    }
+
+    /// Presses the button that begins with these words, and waits for the page that comes of it.
+    pub(crate) async fn press(&self, words: &str) {
+        let xpath = format!("//button[starts-with(normalize-space(.), '{words}')]");
+        self.client
+            .find(Locator::XPath(&xpath))
+            .await
+            .unwrap_or_else(|_| panic!("no button {words}"))
+            .click()
+            .await
+            .unwrap();
+    }
+
+    /// Whether something reaches beyond the window's right edge.
+    pub(crate) async fn overflows(&self) -> bool {
+        let script = "return document.documentElement.scrollWidth > window.innerWidth";
+        self.client.execute(script, Vec::new()).await.unwrap().as_bool().unwrap()
+    }
+
+    /// Kept with what the tests leave behind, to be looked at.
+    pub(crate) async fn keep_picture(&self, name: &str) {
+        let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).with_file_name("pictures");
+        std::fs::create_dir_all(&folder).unwrap();
+        std::fs::write(folder.join(format!("{name}.png")), self.client.screenshot().await.unwrap()).unwrap();
+    }
+
+    pub(crate) async fn close(self) {
+        self.client.close().await.unwrap();
+    }
+}
