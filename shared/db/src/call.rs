@@ -126,6 +126,10 @@ impl Db {
             drop(Object::take(connection));
             return Err(Error::Unavailable(format!("no answer within {} s", ANSWER_LIMIT.as_secs())));
         };
+        if answer.as_ref().is_err_and(ends_the_connection) {
+            // The pool may not know yet.
+            drop(Object::take(connection));
+        }
         let text: String = answer?.try_get(0)?;
         serde_json::from_str(&text).map_err(|error| Error::Failed(format!("unexpected answer: {error}")))
     }
@@ -133,6 +137,12 @@ impl Db {
     fn mark_used(&self) {
         self.last_used.store(wall_clock_seconds(), Ordering::Relaxed);
     }
+}
+
+/// The server's farewell, or none.
+fn ends_the_connection(error: &tokio_postgres::Error) -> bool {
+    error.is_closed()
+        || error.code().is_some_and(|code| code.code().starts_with("57P") || code.code().starts_with("08"))
 }
 
 fn encode(input: &impl Serialize) -> Result<String, Error> {
