@@ -1,0 +1,84 @@
+//! How sure one may be of a Sharpe ratio: probabilistic and deflated Sharpe ratio, minimum track record.
+
+use crate::sample::{finite, normal, normal_quantile};
+
+/// A Sharpe ratio as it was estimated from a number of returns. Everything here is for one period (a day, a month), not annualised.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct SharpeEstimate {
+    /// mean / standard deviation of the returns.
+    pub sharpe: f64,
+    /// How many returns.
+    pub observations: f64,
+    /// Of the returns; 0 for a normal distribution.
+    pub skew: f64,
+    /// Of the returns, raw; 3 for a normal distribution.
+    pub kurtosis: f64,
+    /// Lag-1 autocorrelation of the returns. Only the formulas of 2026 know it.
+    pub autocorrelation: f64,
+}
+
+impl SharpeEstimate {
+    /// Of returns that are normal and independent.
+    pub fn normal(sharpe: f64, observations: f64) -> Self {
+        Self { sharpe, observations, skew: 0.0, kurtosis: 3.0, autocorrelation: 0.0 }
+    }
+
+    /// Variance of sqrt(n - 1) times the estimate: 1 - g3 SR + (g4 - 1) / 4 SR^2 (Bailey and López de Prado 2012).
+    pub fn variance_2012(&self) -> f64 {
+        1.0 - self.skew * self.sharpe + (self.kurtosis - 1.0) / 4.0 * self.sharpe.powi(2)
+    }
+
+    /// Variance of sqrt(n) times the estimate if the true ratio is `null`: a - b g3 SR0 + c (g4 - 1) / 4 SR0^2 with a, b and c of
+    /// the autocorrelation (López de Prado, Lipton and Zoonekynd 2026).
+    pub fn variance_2026(&self, null: f64) -> f64 {
+        let rho = self.autocorrelation;
+        let square = rho * rho;
+        let first = (1.0 + rho) / (1.0 - rho);
+        let second = 1.0 + rho / (1.0 - rho) + square / (1.0 - square);
+        let third = 1.0 + 2.0 * square / (1.0 - square);
+        first - second * self.skew * null + third * (self.kurtosis - 1.0) / 4.0 * null.powi(2)
+    }
+
+    /// Standard deviation of the estimate if the true ratio is `null`.
+    pub fn deviation_2026(&self, null: f64) -> Option<f64> {
+        finite((self.variance_2026(null) / self.observations).sqrt())
+    }
+
+    /// Probabilistic Sharpe ratio: the probability that the true ratio is above `null` (Bailey and López de Prado 2012). With
+    /// `null` = deviation of the tried ratios * [`expected_maximum`] it is the deflated Sharpe ratio (2014).
+    pub fn psr_2012(&self, null: f64) -> Option<f64> {
+        let z = (self.sharpe - null) * (self.observations - 1.0).sqrt() / self.variance_2012().sqrt();
+        finite(z).map(normal)
+    }
+
+    /// The same with the variance at `null` (López de Prado, Lipton and Zoonekynd 2026).
+    pub fn psr_2026(&self, null: f64) -> Option<f64> {
+        finite((self.sharpe - null) / self.deviation_2026(null)?).map(normal)
+    }
+
+    /// Minimum track record length: with how many returns `psr_2012` would reach `level`. None if the estimate is not above `null`.
+    pub fn min_track_record_2012(&self, null: f64, level: f64) -> Option<f64> {
+        self.track_record(self.variance_2012(), null, level).map(|length| 1.0 + length)
+    }
+
+    /// With how many returns `psr_2026` would reach `level`. None if the estimate is not above `null`.
+    pub fn min_track_record_2026(&self, null: f64, level: f64) -> Option<f64> {
+        self.track_record(self.variance_2026(null), null, level)
+    }
+
+    fn track_record(&self, variance: f64, null: f64, level: f64) -> Option<f64> {
+        let excess = self.sharpe - null;
+        (excess > 0.0).then(|| variance * (normal_quantile(level) / excess).powi(2)).and_then(finite)
+    }
+}
+
+/// The expected maximum of K independent standard normal values: (1 - g) PPF(1 - 1/K) + g PPF(1 - 1/(K e)) with g = 0.5772, the
+/// Euler-Mascheroni constant (Bailey and López de Prado 2014). 0 for one.
+pub fn expected_maximum(runs: u32) -> f64 {
+    if runs <= 1 {
+        return 0.0;
+    }
+    let exceeded = 1.0 / f64::from(runs);
+    let gamma = std::f64::consts::EULER_GAMMA;
+    (1.0 - gamma) * normal_quantile(1.0 - exceeded) + gamma * normal_quantile(1.0 - exceeded / std::f64::consts::E)
+}
