@@ -1,0 +1,145 @@
+//! One strategy's backtest.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use rust_decimal::Decimal;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use serde_json::{Map, Number, Value};
+
+use crate::fields::{Fields, elements};
+use crate::values::{count, moment, number, positive, text, time, timeframe};
+use crate::{ExportedTrade, Refusal};
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Backtest {
+    pub strategy: String,
+    /// The length of a candle, such as `15m`.
+    pub timeframe: String,
+    pub stake_currency: String,
+    pub trading_mode: TradingMode,
+    /// In the stake currency, as `final_balance`.
+    pub starting_balance: Decimal,
+    pub final_balance: Decimal,
+    /// The first candle, and `end` the last one. Not the first and the last trade.
+    pub start: DateTime<Utc>,
+    pub end: DateTime<Utc>,
+    /// When freqtrade ran it.
+    pub run_start: Option<DateTime<Utc>>,
+    pub run_end: Option<DateTime<Utc>>,
+    /// As they were closed, and those last that the backtest's end has closed.
+    pub trades: Vec<ExportedTrade>,
+    /// Freqtrade's own, by their keys in the export: what is a number, a short text, true, false or null.
+    pub figures: Map<String, Value>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TradingMode {
+    Spot,
+    Margin,
+    Futures,
+}
+
+const MOST_TRADES: usize = 200_000;
+
+/// Freqtrade writes 120.
+const MOST_KEYS: usize = 500;
+
+/// A longer name or text is no figure.
+const LONGEST_FIGURE: usize = 500;
+
+impl Backtest {
+    pub(crate) fn read(strategy: &str, result: &RawValue) -> Result<Self, Refusal> {
+        let fields = Fields::of(result, MOST_KEYS)?;
+        let (timeframe, candle) = fields.required("timeframe", timeframe)?;
+        let backtest = Self {
+            strategy: strategy.into(),
+            timeframe,
+            stake_currency: fields.required("stake_currency", text(1..=20))?,
+            trading_mode: fields.optional("trading_mode", trading_mode)?.unwrap_or(TradingMode::Spot),
+            starting_balance: fields.required("starting_balance", positive)?,
+            final_balance: fields.required("final_balance", number)?,
+            start: fields.required("backtest_start", time)?,
+            end: fields.required("backtest_end", time)?,
+            run_start: fields.optional("backtest_run_start_ts", moment)?,
+            run_end: fields.optional("backtest_run_end_ts", moment)?,
+            trades: trades(&fields)?,
+            figures: figures(&fields)?,
+        };
+        if backtest.end < backtest.start {
+            return Err(Refusal::value("backtest_end", "must not be before backtest_start"));
+        }
+        if fields.optional("total_trades", count)?.is_some_and(|total| total != backtest.trades.len()) {
+            return Err(Refusal::value("total_trades", "must be the number of trades"));
+        }
+        // With a finer timeframe inside of it, each pair's part of a candle is done before the next pair's.
+        let is_finer = fields.optional("timeframe_detail", text(0..=10))?.is_some_and(|detail| !detail.is_empty());
+        backtest.check_times(candle, if is_finer { candle } else { TimeDelta::zero() })?;
+        Ok(backtest)
+    }
+
+    /// How long freqtrade has taken. None if the export does not say so, or if the clock was set back.
+    pub fn run_time(&self) -> Option<TimeDelta> {
+        let (start, end) = self.run_start.zip(self.run_end)?;
+        (end >= start).then(|| end - start)
+    }
+
+    /// All versions append a trade when it is closed. What is open at the end is closed at its own pair's last candle.
+    fn check_times(&self, candle: TimeDelta, play: TimeDelta) -> Result<(), Refusal> {
+        let wrong = |index, key, wrong| Err(Refusal::value(format!("trades[{index}].{key}"), wrong));
+        let left_open = self.trades.iter().rev().take_while(|trade| trade.is_left_open()).count();
+        let in_order = self.trades.len() - left_open;
+        let mut latest = self.start;
+        for (index, trade) in self.trades.iter().enumerate() {
+            if trade.open_date < self.start {
+                return wrong(index, "open_date", "must not be before backtest_start");
+            }
+            if trade.close_date > self.end.checked_add_signed(candle).unwrap_or(self.end) {
+                return wrong(index, "close_date", "must not be after backtest_end");
+            }
+            if index < in_order && trade.close_date < latest.checked_sub_signed(play).unwrap_or(latest) {
+                return wrong(index, "close_date", "must not be before that of an earlier trade");
+            }
+            latest = latest.max(trade.close_date);
+        }
+        Ok(())
+    }
+}
+
+fn trades(fields: &Fields<'_>) -> Result<Vec<ExportedTrade>, Refusal> {
+    let list = fields.get("trades").ok_or_else(|| Refusal::value("trades", "is missing"))?;
+    let list = elements(list, MOST_TRADES).map_err(|wrong| Refusal::value("trades", wrong))?;
+    // Not collected: that would not know how many there will be, and make room for twice as many.
+    let mut trades = Vec::with_capacity(list.len());
+    for (index, trade) in list.into_iter().enumerate() {
+        let trade = ExportedTrade::read(trade).map_err(|refusal| refusal.within(&format!("trades[{index}]")))?;
+        trades.push(trade);
+    }
+    Ok(trades)
+}
+
+fn figures(fields: &Fields<'_>) -> Result<Map<String, Value>, Refusal> {
+    let mut figures = Map::new();
+    for (name, value) in fields.members() {
+        let text = value.get();
+        let is_one = !text.starts_with(['{', '[']) && name.len().max(text.len()) <= LONGEST_FIGURE;
+        // PostgreSQL holds no text with U+0000.
+        if is_one && !name.contains('\0') && !text.contains("\\u0000") {
+            let figure = figure(text).ok_or_else(|| Refusal::value(name, "must be a number or text"))?;
+            figures.insert(name.into(), figure);
+        }
+    }
+    Ok(figures)
+}
+
+fn figure(text: &str) -> Option<Value> {
+    if text.starts_with(|first: char| first.is_ascii_digit() || first == '-') && text.contains(['.', 'e', 'E']) {
+        // serde_json may be off by the last bit.
+        return Number::from_f64(text.parse().ok()?).map(Value::Number);
+    }
+    serde_json::from_str(text).ok()
+}
+
+fn trading_mode(value: &RawValue) -> Result<TradingMode, String> {
+    serde_json::from_str(value.get()).map_err(|_| "must be spot, margin or futures".into())
+}

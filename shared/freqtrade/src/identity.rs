@@ -1,0 +1,41 @@
+//! What makes two uploads the same run.
+
+use sha2::{Digest, Sha256};
+
+use crate::Backtest;
+
+impl Backtest {
+    /// SHA-256 of the run: whose strategy, when freqtrade ran it, over which candles, and every trade with its profit.
+    ///
+    /// It is made of what was read and not of bytes, so the archive and the JSON of one run have the same, also after
+    /// something has written the JSON anew. A second run is another one, even with the same trades: it began at another time.
+    pub fn identity(&self) -> [u8; 32] {
+        // Each part has a fixed number of lines, and no text has a line break: nothing runs into the next.
+        let mut hash = Sha256::new();
+        let mut line = |part: &dyn ToString| {
+            hash.update(part.to_string());
+            hash.update("\n");
+        };
+        line(&"a backtest by freqtrade, 1");
+        line(&self.strategy);
+        line(&self.timeframe);
+        line(&self.stake_currency);
+        line(&self.starting_balance);
+        line(&self.final_balance);
+        line(&self.start.timestamp_micros());
+        line(&self.end.timestamp_micros());
+        line(&self.run_start.map_or(-1, |start| start.timestamp()));
+        line(&self.trades.len());
+        for trade in &self.trades {
+            line(&trade.pair);
+            line(&trade.is_short);
+            line(&trade.open_date.timestamp_micros());
+            line(&trade.close_date.timestamp_micros());
+            line(&trade.amount);
+            line(&trade.open_rate);
+            line(&trade.close_rate);
+            line(&trade.profit_abs);
+        }
+        hash.finalize().into()
+    }
+}

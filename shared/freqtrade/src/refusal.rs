@@ -1,0 +1,65 @@
+//! Why an upload is not taken, in words for the person who sent it.
+
+/// What is quoted from the upload is cut short and has no control characters.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    #[error("the file is neither a zip archive nor JSON")]
+    NotAnExport,
+    #[error("the backtest result has more than {} MiB", .0 >> 20)]
+    TooLarge(usize),
+    #[error("the archive is damaged or incomplete")]
+    Damaged,
+    #[error("the archive says two different things about what is in it")]
+    Contradictory,
+    #[error("the archive has more than {0} entries")]
+    TooManyEntries(usize),
+    #[error("the archive's entry {name} {wrong}")]
+    Entry { name: String, wrong: &'static str },
+    #[error("there is no backtest result in it: no JSON that has `strategy` at its top")]
+    NoResult,
+    #[error("there are several backtest results in it ({0}); send one at a time")]
+    SeveralResults(String),
+    #[error("the export has several strategies ({0}); name one of them")]
+    SeveralStrategies(String),
+    #[error("the export has no strategy of that name, but {0}")]
+    UnknownStrategy(String),
+    /// `strategy.Foo.trades[17].close_rate`, and what it must be.
+    #[error("{place} {wrong}")]
+    Value { place: String, wrong: String },
+}
+
+impl Refusal {
+    pub(crate) fn value(place: impl Into<String>, wrong: impl Into<String>) -> Self {
+        Self::Value { place: place.into(), wrong: wrong.into() }
+    }
+
+    pub(crate) fn entry(name: &str, wrong: &'static str) -> Self {
+        Self::Entry { name: quoted(name), wrong }
+    }
+
+    /// The same, seen from further outside.
+    pub(crate) fn within(self, outer: &str) -> Self {
+        match self {
+            Self::Value { place, wrong } if place.is_empty() => Self::Value { place: outer.into(), wrong },
+            Self::Value { place, wrong } => Self::Value { place: format!("{outer}.{place}"), wrong },
+            other => other,
+        }
+    }
+}
+
+/// As many as somebody would read.
+pub(crate) fn listed<'a>(names: impl Iterator<Item = &'a str>) -> String {
+    let mut names = names.map(quoted);
+    let shown: Vec<String> = names.by_ref().take(20).collect();
+    match names.count() {
+        0 => shown.join(", "),
+        more => format!("{} and {more} more", shown.join(", ")),
+    }
+}
+
+pub(crate) fn quoted(name: &str) -> String {
+    match name.char_indices().nth(100) {
+        Some((end, _)) => format!("{:?}…", name.get(..end).unwrap_or_default()),
+        None => format!("{name:?}"),
+    }
+}

@@ -1,0 +1,139 @@
+//! One closed trade of a backtest.
+
+use chrono::{DateTime, Utc};
+use rust_decimal::Decimal;
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+use crate::fields::{Fields, elements};
+use crate::values::{fee, flag, number, positive, price, tag, text, time};
+use crate::{ExportedOrder, Refusal};
+
+/// Money is in the stake currency. What an old version does not write has the value that it had then.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ExportedTrade {
+    pub pair: String,
+    pub is_short: bool,
+    /// In the base currency. After partial exits, what was left for the last one.
+    pub amount: Decimal,
+    /// The trader's own money in `amount`: its worth at `open_rate`, divided by the leverage.
+    pub stake_amount: Decimal,
+    /// The trader's own money in all entries together. Until 2024 not divided by the leverage.
+    pub max_stake_amount: Decimal,
+    pub leverage: Decimal,
+    /// The average of the entries.
+    pub open_rate: Decimal,
+    /// The last exit's.
+    pub close_rate: Decimal,
+    /// A fraction of the worth, as `fee_close`.
+    pub fee_open: Decimal,
+    pub fee_close: Decimal,
+    pub open_date: DateTime<Utc>,
+    pub close_date: DateTime<Utc>,
+    /// After fees and funding.
+    pub profit_abs: Decimal,
+    /// A fraction of the money in it, with its fees; multiplied by the leverage.
+    pub profit_ratio: Decimal,
+    /// The lowest price while it was open, and `max_rate` the highest.
+    pub min_rate: Option<Decimal>,
+    pub max_rate: Option<Decimal>,
+    /// What was received, or paid if it is negative. Until 2025.3 it was not written, and reads as 0.
+    pub funding_fees: Decimal,
+    pub exit_reason: String,
+    pub enter_tag: Option<String>,
+    /// In the order in which they were placed; empty until 2022.5.
+    pub orders: Vec<ExportedOrder>,
+}
+
+/// Freqtrade writes thirty.
+const MOST_KEYS: usize = 100;
+
+const MOST_ORDERS: usize = 10_000;
+
+impl ExportedTrade {
+    pub(crate) fn read(trade: &RawValue) -> Result<Self, Refusal> {
+        let fields = Fields::of(trade, MOST_KEYS)?;
+        let stake_amount = fields.required("stake_amount", positive)?;
+        let exit_reason = match fields.optional("sell_reason", tag)? {
+            Some(reason) if fields.get("exit_reason").is_none() => reason,
+            _ => fields.required("exit_reason", tag)?,
+        };
+        let enter_tag = match fields.optional("enter_tag", tag)? {
+            None => fields.optional("buy_tag", tag)?,
+            tag => tag,
+        };
+        let trade = Self {
+            pair: fields.required("pair", text(1..=50))?,
+            is_short: fields.optional("is_short", flag)?.unwrap_or_default(),
+            amount: fields.required("amount", positive)?,
+            stake_amount,
+            max_stake_amount: fields.optional("max_stake_amount", positive)?.unwrap_or(stake_amount),
+            leverage: fields.optional("leverage", positive)?.unwrap_or(Decimal::ONE),
+            open_rate: fields.required("open_rate", positive)?,
+            close_rate: fields.required("close_rate", positive)?,
+            fee_open: fields.required("fee_open", fee)?,
+            fee_close: fields.required("fee_close", fee)?,
+            open_date: fields.required("open_date", time)?,
+            close_date: fields.required("close_date", time)?,
+            profit_abs: fields.required("profit_abs", number)?,
+            profit_ratio: fields.required("profit_ratio", number)?,
+            min_rate: fields.optional("min_rate", price)?.flatten(),
+            max_rate: fields.optional("max_rate", price)?.flatten(),
+            funding_fees: fields.optional("funding_fees", number)?.unwrap_or_default(),
+            exit_reason,
+            enter_tag: enter_tag.filter(|tag| !tag.is_empty()),
+            orders: orders(&fields)?,
+        };
+        if trade.close_date < trade.open_date {
+            return Err(Refusal::value("close_date", "must not be before open_date"));
+        }
+        if trade.min_rate.zip(trade.max_rate).is_some_and(|(lowest, highest)| lowest > highest) {
+            return Err(Refusal::value("min_rate", "must not be above max_rate"));
+        }
+        Ok(trade)
+    }
+
+    /// `profit_abs`, as freqtrade makes it of the orders: each exit pays back its part at the average price of what was bought
+    /// until then, and is rounded to 8 digits. None if there are no orders, or if they do not end with nothing left.
+    ///
+    /// With funding and several exits, the last digit may be another one: the export does not say how much came with which exit.
+    /// Without it, in futures until 2025.3, the funding is missing from it.
+    pub fn recomputed_profit(&self) -> Option<Decimal> {
+        let sign = if self.is_short { -Decimal::ONE } else { Decimal::ONE };
+        let paid = Decimal::ONE + sign * self.fee_open;
+        let received = Decimal::ONE - sign * self.fee_close;
+        let mut filled = self.orders.iter().filter(|order| order.filled_at.is_some()).peekable();
+        filled.peek()?;
+        let (mut held, mut worth, mut profit) = (Decimal::ZERO, Decimal::ZERO, Decimal::ZERO);
+        for order in filled {
+            let value = order.amount.checked_mul(order.safe_price)?;
+            if order.is_entry {
+                held = held.checked_add(order.amount)?;
+                worth = worth.checked_add(value)?;
+            } else {
+                let cost = worth.checked_div(held)?.checked_mul(order.amount)?;
+                let gain = value.checked_mul(received)?.checked_sub(cost.checked_mul(paid)?)?.checked_mul(sign)?;
+                let leg = if self.funding_fees.is_zero() { gain.round_dp(8) } else { gain };
+                profit = profit.checked_add(leg)?;
+                held = held.checked_sub(order.amount)?;
+                worth = worth.checked_sub(cost)?;
+            }
+        }
+        let profit = profit.checked_add(self.funding_fees)?.round_dp(8);
+        held.round_dp(8).is_zero().then_some(profit)
+    }
+
+    /// Whether it was still open when the backtest ended.
+    pub(crate) fn is_left_open(&self) -> bool {
+        matches!(self.exit_reason.as_str(), "force_exit" | "force_sell")
+    }
+}
+
+fn orders(fields: &Fields<'_>) -> Result<Vec<ExportedOrder>, Refusal> {
+    let Some(list) = fields.get("orders").filter(|list| list.get() != "null") else { return Ok(Vec::new()) };
+    let orders = elements(list, MOST_ORDERS).map_err(|wrong| Refusal::value("orders", wrong))?;
+    let orders = orders.into_iter().enumerate().map(|(index, order)| {
+        ExportedOrder::read(order).map_err(|refusal| refusal.within(&format!("orders[{index}]")))
+    });
+    orders.collect()
+}
