@@ -2,10 +2,12 @@
 
 pub mod auth;
 pub mod build;
+mod client;
 mod connect;
 pub mod gateway;
 pub mod migrations;
 pub mod postgres;
+pub mod reports;
 pub mod runtime;
 pub mod schedule;
 pub mod stack;

@@ -19,6 +19,7 @@ use dev::{
     build,
     migrations::{ensure_development, migrate},
     postgres::Postgres,
+    reports::{Sample, samples},
     runtime::log,
     stack::{Database, Options, Stack},
     supabase::{self, DefaultGrants},
@@ -217,6 +218,9 @@ impl Backend {
         }
         say("  users     {free,pro,enterprise}@nofomo.test, password nofomo-dev");
         say(format_args!("  database  psql '{}'", database.admin_url));
+        for Sample { analysis_type, email, url } in samples(&url) {
+            say(format_args!("  report    {url}  ({analysis_type} of {email}'s bots)"));
+        }
         say(format_args!("  try       curl -H \"Authorization: Bearer $({token})\" {url}/portfolio\n"));
         Ok(Self { stack, postgres, notice })
     }

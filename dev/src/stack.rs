@@ -27,6 +27,7 @@ use crate::{
     auth::{self, Auth, SigningKey},
     gateway,
     postgres::{Postgres, SUPERUSER},
+    reports,
     runtime::{self, Fleet, InvokeError, log::Log},
     schedule,
     template::{Function, Login, Template},
@@ -129,7 +130,7 @@ impl Stack {
         let origin = format!("http://{address}");
         let issuer = format!("{origin}/auth/v1");
         let auth = Arc::new(Auth::new(signing_key, issuer.clone(), database.admin_url.clone()));
-        let tripay = Sandbox::start(tripay, origin, log.clone())?;
+        let tripay = Sandbox::start(tripay, origin.clone(), log.clone())?;
 
         let mut fleets = BTreeMap::new();
         for function in template.functions {
@@ -166,6 +167,7 @@ impl Stack {
         let stopped = CancellationToken::new();
         let service = router(&fleets, auth.clone(), database.admin_url)
             .merge(tripay.router())
+            .merge(reports::router(auth.clone(), origin)?)
             .into_make_service_with_connect_info::<SocketAddr>();
         let server = axum::serve(listener, service).with_graceful_shutdown(stopped.clone().cancelled_owned());
         let server = tokio::spawn(async move { server.await.unwrap_or_default() });

@@ -349,7 +349,9 @@ async fn a_fresh_start_serves_everything() {
 #[tokio::test]
 async fn interrupted_or_killed_under_a_request_it_leaves_no_process_and_loses_nothing() {
     let data = Data::new("ended").await;
-    for (signal, code, told) in [(Signal::SIGINT, Some(0), Some(502)), (Signal::SIGKILL, None, None)] {
+    // Interrupted, the database or the instance may be the first to go.
+    let interrupted = [Some(502), Some(503)];
+    for (signal, code, told) in [(Signal::SIGINT, Some(0), &interrupted[..]), (Signal::SIGKILL, None, &[None])] {
         let mut command = command(&data, &["--port", "0"]).await;
         // A terminal signals the whole group in its foreground.
         command.process_group(0);
@@ -370,7 +372,8 @@ async fn interrupted_or_killed_under_a_request_it_leaves_no_process_and_loses_no
         killpg(dev.id(), signal).unwrap();
         assert_eq!(dev.ended().await.code(), code);
         gone(&family).await;
-        assert_eq!(held.await.unwrap(), told);
+        let answer = held.await.unwrap();
+        assert!(told.contains(&answer), "{answer:?}");
     }
     let dev = Dev::start(&data, &["--port", "0"]).await;
     let bots = dev.bots(&dev.token().await).await;

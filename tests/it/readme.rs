@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 use tokio::process::Command;
 
-use crate::support::database::{PRO, workspace};
+use crate::support::database::{PRO, run_directory, workspace};
 use crate::support::world::World;
 
 fn readme() -> String {
@@ -25,6 +25,7 @@ async fn pasted(world: &World, sessions: &[String]) -> Vec<Value> {
     assert!(session.contains("http://127.0.0.1:9000"));
     let output = Command::new("bash")
         .args(["-euo", "pipefail", "-c", &session.replace("http://127.0.0.1:9000", &world.stack.url())])
+        .current_dir(workspace())
         .output()
         .await
         .unwrap();
@@ -56,6 +57,19 @@ async fn the_payment_works_as_pasted() {
     assert_eq!(counts["is_complete"], true, "{counts}");
     let plan = format!("select subscription_plan from public.users where id = '{PRO}'");
     assert_eq!(world.database.owner().await.text(&plan).await, "free", "what was due has ended");
+}
+
+#[tokio::test]
+async fn the_analysis_works_as_pasted() {
+    let world = World::new().await;
+    let directory = run_directory("readme");
+    std::fs::create_dir_all(&directory).unwrap();
+    let file = directory.join("report.html");
+    let session = session_with("report.html").replace("report.html", file.to_str().unwrap());
+    let answers = pasted(&world, &[session_with("my-first-bot"), session, session_with("/backtests")]).await;
+    let [_, _, backtest] = &answers[..] else { panic!("{answers:?}") };
+    assert_eq!((&backtest["total_trades"], &backtest["trading_pair"]), (&455.into(), &"4 pairs".into()), "{backtest}");
+    assert!(std::fs::read_to_string(file).unwrap().contains("<h1>Risk of all your trades</h1>"));
 }
 
 /// One word all the way down: folder, binary, resource, handler's SQL, test, and a row in the table of functions.

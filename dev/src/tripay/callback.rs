@@ -1,16 +1,15 @@
 //! Callbacks: written as PHP writes JSON, signed over exactly these bytes, and sent.
 
-use std::{io, sync::Arc, time::Duration};
+use std::{io, time::Duration};
 
 use hmac::{Hmac, KeyInit, Mac};
 use reqwest::header::CONTENT_TYPE;
-use rustls::{ClientConfig, RootCertStore};
 use serde::Serialize;
 use serde_json::{Serializer, Value, ser::Formatter};
 use sha2::Sha256;
 
 use super::Transaction;
-use crate::{Error, Result};
+use crate::Result;
 
 const TIME_LIMIT: Duration = Duration::from_secs(10);
 
@@ -88,19 +87,7 @@ pub(super) fn sign(key: &str, message: &[u8]) -> String {
 }
 
 pub(super) fn client() -> Result<reqwest::Client> {
-    let unusable = |reason: String| Error::new(format!("cannot make an HTTP client: {reason}"), "try once more");
-    let tls = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .map_err(|error| unusable(error.to_string()))?;
-    let roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
-    reqwest::Client::builder()
-        .tls_backend_preconfigured(tls.with_root_certificates(roots).with_no_client_auth())
-        .redirect(reqwest::redirect::Policy::none())
-        .no_proxy()
-        .timeout(TIME_LIMIT)
-        .user_agent("TriPay Payment/1.0 (+https://tripay.co.id/developer?tab=callback)")
-        .build()
-        .map_err(|error| unusable(error.to_string()))
+    crate::client::client("TriPay Payment/1.0 (+https://tripay.co.id/developer?tab=callback)", TIME_LIMIT)
 }
 
 /// The HTTP status, if there is an answer, and, unless it is the one that Tripay wants, what there is instead.

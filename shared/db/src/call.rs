@@ -1,13 +1,16 @@
-//! The connection of one Lambda instance, and the two calls made over it.
+//! The connection of one Lambda instance, and the three calls made over it.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use deadpool_postgres::{Hook, HookError, Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime};
+use futures_util::TryStreamExt;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::time::timeout;
+use tokio_postgres::Row;
 use tokio_postgres::error::{DbError, Severity};
 use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres_rustls::MakeRustlsConnect;
@@ -111,16 +114,50 @@ impl Db {
         self.call(&statement, &[(&input, Type::TEXT)]).await
     }
 
-    /// Sends the statement once. After that nothing is retried: a lost answer does not tell whether it took effect.
+    /// Calls `private.<function>(claims, input)`, which returns a table, and hands on each row as it comes. What is more than
+    /// the answer of one statement may hold is asked for in parts.
+    ///
+    /// # Errors
+    ///
+    /// See [`Error`], and those of `take`, after which no more rows are handed on.
+    pub async fn rows<I: Serialize>(
+        &self,
+        claims: &Claims,
+        function: &'static str,
+        input: &I,
+        mut take: impl FnMut(&Row) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let statement = format!("select * from private.{function}($1::text::jsonb, $2::text::jsonb)");
+        let input = encode(input)?;
+        let parameters = [(&claims.0, Type::TEXT), (&input, Type::TEXT)];
+        self.once(async |connection: &Object| {
+            let mut rows = pin!(connection.query_typed_raw(&statement, parameters).await?);
+            while let Some(row) = rows.try_next().await? {
+                if let Err(error) = take(&row) {
+                    return Ok(Err(error));
+                }
+            }
+            Ok(Ok(()))
+        })
+        .await?
+    }
+
     async fn call<O: DeserializeOwned>(
         &self,
         statement: &str,
         parameters: &[(&(dyn ToSql + Sync), Type)],
     ) -> Result<O, Error> {
+        let ask = async |connection: &Object| connection.query_typed_one(statement, parameters).await;
+        let text: String = self.once(ask).await?.try_get(0)?;
+        serde_json::from_str(&text).map_err(|error| Error::Failed(format!("unexpected answer: {error}")))
+    }
+
+    /// Sends the statement once. After that nothing is retried: a lost answer does not tell whether it took effect.
+    async fn once<T>(&self, ask: impl AsyncFnOnce(&Object) -> Result<T, tokio_postgres::Error>) -> Result<T, Error> {
         // Lets the connection's task read what arrived while the instance was frozen, such as the server's farewell.
         tokio::task::yield_now().await;
         let connection = self.pool.get().await?;
-        let answered = timeout(ANSWER_LIMIT, connection.query_typed_one(statement, parameters)).await;
+        let answered = timeout(ANSWER_LIMIT, ask(&connection)).await;
         self.mark_used();
         let Ok(answer) = answered else {
             // An answer may still come: nobody may take it for his own.
@@ -131,8 +168,7 @@ impl Db {
             // The pool may not know yet.
             drop(Object::take(connection));
         }
-        let text: String = answer?.try_get(0)?;
-        serde_json::from_str(&text).map_err(|error| Error::Failed(format!("unexpected answer: {error}")))
+        Ok(answer?)
     }
 
     fn mark_used(&self) {

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! db.command(&claims, "create_bot", &new_bot)    select private.create_bot($1, $2)   as nofomo_api, which becomes the user
+//! db.rows(&claims, "analysed_trades", &page, …)  select * from private.analysed_trades($1, $2)   the same, row by row
 //! db.job("expire_subscriptions", &batch)         select private.expire_subscriptions($1)             as nofomo_jobs
 //! ```
 //!
@@ -16,3 +17,4 @@ pub use address::{Address, AddressError};
 pub use call::{Claims, Db};
 pub use connect::{Reload, connect, tls_connector};
 pub use error::Error;
+pub use tokio_postgres::Row;

@@ -19,6 +19,13 @@ pub enum Problem {
         limit: i64,
         plan: String,
     },
+    /// What a plan allows a month is used up.
+    Quota {
+        /// What there is so much of a month, in the plural.
+        things: &'static str,
+        limit: i64,
+        plan: String,
+    },
     /// Not there, or not the caller's: which of the two is not told.
     NotFound,
     Conflict {
@@ -60,7 +67,7 @@ struct Details<'a> {
     request_id: &'a str,
 }
 
-/// What is wrong with one field of the body, or with a header.
+/// What is wrong with one field of the body, with a parameter of the query, or with a header.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 pub struct FieldError {
     #[serde(flatten)]
@@ -74,6 +81,8 @@ enum Place {
     /// RFC 6901; the empty pointer is the whole body.
     Pointer(String),
     Header(&'static str),
+    /// Behind the `?`.
+    Parameter(&'static str),
 }
 
 impl FieldError {
@@ -85,10 +94,14 @@ impl FieldError {
         Self { place: Place::Header(name), detail: detail.into() }
     }
 
+    pub fn parameter(name: &'static str, detail: impl Into<String>) -> Self {
+        Self { place: Place::Parameter(name), detail: detail.into() }
+    }
+
     pub(crate) fn pointer(&self) -> Option<&str> {
         match &self.place {
             Place::Pointer(pointer) => Some(pointer),
-            Place::Header(_) => None,
+            Place::Header(_) | Place::Parameter(_) => None,
         }
     }
 }
@@ -130,6 +143,7 @@ impl Problem {
             | Self::Deactivated
             | Self::Forbidden(_)
             | Self::PlanLimit { .. }
+            | Self::Quota { .. }
             | Self::NotFound
             | Self::Conflict { .. }
             | Self::TooLarge { .. }
@@ -146,6 +160,7 @@ impl Problem {
             Self::Deactivated => (StatusCode::FORBIDDEN, "deactivated", "This account is deactivated"),
             Self::Forbidden(_) => (StatusCode::FORBIDDEN, "forbidden", "Not allowed"),
             Self::PlanLimit { .. } => (StatusCode::FORBIDDEN, "plan-limit", "The plan's limit is reached"),
+            Self::Quota { .. } => (StatusCode::FORBIDDEN, "quota", "The plan's quota is used up"),
             Self::NotFound => (StatusCode::NOT_FOUND, "not-found", "Not found"),
             Self::Conflict { kind, .. } => (StatusCode::CONFLICT, kind, "Not possible as things are"),
             Self::TooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "too-large", "The body is too large"),
@@ -170,6 +185,9 @@ impl Problem {
             Self::Deactivated => "Write to support to have it activated again.".into(),
             Self::PlanLimit { things, limit, plan } => {
                 format!("The plan {plan} allows this many {things}: {limit}. Delete one or choose a larger plan.")
+            }
+            Self::Quota { things, limit, plan } => {
+                format!("The plan {plan} allows this many {things} a month: {limit}. Wait for the next or choose a larger plan.")
             }
             Self::NotFound => "There is no such thing, or it is not yours.".into(),
             Self::TooLarge { limit } => format!("At most {limit} bytes are taken."),
@@ -201,7 +219,7 @@ impl Problem {
         };
         match &self {
             Self::Invalid(errors) => details.errors = errors,
-            Self::PlanLimit { limit, plan, .. } => {
+            Self::PlanLimit { limit, plan, .. } | Self::Quota { limit, plan, .. } => {
                 details.limit = Some(*limit);
                 details.plan = Some(plan);
             }

@@ -12,6 +12,8 @@ use uuid::Uuid;
 use crate::{Batch, FieldError, Fields, Problem, User};
 
 const BODY_LIMIT: usize = 1024 * 1024;
+/// With what encoding adds to a binary body, below the 6 MB that Lambda takes.
+const UPLOAD_LIMIT: usize = 4 * 1024 * 1024;
 
 #[derive(Debug)]
 pub struct Request {
@@ -67,6 +69,11 @@ impl Request {
         self.path_parameter("bot_id").and_then(|id| id.parse().ok()).ok_or(Problem::NotFound)
     }
 
+    /// What stands behind the `?`, by its name; of several the first.
+    pub fn query_parameter(&self, name: &str) -> Option<String> {
+        self.event.query_string_parameters_ref()?.first(name).map(ToOwned::to_owned)
+    }
+
     /// None if it is not there, or not text.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.event.headers().get(name).and_then(|value| value.to_str().ok())
@@ -81,12 +88,25 @@ impl Request {
     ///
     /// 413 above 1 MiB.
     pub fn body(&self) -> Result<&[u8], Problem> {
+        self.bytes(BODY_LIMIT)
+    }
+
+    /// The body where it is a file, of whatever type.
+    ///
+    /// # Errors
+    ///
+    /// 413 above 4 MiB.
+    pub fn upload(&self) -> Result<&[u8], Problem> {
+        self.bytes(UPLOAD_LIMIT)
+    }
+
+    fn bytes(&self, limit: usize) -> Result<&[u8], Problem> {
         let body = match self.event.body() {
             Body::Text(text) => text.as_bytes(),
             Body::Binary(bytes) => bytes,
             _ => &[],
         };
-        if body.len() > BODY_LIMIT { Err(Problem::TooLarge { limit: BODY_LIMIT }) } else { Ok(body) }
+        if body.len() > limit { Err(Problem::TooLarge { limit }) } else { Ok(body) }
     }
 
     /// The body as the fields of one JSON object.

@@ -3,11 +3,15 @@
 use std::path::PathBuf;
 use std::process::Stdio;
 
+use base64::prelude::{BASE64_STANDARD, Engine as _};
+use fantoccini::wd::WebDriverCompatibleCommand;
 use fantoccini::{Client, ClientBuilder, Locator};
 use hyper_util::client::legacy::connect::HttpConnector;
+use reqwest::Method;
 use serde_json::{Map, Value, json};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
+use url::Url;
 
 /// Chromium opens none narrower; what is narrower is a phone.
 const NARROWEST_WINDOW: u32 = 500;
@@ -49,7 +53,7 @@ impl Browser {
         }
         let capabilities: Map<String, Value> = serde_json::from_value(json!({
             "browserName": "chrome",
-            "goog:loggingPrefs": { "browser": "ALL" },
+            "goog:loggingPrefs": { "browser": "ALL", "performance": "ALL" },
             "goog:chromeOptions": options,
         }))
         .unwrap();
@@ -90,12 +94,67 @@ impl Browser {
 
     /// Kept with what the tests leave behind, to be looked at.
     pub(crate) async fn keep_picture(&self, name: &str) {
-        let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).with_file_name("pictures");
-        std::fs::create_dir_all(&folder).unwrap();
-        std::fs::write(folder.join(format!("{name}.png")), self.client.screenshot().await.unwrap()).unwrap();
+        keep(name, &self.client.screenshot().await.unwrap());
+    }
+
+    /// The same, of the whole page.
+    pub(crate) async fn keep_whole_picture(&self, name: &str) {
+        let area = "return [innerWidth, document.documentElement.scrollHeight]";
+        let area = self.client.execute(area, Vec::new()).await.unwrap();
+        let clip = json!({ "x": 0, "y": 0, "width": area[0], "height": area[1], "scale": 1 });
+        let parameters = json!({ "format": "png", "captureBeyondViewport": true, "clip": clip });
+        let body = json!({ "cmd": "Page.captureScreenshot", "params": parameters });
+        let picture = self.client.issue_cmd(OfChromium { path: "goog/cdp/execute", body }).await.unwrap();
+        keep(name, &BASE64_STANDARD.decode(picture["data"].as_str().unwrap()).unwrap());
+    }
+
+    /// What was asked for over the network since this was last called.
+    pub(crate) async fn requests(&self) -> Vec<String> {
+        let events = self.logged("performance").await.into_iter().map(|entry| {
+            let text = entry["message"].as_str().unwrap();
+            serde_json::from_str::<Value>(text).unwrap()["message"].take()
+        });
+        events
+            .filter(|event| event["method"] == "Network.requestWillBeSent")
+            .map(|event| event["params"]["request"]["url"].as_str().unwrap().to_owned())
+            .collect()
+    }
+
+    /// What the console says that is wrong, since this was last called.
+    pub(crate) async fn complaints(&self) -> Vec<String> {
+        self.logged("browser").await.iter().map(Value::to_string).collect()
+    }
+
+    async fn logged(&self, kind: &str) -> Vec<Value> {
+        let body = json!({ "type": kind });
+        let entries = self.client.issue_cmd(OfChromium { path: "se/log", body }).await.unwrap();
+        entries.as_array().unwrap().clone()
     }
 
     pub(crate) async fn close(self) {
         self.client.close().await.unwrap();
+    }
+}
+
+fn keep(name: &str, picture: &[u8]) {
+    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).with_file_name("pictures");
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::write(folder.join(format!("{name}.png")), picture).unwrap();
+}
+
+/// A command beyond those of the standard.
+#[derive(Debug)]
+struct OfChromium {
+    path: &'static str,
+    body: Value,
+}
+
+impl WebDriverCompatibleCommand for OfChromium {
+    fn endpoint(&self, base_url: &Url, session_id: Option<&str>) -> Result<Url, url::ParseError> {
+        base_url.join(&format!("session/{}/{}", session_id.unwrap_or_default(), self.path))
+    }
+
+    fn method_and_body(&self, _: &Url) -> (Method, Option<String>) {
+        (Method::POST, Some(self.body.to_string()))
     }
 }

@@ -1,0 +1,9 @@
+//! `POST /strategies/{strategy_id}/backtests`
+
+use nofomo_http::{App, Error};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    let app = App::start("import-backtest").await?;
+    app.serve(import_backtest::handle).await
+}

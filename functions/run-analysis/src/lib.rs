@@ -1,0 +1,168 @@
+//! `POST /analyses`: judges closed trades, in the words of `shared/analytics`. Its SQL is `migrations/020_run_analysis.sql`.
+//!
+//! The request counts before the work begins, and no transaction is open while trades are judged or a model is asked.
+
+mod comparison;
+mod figures;
+mod judge;
+mod narrative;
+mod quoted;
+mod recommendations;
+mod request;
+mod trades;
+
+use std::time::{Duration, Instant};
+
+use nofomo_db::Claims;
+use nofomo_http::{Answer, App, Problem, Request};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use crate::comparison::{Backtest, Comparison};
+use crate::judge::{Account, Block};
+use crate::narrative::{Narration, Narrative};
+pub use crate::narrative::{Narrator, NarratorError};
+use crate::request::{Wanted, parse};
+use crate::trades::Ledger;
+
+const MODEL: &str = "nofomo-quant-1";
+
+/// From here on there is no time left to ask a model: API Gateway waits 30 s for all of it.
+const TIME_TO_RECORD: Duration = Duration::from_secs(26);
+
+/// What `private.run_analysis` found.
+#[derive(Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Outcome {
+    Reserved(Reserved),
+    Known(Box<RawValue>),
+    KeyReused,
+    NotFound,
+    NoBacktest,
+    Quota { limit: i64, plan: String },
+}
+
+#[derive(Deserialize)]
+struct Reserved {
+    bots: u64,
+    accounts: Vec<Account>,
+    backtest: Option<Backtest>,
+}
+
+/// A row for `private.record_analysis`.
+#[derive(Serialize)]
+struct Analysis<'a> {
+    #[serde(flatten)]
+    about: About<'a>,
+    input_data: InputData<'a>,
+    results: Results<'a>,
+    recommendations: Vec<String>,
+    /// The lowest of the blocks': an analysis is as sure as its least sure part.
+    confidence_score: f64,
+    model_used: &'a str,
+    tokens_used: u32,
+    processing_time_ms: u64,
+}
+
+#[derive(Serialize)]
+struct About<'a> {
+    id: uuid::Uuid,
+    bot_id: Option<uuid::Uuid>,
+    strategy_id: Option<uuid::Uuid>,
+    analysis_type: &'a str,
+}
+
+/// What was asked, and what of.
+#[derive(Serialize)]
+struct InputData<'a> {
+    #[serde(flatten)]
+    wanted: &'a Wanted,
+    bots: u64,
+    trades: usize,
+    /// Of a line for each trade, in the order of exits; see [`Ledger`].
+    trades_sha256: String,
+}
+
+#[derive(Serialize)]
+struct Results<'a> {
+    blocks: &'a [Block],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    comparison: Option<&'a Comparison>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    narrative: Option<Narrative<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    narrative_error: Option<String>,
+}
+
+pub async fn handle(app: &'static App, narrator: Option<&Narrator>, request: Request) -> Result<Answer, Problem> {
+    let started = Instant::now();
+    let user = app.user(&request).await?;
+    let id = request.row_id("run-analysis", &user)?;
+    let wanted = parse(id, request.fields()?)?;
+    let reserved = match app.db.command(user.claims(), "run_analysis", &wanted).await? {
+        Outcome::Reserved(reserved) => reserved,
+        Outcome::Known(analysis) => return Ok(Answer::ok(analysis)),
+        Outcome::KeyReused => {
+            return Err(conflict(
+                "key-reused",
+                "This Idempotency-Key was used with another body; use a new key for another analysis.",
+            ));
+        }
+        Outcome::NotFound => return Err(Problem::NotFound),
+        Outcome::NoBacktest => {
+            return Err(conflict(
+                "no-backtest",
+                "No backtest of a strategy that these bots run has been imported; send one to \
+                 /strategies/{strategy_id}/backtests first.",
+            ));
+        }
+        Outcome::Quota { limit, plan } => return Err(Problem::Quota { things: "analyses", limit, plan }),
+    };
+    let analysis = judged(app, user.claims(), narrator, &wanted, &reserved, started).await?;
+    Ok(Answer::created(analysis).at(format!("/analyses/{id}")))
+}
+
+async fn judged(
+    app: &App,
+    claims: &Claims,
+    narrator: Option<&Narrator>,
+    wanted: &Wanted,
+    reserved: &Reserved,
+    started: Instant,
+) -> Result<Box<RawValue>, Problem> {
+    let ledger = Ledger::read(&app.db, claims, wanted, reserved).await?;
+    let blocks = judge::blocks(wanted, &reserved.accounts, &ledger)?;
+    let comparison = match &reserved.backtest {
+        Some(backtest) => Some(comparison::compare(&app.db, claims, wanted, reserved, backtest, &ledger).await?),
+        None => None,
+    };
+    let mut recommendations = recommendations::of(wanted.kind(), &blocks, comparison.as_ref());
+
+    let mut narration = Narration::default();
+    if wanted.narrative {
+        let limit = TIME_TO_RECORD.saturating_sub(started.elapsed());
+        narration = narrative::narrate(narrator, wanted, &blocks, comparison.as_ref(), limit).await;
+        recommendations.extend(narration.recommendations());
+    }
+    let (narrative, narrative_error) = narration.told();
+    let analysis = Analysis {
+        about: About {
+            id: wanted.id,
+            bot_id: wanted.bot_id,
+            strategy_id: wanted.strategy_id,
+            analysis_type: wanted.analysis_type,
+        },
+        input_data: InputData { wanted, bots: reserved.bots, trades: ledger.count(), trades_sha256: ledger.sha256() },
+        model_used: narrative.as_ref().map_or(MODEL, |narrative| narrative.model),
+        results: Results { blocks: &blocks, comparison: comparison.as_ref(), narrative, narrative_error },
+        recommendations,
+        confidence_score: judge::lowest_score(&blocks),
+        tokens_used: narration.tokens(),
+        processing_time_ms: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
+    };
+    Ok(app.db.command(claims, "record_analysis", &analysis).await?)
+}
+
+fn conflict(kind: &'static str, detail: &str) -> Problem {
+    Problem::Conflict { kind, detail: detail.into() }
+}

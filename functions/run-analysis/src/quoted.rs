@@ -1,0 +1,133 @@
+//! Whether each figure in a text is one of those that it is about.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+/// The figures that a text may have: the values, those in percent, and those that names and words of the results have.
+pub(crate) struct Figures {
+    values: Vec<f64>,
+    /// As they are written, such as 95 in `var_95`.
+    written: BTreeSet<String>,
+}
+
+/// A number as it is written in a text.
+struct Written {
+    value: f64,
+    decimals: i32,
+    is_percent: bool,
+    /// With its separators, without a sign.
+    digits: String,
+}
+
+impl Figures {
+    pub(crate) fn of(results: &Value) -> Self {
+        let mut figures = Self { values: Vec::new(), written: BTreeSet::new() };
+        figures.collect(results);
+        figures
+    }
+
+    fn collect(&mut self, value: &Value) {
+        match value {
+            Value::Number(number) => self.values.extend(number.as_f64()),
+            Value::String(text) => match text.parse() {
+                Ok(number) => self.values.push(number),
+                Err(_) => self.read(text),
+            },
+            Value::Array(items) => items.iter().for_each(|item| self.collect(item)),
+            Value::Object(members) => {
+                for (name, member) in members {
+                    self.read(name);
+                    self.collect(member);
+                }
+            }
+            Value::Null | Value::Bool(_) => {}
+        }
+    }
+
+    fn read(&mut self, words: &str) {
+        self.written.extend(numbers(words).into_iter().map(|number| number.digits));
+    }
+
+    /// The first figure that is none of these, rounded to as many digits as it is written with.
+    pub(crate) fn invented_in(&self, text: &str) -> Option<String> {
+        numbers(text).into_iter().find(|number| !self.has(number)).map(|number| number.digits)
+    }
+
+    fn has(&self, number: &Written) -> bool {
+        let half_of_the_last_digit = 0.5 * 10_f64.powi(-number.decimals) * (1.0 + 1e-6);
+        let scale = if number.is_percent { 100.0 } else { 1.0 };
+        self.written.contains(&number.digits)
+            || self.values.iter().any(|value| (scale * value.abs() - number.value).abs() <= half_of_the_last_digit)
+    }
+}
+
+/// Commas between groups of three digits are taken for what they are in English.
+fn numbers(text: &str) -> Vec<Written> {
+    let mut found = Vec::new();
+    let mut rest = text;
+    while let Some(start) = rest.find(|c: char| c.is_numeric()) {
+        let (_, from) = rest.split_at(start);
+        let end = from.find(|c: char| !(c.is_numeric() || c == '.' || c == ',')).unwrap_or(from.len());
+        let (run, after) = from.split_at(end);
+        rest = after;
+        let digits = run.trim_end_matches(['.', ',']);
+        let plain = digits.replace(',', "");
+        // What is no number as we write it, such as a fraction sign or 1.2.3, cannot be found among the figures either.
+        let value = plain.parse().unwrap_or(f64::NAN);
+        let decimals = plain.split_once('.').map_or(0, |(_, decimals)| decimals.len());
+        let unit = after.trim_start();
+        let exponent = unit.strip_prefix(['e', 'E']).and_then(|unit| unit.chars().find(|c| !"+-".contains(*c)));
+        let is_power = exponent.is_some_and(|c| c.is_ascii_digit()) && !after.starts_with(' ');
+        found.push(Written {
+            value: if is_power { f64::NAN } else { value },
+            decimals: i32::try_from(decimals).unwrap_or(i32::MAX),
+            is_percent: run.len() == digits.len()
+                && (unit.starts_with('%') || unit.starts_with("percent") || unit.starts_with("per cent")),
+            digits: digits.to_owned(),
+        });
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn invented(text: &str) -> Option<String> {
+        let results = json!({"var_95": -0.01455, "sharpe": 1.825462, "net_profit": "1165.86286617", "trades": 1000, "at": "2026-03-05T00:00:00Z"});
+        Figures::of(&results).invented_in(text)
+    }
+
+    #[test]
+    fn a_figure_of_the_results_may_be_rounded_and_put_in_percent() {
+        for text in [
+            "Sharpe 1.83, or 1.8, or 2.",
+            "It made 1,165.86 in 1,000 trades (1165.9).",
+            "A bad day costs 1.5 %, -1.46% or 1.455 percent, at 95 %.",
+            "In March 2026, on 2026-03-05.",
+            "No figure at all.",
+        ] {
+            assert_eq!(invented(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn any_other_figure_is_invented() {
+        for (text, figure) in [
+            ("Sharpe 1.84.", "1.84"),
+            ("It made 1,166.86.", "1,166.86"),
+            ("In 1,001 trades.", "1,001"),
+            ("A bad day costs 1.46.", "1.46"),
+            ("A share of 183 %, then 17 %.", "17"),
+            ("It is ½ as much.", "½"),
+            ("Version 1.8.2", "1.8.2"),
+            ("A chance of 2e-9", "2"),
+            ("Sharpe 1.83, profit 99.", "99"),
+        ] {
+            assert_eq!(invented(text).as_deref(), Some(figure), "{text}");
+        }
+    }
+}

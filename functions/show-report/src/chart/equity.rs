@@ -1,0 +1,49 @@
+//! The balance after each trade, and what else could have come of the same trades.
+
+use plotters::prelude::*;
+
+use super::palette::{CURVE, LOSS, QUIET};
+use super::{Axis, Drawings, Failed, Measure, PIXEL, Size, both, is_drawable, lines, plane, seconds, span};
+use crate::analysis::{Band, Series};
+
+pub(crate) fn equity(series: &Series) -> Result<Drawings, Failed> {
+    let curve = lines(&series.equity);
+    let start = curve.iter().flatten().next().copied();
+    let band = |edge: fn(&Band) -> f64| {
+        let edges = series.cone.iter().map(move |band| (seconds(band.at), edge(band)));
+        start.into_iter().chain(edges.filter(|(_, balance)| is_drawable(*balance))).collect::<Vec<_>>()
+    };
+    let (low, middle, high) = (band(|band| band.p05), band(|band| band.p50), band(|band| band.p95));
+    both(
+        |size| if size == Size::Wide { 330 } else { 290 },
+        |area, size| {
+            let times = series.equity.iter().map(|point| point.at).chain(series.cone.iter().map(|band| band.at));
+            let x = Axis::of_times(times, size);
+            let shown = curve.iter().flatten().chain(&low).chain(&high).map(|(_, balance)| *balance);
+            let y = Axis::of_values(span(shown), 7, Measure::Amount);
+            let mut plane = plane(area, x.clone(), y.clone(), y.widest())?;
+            if let Some(fall) = series.worst_drawdowns.first() {
+                let corners = [(seconds(fall.peak), y.from), (seconds(fall.trough), y.to)];
+                plane.draw_series([Rectangle::new(corners, LOSS.mix(0.12).filled())])?;
+            }
+            if !series.cone.is_empty() {
+                let outline: Vec<_> = low.iter().copied().chain(high.iter().rev().copied()).collect();
+                plane.draw_series([Polygon::new(outline, CURVE.mix(0.13))])?;
+                plane.draw_series(DashedLineSeries::new(
+                    middle.iter().copied(),
+                    6 * PIXEL,
+                    5 * PIXEL,
+                    CURVE.mix(0.55).stroke_width(PIXEL),
+                ))?;
+            }
+            if let Some((_, balance)) = start {
+                let level = vec![(x.from, balance), (x.to, balance)];
+                plane.draw_series([PathElement::new(level, QUIET.mix(0.6).stroke_width(PIXEL))])?;
+            }
+            for line in &curve {
+                plane.draw_series([PathElement::new(line.clone(), CURVE.stroke_width(2 * PIXEL))])?;
+            }
+            Ok(())
+        },
+    )
+}

@@ -1,0 +1,309 @@
+//! How numbers are written for people: grouped, rounded, with their sign. What is exact stands beside them.
+
+use rust_decimal::prelude::ToPrimitive;
+use rust_decimal::{Decimal, RoundingStrategy};
+
+/// What is written where there is no value.
+pub(crate) const UNDEFINED: &str = "—";
+
+/// A value as people read it, and as it is.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Shown {
+    pub(crate) text: String,
+    /// None if the text says it all.
+    pub(crate) exact: Option<String>,
+}
+
+impl Shown {
+    /// The text alone.
+    pub(crate) fn plain(text: impl Into<String>) -> Self {
+        Self { text: text.into(), exact: None }
+    }
+
+    pub(crate) fn undefined() -> Self {
+        Self::plain(UNDEFINED)
+    }
+
+    pub(crate) fn is_undefined(&self) -> bool {
+        self.text == UNDEFINED
+    }
+
+    fn exactly(text: String, exact: impl ToString) -> Self {
+        Self { text, exact: Some(exact.to_string()) }
+    }
+}
+
+/// Whether a gain is told from a loss by its sign.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Sign {
+    Always,
+    OnlyMinus,
+}
+
+/// How money of an account is rounded: what is a cent to one of 1,000 is nothing to one of 0.05.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Cents(u32);
+
+impl Cents {
+    pub(crate) fn of_account(initial_balance: Option<Decimal>) -> Self {
+        let size = initial_balance.and_then(|balance| balance.to_f64()).filter(|size| *size > 0.0).unwrap_or(1_000.0);
+        Self(match size {
+            size if size >= 1e7 => 0,
+            size if size >= 1e2 => 2,
+            size if size >= 1.0 => 4,
+            _ => 8,
+        })
+    }
+
+    pub(crate) fn money(self, amount: Decimal, sign: Sign) -> Shown {
+        let rounded = amount.round_dp_with_strategy(self.0, RoundingStrategy::MidpointAwayFromZero);
+        let text = if rounded.is_zero() && !amount.is_zero() {
+            // Not nothing: its first two digits.
+            amount.round_sf(2).unwrap_or(amount).normalize().to_string()
+        } else {
+            format!("{rounded:.places$}", places = self.0 as usize)
+        };
+        Shown::exactly(grouped(&text, sign), amount.normalize())
+    }
+
+    /// An amount that was drawn rather than counted.
+    pub(crate) fn drawn(self, amount: f64) -> Shown {
+        if !amount.is_finite() {
+            return Shown::undefined();
+        }
+        Shown::exactly(grouped(&fixed(amount, self.0 as usize), Sign::OnlyMinus), amount)
+    }
+}
+
+/// A fraction in percent.
+pub(crate) fn percent(fraction: f64, sign: Sign) -> Shown {
+    let percent = 100.0 * fraction;
+    if !percent.is_finite() {
+        return Shown::undefined();
+    }
+    let places = if percent.abs() >= 1_000.0 { 0 } else { 2 };
+    Shown::exactly(format!("{}\u{a0}%", grouped(&fixed(percent, places), sign)), fraction)
+}
+
+/// A fraction in percent, as one says it: `25 %`, `37.8 %`.
+pub(crate) fn about(fraction: f64) -> String {
+    let tenths = (1_000.0 * fraction).round();
+    if !tenths.is_finite() {
+        return UNDEFINED.into();
+    }
+    let places = if tenths % 10.0 == 0.0 { 0 } else { 1 };
+    format!("{}\u{a0}%", grouped(&fixed(tenths / 10.0, places), Sign::OnlyMinus))
+}
+
+/// A multiple, as one says it.
+pub(crate) fn times(value: f64) -> String {
+    grouped(&fixed(value, if value.abs() >= 10.0 { 0 } else { 2 }), Sign::OnlyMinus)
+}
+
+/// A plain number.
+pub(crate) fn ratio(value: f64, sign: Sign) -> Shown {
+    if !value.is_finite() {
+        return Shown::undefined();
+    }
+    let places = match value.abs() {
+        size if size >= 1_000.0 => 0,
+        size if size >= 100.0 => 1,
+        size if size >= 1.0 || size == 0.0 => 2,
+        _ => 3,
+    };
+    Shown::exactly(grouped(&fixed(value, places), sign), value)
+}
+
+/// Between 0 and 1. What is next to nothing is not written as nothing.
+pub(crate) fn probability(value: f64) -> Shown {
+    if !value.is_finite() {
+        return Shown::undefined();
+    }
+    let text = match value {
+        value if value > 0.0 && value < 0.0001 => "<\u{a0}0.0001".into(),
+        value if value < 1.0 && value > 0.9999 => ">\u{a0}0.9999".into(),
+        value => fixed(value, if value == 0.0 || value == 1.0 { 0 } else { 4 }),
+    };
+    Shown::exactly(text, value)
+}
+
+pub(crate) fn count(value: u64) -> Shown {
+    Shown::plain(grouped(&value.to_string(), Sign::OnlyMinus))
+}
+
+/// The two largest units.
+pub(crate) fn duration(seconds: f64) -> Shown {
+    if !seconds.is_finite() || seconds < 0.0 {
+        return Shown::undefined();
+    }
+    let whole = seconds.round() as u64;
+    let (days, hours, minutes) = (whole / 86_400, whole % 86_400 / 3_600, whole % 3_600 / 60);
+    let text = match (days, hours, minutes) {
+        (0, 0, 0) => format!("{whole}\u{a0}s"),
+        (0, 0, minutes) => format!("{minutes}\u{a0}min"),
+        (0, hours, 0) => format!("{hours}\u{a0}h"),
+        (0, hours, minutes) => format!("{hours}\u{a0}h {minutes}\u{a0}min"),
+        (days, 0, _) => days_in_words(days),
+        (days, hours, _) => format!("{} {hours}\u{a0}h", days_in_words(days)),
+    };
+    Shown::exactly(text, format_args!("{seconds} s"))
+}
+
+fn days_in_words(days: u64) -> String {
+    format!("{}\u{a0}d", grouped(&days.to_string(), Sign::OnlyMinus))
+}
+
+/// So many of something, in words: `1 trade`, `1,000 trades`.
+pub(crate) fn of_them(number: u64, one: &str, several: &str) -> String {
+    format!("{}\u{a0}{}", count(number).text, if number == 1 { one } else { several })
+}
+
+/// With so many digits after the point, or with two that count where those would be zeros, and in powers of ten where no screen is wide
+/// enough.
+pub(crate) fn fixed(value: f64, places: usize) -> String {
+    if value.abs() >= 1e12 {
+        return format!("{value:.1e}");
+    }
+    let text = format!("{value:.places$}");
+    if value == 0.0 || text.bytes().any(|byte| (b'1'..=b'9').contains(&byte)) {
+        return text;
+    }
+    if value.abs() < 1e-6 {
+        return format!("{value:.1e}");
+    }
+    let zeros = -value.abs().log10().floor() as usize;
+    format!("{value:.places$}", places = zeros + 1)
+}
+
+/// With commas between thousands, and a real minus.
+pub(crate) fn grouped(text: &str, sign: Sign) -> String {
+    let (minus, digits) = text.strip_prefix('-').map_or((false, text), |digits| (true, digits));
+    let (whole, rest) = digits.find(['.', 'e']).map_or((digits, ""), |point| digits.split_at(point));
+    let something = digits.bytes().any(|byte| (b'1'..=b'9').contains(&byte));
+    let mut out = match (minus && something, sign) {
+        (true, _) => "−".to_owned(),
+        (false, Sign::Always) if something => "+".to_owned(),
+        _ => String::new(),
+    };
+    for (place, digit) in whole.chars().enumerate() {
+        if place > 0 && (whole.len() - place).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out.push_str(&rest.replace("e-", "e−"));
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use rust_decimal::dec;
+
+    use super::*;
+
+    #[test]
+    fn money_is_grouped_and_rounded_by_the_size_of_the_account() {
+        let usdt = Cents::of_account(Some(dec!(1000)));
+        for (amount, text) in [
+            (dec!(1165.86286617), "1,165.86"),
+            (dec!(-1234567.895), "−1,234,567.90"),
+            (dec!(999999.995), "1,000,000.00"),
+            (dec!(0), "0.00"),
+            (dec!(0.0012345), "0.0012"),
+            (dec!(-0.00000001), "−0.00000001"),
+            (dec!(0.000), "0.00"),
+        ] {
+            assert_eq!(usdt.money(amount, Sign::OnlyMinus).text, text);
+        }
+        assert_eq!(usdt.money(dec!(165.86286617), Sign::Always).text, "+165.86");
+        assert_eq!(usdt.money(dec!(0), Sign::Always).text, "0.00");
+        assert_eq!(usdt.money(dec!(165.86286617), Sign::Always).exact.unwrap(), "165.86286617");
+        let of = |initial, amount| Cents::of_account(Some(initial)).money(amount, Sign::OnlyMinus).text;
+        assert_eq!(of(dec!(0.5), dec!(0.51234567)), "0.51234567");
+        assert_eq!(of(dec!(2), dec!(2.12345)), "2.1235");
+        assert_eq!(of(dec!(15000000), dec!(16234567.89)), "16,234,568");
+        assert_eq!(Cents::of_account(None).money(dec!(7), Sign::OnlyMinus).text, "7.00");
+    }
+
+    #[test]
+    fn fractions_are_percent_with_their_sign() {
+        for (fraction, text) in [
+            (0.16586, "+16.59\u{a0}%"),
+            (-0.0343, "−3.43\u{a0}%"),
+            (0.0, "0.00\u{a0}%"),
+            (-0.0, "0.00\u{a0}%"),
+            (117.573224, "+11,757\u{a0}%"),
+            (0.000_012, "+0.0012\u{a0}%"),
+            (3e40, "+3.0e42\u{a0}%"),
+        ] {
+            assert_eq!(percent(fraction, Sign::Always).text, text);
+        }
+        assert_eq!(percent(0.562, Sign::OnlyMinus).text, "56.20\u{a0}%");
+    }
+
+    #[test]
+    fn a_sentence_has_no_more_digits_than_one_says() {
+        for (fraction, text) in [
+            (0.25, "25\u{a0}%"),
+            (0.3, "30\u{a0}%"),
+            (1.0, "100\u{a0}%"),
+            (0.378_07, "37.8\u{a0}%"),
+            (2.547_4, "254.7\u{a0}%"),
+            (20.0, "2,000\u{a0}%"),
+            (0.0, "0\u{a0}%"),
+        ] {
+            assert_eq!(about(fraction), text);
+        }
+        assert_eq!(times(0.438_7), "0.44");
+        assert_eq!(times(13.2), "13");
+    }
+
+    #[test]
+    fn what_is_next_to_nothing_is_not_nothing() {
+        assert_eq!(probability(5.0e-6).text, "<\u{a0}0.0001");
+        assert_eq!(probability(0.999_999_999_997).text, ">\u{a0}0.9999");
+        assert_eq!(probability(0.0).text, "0");
+        assert_eq!(probability(1.0).text, "1");
+        assert_eq!(probability(0.2178985).text, "0.2179");
+        assert_eq!(ratio(0.000_034, Sign::OnlyMinus).text, "0.000034");
+        assert_eq!(ratio(0.000_000_034, Sign::OnlyMinus).text, "3.4e−8");
+        assert_eq!(ratio(0.999_6, Sign::OnlyMinus).text, "1.000");
+        assert_eq!(ratio(1.8254, Sign::Always).text, "+1.83");
+        assert_eq!(ratio(691.607, Sign::OnlyMinus).text, "691.6");
+        assert_eq!(ratio(-12_886.6, Sign::OnlyMinus).text, "−12,887");
+    }
+
+    #[test]
+    fn what_is_no_number_is_undefined() {
+        for value in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+            assert!(percent(value, Sign::Always).is_undefined());
+            assert!(ratio(value, Sign::Always).is_undefined());
+            assert!(probability(value).is_undefined());
+            assert!(duration(value).is_undefined());
+            assert!(Cents::of_account(None).drawn(value).is_undefined());
+        }
+        assert!(duration(-1.0).is_undefined());
+    }
+
+    #[test]
+    fn a_duration_has_its_two_largest_units() {
+        for (seconds, text) in [
+            (0.0, "0\u{a0}s"),
+            (59.4, "59\u{a0}s"),
+            (60.0, "1\u{a0}min"),
+            (15_235.0, "4\u{a0}h 13\u{a0}min"),
+            (7_200.0, "2\u{a0}h"),
+            (86_400.0, "1\u{a0}d"),
+            (5_748_384.0, "66\u{a0}d 12\u{a0}h"),
+        ] {
+            assert_eq!(duration(seconds).text, text);
+        }
+    }
+
+    #[test]
+    fn one_is_not_several() {
+        assert_eq!(of_them(1, "trade", "trades"), "1\u{a0}trade");
+        assert_eq!(of_them(1_000, "trade", "trades"), "1,000\u{a0}trades");
+        assert_eq!(of_them(0, "trade", "trades"), "0\u{a0}trades");
+    }
+}

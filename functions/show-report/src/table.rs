@@ -1,0 +1,53 @@
+//! A table as the page shows it: the first cell of each row says what the row is about.
+
+use rust_decimal::Decimal;
+
+use crate::numbers::{Cents, Shown, Sign, percent, ratio};
+
+pub(crate) struct Table {
+    pub(crate) caption: String,
+    pub(crate) head: Vec<&'static str>,
+    pub(crate) rows: Vec<Line>,
+}
+
+pub(crate) struct Line {
+    pub(crate) about: String,
+    pub(crate) cells: Vec<Shown>,
+    /// Too little to say anything.
+    pub(crate) faint: bool,
+}
+
+/// A longer one is shown to whoever asks for it.
+const MOST_OPEN_ROWS: usize = 12;
+
+impl Table {
+    pub(crate) fn folded(&self) -> bool {
+        self.rows.len() > MOST_OPEN_ROWS
+    }
+}
+
+impl Line {
+    pub(crate) fn new(about: impl Into<String>, cells: Vec<Shown>) -> Self {
+        Self { about: about.into(), cells, faint: false }
+    }
+}
+
+pub(crate) fn or_undefined<T>(value: Option<T>, write: impl FnOnce(T) -> Shown) -> Shown {
+    value.map_or_else(Shown::undefined, write)
+}
+
+pub(crate) fn gain(cents: Cents, amount: Option<Decimal>) -> Shown {
+    or_undefined(amount, |amount| cents.money(amount, Sign::Always))
+}
+
+pub(crate) fn change(fraction: Option<f64>) -> Shown {
+    or_undefined(fraction, |fraction| percent(fraction, Sign::Always))
+}
+
+pub(crate) fn share(fraction: Option<f64>) -> Shown {
+    or_undefined(fraction, |fraction| percent(fraction, Sign::OnlyMinus))
+}
+
+pub(crate) fn plain(value: Option<f64>) -> Shown {
+    or_undefined(value, |value| ratio(value, Sign::OnlyMinus))
+}

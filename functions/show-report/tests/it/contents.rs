@@ -1,0 +1,461 @@
+//! What a page tells.
+
+use nofomo_analytics::{AnalysisType, Settings, Trials};
+use rust_decimal::{Decimal, dec};
+use scraper::Selector;
+use serde_json::{Value, json};
+
+use crate::page::{Page, words};
+use crate::rows::{TYPES, block, block_of, comparison, one_a_day, row, trades};
+
+fn name(kind: AnalysisType) -> String {
+    json!(kind).as_str().unwrap().to_owned()
+}
+
+/// As complete as one can be.
+pub(crate) fn full(kind: AnalysisType) -> Value {
+    let mut row = row(kind, vec![block(kind, "USDT", &trades("main"))]);
+    if kind == AnalysisType::Backtest {
+        row["results"]["comparison"] = comparison();
+    }
+    if kind == AnalysisType::Performance {
+        row["results"]["narrative"] = json!({
+            "text": "The bot earned 165.86 USDT in 180 days, and paid 397.86 USDT in fees.\n\nMost of the gain came from \
+                     short trades. That may be luck: among 44 slices one that good is no surprise.",
+            "model": "example-large-3",
+        });
+    }
+    row
+}
+
+#[test]
+fn every_type_has_a_page() {
+    for kind in TYPES {
+        let page = Page::of(&full(kind));
+        page.keep(&name(kind));
+        assert_eq!(page.words("h1").to_lowercase(), format!("{} of ema cross on four pairs", name(kind)));
+        assert_eq!(page.words(".facts"), "1 Jan 2026 to 29 Jun 2026 1,000 trades 2 bots analysed 2 Jul 2026");
+        assert_eq!(page.words(".score"), "Confidence 0.17 not shown");
+        let colophon = page.words("footer dl");
+        for part in ["nofomo-quant-1", "41 ms", "2 Jul 2026, 09:14 UTC", "9f86d081884c7d65"] {
+            assert!(colophon.contains(part), "{part} in {colophon}");
+        }
+        let how = page.words("footer p");
+        for part in ["365 days", "calendar days in UTC", "every fall is a realised one"] {
+            assert!(how.contains(part), "{part} in {how}");
+        }
+    }
+}
+
+#[test]
+fn without_a_window_the_time_is_that_of_the_trades() {
+    let mut row = full(AnalysisType::Risk);
+    let facts = |row: &Value| Page::of(row).words(".facts");
+    row["input_data"]["from"] = Value::Null;
+    assert!(facts(&row).starts_with("until 29 Jun 2026 1,000 trades"));
+    row["input_data"]["to"] = Value::Null;
+    assert!(facts(&row).starts_with("1 Jan 2026 to 29 Jun 2026 1,000 trades"), "{}", facts(&row));
+    row["input_data"]["from"] = json!("2026-02-03T04:05:06Z");
+    assert!(facts(&row).starts_with("from 3 Feb 2026 1,000 trades"));
+}
+
+#[test]
+fn every_figure_of_an_analysis_is_on_its_page_as_it_is() {
+    for kind in TYPES {
+        let row = full(kind);
+        let page = Page::of(&row);
+        let exact: Vec<&str> = page.all("data").iter().map(|data| data.attr("value").unwrap()).collect();
+        let cells: Vec<String> = page.all(".group td").into_iter().map(words).collect();
+        let metrics = &row["results"]["blocks"][0]["metrics"];
+        let mut figures = metrics.as_object().unwrap().clone();
+        if let Some(Value::Object(simulated)) = figures.remove("monte_carlo") {
+            figures.extend(simulated.into_iter().filter(|(name, _)| name != "seed" && name != "method"));
+        }
+        assert!(figures.len() > 8);
+        for (name, value) in figures {
+            let there = match &value {
+                Value::Number(number) if number.is_f64() => {
+                    exact.iter().any(|exact| exact.trim_end_matches(" s").parse::<f64>().ok() == number.as_f64())
+                }
+                Value::Number(number) => {
+                    let count = number.to_string();
+                    cells.iter().any(|cell| cell.replace(',', "").starts_with(&count))
+                }
+                Value::String(text) => match text.parse::<Decimal>() {
+                    Ok(money) => exact.iter().any(|exact| exact.parse::<Decimal>() == Ok(money)),
+                    Err(_) => cells.iter().any(|cell| cell.contains(" 2026, ")),
+                },
+                Value::Bool(flag) => cells.iter().any(|cell| cell == if *flag { "yes" } else { "no" }),
+                Value::Null => cells.iter().any(|cell| cell.starts_with("— needs")),
+                other => panic!("{other}"),
+            };
+            assert!(there, "{kind:?}: {name} {value}");
+        }
+    }
+}
+
+#[test]
+fn the_verdict_is_said_in_one_sentence_with_its_reason_and_what_would_raise_it() {
+    let page = Page::of(&full(AnalysisType::Performance));
+    assert_eq!(
+        page.words(".verdict .sentence"),
+        "No edge is shown: it earned 165.86 USDT (+16.59 %) with 1,000 trades in 180 days, less than one plausible bad day \
+         would take."
+    );
+    let why = page.words(".why");
+    for part in
+        ["not earned enough to make up for one plausible bad day", "0.44 times", "about 124 more days at this rate"]
+    {
+        assert!(why.contains(part), "{part} in {why}");
+    }
+    let assumed = page.words(".assumed");
+    assert!(assumed.contains("loses at most 25 % of what it was bought for"), "{assumed}");
+    assert!(assumed.contains("one plausible bad day takes 37.8 % of the balance"), "{assumed}");
+    assert!(page.words(".verdict").contains("The best twentieth of the trades made 254.7 % of the profit"));
+}
+
+#[test]
+fn a_risk_analysis_knows_the_profit_though_it_does_not_show_it() {
+    let page = Page::of(&full(AnalysisType::Risk));
+    let sentence = page.words(".verdict .sentence");
+    assert!(sentence.contains("it earned 165.86 USDT (+16.59 %) with 1,000 trades in 180 days"), "{sentence}");
+    assert!(page.words(".verdict").contains("The deepest fall so far was 8.9 %. Of the same trades drawn again, one path in twenty falls further than 17.6 %."));
+}
+
+#[test]
+fn an_optimization_says_whether_there_is_a_case_for_more() {
+    let page = Page::of(&full(AnalysisType::Optimization));
+    assert!(page.words(".verdict").contains("The evidence supports no larger size than today's."));
+    let row = full(AnalysisType::Optimization);
+    let mut better = row.clone();
+    better["results"]["blocks"][0]["metrics"]["kelly_continuous_lower95"] = json!(1.5);
+    assert!(Page::of(&better).words(".verdict").contains("The evidence supports at most 1.50 times today's size."));
+}
+
+#[test]
+fn a_stop_loss_and_the_number_of_runs_are_told_as_they_were_assumed() {
+    let trials = Trials { runs: 5, sharpe_deviation: None, overfit_probability: None };
+    let settings = Settings { max_loss: Some(0.1), trials, ..Settings::new(dec!(1000)) };
+    let kind = AnalysisType::Performance;
+    let page = Page::of(&row(kind, vec![block_of(kind, "USDT", &trades("main"), settings)]));
+    let assumed = page.words(".assumed");
+    assert!(assumed.contains("loses at most 10 %"), "{assumed}");
+    assert!(assumed.contains("the best of 5 runs"), "{assumed}");
+}
+
+#[test]
+fn without_trades_there_is_nothing_but_the_reason() {
+    for kind in TYPES {
+        let mut row = row(kind, vec![block(kind, "USDT", &[])]);
+        row["input_data"]["trades"] = json!(0);
+        let page = Page::of(&row);
+        assert_eq!(page.words(".verdict .sentence"), "No edge is shown: there is no closed trade to judge.");
+        assert!(page.words(".notes").contains("There is no closed trade, so there is nothing to compute. no_trades"));
+        assert!(page.all("figure").is_empty());
+    }
+}
+
+#[test]
+fn an_analysis_without_figures_says_why_there_is_nothing_to_show() {
+    let mut sample = row(AnalysisType::Performance, Vec::new());
+    sample["input_data"] = json!({ "trades": 30, "from": null, "to": null });
+    sample["results"] = json!({ "blocks": [], "sample": true });
+    let page = Page::of(&sample);
+    page.keep("sample");
+    let sentence = page.words(".sentence");
+    assert_eq!(sentence, "Nothing to show because this is a sample that came with the database, and holds no figures.");
+    assert!(page.words(".advice").starts_with("No case for a larger size"));
+
+    let mut empty = row(AnalysisType::Risk, Vec::new());
+    empty["input_data"]["trades"] = json!(0);
+    let sentence = Page::of(&empty).words(".sentence");
+    assert_eq!(sentence, "Nothing to show because there was no closed trade among what was asked for.");
+    empty["input_data"]["trades"] = json!(7);
+    let sentence = Page::of(&empty).words(".sentence");
+    assert_eq!(sentence, "Nothing to show because this analysis holds no figures that can be read.");
+}
+
+#[test]
+fn one_trade_has_a_page_that_says_what_more_would_need() {
+    for kind in TYPES {
+        let page = Page::of(&row(kind, vec![block(kind, "USDT", &trades("one_win"))]));
+        page.keep(&format!("one-trade-{}", name(kind)));
+        let sentence = page.words(".sentence");
+        assert!(sentence.ends_with("and one day cannot tell skill from luck."), "{sentence}");
+        assert!(page.all("svg").is_empty());
+        if kind != AnalysisType::Optimization {
+            let missing = page.words("main > section:not(.card):not(.verdict) > .quiet");
+            for part in ["from 2 trades on", "2 of them", "from 20 trades on", "from 60 days on"] {
+                assert!(missing.contains(part), "{part} in {missing}");
+            }
+        }
+    }
+    let page = Page::of(&row(AnalysisType::Backtest, vec![block(AnalysisType::Backtest, "USDT", &trades("one_win"))]));
+    let of = |figure: &str| {
+        let row = page.all(".group tr").into_iter().map(words).find(|row| row.starts_with(figure));
+        row.unwrap_or_else(|| panic!("no {figure}"))
+    };
+    assert!(of("Profit factor").ends_with("— needs a losing trade"), "{}", of("Profit factor"));
+    assert!(of("Sharpe ratio").ends_with("— needs two days that differ"), "{}", of("Sharpe ratio"));
+    assert!(of("Value at risk").ends_with("— needs 20 days"), "{}", of("Value at risk"));
+    assert!(of("Growth a year").ends_with("a year, from under 30 days"), "{}", of("Growth a year"));
+    let notes = page.words(".notes");
+    for code in ["no_losses", "one_day", "annualised_from_under_30_days", "under_20_days_no_tail_metrics"] {
+        assert!(notes.contains(code), "{code} in {notes}");
+    }
+}
+
+#[test]
+fn a_lost_account_is_called_lost() {
+    for kind in TYPES {
+        let page = Page::of(&row(kind, vec![block(kind, "USDT", &trades("ruin"))]));
+        page.keep(&format!("ruin-{}", name(kind)));
+        assert_eq!(
+            page.words(".verdict.lost .sentence"),
+            "No edge is shown: the account was lost; its balance fell to zero or below."
+        );
+        assert!(page.words(".notes").contains("The daily returns end there. ruined"));
+        let loses = page.words(".verdict").contains("drawn again, one path in twenty loses everything.");
+        assert_eq!(loses, kind == AnalysisType::Risk);
+    }
+}
+
+#[test]
+fn a_record_without_a_loss_has_no_ratio_to_losses() {
+    let page = Page::of(&row(AnalysisType::Backtest, vec![block(AnalysisType::Backtest, "USDT", &trades("all_wins"))]));
+    page.keep("all-wins");
+    assert!(page.words(".notes").contains("That is no proof that none will. no_losses"));
+    assert!(page.words(".score").contains("0.32"));
+}
+
+#[test]
+fn every_currency_has_its_own_verdict_charts_and_figures() {
+    let kind = AnalysisType::Performance;
+    let bitcoin = Settings::new(dec!(0.05));
+    let profits: Vec<Decimal> =
+        trades("main").iter().map(|trade| (trade.profit * dec!(0.00002)).round_dp(8)).take(90).collect();
+    let blocks = vec![
+        block(kind, "USDT", &trades("main")),
+        block_of(kind, "BTC", &one_a_day(&profits), bitcoin),
+        block(kind, "USDC", &[]),
+    ];
+    let page = Page::of(&row(kind, blocks));
+    page.keep("currencies");
+    let headings: Vec<String> = page.all("h2").into_iter().map(words).collect();
+    for heading in ["Verdict, USDT", "Verdict, BTC", "Verdict, USDC", "Charts, USDT", "Charts, BTC", "Figures, BTC"] {
+        assert!(headings.iter().any(|other| other == heading), "{heading} in {headings:?}");
+    }
+    let sentences: Vec<String> = page.all(".sentence").into_iter().map(words).collect();
+    assert!(sentences[1].contains(" BTC (") && sentences[1].contains("with 90 trades in 90 days"), "{sentences:?}");
+    assert_eq!(sentences[2], "No edge is shown: there is no closed trade to judge.");
+}
+
+#[test]
+fn the_trades_of_all_currencies_are_not_those_of_each() {
+    // Of all figures, a risk analysis does not tell the number of trades.
+    let kind = AnalysisType::Risk;
+    let one = block(kind, "USDT", &trades("main"));
+    assert!(Page::of(&row(kind, vec![one.clone()])).words(".sentence").contains("1,000 trades"));
+    assert!(!Page::of(&row(kind, vec![one.clone(), one])).words(".sentence").contains("1,000 trades"));
+}
+
+#[test]
+fn a_comparison_is_in_its_own_currency() {
+    let kind = AnalysisType::Backtest;
+    let mut row = row(
+        kind,
+        vec![
+            block_of(kind, "BTC", &one_a_day(&[dec!(0.001), dec!(-0.002)]), Settings::new(dec!(0.5))),
+            block(kind, "USDT", &trades("main")),
+        ],
+    );
+    row["results"]["comparison"] = comparison();
+    assert!(Page::of(&row).words("main").contains("live made 12.35 USDT less"));
+    row["results"]["comparison"]["currency"] = json!("BTC");
+    assert!(Page::of(&row).words("main").contains("live made 12.34567891 BTC less"));
+}
+
+#[test]
+fn what_cannot_be_read_takes_nothing_else_with_it() {
+    for (place, kept) in [
+        ("/results/blocks/0/series/equity/0", "figure:nth-of-type(5)"),
+        ("/results/blocks/0/series/months", "figure:nth-of-type(4)"),
+        ("/results/blocks/0/series/cone/0", "figure:nth-of-type(5)"),
+        ("/results/blocks/0/stress/0", "figure:nth-of-type(5)"),
+        ("/results/blocks/0/metrics", "figure:nth-of-type(5)"),
+        ("/results/blocks/0/confidence", "figure:nth-of-type(5)"),
+        ("/results/comparison/trades/0", "figure:nth-of-type(5)"),
+        ("/results/comparison/backtest", "figure:nth-of-type(5)"),
+        ("/input_data", "figure:nth-of-type(5)"),
+        ("/recommendations", "figure:nth-of-type(5)"),
+    ] {
+        let mut row = full(AnalysisType::Backtest);
+        *row.pointer_mut(place).unwrap() = json!("?");
+        let page = Page::of(&row);
+        assert!(!page.all(kept).is_empty(), "{place}");
+        assert!(page.text.contains("Live against backtest") && page.text.contains("At higher costs"), "{place}");
+    }
+}
+
+#[test]
+fn a_kind_without_plots_does_not_miss_them() {
+    let page = Page::of(&full(AnalysisType::Optimization));
+    assert!(!page.text.contains("<h2>Charts") && !page.text.contains("drawn from"));
+}
+
+#[test]
+fn many_currencies_still_fit_in_one_answer() {
+    // Six megabytes are all that a function may answer, and in JSON a quote takes two.
+    let kind = AnalysisType::Performance;
+    let long: Vec<_> = (0..6_i32)
+        .flat_map(|part| {
+            trades("main").into_iter().map(move |mut trade| {
+                let later = chrono::TimeDelta::days(180 * i64::from(part));
+                trade.entry_time += later;
+                trade.exit_time += later;
+                trade
+            })
+        })
+        .collect();
+    let one = block(kind, "USDT", &long);
+    let page = Page::of(&row(kind, vec![one; 20]));
+    let answer = json!({ "body": page.text }).to_string();
+    assert!(answer.len() < 5_500_000, "{}", answer.len());
+    assert_eq!(page.all(".verdict").len(), 20);
+    assert!(page.text.contains("Charts are drawn of the first"), "charts of all");
+}
+
+#[test]
+fn recommendations_are_a_list() {
+    let page = Page::of(&full(AnalysisType::Performance));
+    let recommendations: Vec<String> = page.all(".advice li").into_iter().map(words).collect();
+    assert_eq!(recommendations.len(), 2);
+    assert!(recommendations[1].starts_with("Fees take 70.6 % of the gain"));
+}
+
+#[test]
+fn a_narrative_is_paragraphs_and_says_who_wrote_it() {
+    let page = Page::of(&full(AnalysisType::Performance));
+    let paragraphs: Vec<String> = page.all(".narrative p").into_iter().map(words).collect();
+    assert_eq!(paragraphs.len(), 3);
+    assert!(paragraphs[1].starts_with("Most of the gain"));
+    assert!(paragraphs[2].contains("example-large-3"));
+}
+
+#[test]
+fn a_narrative_that_failed_says_so() {
+    let mut row = full(AnalysisType::Risk);
+    row["results"]["narrative_error"] = json!("the language model has not answered within 20 s");
+    let page = Page::of(&row);
+    assert!(page.text.contains("There is no text: the language model has not answered within 20 s"));
+    // Where there is a text there is nothing to excuse.
+    row["results"]["narrative"] = json!({ "text": "Words.", "model": "m" });
+    assert!(!Page::of(&row).text.contains("There is no text"));
+}
+
+#[test]
+fn slices_have_verdicts_and_small_ones_are_faint() {
+    let page = Page::of(&full(AnalysisType::Performance));
+    let rows: Vec<String> = page.all(".alike tbody tr").into_iter().map(words).collect();
+    for slice in ["BTC/USDT", "Long", "Short", "Monday", "09:00 to 09:59", "1 to 4 hours"] {
+        let row = rows.iter().find(|row| row.starts_with(slice)).unwrap_or_else(|| panic!("no {slice}"));
+        assert!(row.contains('%'), "{row}");
+    }
+    // The hours of a day are many.
+    let folded: Vec<String> = page.all(".alike summary").into_iter().map(words).collect();
+    assert_eq!(folded, ["Hour of the entry, UTC; money in USDT"]);
+    let few = Page::of(&row(
+        AnalysisType::Performance,
+        vec![block(AnalysisType::Performance, "USDT", &trades("main")[..40])],
+    ));
+    assert!(few.all("tr.faint").into_iter().all(|row| words(row).ends_with("too few trades")));
+    assert!(!few.all("tr.faint").is_empty());
+}
+
+#[test]
+fn of_many_pairs_those_with_most_trades_are_shown() {
+    let mut row = full(AnalysisType::Performance);
+    let slices = row["results"]["blocks"][0]["slices"].as_array_mut().unwrap();
+    slices.retain(|slice| slice["by"] == "pair");
+    let one = slices[0].clone();
+    *slices = (1..=200)
+        .map(|number| {
+            let mut slice = one.clone();
+            slice["key"] = json!(format!("COIN{number}/USDT"));
+            slice["trades"] = json!(number);
+            slice
+        })
+        .collect();
+    let page = Page::of(&row);
+    let pairs: Vec<String> =
+        page.all("th[scope=row]").into_iter().map(words).filter(|name| name.starts_with("COIN")).collect();
+    assert_eq!(pairs.len(), 25);
+    assert_eq!((pairs[0].as_str(), pairs[24].as_str()), ("COIN200/USDT", "COIN176/USDT"));
+    assert!(page.text.contains("the 25 with most trades of 200"));
+}
+
+#[test]
+fn a_backtest_has_halves_and_higher_costs() {
+    let page = Page::of(&full(AnalysisType::Backtest));
+    let text = page.words("main");
+    for part in [
+        "The two halves differ no more than chance makes them (Welch's t 1.31, p 0.1919).",
+        "In 2 of 3 cases nothing would have been earned.",
+        "Every fee twice −232.00 −23.20 % −2.30 26.23 % 0.00",
+    ] {
+        assert!(text.contains(part), "{part}");
+    }
+}
+
+#[test]
+fn live_against_backtest_is_told_trade_by_trade() {
+    let mut row = full(AnalysisType::Backtest);
+    let page = Page::of(&row);
+    let text = page.words("main");
+    for part in [
+        "The live record lies within what the backtest made likely.",
+        "The backtest is of EMA cross on BTC/USDT, 1h candles, 1 Jan 2026 to 1 Jun 2026, imported 20 Jun 2026.",
+        "Its own confidence is 0.04, not shown, taken as the best of 5 runs.",
+        "50 trades are matched by pair, side and entry candle; 5 of the backtest missing live, 5 live that the backtest does not have.",
+        "Of the trades that match, live made 12.35 USDT less than the backtest.",
+        "Entry +0.04 % +0.04 % +0.31 %",
+        "Net profit, USDT +18.42 +30.77",
+        "Sharpe ratio 1.21 1.93",
+        "Profit factor — 1.40",
+    ] {
+        assert!(text.contains(part), "{part}");
+    }
+    let trades: Vec<String> = page.all("details tbody tr").into_iter().map(words).collect();
+    let found = |outcome: &str| trades.iter().filter(|row| row.contains(outcome)).count();
+    assert_eq!((found("in both"), found("backtest only"), found("live only")), (50, 5, 5));
+
+    let mut unmatched = row.clone();
+    unmatched["results"]["comparison"]["matched"] = json!(0);
+    assert!(!Page::of(&unmatched).words("main").contains("Of the trades that match"));
+    row["results"]["comparison"]["inside_band"] = json!(false);
+    assert!(Page::of(&row).words("main").contains("The live record lies outside of what the backtest made likely."));
+    row["results"]["comparison"]["inside_band"] = Value::Null;
+    assert!(Page::of(&row).words("main").contains("There is too little to say"));
+    row["results"]["comparison"]["profit_difference"] = json!("12.3");
+    assert!(Page::of(&row).words("main").contains("live made 12.30 USDT more than the backtest."));
+}
+
+#[test]
+fn an_analysis_of_everything_is_of_all_your_trades() {
+    let mut row = full(AnalysisType::Performance);
+    row["subject"] = Value::Null;
+    assert_eq!(Page::of(&row).words("h1"), "Performance of all your trades");
+}
+
+#[test]
+fn the_score_s_parts_are_told() {
+    let page = Page::of(&full(AnalysisType::Backtest));
+    let parts =
+        page.all(".group").into_iter().find(|group| words(*group).starts_with("What the score is made of")).unwrap();
+    let names: Vec<String> = parts.select(&Selector::parse("tbody tr").unwrap()).map(words).collect();
+    for part in
+        ["Statistical evidence", "Worst-case guard", "Minimum track record", "Runs", "Probabilistic Sharpe ratio"]
+    {
+        assert!(names.iter().any(|name| name.starts_with(part)), "{part}");
+    }
+}

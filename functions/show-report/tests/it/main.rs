@@ -1,0 +1,15 @@
+//! What the page must be: readable whatever the analysis holds, complete, and alone.
+
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test that meets what it did not expect ends there; clippy knows test functions, not their helpers"
+)]
+
+mod contents;
+mod drawings;
+mod page;
+mod robust;
+mod rows;

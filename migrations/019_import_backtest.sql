@@ -1,0 +1,201 @@
+-- POST /strategies/{strategy_id}/backtests: a freqtrade backtest, its figures computed from its trades, and the trades.
+
+create table private.backtest_trades (
+    backtest_id uuid not null,
+    position integer not null,
+    trading_pair varchar(50) not null,
+    side varchar(10) not null,
+    amount numeric not null,
+    price numeric not null,
+    exit_price numeric not null,
+    fee numeric not null,
+    profit numeric not null,
+    entry_time timestamptz not null,
+    exit_time timestamptz not null,
+    constraint backtest_trades_pkey primary key (backtest_id, position),
+    constraint backtest_trades_backtest_id_fkey
+        foreign key (backtest_id) references public.backtest_results (id) on delete cascade,
+    constraint backtest_trades_side_check check (side in ('buy', 'sell'))
+);
+comment on table private.backtest_trades is 'The trades of imported backtests, to every digit, for comparison with live ones.';
+alter table private.backtest_trades enable row level security;
+revoke all on table private.backtest_trades from public, anon, authenticated, service_role;
+
+create table private.backtest_runs (
+    backtest_id uuid not null,
+    user_id uuid not null,
+    run_seconds integer not null,
+    imported_at timestamptz not null default now(),
+    constraint backtest_runs_pkey primary key (backtest_id),
+    constraint backtest_runs_user_id_fkey foreign key (user_id) references public.users (id) on delete cascade
+);
+comment on table private.backtest_runs is
+    'How long imported backtests ran: counts against backtest_minutes_per_month, also after a strategy was deleted.';
+create index idx_backtest_runs_user_date on private.backtest_runs (user_id, imported_at);
+alter table private.backtest_runs enable row level security;
+revoke all on table private.backtest_runs from public, anon, authenticated, service_role;
+
+-- Performance -----------------------------------------------------------------------------------------------------------
+
+-- What a strategy's backtests come to.
+create function private.strategy_performance(strategy_id uuid) returns jsonb
+language sql
+stable
+set search_path = ''
+set timezone = 'UTC'
+as $$
+    select
+        case count(*)
+            when 0 then '{}'
+            else jsonb_build_object(
+                'backtests', count(*),
+                'average_return_percentage', round(avg(backtest_results.total_return_percentage), 4)::text,
+                'average_max_drawdown', round(avg(backtest_results.max_drawdown), 4)::text,
+                'total_trades', sum(backtest_results.total_trades),
+                'last_backtest_at', max(backtest_results.created_at)
+            )
+        end
+    from public.backtest_results
+    where backtest_results.strategy_id = strategy_performance.strategy_id
+$$;
+revoke execute on function private.strategy_performance(uuid) from public, anon, authenticated, service_role;
+
+create function private.set_strategy_performance() returns trigger
+language plpgsql
+security definer
+set search_path = ''
+as $$
+begin
+    -- Locked before it is summed up: who waited for another's backtest counts it.
+    perform
+    from public.strategies
+    where strategies.id in (old.strategy_id, new.strategy_id)
+    order by strategies.id
+    for no key update;
+    update public.strategies
+    set performance = private.strategy_performance(strategies.id)
+    where strategies.id in (old.strategy_id, new.strategy_id);
+    return null;
+end
+$$;
+revoke execute on function private.set_strategy_performance() from public, anon, authenticated, service_role;
+
+create trigger backtest_results_set_strategy_performance after insert or update or delete on public.backtest_results
+    for each row execute function private.set_strategy_performance();
+
+update public.strategies
+set performance = private.strategy_performance(strategies.id)
+where exists (select from public.backtest_results where backtest_results.strategy_id = strategies.id);
+
+-- The command -----------------------------------------------------------------------------------------------------------
+
+create function private.backtest_json(backtest public.backtest_results) returns json
+language sql
+stable
+set search_path = ''
+set timezone = 'UTC'
+as $$
+    select json_build_object(
+        'id', backtest.id,
+        'strategy_id', backtest.strategy_id,
+        'trading_pair', backtest.trading_pair,
+        'timeframe', backtest.timeframe,
+        'start_date', backtest.start_date,
+        'end_date', backtest.end_date,
+        'initial_balance', backtest.initial_balance::text,
+        'final_balance', backtest.final_balance::text,
+        'total_return', backtest.total_return::text,
+        'total_return_percentage', backtest.total_return_percentage::text,
+        'max_drawdown', backtest.max_drawdown::text,
+        'sharpe_ratio', backtest.sharpe_ratio::text,
+        'sortino_ratio', backtest.sortino_ratio::text,
+        'calmar_ratio', backtest.calmar_ratio::text,
+        'profit_factor', backtest.profit_factor::text,
+        'win_rate', backtest.win_rate::text,
+        'total_trades', backtest.total_trades,
+        'winning_trades', backtest.winning_trades,
+        'losing_trades', backtest.losing_trades,
+        'best_trade', backtest.best_trade::text,
+        'worst_trade', backtest.worst_trade::text,
+        'avg_trade', backtest.avg_trade::text,
+        'max_consecutive_wins', backtest.max_consecutive_wins,
+        'max_consecutive_losses', backtest.max_consecutive_losses,
+        'metadata', backtest.metadata,
+        'created_at', backtest.created_at
+    )
+$$;
+revoke execute on function private.backtest_json(public.backtest_results) from public, anon, authenticated, service_role;
+
+-- Outcomes: created and known with the backtest, quota with limit and plan, not_found.
+create function private.import_backtest(claims jsonb, input jsonb) returns json
+language plpgsql
+security definer
+set search_path = ''
+as $$
+declare
+    caller constant uuid := (claims ->> 'sub')::uuid;
+    seconds constant integer := coalesce((input ->> 'run_seconds')::integer, 0);
+    backtest public.backtest_results;
+    plan public.plans;
+    allowed bigint;
+    used bigint;
+begin
+    perform private.ensure_active_profile(claims);
+    if not exists (
+        select from public.strategies
+        where strategies.id = (input ->> 'strategy_id')::uuid and strategies.user_id = caller
+    ) then
+        return to_json('not_found'::text);
+    end if;
+    perform pg_advisory_xact_lock(hashtextextended('limits of ' || caller, 0));
+    select backtest_results.* into backtest
+    from public.backtest_results
+    where backtest_results.id = (input ->> 'id')::uuid;
+    if found then
+        return json_build_object('known', private.backtest_json(backtest));
+    end if;
+
+    plan := private.plan_in_force(caller);
+    allowed := coalesce(plan.backtest_minutes_per_month, 0) * 60::bigint;
+    select coalesce(sum(backtest_runs.run_seconds), 0) into used
+    from private.backtest_runs
+    where backtest_runs.user_id = caller and backtest_runs.imported_at >= date_trunc('month', now(), 'UTC');
+    if allowed >= 0 and (used >= allowed or used + seconds > allowed) then
+        return json_build_object('quota', json_build_object('limit', allowed / 60, 'plan', coalesce(plan.name, 'Free')));
+    end if;
+    insert into private.backtest_runs (backtest_id, user_id, run_seconds)
+    values ((input ->> 'id')::uuid, caller, seconds)
+    on conflict do nothing;
+
+    insert into public.backtest_results (
+        id, strategy_id, user_id, trading_pair, timeframe, start_date, end_date, initial_balance, final_balance,
+        total_return, total_return_percentage, max_drawdown, sharpe_ratio, sortino_ratio, win_rate, profit_factor,
+        total_trades, winning_trades, losing_trades, best_trade, worst_trade, avg_trade, max_consecutive_wins,
+        max_consecutive_losses, calmar_ratio, metadata
+    )
+    select
+        given.id, given.strategy_id, caller, given.trading_pair, given.timeframe, given.start_date, given.end_date,
+        given.initial_balance, given.final_balance, given.total_return, given.total_return_percentage, given.max_drawdown,
+        given.sharpe_ratio, given.sortino_ratio, given.win_rate, given.profit_factor, given.total_trades, given.winning_trades,
+        given.losing_trades, given.best_trade, given.worst_trade, given.avg_trade, given.max_consecutive_wins,
+        given.max_consecutive_losses, given.calmar_ratio, given.metadata
+    from jsonb_populate_record(null::public.backtest_results, input - 'trades') as given
+    returning * into backtest;
+
+    insert into private.backtest_trades (
+        backtest_id, position, trading_pair, side, amount, price, exit_price, fee, profit, entry_time, exit_time
+    )
+    select
+        backtest.id, trade.position, field.trading_pair, field.side, field.amount, field.price, field.exit_price,
+        field.fee, field.profit, field.entry_time, field.exit_time
+    from jsonb_array_elements(input -> 'trades') with ordinality as trade (value, position)
+    cross join lateral jsonb_to_record(trade.value) as field (
+        trading_pair text, side text, amount numeric, price numeric, exit_price numeric, fee numeric, profit numeric,
+        entry_time timestamptz, exit_time timestamptz
+    );
+    return json_build_object('created', private.backtest_json(backtest));
+end
+$$;
+comment on function private.import_backtest(jsonb, jsonb) is 'POST /strategies/{strategy_id}/backtests';
+revoke execute on function private.import_backtest(jsonb, jsonb) from public, anon, authenticated, service_role;
+grant execute on function private.import_backtest(jsonb, jsonb) to nofomo_api;

@@ -1,0 +1,128 @@
+//! `GET /analyses/{analysis_id}/report`, read in a real browser.
+
+use serde_json::{Value, json};
+
+use crate::run_analysis::with_trades;
+use crate::support::browser::Browser;
+use crate::support::world::World;
+
+/// Where the parts of a page are that a reader must be able to find.
+const PARTS: &str = "return [...document.querySelectorAll('h2')].map(heading => heading.innerText)";
+
+async fn analysis(world: &World, token: &str, body: Value) -> String {
+    let answer = world.post("/analyses", token, &body).await;
+    assert_eq!(answer.status, 201, "{answer:?}");
+    answer.json()["id"].as_str().unwrap().to_owned()
+}
+
+/// A backtest that the bot followed but for every tenth trade, and with other prices.
+async fn backtest(world: &World, bot: &str) {
+    let owner = world.database.owner().await;
+    owner
+        .run(&format!(
+            "with backtest as (
+                 insert into public.backtest_results (
+                     strategy_id, user_id, trading_pair, timeframe, start_date, end_date, initial_balance, final_balance, total_return,
+                     total_return_percentage, max_drawdown, win_rate, total_trades, winning_trades, losing_trades, best_trade,
+                     worst_trade, avg_trade
+                 )
+                 select strategies.id, bots.user_id, bots.trading_pair, '1h', '2026-01-01', '2026-06-29', 1000, 1000, 0, 0, 0, 0, 0,
+                     0, 0, 0, 0, 0
+                 from public.bots
+                 inner join public.strategies on strategies.name = bots.strategy and strategies.user_id = bots.user_id
+                 where bots.id = '{bot}'
+                 returning backtest_results.id
+             )
+             insert into private.backtest_trades (
+                 backtest_id, position, trading_pair, side, amount, price, exit_price, fee, profit, entry_time, exit_time
+             )
+             select backtest.id, row_number() over (order by trades.entry_time, trades.id) - 1, trades.trading_pair, trades.side,
+                 trades.amount, trades.price * 0.9995, trades.price * 1.001, trades.fee, trades.profit + 0.05, trades.entry_time,
+                 trades.exit_time
+             from backtest
+             cross join public.trades
+             where trades.bot_id = '{bot}' and right(trades.id::text, 1) <> '7'"
+        ))
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn every_type_reads_well_on_a_phone_and_on_a_desk_and_asks_nobody_for_anything() {
+    let (world, token, bot) = with_trades("main").await;
+    backtest(&world, &bot).await;
+    let owner = world.database.owner().await;
+    // What a person or a model wrote is shown, and does nothing.
+    let hostile = "<img src=http://127.0.0.1:9/name onerror=alert(1)>Averylongnamewithoutanyspaceinitatall";
+    owner.run(&format!("update public.bots set name = '{hostile}' where id = '{bot}'")).await.unwrap();
+    let mut reports = Vec::new();
+    for kind in ["performance", "risk", "optimization", "backtest"] {
+        let id = analysis(&world, &token, json!({ "analysis_type": kind, "bot_id": bot })).await;
+        let narrative = json!({
+            "text": "Fees took 397.86 USDT.\n\n<script src=http://127.0.0.1:9/text></script> Most of the gain came early.",
+            "recommendations": ["<b>Wait</b> for more days."],
+            "model": "example-large-3",
+        });
+        owner
+            .run(&format!(
+                "update public.ai_analyses set results = jsonb_set(results, '{{narrative}}', '{narrative}') where id = '{id}'"
+            ))
+            .await
+            .unwrap();
+        reports.push((kind, world.url(&format!("/_local/reports/{id}?email=enterprise@nofomo.test"))));
+    }
+    for (width, height, device) in [(390, 844, "phone"), (1280, 900, "desk")] {
+        let browser = Browser::open(width, height).await;
+        for (kind, url) in &reports {
+            browser.go_to(url).await;
+            assert!(!browser.overflows().await, "{kind} is wider than a {device}");
+            assert_eq!(browser.requests().await, [url.as_str()], "{kind} on a {device}");
+            assert_eq!(browser.complaints().await, Vec::<String>::new(), "{kind} on a {device}");
+            let page = browser.text().await;
+            for words in
+                [hostile, "0.17", "<script src=http://127.0.0.1:9/text></script> Most of the gain", "example-large-3"]
+            {
+                assert!(page.contains(words), "{words} is not in {kind} on a {device}:\n{page}");
+            }
+            let parts = browser.client.execute(PARTS, Vec::new()).await.unwrap();
+            assert!(parts.as_array().unwrap().iter().any(|part| part == "Recommendations"), "{parts}");
+            browser.keep_whole_picture(&format!("report-{kind}-{device}")).await;
+        }
+        browser.close().await;
+    }
+}
+
+#[tokio::test]
+async fn only_its_owner_sees_it() {
+    let world = World::new().await;
+    let owner = world.sign_in("enterprise@nofomo.test").await;
+    let id = analysis(&world, &owner, json!({ "analysis_type": "performance" })).await;
+    let report = format!("/analyses/{id}/report");
+    let answer = world.get(&report, &owner).await;
+    assert_eq!((answer.status.as_u16(), answer.headers["content-type"].as_str()), (200, "text/html; charset=utf-8"));
+    assert!(answer.text.contains("<title>Performance of all your trades"), "{}", answer.text);
+
+    let stranger = world.sign_in("pro@nofomo.test").await;
+    for path in [report.as_str(), "/analyses/0190e000-0000-7000-8000-00000000ffff/report", "/analyses/none/report"] {
+        let answer = world.get(path, &stranger).await;
+        assert_eq!((answer.status.as_u16(), answer.problem().as_str()), (404, "not-found"), "{path}");
+    }
+    assert_eq!(world.send(reqwest::Method::GET, &report, &[], "").await.status, 401);
+}
+
+#[tokio::test]
+async fn the_samples_of_a_laptop_are_made_once_when_they_are_looked_at() {
+    let world = World::new().await;
+    let made = "select analysis_type from public.ai_analyses where model_used = 'nofomo-quant-1' order by 1";
+    let owner = world.database.owner().await;
+    let before = owner.list(made).await;
+    for sample in dev::reports::samples(&world.url("")).chain(dev::reports::samples(&world.url(""))) {
+        let answer = reqwest::get(&sample.url).await.unwrap();
+        assert_eq!(answer.status(), 200, "{}", sample.url);
+        assert_eq!(answer.headers()["content-type"], "text/html; charset=utf-8");
+        assert!(answer.text().await.unwrap().to_lowercase().contains(&format!("<h1>{} of", sample.analysis_type)));
+    }
+    assert_eq!(owner.list(made).await.len(), before.len() + 3);
+    let answer = reqwest::get(world.url("/_local/samples/nothing")).await.unwrap();
+    assert_eq!(answer.status(), 404);
+}
