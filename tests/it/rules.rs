@@ -404,15 +404,15 @@ async fn analyses_are_counted_from_the_first_of_the_month() {
     let owner = database.owner().await;
     owner
         .run(&format!(
-            "delete from public.ai_analyses where user_id = '{PRO}';
-             insert into public.ai_analyses (user_id, analysis_type, input_data, results, created_at)
-             select '{PRO}', 'risk', '{{}}', '{{}}', t.created_at
+            "delete from private.ai_requests where user_id = '{PRO}';
+             insert into private.ai_requests (id, user_id, requested_at, request_hash)
+             select gen_random_uuid(), '{PRO}', t.requested_at, ''
              from (values
                  (date_trunc('month', now()) - interval '1 month'),
                  (date_trunc('month', now()) - interval '1 second'),
                  (date_trunc('month', now())),
                  (now())
-             ) as t (created_at)"
+             ) as t (requested_at)"
         ))
         .await
         .unwrap();
@@ -420,5 +420,7 @@ async fn analyses_are_counted_from_the_first_of_the_month() {
     let claims = json!({"sub": PRO, "role": "authenticated"});
     let usage = format!("select private.get_portfolio('{claims}', '{{}}') #>> '{{user,usage,ai_requests}}'");
     assert_eq!(session.text(&usage).await, "2");
-    assert_eq!(owner.text(&format!("select count(*) from public.ai_analyses where user_id = '{PRO}'")).await, "4");
+    // Whoever deletes an analysis gets no other for it.
+    owner.run(&format!("delete from public.ai_analyses where user_id = '{PRO}'")).await.unwrap();
+    assert_eq!(session.text(&usage).await, "2");
 }
