@@ -4,6 +4,7 @@ pub mod auth;
 pub mod build;
 mod client;
 mod connect;
+pub mod credentials;
 pub mod gateway;
 pub mod migrations;
 pub mod postgres;

@@ -17,6 +17,7 @@ use dev::{
     Error, Result,
     auth::{Auth, SigningKey},
     build,
+    credentials::{self, rotate},
     migrations::{ensure_development, migrate},
     postgres::Postgres,
     reports::{Sample, samples},
@@ -27,6 +28,7 @@ use dev::{
     tripay,
     verify::verify_migrations,
 };
+use nofomo_vault::KeyRing;
 use serde::{Deserialize, Serialize};
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
@@ -48,7 +50,7 @@ struct Arguments {
     command: Option<Command>,
     #[command(flatten)]
     serve: Serve,
-    /// The directory for the database's files, the signing key and Tripay's payments [default: .nofomo in the workspace]
+    /// The directory for the database's files, the keys and Tripay's payments [default: .nofomo in the workspace]
     #[arg(long, global = true, value_name = "DIR")]
     data: Option<PathBuf>,
 }
@@ -89,6 +91,15 @@ enum Command {
         #[arg(long, value_name = "URL")]
         database_url: Option<String>,
     },
+    /// Seal all exchange credentials again that the newest key has not sealed
+    RotateKeys {
+        /// The database [default: the private one]
+        #[arg(long, value_name = "URL")]
+        database_url: Option<String>,
+        /// The ring, the newest key first [default: the private one's]
+        #[arg(long, value_name = "RING", env = "CREDENTIALS_KEYS", hide_env_values = true)]
+        credentials_keys: Option<String>,
+    },
     /// Print a fresh access token of a user, while `cargo dev` runs
     Token { email: String },
 }
@@ -104,6 +115,9 @@ async fn main() -> ExitCode {
                 migrate_only(database_url, sample_data, &data).await.map(|()| true)
             }
             Some(Command::Verify { database_url }) => verify(database_url, &data).await,
+            Some(Command::RotateKeys { database_url, credentials_keys }) => {
+                rotate_keys(database_url, credentials_keys, &data).await
+            }
             Some(Command::Token { email }) => token(&email, &data).await.map(|()| true),
         }
     };
@@ -198,7 +212,7 @@ impl Backend {
             database: database.clone(),
             signing_key: SigningKey::load_or_create(data)?,
             port: options.port,
-            environment: BTreeMap::new(),
+            environment: BTreeMap::from([("CREDENTIALS_KEYS".to_owned(), credentials::load_or_create(data)?)]),
             concurrency: CONCURRENCY,
             schedules: true,
             tripay: tripay::Options {
@@ -320,6 +334,27 @@ async fn verify(database_url: Option<String>, data: &Path) -> Result<bool> {
     postgres.stop().await?;
     say(&report);
     Ok(report.differences.is_empty())
+}
+
+/// Whether nothing is left that another key sealed.
+async fn rotate_keys(database_url: Option<String>, ring: Option<String>, data: &Path) -> Result<bool> {
+    let ring = ring.map_or_else(|| credentials::load_or_create(data), Ok)?;
+    let ring = KeyRing::parse(&ring).map_err(|error| Error::new(error.to_string(), "put the newest key first"))?;
+    let Some(url) = database_url.or_else(|| Some(Running::find(data)?.migrations_url)) else {
+        let problem = format!("`cargo dev` does not run with the data in {}", data.display());
+        return Err(Error::new(problem, "start it in another terminal, or give a --database-url"));
+    };
+    let rotation = rotate(&url, &ring, |so_far| say(format_args!("sealed again  {}", so_far.sealed_again))).await?;
+    for cause in &rotation.left {
+        say(format_args!("left          {cause}"));
+    }
+    say(format_args!(
+        "done          {} sealed again, {} saved anew meanwhile, {} left",
+        rotation.sealed_again,
+        rotation.overtaken,
+        rotation.left.len()
+    ));
+    Ok(rotation.left.is_empty())
 }
 
 async fn token(email: &str, data: &Path) -> Result<()> {

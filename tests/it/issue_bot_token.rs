@@ -26,7 +26,18 @@ async fn a_token_is_shown_once_and_only_its_hash_is_kept() {
     let world = World::new().await;
     let user = world.sign_in("pro@nofomo.test").await;
     let bot = world.bot_of(PRO).await;
-    let answer = world.post(&format!("/bots/{bot}/token"), &user, &json!({"scopes": ["report", "trade"]})).await;
+    let to_trade = json!({"scopes": ["report", "trade"]});
+    let answer = world.post(&format!("/bots/{bot}/token"), &user, &to_trade).await;
+    assert_eq!((answer.status.as_u16(), answer.problem().as_str()), (409, "paper-bot"));
+    let owner = world.database.owner().await;
+    owner
+        .run(&format!(
+            "update public.users set exchange_credentials = '{{\"binance\": {{}}, \"bybit\": {{}}}}' where id = '{PRO}';
+             update public.bots set is_paper_trade = false where id = '{bot}'"
+        ))
+        .await
+        .unwrap();
+    let answer = world.post(&format!("/bots/{bot}/token"), &user, &to_trade).await;
     let issued = answer.json();
     assert_eq!((answer.status.as_u16(), &issued["scopes"]), (201, &json!(["report", "trade"])));
     let token = issued["token"].as_str().unwrap();

@@ -1,5 +1,6 @@
-//! `POST` and `DELETE /bots/{bot_id}/token`: a token that can only report for one bot, shown once.
-//! Its SQL is `migrations/006_issue_bot_token.sql`.
+//! `POST` and `DELETE /bots/{bot_id}/token`: a token that can only report for one bot, or get its exchange keys
+//! too, shown once.
+//! Its SQL is `migrations/026_issue_bot_token.sql`.
 
 use nofomo_http::{Answer, App, BotToken, Problem, Request};
 use serde::{Deserialize, Serialize};
@@ -23,6 +24,7 @@ enum Outcome {
     Issued { scopes: Vec<String>, created_at: String },
     Revoked,
     NotFound,
+    PaperBot,
 }
 
 /// What the caller sees, this once.
@@ -51,6 +53,10 @@ pub async fn handle(app: &'static App, request: Request) -> Result<Answer, Probl
         }
         Outcome::Revoked => Ok(Answer::no_content()),
         Outcome::NotFound => Err(Problem::NotFound),
+        Outcome::PaperBot => Err(Problem::Conflict {
+            kind: "paper-bot",
+            detail: "The right to trade is for a live bot's token; this bot trades on paper.".into(),
+        }),
     }
 }
 

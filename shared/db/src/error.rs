@@ -39,6 +39,8 @@ impl From<tokio_postgres::Error> for Error {
             (Some("user_is_active"), _) => Self::Deactivated,
             (Some("bot_token_is_known"), _) => Self::UnknownToken,
             (Some("bot_is_valid" | "trade_is_valid" | "log_is_valid"), _) => Self::Unstorable(cause),
+            // The keys were deleted in this moment; the next request finds them gone.
+            (Some("credentials_missing"), _) => Self::Unavailable(cause),
             (
                 _,
                 &SqlState::LOCK_NOT_AVAILABLE

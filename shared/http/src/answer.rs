@@ -72,6 +72,8 @@ impl Answer {
                 headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(STANDS_ALONE));
             }
         }
+        // All of it is somebody's own.
+        response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         if let Some(location) = self.location.and_then(|location| location.parse().ok()) {
             response.headers_mut().insert(header::LOCATION, location);
         }

@@ -96,6 +96,18 @@ impl App {
         }
     }
 
+    /// A bot's runner, with the bot's own token; what is his alone is not its owner's to ask for either.
+    ///
+    /// # Errors
+    ///
+    /// 403 for whoever has no token of a bot's. Whether it is known, the database tells.
+    pub fn runner(&self, request: &Request) -> Result<Claims, Problem> {
+        let token =
+            request.bearer_token().ok_or(Problem::Unauthenticated("Send `Authorization: Bearer <bot token>`."))?;
+        let refused = "Only a bot's own token may ask for this; POST /bots/{bot_id}/token issues one.";
+        BotToken::parse(token).map(|token| token.claims()).ok_or(Problem::Forbidden(refused))
+    }
+
     /// Answers requests until Lambda ends the process.
     ///
     /// # Errors

@@ -22,6 +22,9 @@ pub(crate) const PASSWORD: &str = "nofomo-dev";
 /// Long enough to look at what one attempt did before the next, short enough to wait for all of them.
 const CALLBACK_GAP: Duration = Duration::from_secs(1);
 
+/// What exchange credentials are sealed with, unless a test says otherwise.
+pub(crate) const FIRST_KEY: &str = "1:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+
 pub(crate) struct World {
     pub(crate) stack: Stack,
     client: reqwest::Client,
@@ -91,7 +94,8 @@ impl World {
         Self::of(template, database, environment).await
     }
 
-    async fn of(template: Template, database: Database, environment: BTreeMap<String, String>) -> Self {
+    async fn of(template: Template, database: Database, mut environment: BTreeMap<String, String>) -> Self {
+        environment.entry("CREDENTIALS_KEYS".into()).or_insert_with(|| FIRST_KEY.into());
         let port = functions_port(&database).await;
         let urls = stack::Database {
             admin_url: database.url("supabase_admin"),

@@ -1,0 +1,119 @@
+-- Daily: removes what nobody reads any more.
+--
+-- A run is a row of calls, each a batch and a transaction of its own: `input` has `what`, `before` (rows older than that go), `limit`,
+-- and `after`, where the call before stopped. What somebody else has locked is left for the next run.
+
+create index idx_logs_level_date on public.logs (log_level, created_at);
+create index idx_notifications_read_at on public.notifications (read_at) where read_at is not null;
+create index idx_freqtrade_events_received_at on private.freqtrade_events (received_at);
+
+-- Outcome: how many were removed, and `after`, the age of the last of them. Less than `limit`: there are no more.
+create function private.clean_logs(input jsonb) returns json
+language plpgsql
+security definer
+set search_path = ''
+set timezone = 'UTC'
+as $$
+declare
+    what constant text := input ->> 'what';
+    before constant timestamptz := (input ->> 'before')::timestamptz;
+    after constant timestamptz := coalesce((input ->> 'after')::timestamptz, '-infinity');
+    batch_limit constant bigint := (input ->> 'limit')::bigint;
+    answer json;
+begin
+    if what in ('debug', 'info', 'warning', 'error') then
+        with batch as (
+            select logs.id, logs.created_at
+            from public.logs
+            where logs.log_level = what and logs.created_at >= after and logs.created_at < before
+            order by logs.created_at
+            limit batch_limit
+            for update skip locked
+        ),
+
+        removed as (
+            delete from public.logs
+            using batch
+            where logs.id = batch.id
+            returning logs.id
+        )
+
+        select json_build_object('removed', (select count(*) from removed), 'after', max(batch.created_at))
+        into answer
+        from batch;
+    elsif what = 'notifications' then
+        with batch as (
+            select notifications.id, notifications.read_at
+            from public.notifications
+            where notifications.read_at >= after and notifications.read_at < before
+            order by notifications.read_at
+            limit batch_limit
+            for update skip locked
+        ),
+
+        removed as (
+            delete from public.notifications
+            using batch
+            where notifications.id = batch.id
+            returning notifications.id
+        )
+
+        select json_build_object('removed', (select count(*) from removed), 'after', max(batch.read_at))
+        into answer
+        from batch;
+    elsif what = 'payment_events' then
+        with batch as (
+            select payment_events.id, payment_events.received_at
+            from private.payment_events
+            where payment_events.received_at >= after and payment_events.received_at < before
+            order by payment_events.received_at
+            limit batch_limit
+            for update skip locked
+        ),
+
+        removed as (
+            delete from private.payment_events
+            using batch
+            where payment_events.id = batch.id
+            returning payment_events.id
+        )
+
+        select json_build_object('removed', (select count(*) from removed), 'after', max(batch.received_at))
+        into answer
+        from batch;
+    elsif what = 'freqtrade_events' then
+        -- A trade is what its events add up to, until it is closed for so long that no more of them will come.
+        with batch as (
+            select event.bot_id, event.body_hash, event.received_at
+            from private.freqtrade_events as event
+            where
+                event.received_at >= after
+                and event.received_at < before
+                and not exists (
+                    select from public.trades
+                    where trades.id = event.trade_id and (trades.status = 'open' or trades.updated_at >= before)
+                )
+            order by event.received_at
+            limit batch_limit
+            for update of event skip locked
+        ),
+
+        removed as (
+            delete from private.freqtrade_events as event
+            using batch
+            where event.bot_id = batch.bot_id and event.body_hash = batch.body_hash
+            returning event.body_hash
+        )
+
+        select json_build_object('removed', (select count(*) from removed), 'after', max(batch.received_at))
+        into answer
+        from batch;
+    else
+        raise exception 'nothing is called %', what using errcode = 'invalid_parameter_value';
+    end if;
+    return answer;
+end
+$$;
+comment on function private.clean_logs(jsonb) is 'Daily';
+revoke execute on function private.clean_logs(jsonb) from public, anon, authenticated, service_role;
+grant execute on function private.clean_logs(jsonb) to nofomo_jobs;

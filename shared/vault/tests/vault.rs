@@ -1,0 +1,105 @@
+//! What is sealed opens for its owner and exchange, and for nothing else.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that meets what it did not expect ends there")]
+
+use nofomo_vault::{KeyRing, KeyRingError, OpenError};
+use proptest::prelude::*;
+use uuid::Uuid;
+
+const FIRST: &str = "1:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+const SECOND: &str = "2:Hx4dHBsaGRgXFhUUExIREA8ODQwLCgkIBwYFBAMCAQA=";
+const OWNER: Uuid = Uuid::from_u128(1);
+const OTHER: Uuid = Uuid::from_u128(2);
+
+fn ring(text: &str) -> KeyRing {
+    KeyRing::parse(text).unwrap()
+}
+
+#[test]
+fn it_opens_for_its_owner_and_exchange_alone() {
+    let ring = ring(FIRST);
+    let sealed = ring.seal(OWNER, "binance", b"planted").unwrap();
+    assert!(sealed.starts_with("v1.1.") && sealed.starts_with(&ring.prefix()));
+    assert_eq!(ring.open(OWNER, "binance", &sealed).unwrap().as_slice(), b"planted");
+    assert_eq!(ring.open(OTHER, "binance", &sealed).unwrap_err(), OpenError::NotAuthentic);
+    assert_eq!(ring.open(OWNER, "bybit", &sealed).unwrap_err(), OpenError::NotAuthentic);
+}
+
+#[test]
+fn the_same_secret_is_never_sealed_alike() {
+    let ring = ring(FIRST);
+    let [one, other] = [(); 2].map(|()| ring.seal(OWNER, "binance", b"planted").unwrap());
+    assert_ne!(one[..20], other[..20], "the nonce");
+    assert_ne!(one[22..], other[22..]);
+}
+
+#[test]
+fn a_rings_first_key_seals_and_all_of_them_open() {
+    let old = ring(FIRST).seal(OWNER, "binance", b"planted").unwrap();
+    let both = ring(&format!("{SECOND}, {FIRST}"));
+    assert_eq!(both.open(OWNER, "binance", &old).unwrap().as_slice(), b"planted");
+    let new = both.seal(OWNER, "binance", b"planted").unwrap();
+    assert!(new.starts_with("v1.2."));
+    assert_eq!(ring(FIRST).open(OWNER, "binance", &new).unwrap_err(), OpenError::UnknownKey(2));
+    assert!(ring(SECOND).open(OWNER, "binance", &new).is_ok());
+}
+
+#[test]
+fn a_key_of_the_same_number_is_not_the_same_key() {
+    let sealed = ring(FIRST).seal(OWNER, "binance", b"planted").unwrap();
+    let other = ring(&SECOND.replace("2:", "1:"));
+    assert_eq!(other.open(OWNER, "binance", &sealed).unwrap_err(), OpenError::NotAuthentic);
+    // Nor is it another number's.
+    let renamed = ring(&FIRST.replace("1:", "3:"));
+    assert_eq!(renamed.open(OWNER, "binance", &sealed.replace("v1.1.", "v1.3.")).unwrap_err(), OpenError::NotAuthentic);
+}
+
+#[test]
+fn what_is_no_ring_is_refused_without_repeating_it() {
+    let key = &FIRST[2..];
+    for (text, place) in [
+        (String::new(), 1),
+        ("1".into(), 1),
+        ("1:".into(), 1),
+        (format!("one:{key}"), 1),
+        (format!("01:{key}"), 1),
+        (format!("1:{}", &key[4..]), 1),
+        (format!("1:{key}A"), 1),
+        (format!("{FIRST},"), 2),
+        (format!("{FIRST},2:planted"), 2),
+    ] {
+        let error = KeyRing::parse(&text).unwrap_err();
+        assert_eq!(error, KeyRingError::Malformed(place), "{text}");
+        assert!(!error.to_string().contains("planted"));
+    }
+    assert_eq!(KeyRing::parse(&format!("{FIRST},{FIRST}")).unwrap_err(), KeyRingError::Repeated(1));
+    assert_eq!(format!("{:?}", ring(&format!("{SECOND},{FIRST}"))), "[2, 1]");
+}
+
+proptest! {
+    #[test]
+    fn whatever_it_is_it_comes_back(secret: Vec<u8>, owner: u128, exchange in "[a-z]{0,12}") {
+        let owner = Uuid::from_u128(owner);
+        let sealed = ring(FIRST).seal(owner, &exchange, &secret).unwrap();
+        let opened = ring(FIRST).open(owner, &exchange, &sealed).unwrap();
+        prop_assert_eq!(opened.as_slice(), secret.as_slice());
+    }
+
+    #[test]
+    fn one_letter_changed_and_it_does_not_open(place: prop::sample::Index, letter in "[ -~]") {
+        let sealed = ring(FIRST).seal(OWNER, "binance", b"planted").unwrap();
+        let place = place.index(sealed.len());
+        let changed = format!("{}{letter}{}", &sealed[..place], &sealed[place + 1..]);
+        prop_assume!(changed != sealed);
+        let both = ring(&format!("{FIRST},{SECOND}"));
+        prop_assert!(both.open(OWNER, "binance", &changed).is_err());
+    }
+
+    #[test]
+    fn anything_has_an_answer(text in any::<String>()) {
+        prop_assert!(ring(FIRST).open(OWNER, "binance", &text).is_err());
+        let begun = format!("v1.1.{text}");
+        prop_assert!(ring(FIRST).open(OWNER, "binance", &begun).is_err());
+        prop_assert!(KeyRing::parse(&text).is_err());
+    }
+}

@@ -1,0 +1,237 @@
+//! Daily: what is old enough is removed, and nothing else.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::support::database::{PRO, Session};
+use crate::support::world::World;
+
+const FUNCTION: &str = "clean-logs";
+
+async fn clean(world: &World) -> Value {
+    let answer = world.send(Method::POST, &format!("/_local/invoke/{FUNCTION}"), &[], "{}").await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    answer.json()
+}
+
+/// Without what the sample data and its rules left.
+async fn emptied(world: &World) -> Session {
+    let owner = world.database.owner().await;
+    owner
+        .run("delete from public.logs; delete from public.notifications; delete from private.payment_events")
+        .await
+        .unwrap();
+    owner
+}
+
+/// Of each kind one that is an hour younger than it may be, and one that is an hour older.
+async fn around(world: &World, owner: &Session, days: [(&str, i64); 7]) {
+    for (kind, days) in days {
+        for (name, hours) in [("younger", days * 24 - 1), ("older", days * 24 + 1)] {
+            let time = format!("now() - interval '{hours} hours'");
+            let insert = match kind {
+                "notifications" => format!(
+                    "insert into public.notifications (user_id, kind, title, body, read_at, created_at)
+                     values ('{PRO}', 'test', '{name}', '', {time}, '2020-01-01'), ('{PRO}', 'test', 'unread {name}', '', null, {time})"
+                ),
+                "payment_events" => format!(
+                    "insert into private.payment_events (received_at, source, body, signature_valid, outcome)
+                     values ({time}, 'callback', '{name}', true, 'settled')"
+                ),
+                "freqtrade_events" => format!(
+                    "insert into private.freqtrade_events (bot_id, body_hash, trade_id, kind, event, received_at)
+                     select bots.id, sha256(('{name}' || event.kind)::bytea), event.trade_id, event.kind || ' {name}', '{{}}', {time}
+                     from public.bots
+                     cross join (
+                         select 'of no trade', null::uuid
+                         union all
+                         (select 'of an open trade', trades.id from public.trades where trades.status = 'open' limit 1)
+                         union all
+                         (select 'of a trade long closed', trades.id from public.trades
+                          where trades.status = 'closed' order by trades.id limit 1)
+                         union all
+                         (select 'of a trade just closed', trades.id from public.trades
+                          where trades.status = 'closed' order by trades.id desc limit 1)
+                     ) as event (kind, trade_id)
+                     where bots.user_id = '{PRO}'
+                     order by bots.id
+                     limit 4"
+                ),
+                level => format!(
+                    "insert into public.logs (user_id, log_level, message, created_at)
+                     values ('{PRO}', '{level}', '{name}', {time})"
+                ),
+            };
+            owner.run(&insert).await.unwrap();
+        }
+    }
+    let admin = world.database.session("supabase_admin").await;
+    admin
+        .run(
+            "set session_replication_role = replica;
+             update public.trades set updated_at = now() - interval '1 year' where status = 'closed';
+             update public.trades set updated_at = now() - interval '1 day' where id = (
+                 select trades.id from public.trades where trades.status = 'closed' order by trades.id desc limit 1
+             );
+             reset session_replication_role",
+        )
+        .await
+        .unwrap();
+}
+
+const LEFT: &str = "
+    select logs.log_level || ' ' || logs.message from public.logs
+    union all select 'notification ' || notifications.title from public.notifications
+    union all select 'payment event ' || convert_from(payment_events.body, 'UTF8') from private.payment_events
+    union all select 'freqtrade event ' || freqtrade_events.kind from private.freqtrade_events
+    order by 1";
+
+const KEPT: [&str; 12] = [
+    "debug younger",
+    "error younger",
+    "freqtrade event of a trade just closed older",
+    "freqtrade event of a trade just closed younger",
+    "freqtrade event of a trade long closed younger",
+    "freqtrade event of an open trade older",
+    "freqtrade event of an open trade younger",
+    "freqtrade event of no trade younger",
+    "info younger",
+    "notification unread older",
+    "notification unread younger",
+    "notification younger",
+];
+
+#[tokio::test]
+async fn what_is_older_than_its_time_goes_and_nothing_else() {
+    let world = World::with(BTreeMap::from([("INFO_LOG_DAYS".into(), "400".into())])).await;
+    let owner = emptied(&world).await;
+    let days = [
+        ("debug", 7),
+        ("info", 400),
+        ("warning", 90),
+        ("error", 90),
+        ("notifications", 90),
+        ("freqtrade_events", 90),
+        ("payment_events", 730),
+    ];
+    around(&world, &owner, days).await;
+    let removed = json!({
+        "debug": 1, "info": 1, "warning": 1, "error": 1, "notifications": 1, "freqtrade_events": 2, "payment_events": 1,
+        "is_complete": true,
+    });
+    assert_eq!(clean(&world).await, removed);
+    let mut kept = KEPT.to_vec();
+    kept.extend(["payment event younger", "warning younger"]);
+    assert_eq!(owner.list(LEFT).await, kept);
+
+    // In a time to come nothing is older than it is.
+    let counts = world.counts(FUNCTION, "2040-01-01T00:00:00Z").await;
+    assert_eq!((&counts["debug"], &counts["is_complete"]), (&json!(0), &json!(true)), "{counts}");
+    assert_eq!(owner.list(LEFT).await, kept);
+}
+
+/// A million, of which one in ten is young.
+async fn million(owner: &Session) {
+    owner
+        .run(&format!(
+            "insert into public.logs (user_id, log_level, message, created_at)
+             select '{PRO}', 'info', 'Did something', case
+                 when number % 10 = 0 then now() - interval '1 day'
+                 else now() - interval '31 days' - number * interval '1 second' end
+             from generate_series(1, 1000000) as number;
+             analyze public.logs"
+        ))
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn a_million_go_in_batches_while_others_write_and_a_run_that_is_killed_is_taken_up() {
+    let world = Arc::new(World::new().await);
+    let owner = emptied(&world).await;
+    million(&owner).await;
+    let counting = world.database.owner().await;
+    let left = async || counting.text("select count(*) from public.logs where log_level = 'info'").await;
+    let killed = async {
+        while left().await == "1000000" {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        let [instance] = world.stack.fleet(FUNCTION).unwrap().instances()[..] else { panic!("one instance") };
+        kill(Pid::from_raw(i32::try_from(instance).unwrap()), Signal::SIGKILL).unwrap();
+    };
+    let path = format!("/_local/invoke/{FUNCTION}");
+    let (first, ()) = tokio::join!(world.send(Method::POST, &path, &[], "{}"), killed);
+    assert_ne!(first.status, 200, "{first:?}");
+    // What the server was doing it still does.
+    let doing = "select count(*) from pg_stat_activity
+         where datname = current_database() and state = 'active' and query like '%private.clean_logs%' and pid <> pg_backend_pid()";
+    while counting.text(doing).await != "0" {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let rest: u64 = left().await.parse().unwrap();
+    assert!((100_001..1_000_000).contains(&rest), "{rest}");
+
+    // Somebody writes without a pause, and waits for nobody.
+    let writer = world.database.owner().await;
+    let over = AtomicBool::new(false);
+    let writing = async {
+        writer.run("set lock_timeout = '100ms'").await.unwrap();
+        let mut written = 0;
+        while !over.load(Ordering::Relaxed) {
+            let insert =
+                format!("insert into public.logs (user_id, log_level, message) values ('{PRO}', 'error', 'new')");
+            writer.run(&insert).await.unwrap();
+            written += 1;
+        }
+        written
+    };
+    let cleaning = async {
+        let counts = clean(&world).await;
+        over.store(true, Ordering::Relaxed);
+        counts
+    };
+    let (written, counts) = tokio::join!(writing, cleaning);
+    assert_eq!((&counts["info"], &counts["is_complete"]), (&json!(rest - 100_000), &json!(true)), "{counts}");
+    assert_eq!(left().await, "100000");
+    assert_eq!(counting.text("select count(*) from public.logs where message = 'new'").await, written.to_string());
+    assert!(written > 20, "only {written} were written meanwhile");
+
+    let instances = world.stack.fleet(FUNCTION).unwrap().instances();
+    let [instance] = instances[..] else { panic!("{instances:?}") };
+    let status = std::fs::read_to_string(format!("/proc/{instance}/status")).unwrap();
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap().trim();
+    let kilobytes: u64 = peak.strip_suffix(" kB").unwrap().parse().unwrap();
+    assert!(kilobytes < 128 * 1024, "{peak}");
+}
+
+#[tokio::test]
+async fn two_runs_at_once_share_the_work_and_what_is_locked_is_left() {
+    let world = World::new().await;
+    let owner = emptied(&world).await;
+    owner
+        .run(&format!(
+            "insert into public.logs (user_id, log_level, message, created_at)
+             select '{PRO}', 'debug', 'old', now() - interval '8 days' - number * interval '1 second'
+             from generate_series(1, 30000) as number"
+        ))
+        .await
+        .unwrap();
+    let holder = world.database.owner().await;
+    holder
+        .run("begin; select from public.logs where log_level = 'debug' order by created_at limit 7 for update")
+        .await
+        .unwrap();
+    let counts = join_all([clean(&world), clean(&world)]).await;
+    let removed: u64 = counts.iter().map(|counts| counts["debug"].as_u64().unwrap()).sum();
+    assert_eq!(removed, 29_993, "{counts:?}");
+    holder.rollback().await;
+    assert_eq!(clean(&world).await["debug"], 7);
+}

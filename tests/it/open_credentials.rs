@@ -1,0 +1,113 @@
+//! `POST /bots/{bot_id}/credentials`
+
+use serde_json::{Value, json};
+
+use crate::save_credentials::{delete, save};
+use crate::support::database::ENTERPRISE;
+use crate::support::world::{Answer, World, new_bot};
+
+fn keys() -> Value {
+    json!({ "api_key": "PlantedKeyOfBybit1", "api_secret": "PlantedSecretOfBybit1PlantedSecretOf" })
+}
+
+/// A running live bot, and a token for it with these scopes.
+async fn live(world: &World, user: &str, scopes: &[&str]) -> (String, String) {
+    let mut bot = new_bot("live");
+    bot["exchange"] = json!("bybit");
+    bot["is_paper_trade"] = json!(false);
+    let answer = world.post("/bots", user, &bot).await;
+    assert_eq!(answer.status, 201, "{answer:?}");
+    let bot = answer.json()["id"].as_str().unwrap().to_owned();
+    assert_eq!(world.post(&format!("/bots/{bot}/start"), user, &json!({})).await.status, 200);
+    let answer = world.post(&format!("/bots/{bot}/token"), user, &json!({ "scopes": scopes })).await;
+    (bot, answer.json()["token"].as_str().unwrap().to_owned())
+}
+
+async fn open(world: &World, bot: &str, token: &str) -> Answer {
+    world.post(&format!("/bots/{bot}/credentials"), token, &json!({})).await
+}
+
+fn refused(answer: &Answer) -> (u16, String) {
+    assert!(!answer.text.contains("Planted"), "{}", answer.text);
+    (answer.status.as_u16(), answer.problem())
+}
+
+#[tokio::test]
+async fn a_live_bots_runner_gets_its_keys_and_each_time_is_logged() {
+    let world = World::new().await;
+    let user = world.sign_in("enterprise@nofomo.test").await;
+    save(&world, &user, "bybit", &keys()).await;
+    let (bot, token) = live(&world, &user, &["report", "trade"]).await;
+    for _ in 0..2 {
+        let answer = open(&world, &bot, &token).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        let mut expected = keys();
+        expected["exchange"] = json!("bybit");
+        assert_eq!(answer.json(), expected);
+        assert_eq!(answer.headers["cache-control"], "no-store");
+    }
+    let owner = world.database.owner().await;
+    let uses = format!(
+        "select user_id || ' ' || context::text from public.logs where bot_id = '{bot}' and message = 'Opened credentials'"
+    );
+    let expected = format!("{ENTERPRISE} {{\"action\": \"open-credentials\", \"exchange\": \"bybit\"}}");
+    assert_eq!(owner.list(&uses).await, [expected.as_str(); 2]);
+    assert!(!world.log().contains("Planted"));
+}
+
+#[tokio::test]
+async fn nobody_else_gets_them_and_nothing_of_them() {
+    let world = World::new().await;
+    let user = world.sign_in("enterprise@nofomo.test").await;
+    let owner = world.database.owner().await;
+    save(&world, &user, "bybit", &keys()).await;
+    let (bot, token) = live(&world, &user, &["report", "trade"]).await;
+    let (other_bot, reporting) = live(&world, &user, &["report"]).await;
+    assert_eq!(refused(&open(&world, &bot, &user).await), (403, "forbidden".into()), "its owner knows them");
+    assert_eq!(refused(&open(&world, &other_bot, &reporting).await), (403, "forbidden".into()));
+    assert_eq!(refused(&open(&world, &other_bot, &token).await), (404, "not-found".into()));
+    assert_eq!(refused(&open(&world, &bot, "nofomo_bot_none").await), (401, "unauthenticated".into()));
+    let answer = world.send(reqwest::Method::POST, &format!("/bots/{bot}/credentials"), &[], "").await;
+    assert_eq!(refused(&answer), (401, "unauthenticated".into()));
+
+    let when = async |change: &str, undo: &str| {
+        owner.run(&change.replace("$bot", &bot)).await.unwrap();
+        let answer = refused(&open(&world, &bot, &token).await);
+        owner.run(&undo.replace("$bot", &bot)).await.unwrap();
+        answer
+    };
+    let paper = "update public.bots set is_paper_trade = true where id = '$bot'";
+    let live = "update public.bots set is_paper_trade = false where id = '$bot'";
+    assert_eq!(when(paper, live).await, (409, "paper-bot".into()));
+    let stop = "update public.bots set status = 'paused' where id = '$bot'";
+    let start = "update public.bots set status = 'running' where id = '$bot'";
+    assert_eq!(when(stop, start).await, (409, "wrong-state".into()));
+    let deactivate = format!("update public.users set is_active = false where id = '{ENTERPRISE}'");
+    let activate = format!("update public.users set is_active = true where id = '{ENTERPRISE}'");
+    assert_eq!(when(&deactivate, &activate).await, (403, "deactivated".into()));
+
+    // Rows swapped by whoever may write to the table: each seal is its owner's and exchange's.
+    let swap = format!(
+        "update public.users set exchange_credentials = exchange_credentials
+             || jsonb_build_object('bybit', exchange_credentials -> 'binance') where id = '{ENTERPRISE}'"
+    );
+    save(&world, &user, "binance", &json!({ "api_key": "PlantedA".repeat(8), "api_secret": "PlantedB".repeat(8) }))
+        .await;
+    assert_eq!(when(&swap, "select").await, (500, "internal".into()));
+    assert!(world.log().contains("it was changed, or sealed for somebody or something else"));
+    assert!(!world.log().contains("Planted"));
+    save(&world, &user, "bybit", &keys()).await;
+    assert_eq!(open(&world, &bot, &token).await.status, 200);
+
+    delete(&world, &user, "bybit").await;
+    assert_eq!(refused(&open(&world, &bot, &token).await), (409, "wrong-state".into()), "it was stopped");
+    world
+        .send(
+            reqwest::Method::DELETE,
+            &format!("/bots/{bot}/token"),
+            &[("authorization", &format!("Bearer {user}"))],
+            "",
+        )
+        .await;
+    assert_eq!(refused(&open(&world, &bot, &token).await), (401, "unauthenticated".into()));
+}

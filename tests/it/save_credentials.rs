@@ -1,0 +1,332 @@
+//! `PUT` and `DELETE /credentials/{exchange}`, and `cargo dev rotate-keys`
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+
+use dev::credentials::{Rotation, rotate};
+use dev::postgres::Postgres;
+use futures_util::future::join_all;
+use nofomo_vault::KeyRing;
+use reqwest::Method;
+use serde_json::{Value, json};
+use tokio_postgres::error::SqlState;
+
+use crate::support::database::{Database, ENTERPRISE, PRO, Session, migrate_template, run_directory};
+use crate::support::world::{Answer, FIRST_KEY, World, new_bot};
+
+const SECOND_KEY: &str = "2:Hx4dHBsaGRgXFhUUExIREA8ODQwLCgkIBwYFBAMCAQA=";
+
+/// What must be found nowhere.
+const API_KEY: &str = "PlantedKey7PlantedKey7PlantedKey7PlantedKey7PlantedKey7PlantedWXYZ";
+const API_SECRET: &str = "PlantedSecret9PlantedSecret9PlantedSecret9PlantedSecret9Planted9";
+
+/// Cut to what Binance gives.
+fn binance() -> Value {
+    json!({ "api_key": &API_KEY[API_KEY.len() - 64..], "api_secret": &API_SECRET[..64] })
+}
+
+fn bybit() -> Value {
+    json!({ "api_key": "PlantedKeyOfBybit1", "api_secret": "PlantedSecretOfBybit1PlantedSecretOf" })
+}
+
+pub(crate) async fn save(world: &World, token: &str, exchange: &str, body: &Value) -> Answer {
+    send(world, Method::PUT, token, exchange, &body.to_string()).await
+}
+
+pub(crate) async fn delete(world: &World, token: &str, exchange: &str) -> Answer {
+    send(world, Method::DELETE, token, exchange, "").await
+}
+
+async fn send(world: &World, method: Method, token: &str, exchange: &str, body: &str) -> Answer {
+    let headers = [("authorization", &*format!("Bearer {token}")), ("content-type", "application/json")];
+    world.send(method, &format!("/credentials/{exchange}"), &headers, body).await
+}
+
+async fn start(world: &World, token: &str, bot: &str) -> Answer {
+    world.post(&format!("/bots/{bot}/start"), token, &json!({})).await
+}
+
+async fn sealed(owner: &Session, user: &str, exchange: &str) -> String {
+    owner
+        .text(&format!("select exchange_credentials #>> '{{{exchange},sealed}}' from public.users where id = '{user}'"))
+        .await
+}
+
+fn secret_of(body: &Value) -> Value {
+    json!({ "api_key": body["api_key"], "api_secret": body["api_secret"] })
+}
+
+fn open(ring: &str, user: &str, exchange: &str, sealed: &str) -> Value {
+    let opened = KeyRing::parse(ring).unwrap().open(user.parse().unwrap(), exchange, sealed).unwrap();
+    serde_json::from_slice(&opened).unwrap()
+}
+
+#[tokio::test]
+async fn keys_are_sealed_and_shown_by_their_last_four_letters() {
+    let world = World::new().await;
+    let token = world.sign_in("pro@nofomo.test").await;
+    let owner = world.database.owner().await;
+    let answer = save(&world, &token, "binance", &binance()).await;
+    let saved = answer.json();
+    assert_eq!(
+        (answer.status.as_u16(), &saved["exchange"], &saved["key_hint"]),
+        (200, &json!("binance"), &json!("WXYZ"))
+    );
+    assert_eq!(saved.as_object().unwrap().len(), 3, "{saved}");
+    assert_eq!(answer.headers["cache-control"], "no-store");
+    let first = sealed(&owner, PRO, "binance").await;
+    assert_eq!(open(FIRST_KEY, PRO, "binance", &first), secret_of(&binance()));
+    assert_eq!(world.get("/portfolio", &token).await.json()["exchanges"], json!([saved]));
+
+    // Another exchange beside it; the same again in its place, and sealed anew.
+    save(&world, &token, "bybit", &bybit()).await;
+    save(&world, &token, "binance", &binance()).await;
+    assert_ne!(sealed(&owner, PRO, "binance").await, first);
+    assert_eq!(open(FIRST_KEY, PRO, "bybit", &sealed(&owner, PRO, "bybit").await), secret_of(&bybit()));
+    let audit =
+        "select context ->> 'exchange' from public.logs where message = 'Saved credentials' order by created_at";
+    assert_eq!(owner.list(audit).await, ["binance", "bybit", "binance"]);
+}
+
+#[tokio::test]
+async fn what_no_exchange_gives_is_refused_without_repeating_it() {
+    let world = World::new().await;
+    let token = world.sign_in("pro@nofomo.test").await;
+    let key = &API_KEY[API_KEY.len() - 64..];
+    for (exchange, body) in [
+        ("binance", json!({ "api_key": &key[1..], "api_secret": key })),
+        ("binance", json!({ "api_key": format!("{} ", &key[1..]), "api_secret": &API_SECRET[..64] })),
+        ("binance", json!({ "api_key": format!("{}é", &key[1..]), "api_secret": &API_SECRET[..64] })),
+        ("binance", json!({ "api_key": [key], "api_secret": &API_SECRET[..64] })),
+        ("binance", json!({ "api_key": key, "api_secret": key })),
+        ("binance", json!({ "api_key": key })),
+        ("binance", json!({ "api_key": key, "api_secret": &API_SECRET[..64], "label": "Planted" })),
+        ("bybit", json!({ "api_key": "PlantedShort", "api_secret": &API_SECRET[..36] })),
+        ("bybit", json!({ "api_key": "PlantedKeyOfBybit1", "api_secret": "Planted" })),
+    ] {
+        let answer = save(&world, &token, exchange, &body).await;
+        assert_eq!((answer.status.as_u16(), answer.problem().as_str()), (422, "invalid"), "{body}");
+        assert!(!answer.text.contains("Planted"), "{}", answer.text);
+    }
+    for exchange in ["kraken", "Binance", "binance%20"] {
+        assert_eq!(save(&world, &token, exchange, &binance()).await.status, 404);
+        assert_eq!(delete(&world, &token, exchange).await.status, 404);
+    }
+    assert_eq!(send(&world, Method::PUT, "none", "binance", &binance().to_string()).await.status, 401);
+    let owner = world.database.owner().await;
+    assert_eq!(
+        owner.text(&format!("select exchange_credentials is null from public.users where id = '{PRO}'")).await,
+        "true"
+    );
+}
+
+#[tokio::test]
+async fn nothing_of_a_key_is_anywhere_in_clear() {
+    // A server that tells all it hears.
+    let mut postgres = Postgres::start(&run_directory("postgres-telling"), None).await.unwrap();
+    migrate_template(&postgres).await;
+    let database = Database::template_of(&postgres);
+    let admin = database.session("supabase_admin").await;
+    for setting in [
+        "shared_preload_libraries = 'pg_stat_statements'",
+        "logging_collector = on",
+        "log_statement = 'all'",
+        "log_parameter_max_length = -1",
+        "log_parameter_max_length_on_error = -1",
+        "log_min_duration_statement = 0",
+    ] {
+        admin.run(&format!("alter system set {setting}")).await.unwrap();
+    }
+    postgres.kill().unwrap();
+    postgres.restart().await.unwrap();
+    let admin = database.session("supabase_admin").await;
+    admin.run("create extension if not exists pg_stat_statements").await.unwrap();
+
+    let world = World::on(database, BTreeMap::new()).await;
+    let token = world.sign_in("pro@nofomo.test").await;
+    assert_eq!(save(&world, &token, "binance", &binance()).await.status, 200);
+    save(&world, &token, "binance", &json!({ "api_key": "Planted", "api_secret": "Planted" })).await;
+    let portfolio = world.get("/portfolio", &token).await;
+    let row = admin.text(&format!("select users::text from public.users where id = '{PRO}'")).await;
+    let logs = admin.text("select string_agg(logs::text, ' ') from public.logs").await;
+    let statements = admin.text("select string_agg(query, ' ') from extensions.pg_stat_statements").await;
+    let heard = admin.text("select string_agg(pg_read_file('log/' || name), ' ') from pg_ls_logdir()").await;
+    assert!(statements.contains("private.save_credentials"), "{statements}");
+    assert!(heard.contains("private.save_credentials") && heard.contains("v1.1."), "{heard}");
+    for place in [&world.log(), &portfolio.text, &row, &logs, &statements, &heard] {
+        assert!(!place.contains("Planted"), "{place}");
+    }
+
+    // Nor may the owner or anybody else read what is sealed.
+    let api = world.database.session("authenticator").await;
+    for user in [PRO, ENTERPRISE] {
+        api.become_user(user).await;
+        let error = api.rows("select exchange_credentials from public.users", &[]).await.unwrap_err();
+        assert_eq!(error.code(), Some(&SqlState::INSUFFICIENT_PRIVILEGE), "{error}");
+        api.rollback().await;
+    }
+}
+
+#[tokio::test]
+async fn without_keys_live_bots_of_the_exchange_stop_and_no_others() {
+    let world = World::new().await;
+    let token = world.sign_in("enterprise@nofomo.test").await;
+    let owner = world.database.owner().await;
+    for (exchange, body) in [("binance", binance()), ("bybit", bybit())] {
+        assert_eq!(save(&world, &token, exchange, &body).await.status, 200);
+    }
+    let mut bots = Vec::new();
+    for (name, exchange, is_paper_trade) in
+        [("live", "binance", false), ("other exchange", "bybit", false), ("paper", "binance", true)]
+    {
+        let mut bot = new_bot(name);
+        bot["exchange"] = json!(exchange);
+        bot["is_paper_trade"] = json!(is_paper_trade);
+        let bot = world.post("/bots", &token, &bot).await.json()["id"].as_str().unwrap().to_owned();
+        assert_eq!(start(&world, &token, &bot).await.status, 200);
+        bots.push(bot);
+    }
+    let answer = delete(&world, &token, "binance").await;
+    assert_eq!(
+        (answer.status.as_u16(), answer.json()),
+        (200, json!({ "exchange": "binance", "stopped_bots": [bots[0]] }))
+    );
+    let status = "select status from public.bots where name in ('live', 'other exchange', 'paper') order by name";
+    assert_eq!(owner.list(status).await, ["stopped", "running", "running"]);
+    let answer = start(&world, &token, &bots[0]).await;
+    assert_eq!((answer.status.as_u16(), answer.problem().as_str()), (409, "credentials-missing"));
+    // Once more there is nothing to do.
+    assert_eq!(delete(&world, &token, "binance").await.json(), json!({ "exchange": "binance", "stopped_bots": [] }));
+    let audit = "select count(*) from public.logs where message = 'Deleted credentials'";
+    assert_eq!(owner.text(audit).await, "1");
+}
+
+#[tokio::test]
+async fn a_start_and_the_end_of_its_keys_at_once_leave_no_bot_running_without_them() {
+    let world = World::new().await;
+    let token = world.sign_in("enterprise@nofomo.test").await;
+    let owner = world.database.owner().await;
+    save(&world, &token, "binance", &binance()).await;
+    let mut bot = new_bot("live");
+    bot["is_paper_trade"] = json!(false);
+    let bot = world.post("/bots", &token, &bot).await.json()["id"].as_str().unwrap().to_owned();
+    for round in 0..20 {
+        assert_eq!(save(&world, &token, "binance", &binance()).await.status, 200);
+        let (start, end) = tokio::join!(start(&world, &token, &bot), delete(&world, &token, "binance"));
+        assert_eq!(end.status, 200, "{end:?}");
+        assert!([200, 409, 503].contains(&start.status.as_u16()), "{start:?}");
+        assert_eq!(
+            owner.text(&format!("select status from public.bots where id = '{bot}'")).await,
+            "stopped",
+            "{round}"
+        );
+    }
+
+    // A start that is held between its look at the keys and its end waits for nobody's keys but these.
+    save(&world, &token, "binance", &binance()).await;
+    let holder = world.database.owner().await;
+    holder
+        .run(&format!("begin; update public.users set exchange_credentials = null where id = '{ENTERPRISE}'"))
+        .await
+        .unwrap();
+    let release = async {
+        let waiting =
+            "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and query like '%control_bot%'";
+        while owner.text(waiting).await != "1" {
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+        holder.run("commit").await.unwrap();
+    };
+    let (held, ()) = tokio::join!(start(&world, &token, &bot), release);
+    assert_eq!(held.status, 503, "{held:?}");
+    assert_eq!(owner.text(&format!("select status from public.bots where id = '{bot}'")).await, "stopped");
+    assert_eq!(start(&world, &token, &bot).await.status, 409);
+}
+
+/// Users of the sample, each with two exchanges, sealed with the first key.
+async fn many(owner: &Session, count: u32) {
+    let ring = KeyRing::parse(FIRST_KEY).unwrap();
+    owner
+        .run(&format!(
+            "insert into auth.users (id, email)
+             select ('0190b00a-0000-7000-8000-' || lpad(number::text, 12, '0'))::uuid, 'many-' || number || '@nofomo.test'
+             from generate_series(1, {count}) as number"
+        ))
+        .await
+        .unwrap();
+    for number in 1..=count {
+        let user = format!("0190b00a-0000-7000-8000-{number:012}");
+        let seal = |exchange: &str| ring.seal(user.parse().unwrap(), exchange, format!("{number}").as_bytes()).unwrap();
+        let credentials = json!({ "binance": { "sealed": seal("binance") }, "bybit": { "sealed": seal("bybit") } });
+        owner
+            .run(&format!("update public.users set exchange_credentials = '{credentials}' where id = '{user}'"))
+            .await
+            .unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_rotation_that_is_killed_is_taken_up_and_overtakes_nobody() {
+    let world = World::new().await;
+    let owner = world.database.owner().await;
+    many(&owner, 130).await;
+    let both = KeyRing::parse(&format!("{SECOND_KEY},{FIRST_KEY}")).unwrap();
+    let url = world.database.url("postgres");
+    let left = "select count(*) from public.users cross join lateral jsonb_each(exchange_credentials) as saved
+         where saved.value ->> 'sealed' not like 'v1.2.%'";
+    assert_eq!(owner.text(left).await, "260");
+
+    // Killed after its first hundred.
+    let (killed, first) = tokio::sync::oneshot::channel::<()>();
+    let killed = Mutex::new(Some(killed));
+    let (running_url, ring) = (url.clone(), format!("{SECOND_KEY},{FIRST_KEY}"));
+    let running = tokio::spawn(async move {
+        let ring = KeyRing::parse(&ring).unwrap();
+        rotate(&running_url, &ring, |_| drop(killed.lock().unwrap().take())).await
+    });
+    first.await.unwrap_err();
+    running.abort();
+    running.await.ok();
+    let rest: u64 = owner.text(left).await.parse().unwrap();
+    assert!((1..=160).contains(&rest), "{rest}");
+
+    // One saves his keys anew between the look and the change; one cannot be opened.
+    let broken = "update public.users set exchange_credentials = jsonb_set(exchange_credentials, '{bybit,sealed}', '\"v1.7.AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\"')
+         where email = 'many-130@nofomo.test'";
+    owner.run(broken).await.unwrap();
+    let saved_anew = both.seal("0190b00a-0000-7000-8000-000000000130".parse().unwrap(), "binance", b"anew").unwrap();
+    owner
+        .run(&format!(
+            "create function public.save_anew() returns trigger language plpgsql as $$
+             begin
+                 if old.email = 'many-129@nofomo.test' and new.exchange_credentials ->> 'binance' like '%v1.2.%' then
+                     update public.users
+                     set exchange_credentials = jsonb_set(exchange_credentials, '{{binance,sealed}}', '\"{saved_anew}\"')
+                     where email = 'many-130@nofomo.test';
+                 end if;
+                 return new;
+             end $$;
+             create trigger save_anew before update on public.users for each row execute function public.save_anew()"
+        ))
+        .await
+        .unwrap();
+    let rotation = rotate(&url, &both, |_| ()).await.unwrap();
+    assert_eq!((rotation.sealed_again, rotation.overtaken, rotation.left.len()), (rest - 2, 1, 1), "{rotation:?}");
+    assert!(rotation.left[0].contains("bybit: it was sealed with key 7, which the ring does not have"), "{rotation:?}");
+    assert_eq!(sealed(&owner, "0190b00a-0000-7000-8000-000000000130", "binance").await, saved_anew);
+    // The old key is needed no more.
+    let new = KeyRing::parse(SECOND_KEY).unwrap();
+    let opened = join_all((1..130).map(|number| {
+        let owner = &owner;
+        async move {
+            let user = format!("0190b00a-0000-7000-8000-{number:012}");
+            (number, sealed(owner, &user, "bybit").await)
+        }
+    }));
+    for (number, sealed) in opened.await {
+        let user = format!("0190b00a-0000-7000-8000-{number:012}").parse().unwrap();
+        assert_eq!(new.open(user, "bybit", &sealed).unwrap().as_slice(), number.to_string().as_bytes());
+    }
+    let again = rotate(&url, &both, |_| ()).await.unwrap();
+    assert_eq!(again, Rotation { left: rotation.left, ..Rotation::default() });
+}
