@@ -458,9 +458,9 @@ fn completion(content: &str) -> ResponseTemplate {
 async fn model() -> (MockServer, BTreeMap<String, String>) {
     let model = MockServer::start().await;
     let settings = BTreeMap::from([
-        ("NARRATIVE_URL".into(), format!("{}/v1", model.uri())),
-        ("NARRATIVE_KEY".into(), "key-of-the-model".into()),
-        ("NARRATIVE_MODEL".into(), "words".into()),
+        ("LANGUAGE_MODEL_URL".into(), format!("{}/v1", model.uri())),
+        ("LANGUAGE_MODEL_KEY".into(), "key-of-the-model".into()),
+        ("LANGUAGE_MODEL_NAME".into(), "words".into()),
     ]);
     (model, settings)
 }

@@ -15,13 +15,13 @@ use std::time::{Duration, Instant};
 
 use nofomo_db::Claims;
 use nofomo_http::{Answer, App, Problem, Request};
+use nofomo_language_model::LanguageModel;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::comparison::{Backtest, Comparison};
 use crate::judge::{Account, Block};
 use crate::narrative::{Narration, Narrative};
-pub use crate::narrative::{Narrator, NarratorError};
 use crate::request::{Wanted, parse};
 use crate::trades::Ledger;
 
@@ -94,7 +94,7 @@ struct Results<'a> {
     narrative_error: Option<String>,
 }
 
-pub async fn handle(app: &'static App, narrator: Option<&Narrator>, request: Request) -> Result<Answer, Problem> {
+pub async fn handle(app: &'static App, model: Option<&LanguageModel>, request: Request) -> Result<Answer, Problem> {
     let started = Instant::now();
     let user = app.user(&request).await?;
     let id = request.row_id("run-analysis", &user)?;
@@ -118,14 +118,14 @@ pub async fn handle(app: &'static App, narrator: Option<&Narrator>, request: Req
         }
         Outcome::Quota { limit, plan } => return Err(Problem::Quota { things: "analyses", limit, plan }),
     };
-    let analysis = judged(app, user.claims(), narrator, &wanted, &reserved, started).await?;
+    let analysis = judged(app, user.claims(), model, &wanted, &reserved, started).await?;
     Ok(Answer::created(analysis).at(format!("/analyses/{id}")))
 }
 
 async fn judged(
     app: &App,
     claims: &Claims,
-    narrator: Option<&Narrator>,
+    model: Option<&LanguageModel>,
     wanted: &Wanted,
     reserved: &Reserved,
     started: Instant,
@@ -141,7 +141,7 @@ async fn judged(
     let mut narration = Narration::default();
     if wanted.narrative {
         let limit = TIME_TO_RECORD.saturating_sub(started.elapsed());
-        narration = narrative::narrate(narrator, wanted, &blocks, comparison.as_ref(), limit).await;
+        narration = narrative::narrate(model, wanted, &blocks, comparison.as_ref(), limit).await;
         recommendations.extend(narration.recommendations());
     }
     let (narrative, narrative_error) = narration.told();

@@ -1,11 +1,11 @@
 //! `POST /analyses`
 
 use nofomo_http::{App, Error};
-use run_analysis::Narrator;
+use nofomo_language_model::LanguageModel;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     let app = App::start("run-analysis").await?;
-    let narrator = app.keep(|setting| Ok::<_, Error>(Narrator::read(setting)?))?;
-    app.serve(|app, request| run_analysis::handle(app, narrator.as_ref(), request)).await
+    let model = app.keep(|setting| Ok::<_, Error>(LanguageModel::read(setting)?))?;
+    app.serve(|app, request| run_analysis::handle(app, model.as_ref(), request)).await
 }

@@ -1,0 +1,94 @@
+//! Which names hold candles, or something that is made of them.
+
+use std::collections::BTreeSet;
+
+use ruff_python_ast::visitor::{Visitor, walk_expr, walk_stmt};
+use ruff_python_ast::{Expr, Stmt};
+
+/// The names that an expression reads.
+pub(crate) fn loads(expression: &Expr) -> Vec<&str> {
+    let mut loads = Loads(Vec::new());
+    loads.visit_expr(expression);
+    loads.0
+}
+
+/// The known names, and all that get something of them in a body, directly or not.
+pub(crate) fn made_of<'a>(body: &'a [Stmt], mut known: BTreeSet<&'a str>) -> BTreeSet<&'a str> {
+    loop {
+        let mut flow = Flow { known: &known, found: BTreeSet::new() };
+        flow.visit_body(body);
+        let found = flow.found;
+        let count = known.len();
+        known.extend(found);
+        if known.len() == count {
+            return known;
+        }
+    }
+}
+
+struct Loads<'a>(Vec<&'a str>);
+
+impl<'a> Visitor<'a> for Loads<'a> {
+    fn visit_expr(&mut self, expression: &'a Expr) {
+        match expression {
+            Expr::Name(name) if name.ctx.is_load() => self.0.push(name.id.as_str()),
+            // Names of columns, and nothing of what is in them.
+            Expr::Attribute(attribute)
+                if ["columns", "empty", "dtype", "dtypes"].contains(&attribute.attr.as_str()) => {}
+            _ => walk_expr(self, expression),
+        }
+    }
+}
+
+/// The names that get something of the known ones.
+struct Flow<'a, 'b> {
+    known: &'b BTreeSet<&'a str>,
+    found: BTreeSet<&'a str>,
+}
+
+impl<'a> Flow<'a, '_> {
+    fn flows(&mut self, value: &'a Expr, target: &'a Expr) {
+        if loads(value).iter().any(|name| self.known.contains(name)) {
+            let mut targets = Stores(Vec::new());
+            targets.visit_expr(target);
+            self.found.extend(targets.0);
+        }
+    }
+}
+
+impl<'a> Visitor<'a> for Flow<'a, '_> {
+    fn visit_stmt(&mut self, statement: &'a Stmt) {
+        match statement {
+            Stmt::Assign(assignment) => {
+                assignment.targets.iter().for_each(|target| self.flows(&assignment.value, target));
+            }
+            Stmt::AnnAssign(assignment) => {
+                assignment.value.iter().for_each(|value| self.flows(value, &assignment.target));
+            }
+            Stmt::AugAssign(assignment) => self.flows(&assignment.value, &assignment.target),
+            Stmt::For(each) => self.flows(&each.iter, &each.target),
+            _ => {}
+        }
+        walk_stmt(self, statement);
+    }
+
+    fn visit_expr(&mut self, expression: &'a Expr) {
+        if let Expr::Named(named) = expression {
+            self.flows(&named.value, &named.target);
+        }
+        walk_expr(self, expression);
+    }
+}
+
+/// The names that a target binds, or a part of which it changes.
+struct Stores<'a>(Vec<&'a str>);
+
+impl<'a> Visitor<'a> for Stores<'a> {
+    fn visit_expr(&mut self, expression: &'a Expr) {
+        match expression {
+            Expr::Name(name) => self.0.push(name.id.as_str()),
+            Expr::Subscript(subscript) => self.visit_expr(&subscript.value),
+            _ => walk_expr(self, expression),
+        }
+    }
+}

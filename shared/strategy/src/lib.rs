@@ -1,0 +1,98 @@
+//! Reads a freqtrade strategy and says what is wrong with it, without ever running it.
+//!
+//! Three questions, of which the first two refuse or qualify a source and the third qualifies its backtests:
+//!
+//! - structure: is it Python, and one strategy as freqtrade's interface wants it? If not, there is nothing to store.
+//! - safety: does it reach for files, processes, the network, or code made of text?
+//! - look-ahead: does it use a candle before it is there?
+//!
+//! A [`Finding`] is refused where the rule is certainly broken, and unproved where this reading cannot tell: a source without
+//! findings uses nothing but what is known to be harmless. That is no proof of harmlessness, and says nothing of profit.
+
+mod finding;
+mod flow;
+mod look_ahead;
+mod names;
+mod safety;
+mod structure;
+
+use std::thread;
+
+use ruff_python_ast::ModModule;
+use ruff_python_ast::token::TokenKind;
+use ruff_python_parser::lexer::lex;
+use ruff_python_parser::{Mode, parse_module};
+use ruff_source_file::LineIndex;
+use serde::Serialize;
+
+use crate::finding::Source;
+pub use crate::finding::{Finding, Mistake, Rule, Verdict};
+pub use crate::structure::Strategy;
+
+/// In bytes.
+pub const LONGEST_SOURCE: usize = 256 * 1024;
+
+/// Counts up with every change of a rule: what was checked by an older one is checked again.
+pub const VERSION: i32 = 1;
+
+/// A sum of so many terms is as deep a tree.
+const MOST_TOKENS_IN_A_STATEMENT: usize = 20_000;
+
+/// For the deepest tree that the limit allows; only what is used of it is real.
+const STACK: usize = 256 * 1024 * 1024;
+
+/// What a source is, and what was found in it.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+pub struct Checked {
+    #[serde(flatten)]
+    pub strategy: Strategy,
+    /// [`VERSION`] then.
+    pub checker_version: i32,
+    /// In the order of the source.
+    pub findings: Vec<Finding>,
+}
+
+/// # Errors
+///
+/// What keeps the source from being a strategy, with its places.
+pub fn check(source: &str) -> Result<Checked, Vec<Mistake>> {
+    if source.len() > LONGEST_SOURCE {
+        return Err(vec![Mistake::of_all(format!("has more than {LONGEST_SOURCE} bytes"))]);
+    }
+    let lines = LineIndex::from_source_text(source);
+    let source = Source { text: source, lines: &lines };
+    refuse_endless_statements(&source)?;
+    thread::scope(|scope| {
+        let reading = thread::Builder::new().stack_size(STACK).spawn_scoped(scope, || read(&source));
+        let read = reading.map(thread::ScopedJoinHandle::join);
+        read.ok().and_then(Result::ok).unwrap_or_else(|| Err(vec![Mistake::of_all("cannot be read".into())]))
+    })
+}
+
+fn refuse_endless_statements(source: &Source<'_>) -> Result<(), Vec<Mistake>> {
+    let mut lexer = lex(source.text, Mode::Module);
+    let mut tokens = 0;
+    loop {
+        match lexer.next_token() {
+            TokenKind::EndOfFile => return Ok(()),
+            TokenKind::Newline => tokens = 0,
+            _ => tokens += 1,
+        }
+        if tokens > MOST_TOKENS_IN_A_STATEMENT {
+            let what = format!("a statement has more than {MOST_TOKENS_IN_A_STATEMENT} parts");
+            return Err(vec![Mistake::of_all(what)]);
+        }
+    }
+}
+
+fn read(source: &Source<'_>) -> Result<Checked, Vec<Mistake>> {
+    let parsed = parse_module(source.text)
+        .map_err(|error| vec![source.mistake(error.location, format!("is not Python: {}", error.error))])?;
+    let module: &ModModule = parsed.syntax();
+    let strategy = structure::strategy(source, module)?;
+    let mut findings = safety::findings(source, module);
+    findings.extend(look_ahead::findings(source, module));
+    findings.sort_by_key(|finding| (finding.line, finding.column, finding.rule));
+    findings.dedup();
+    Ok(Checked { strategy, checker_version: VERSION, findings })
+}

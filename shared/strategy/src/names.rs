@@ -1,0 +1,188 @@
+//! The names that the checks know.
+
+/// Words, with spaces between them.
+pub(crate) struct Words(&'static str);
+
+impl Words {
+    pub(crate) fn has(&self, word: &str) -> bool {
+        self.0.split_ascii_whitespace().any(|known| known == word)
+    }
+}
+
+/// Modules that strategies need.
+pub(crate) const MODULES: Words = Words(
+    "__future__ abc collections collections.abc dataclasses datetime decimal enum freqtrade freqtrade.exchange \
+     freqtrade.persistence freqtrade.persistence.trade_model freqtrade.strategy freqtrade.strategy.interface \
+     freqtrade.strategy.parameters freqtrade.vendor freqtrade.vendor.qtpylib freqtrade.vendor.qtpylib.indicators \
+     functools itertools logging math numpy numpy.typing pandas pandas.api.types statistics talib talib.abstract \
+     talib.stream technical technical.candles technical.indicators technical.qtpylib technical.vendor.qtpylib.indicators \
+     typing typing_extensions",
+);
+
+/// Modules that reach outside or make code of text, wherever they are found: also as a name in another module.
+pub(crate) const DANGEROUS: Words = Words(
+    "_thread aiohttp ast asyncio atexit base64 bltns builtins cffi code codecs codeop concurrent copyreg ctypes ctypeslib \
+     dill distutils fcntl ftplib gc glob http httpx imaplib imp importlib inspect io joblib marshal mmap multiprocessing \
+     numexpr operator os pathlib pickle pkgutil platform pty requests resource runpy shelve shutil signal site smtplib \
+     socket sqlite3 ssl subprocess sys tempfile threading traceback types urllib webbrowser zipimport",
+);
+
+/// Built-in names by which text becomes code, or one name another.
+pub(crate) const DYNAMIC: Words = Words(
+    "__build_class__ __builtins__ __import__ __loader__ __spec__ compile delattr dir eval exec globals locals setattr \
+     vars",
+);
+
+pub(crate) const OUTSIDE: Words = Words("breakpoint copyright credits exit help input open quit");
+
+/// What pandas, numpy and logging read, write and load, whatever it is called on.
+pub(crate) const READS_OR_WRITES: Words = Words(
+    "DataSource ExcelFile ExcelWriter FileHandler HDFStore RotatingFileHandler SocketHandler SysLogHandler basicConfig \
+     clipboard dictConfig dump dumps fileConfig fromfile fromregex genfromtxt handlers load load_library loads loadtxt \
+     makePickleableFile memmap open_memmap read_clipboard save savetxt savez savez_compressed to_clipboard to_csv \
+     to_excel to_feather to_gbq to_hdf to_html to_json to_latex to_markdown to_orc to_parquet to_pickle to_sql to_stata \
+     to_string to_xml tofile",
+);
+
+/// What pandas makes of data that stays inside.
+pub(crate) const HARMLESS_CONVERSIONS: Words = Words(
+    "to_datetime to_dict to_frame to_julian_date to_list to_numeric to_numpy to_period to_pydatetime to_records to_series \
+     to_timedelta to_timestamp",
+);
+
+/// What makes code or names of text, or leads to the frames that code runs in, whatever it is called on.
+pub(crate) const MAKES_CODE: Words = Words(
+    "ForwardRef ag_frame cr_frame eval evaluate_forward_ref exec f2py f_back f_builtins f_code f_globals f_locals \
+     format_map func_globals get_annotations get_type_hints gi_code gi_frame make_dataclass mro option_context options \
+     set_option tb_frame tb_next update_wrapper vformat",
+);
+
+/// Of freqtrade's configuration, which has the exchange's keys too.
+pub(crate) const HARMLESS_SETTINGS: Words = Words(
+    "available_capital candle_type_def dry_run dry_run_wallet max_open_trades runmode stake_amount stake_currency \
+     startup_candle_count timeframe tradable_balance_ratio trading_mode",
+);
+
+/// Methods that call what a text names.
+pub(crate) const CALLS_BY_NAME: Words = Words("agg aggregate apply pipe transform");
+
+/// Methods that Python calls by itself, and a strategy may have.
+pub(crate) const OWN_METHODS: Words = Words("__call__ __eq__ __hash__ __init__ __len__ __post_init__ __repr__ __str__");
+
+/// Names with two underscores that tell nothing.
+pub(crate) const HARMLESS_DUNDERS: Words = Words("__all__ __doc__ __init__ __name__ __post_init__ __version__");
+
+pub(crate) const DECORATORS: Words = Words(
+    "abstractmethod cache cached_property classmethod dataclass informative lru_cache override property staticmethod \
+     total_ordering wraps",
+);
+
+/// Called by freqtrade candle by candle or trade by trade, with what is known then.
+pub(crate) const CALLBACKS: Words = Words(
+    "adjust_entry_price adjust_exit_price adjust_order_price adjust_trade_position bot_loop_start bot_start \
+     check_buy_timeout check_entry_timeout check_exit_timeout check_sell_timeout confirm_trade_entry confirm_trade_exit \
+     custom_entry_price custom_exit custom_exit_price custom_roi custom_sell custom_stake_amount custom_stoploss \
+     informative_pairs leverage order_filled protections",
+);
+
+/// One value of a whole column, later candles among them.
+pub(crate) const OF_A_COLUMN: Words = Words(
+    "argmax argmin corr cov describe idxmax idxmin kurt max mean median min mode nanmax nanmean nanmin nanstd nlargest \
+     nsmallest percentile prod quantile rank sem skew std sum var",
+);
+
+/// What may come between a column and one value of it: then it is a value of what was there.
+pub(crate) const WINDOWS: Words = Words("ewm expanding rolling");
+
+/// By which a value comes to stand beside another candle.
+pub(crate) const REORDERS: Words = Words(
+    "align argsort asfreq concat concatenate convolve correlate ediff1d fft flip flipud gradient interp join merge nditer \
+     polyfit reindex resample reset_index set_axis sort sort_index sort_values take truncate",
+);
+
+/// By which values leave the candles that they belong to.
+pub(crate) const TAKES_OUT: Words =
+    Words("array asarray flatten iterrows itertuples ravel swapaxes to_dict to_list to_numpy to_records tolist values");
+
+pub(crate) const BUILTINS_THAT_TAKE_OUT: Words =
+    Words("dict enumerate filter iter list map next reversed set sorted tuple zip");
+
+/// Which of them look forward is a matter of their arguments.
+pub(crate) const SHIFTS: Words = Words("diff pct_change shift");
+
+/// What is of now, whichever candle is looked at.
+pub(crate) const OF_NOW: Words = Words("funding_rate market orderbook ticker");
+
+/// Of modules that also have what is not harmless: what is.
+pub(crate) const HARMLESS_NAMES: [(&str, Words); 9] = [
+    ("freqtrade", Words("strategy vendor")),
+    (
+        "freqtrade.exchange",
+        Words(
+            "date_minus_candles timeframe_to_minutes timeframe_to_msecs timeframe_to_next_date \
+            timeframe_to_prev_date timeframe_to_seconds",
+        ),
+    ),
+    ("freqtrade.persistence", Words("LocalTrade Order PairLocks Trade")),
+    ("freqtrade.persistence.trade_model", Words("LocalTrade Order Trade")),
+    (
+        "freqtrade.strategy",
+        Words(
+            "AnnotationType BooleanParameter CategoricalParameter DecimalParameter IStrategy IntParameter Order \
+            PairLocks RealParameter Trade informative merge_informative_pair stoploss_from_absolute \
+            stoploss_from_open timeframe_to_minutes timeframe_to_next_date timeframe_to_prev_date",
+        ),
+    ),
+    ("freqtrade.strategy.interface", Words("IStrategy")),
+    (
+        "freqtrade.strategy.parameters",
+        Words("BooleanParameter CategoricalParameter DecimalParameter IntParameter RealParameter"),
+    ),
+    ("functools", Words("cache cached_property lru_cache partial reduce total_ordering wraps")),
+    (
+        "logging",
+        Words(
+            "CRITICAL DEBUG ERROR INFO Logger LoggerAdapter WARNING critical debug error exception getLogger info \
+            warning",
+        ),
+    ),
+];
+
+/// What may lead further than can be seen here, and why.
+pub(crate) const INSIDES: [(&str, &str); 20] = [
+    ("commit", "it changes freqtrade's database"),
+    ("compat", "it may lead to all of Python"),
+    ("core", "it may lead to all of Python"),
+    ("delete", "it changes freqtrade's database"),
+    ("extensions", "it changes pandas for all code that uses it"),
+    ("hist", "pandas loads a module to draw with"),
+    ("lib", "it may lead to all of Python"),
+    ("load_params_from_file", "it reads a file"),
+    ("plot", "pandas loads a module to draw with"),
+    ("plotting", "pandas loads a module to draw with"),
+    ("query", "a text that is a condition is not read here; write it as code"),
+    ("rollback", "it changes freqtrade's database"),
+    ("session", "it leads to freqtrade's database"),
+    ("style", "it writes pages and sheets"),
+    ("test", "it runs the tests of a module"),
+    ("testing", "it may lead to all of Python"),
+    ("update_trade", "it changes freqtrade's database"),
+    ("util", "it may lead to all of Python"),
+    ("utils", "it may lead to all of Python"),
+    ("warnings", "it may lead to all of Python"),
+];
+
+/// What looks forward, whatever it is called on.
+pub(crate) const LOOKS_FORWARD: [(&str, &str); 11] = [
+    ("BaseIndexer", "a window of its own making may have later candles in it"),
+    ("FixedForwardWindowIndexer", "its window has later candles in it"),
+    ("VariableOffsetWindowIndexer", "a window of its own making may have later candles in it"),
+    ("backfill", "it fills a gap with what came later"),
+    ("bfill", "it fills a gap with what came later"),
+    ("get_analyzed_dataframe", "in a backtest the analysed candles of a pair are all of them"),
+    ("interpolate", "it fills a gap with what came later"),
+    ("last", "the last candles are there whichever is looked at"),
+    ("last_valid_index", "the last candles are there whichever is looked at"),
+    ("roll", "it brings the last candles before the first"),
+    ("tail", "the last candles are there whichever is looked at"),
+];

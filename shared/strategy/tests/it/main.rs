@@ -1,0 +1,14 @@
+//! What the check says of good strategies, of hostile ones, of what is no strategy, and of anything at all.
+
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test that meets what it did not expect ends there; clippy knows test functions, not their helpers"
+)]
+
+mod anything;
+mod good;
+mod hostile;
+mod structure;
