@@ -212,7 +212,11 @@ impl Backend {
             database: database.clone(),
             signing_key: SigningKey::load_or_create(data)?,
             port: options.port,
-            environment: BTreeMap::from([("CREDENTIALS_KEYS".to_owned(), credentials::load_or_create(data)?)]),
+            environment: BTreeMap::from([
+                ("CREDENTIALS_KEYS".to_owned(), credentials::load_or_create(data)?),
+                // Unless a language model is configured, prompts are answered too.
+                ("TEMPLATES_FOR_PROMPTS".to_owned(), "true".to_owned()),
+            ]),
             concurrency: CONCURRENCY,
             schedules: true,
             tripay: tripay::Options {

@@ -18,7 +18,7 @@ async fn a_migrated_database_has_no_difference() {
     let database = Database::new().await;
     let report = report(&database).await;
     assert!(report.ends_with(": no difference"), "{report}");
-    for kind in ["17 tables", "2 views", "policies", "triggers", "functions", "grants", "indexes", "columns"] {
+    for kind in ["18 tables", "2 views", "policies", "triggers", "functions", "grants", "indexes", "columns"] {
         assert!(report.contains(kind), "{report}");
     }
 }
@@ -123,6 +123,15 @@ async fn whatever_is_tampered_with_is_named() {
             "broken   rule        user 0190b000-0000-7000-8000-000000000002 has the plan enterprise and pro is in force",
         ),
         (
+            "update public.strategies set is_verified = true where name = 'Oversold RSI';
+             update private.strategy_sources set findings = '[{}]'",
+            "broken   rule        strategy 0190e000-0000-7000-8000-000000000001 is verified, and its source has no clean check",
+        ),
+        (
+            "alter table public.strategies disable trigger all; update public.strategies set content = 'x' where is_verified",
+            "broken   rule        strategy 0190e000-0000-7000-8000-000000000002 is verified",
+        ),
+        (
             "update public.users set subscription_plan = 'pro' where email = 'free@nofomo.test'",
             "broken   rule        user 0190b000-0000-7000-8000-000000000001 has the plan pro and free is in force",
         ),
@@ -133,6 +142,20 @@ async fn whatever_is_tampered_with_is_named() {
         let report = report(&database).await;
         assert!(report.contains(expected), "{change}\n{report}");
     }
+}
+
+#[tokio::test]
+async fn a_marketplace_that_everybody_may_see_is_no_difference() {
+    let database = Database::new().await;
+    let owner = database.owner().await;
+    owner.run("select private.show_marketplace_to_anonymous(true)").await.unwrap();
+    let server = server().await;
+    let report = dev::verify::verify_migrations(server, &database.url("postgres"), &migrations()).await.unwrap();
+    assert!(report.differences.is_empty(), "{report}");
+    // In part it is one.
+    owner.run("revoke select on public.strategies from anon").await.unwrap();
+    let report = dev::verify::verify_migrations(server, &database.url("postgres"), &migrations()).await.unwrap();
+    assert_eq!(report.differences.len(), 1, "{report}");
 }
 
 /// On a server of its own: roles belong to a whole server.

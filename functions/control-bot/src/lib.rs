@@ -23,6 +23,7 @@ enum Outcome {
     WrongState { status: String },
     PlanLimit { limit: i64, plan: String },
     CredentialsMissing { exchange: String },
+    UnsafeStrategy { strategy: String, findings: Option<u32> },
     NotFound,
 }
 
@@ -50,6 +51,7 @@ pub async fn handle(app: &'static App, request: Request) -> Result<Answer, Probl
             kind: "credentials-missing",
             detail: format!("Live trading needs API keys: save them for {exchange} first."),
         }),
+        Outcome::UnsafeStrategy { strategy, findings } => Err(Problem::unsafe_strategy(&strategy, findings)),
         Outcome::NotFound => Err(Problem::NotFound),
     }
 }

@@ -2,7 +2,7 @@
 
 use std::ops::RangeInclusive;
 
-use nofomo_http::{Answer, App, Fields, Problem, Request, decimal, flag, integer, object, one_of, text};
+use nofomo_http::{Answer, App, Fields, Problem, Request, decimal, flag, integer, object, one_of, text, trading_pair};
 use rust_decimal::Decimal;
 use rust_decimal::dec;
 use serde::{Deserialize, Serialize};
@@ -39,6 +39,7 @@ enum Outcome {
     Known(Box<RawValue>),
     PlanLimit { limit: i64, plan: String },
     CredentialsMissing { exchange: String },
+    UnsafeStrategy { strategy: String, findings: Option<u32> },
     KeyReused,
 }
 
@@ -55,6 +56,7 @@ pub async fn handle(app: &'static App, request: Request) -> Result<Answer, Probl
             kind: "credentials-missing",
             detail: format!("Live trading needs API keys: save them for {exchange} first, or trade on paper."),
         }),
+        Outcome::UnsafeStrategy { strategy, findings } => Err(Problem::unsafe_strategy(&strategy, findings)),
         Outcome::KeyReused => Err(Problem::Conflict {
             kind: "key-reused",
             detail: "This Idempotency-Key was used with another body; use a new key for another bot.".into(),
@@ -86,18 +88,4 @@ fn parse(id: Uuid, mut fields: Fields<'_>) -> Result<NewBot, Problem> {
         "must be at most initial_balance",
     );
     fields.finish(new_bot)
-}
-
-/// As freqtrade writes it: base and quote, and for futures the settlement currency.
-fn trading_pair(value: &RawValue) -> Result<String, String> {
-    let pair = text(1..=50)(value)?;
-    let is_currency =
-        |code: &str| !code.is_empty() && code.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit());
-    let (market, settlement) = pair.split_once(':').map_or((pair.as_str(), None), |(m, s)| (m, Some(s)));
-    match market.split_once('/') {
-        Some((base, quote)) if is_currency(base) && is_currency(quote) && settlement.is_none_or(is_currency) => {
-            Ok(pair)
-        }
-        _ => Err("must be a pair such as BTC/USDT or BTC/USDT:USDT".into()),
-    }
 }

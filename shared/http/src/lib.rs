@@ -31,7 +31,7 @@ pub use job::{Job, Run};
 pub use problem::{FieldError, Problem};
 pub use request::Request;
 pub use user::User;
-pub use values::{decimal, flag, integer, lines, object, one_of, text, time, uuid};
+pub use values::{decimal, flag, integer, lines, object, one_of, text, time, trading_pair, uuid};
 
 /// What a function's `main` returns.
 pub type Error = lambda_http::Error;

@@ -46,6 +46,8 @@ pub enum Problem {
         cause: String,
         detail: String,
     },
+    /// Not here, as this is set up; says what to set.
+    NotConfigured(&'static str),
     /// Something that we need is away for now; the caller may send the same again.
     Unavailable(String),
     Internal(String),
@@ -72,7 +74,16 @@ struct Details<'a> {
 pub struct FieldError {
     #[serde(flatten)]
     place: Place,
+    #[serde(flatten)]
+    line: Option<LineColumn>,
     detail: String,
+}
+
+/// Within a field that is a text of many lines; both from 1.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+struct LineColumn {
+    line: usize,
+    column: usize,
 }
 
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
@@ -86,16 +97,26 @@ enum Place {
 }
 
 impl FieldError {
+    fn new(place: Place, detail: String) -> Self {
+        Self { place, line: None, detail }
+    }
+
+    /// Within the lines of a field; both numbers from 1.
+    #[must_use]
+    pub fn in_line(self, line: usize, column: usize) -> Self {
+        Self { line: Some(LineColumn { line, column }), ..self }
+    }
+
     pub fn at(pointer: impl Into<String>, detail: impl Into<String>) -> Self {
-        Self { place: Place::Pointer(pointer.into()), detail: detail.into() }
+        Self::new(Place::Pointer(pointer.into()), detail.into())
     }
 
     pub fn header(name: &'static str, detail: impl Into<String>) -> Self {
-        Self { place: Place::Header(name), detail: detail.into() }
+        Self::new(Place::Header(name), detail.into())
     }
 
     pub fn parameter(name: &'static str, detail: impl Into<String>) -> Self {
-        Self { place: Place::Parameter(name), detail: detail.into() }
+        Self::new(Place::Parameter(name), detail.into())
     }
 
     pub(crate) fn pointer(&self) -> Option<&str> {
@@ -122,6 +143,16 @@ impl From<nofomo_db::Error> for Problem {
 }
 
 impl Problem {
+    /// A strategy that no live bot may run, and how much was found in it; none if it was never checked.
+    pub fn unsafe_strategy(name: &str, findings: Option<u32>) -> Self {
+        let why = match findings {
+            None => "has not been checked: send its source again".to_owned(),
+            Some(1) => "has one finding in its check: change that".to_owned(),
+            Some(count) => format!("has {count} findings in its check: change those"),
+        };
+        Self::Conflict { kind: "unsafe-strategy", detail: format!("Your strategy {name} {why}, or trade on paper.") }
+    }
+
     /// The last part of `type`, by which programs tell problems apart.
     pub(crate) fn kind(&self) -> &'static str {
         self.face().1
@@ -149,7 +180,8 @@ impl Problem {
             | Self::TooLarge { .. }
             | Self::NotJsonByType
             | Self::Invalid(_)
-            | Self::TooMany(_) => None,
+            | Self::TooMany(_)
+            | Self::NotConfigured(_) => None,
         }
     }
 
@@ -173,6 +205,7 @@ impl Problem {
             Self::NoAnswer { .. } => {
                 (StatusCode::GATEWAY_TIMEOUT, "no-answer", "A service that we need has not answered")
             }
+            Self::NotConfigured(_) => (StatusCode::NOT_IMPLEMENTED, "not-configured", "Not configured here"),
             Self::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, "unavailable", "Try again in a moment"),
             Self::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, "internal", "Something went wrong on our side"),
         }
@@ -181,7 +214,7 @@ impl Problem {
     fn detail(&self) -> String {
         match self {
             Self::NotJson(detail) | Self::Conflict { detail, .. } | Self::NoAnswer { detail, .. } => detail.clone(),
-            Self::Unauthenticated(detail) | Self::Forbidden(detail) | Self::TooMany(detail) => (*detail).into(),
+            Self::Unauthenticated(detail) | Self::Forbidden(detail) | Self::TooMany(detail) | Self::NotConfigured(detail) => (*detail).into(),
             Self::Deactivated => "Write to support to have it activated again.".into(),
             Self::PlanLimit { things, limit, plan } => {
                 format!("The plan {plan} allows this many {things}: {limit}. Delete one or choose a larger plan.")

@@ -87,6 +87,20 @@ pub fn uuid(value: &RawValue) -> Result<Uuid, String> {
     typed(value, "must be a UUID")
 }
 
+/// A pair as freqtrade writes it: base and quote, and for futures the settlement currency.
+pub fn trading_pair(value: &RawValue) -> Result<String, String> {
+    let pair = text(1..=50)(value)?;
+    let is_currency =
+        |code: &str| !code.is_empty() && code.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit());
+    let (market, settlement) = pair.split_once(':').map_or((pair.as_str(), None), |(m, s)| (m, Some(s)));
+    match market.split_once('/') {
+        Some((base, quote)) if is_currency(base) && is_currency(quote) && settlement.is_none_or(is_currency) => {
+            Ok(pair)
+        }
+        _ => Err("must be a pair such as BTC/USDT or BTC/USDT:USDT".into()),
+    }
+}
+
 /// A whole number within limits.
 pub fn integer(range: RangeInclusive<i32>) -> impl Fn(&RawValue) -> Result<i32, String> {
     move |value| {

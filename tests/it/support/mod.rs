@@ -1,5 +1,6 @@
 pub(crate) mod browser;
 pub(crate) mod database;
+pub(crate) mod freqtrade;
 pub(crate) mod payers;
 pub(crate) mod pooler;
 pub(crate) mod proxy;

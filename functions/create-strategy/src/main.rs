@@ -1,0 +1,9 @@
+//! `POST /strategies`, `PUT /strategies/{strategy_id}`
+
+use nofomo_http::{App, Error};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    let app = App::start("create-strategy").await?;
+    app.serve(create_strategy::handle).await
+}

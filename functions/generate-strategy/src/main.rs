@@ -1,0 +1,11 @@
+//! `POST /strategies/generate`
+
+use generate_strategy::Writers;
+use nofomo_http::{App, Error};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    let app = App::start("generate-strategy").await?;
+    let writers = app.keep(Writers::read)?;
+    app.serve(|app, request| generate_strategy::handle(app, writers, request)).await
+}

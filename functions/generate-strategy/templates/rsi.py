@@ -1,0 +1,31 @@
+import talib.abstract as ta
+from pandas import DataFrame
+
+from freqtrade.strategy import IStrategy
+
+
+class RsiReversion(IStrategy):
+    """Buys where the RSI turns up from below {{ buy }} while the trend is not down, sells above {{ sell }}."""
+
+    INTERFACE_VERSION = 3
+    timeframe = "{{ shape.timeframe }}"
+    can_short = False
+    startup_candle_count = {{ trend }}
+
+    stoploss = -{{ shape.stoploss }}
+    minimal_roi = {"0": {{ shape.roi }}}
+
+    def populate_indicators(self, dataframe: DataFrame, metadata: dict) -> DataFrame:
+        dataframe["rsi"] = ta.RSI(dataframe, timeperiod={{ period }})
+        dataframe["trend"] = ta.EMA(dataframe, timeperiod={{ trend }})
+        return dataframe
+
+    def populate_entry_trend(self, dataframe: DataFrame, metadata: dict) -> DataFrame:
+        turned_up = (dataframe["rsi"] > {{ buy }}) & (dataframe["rsi"].shift(1) <= {{ buy }})
+        not_down = dataframe["trend"] >= dataframe["trend"].shift(3) * 0.995
+        dataframe.loc[turned_up & not_down & (dataframe["volume"] > 0), "enter_long"] = 1
+        return dataframe
+
+    def populate_exit_trend(self, dataframe: DataFrame, metadata: dict) -> DataFrame:
+        dataframe.loc[dataframe["rsi"] > {{ sell }}, "exit_long"] = 1
+        return dataframe

@@ -1,0 +1,94 @@
+//! `POST /strategies/{strategy_id}/publish`: verifies a strategy and offers it in the marketplace.
+//! Its SQL is `migrations/028_publish_strategy.sql`.
+
+use nofomo_http::{Answer, App, Problem, Request};
+use nofomo_strategy::{Checked, Finding, VERSION, check};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
+
+/// A source that changes while it is being checked is checked again, so often.
+const ATTEMPTS: usize = 3;
+
+#[derive(Serialize)]
+struct Publication {
+    strategy_id: Uuid,
+    checker_version: i32,
+    /// Where the database had none of this version.
+    check: Option<Check>,
+}
+
+#[derive(Serialize)]
+struct Check {
+    #[serde(flatten)]
+    checked: Checked,
+    /// SHA-256 of what was read.
+    source_hash: String,
+}
+
+/// What `private.publish_strategy` found.
+#[derive(Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Outcome {
+    Published(Box<RawValue>),
+    /// With the source.
+    Unchecked(String),
+    Findings(Vec<Finding>),
+    NoSource,
+    FewTrades,
+    NameTaken,
+    NotFound,
+}
+
+pub async fn handle(app: &'static App, request: Request) -> Result<Answer, Problem> {
+    let user = app.user(&request).await?;
+    let strategy_id = request.path_parameter("strategy_id").and_then(|id| id.parse().ok()).ok_or(Problem::NotFound)?;
+    let mut publication = Publication { strategy_id, checker_version: VERSION, check: None };
+    for _ in 0..ATTEMPTS {
+        match app.db.command(user.claims(), "publish_strategy", &publication).await? {
+            Outcome::Unchecked(source) => publication.check = Some(checked(&source)?),
+            Outcome::Published(strategy) => return Ok(Answer::ok(strategy)),
+            Outcome::Findings(findings) => return Err(conflict("has-findings", in_words(&findings))),
+            Outcome::NoSource => return Err(conflict("no-source", "There is no source to publish.")),
+            Outcome::FewTrades => {
+                return Err(conflict(
+                    "few-trades",
+                    "Import a backtest of this source with at least 30 trades first, at /strategies/{strategy_id}/backtests.",
+                ));
+            }
+            Outcome::NameTaken => {
+                return Err(conflict(
+                    "name-taken",
+                    "Another strategy in the marketplace has this name; choose another.",
+                ));
+            }
+            Outcome::NotFound => return Err(Problem::NotFound),
+        }
+    }
+    Err(conflict("changing", "The source is being changed; publish it when that is done."))
+}
+
+fn checked(source: &str) -> Result<Check, Problem> {
+    let checked = check(source).map_err(|mistakes| {
+        let places = mistakes.iter().map(|mistake| match mistake.line {
+            Some(line) => format!("line {line} {}", mistake.what),
+            None => mistake.what.clone(),
+        });
+        conflict("not-a-strategy", format!("The source: {}.", places.collect::<Vec<_>>().join("; ")))
+    })?;
+    Ok(Check { checked, source_hash: hex::encode(Sha256::digest(source)) })
+}
+
+fn in_words(findings: &[Finding]) -> String {
+    let first = findings.iter().take(5).map(|finding| format!("line {}: {}", finding.line, finding.why));
+    let more = match findings.len().saturating_sub(5) {
+        0 => String::new(),
+        count => format!("; and {count} more"),
+    };
+    format!("Change what the check found: {}{more}.", first.collect::<Vec<_>>().join("; "))
+}
+
+fn conflict(kind: &'static str, detail: impl Into<String>) -> Problem {
+    Problem::Conflict { kind, detail: detail.into() }
+}

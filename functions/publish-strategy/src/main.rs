@@ -1,0 +1,9 @@
+//! `POST /strategies/{strategy_id}/publish`
+
+use nofomo_http::{App, Error};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    let app = App::start("publish-strategy").await?;
+    app.serve(publish_strategy::handle).await
+}

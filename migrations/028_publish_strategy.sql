@@ -1,0 +1,94 @@
+-- POST /strategies/{strategy_id}/publish: a strategy of the caller in the marketplace.
+
+-- One strategy by a name, however that is written.
+create unique index strategies_marketplace_name on public.strategies (lower(normalize(btrim(name), nfkc)))
+    where is_public and strategy_type = 'marketplace' and is_verified;
+
+-- Outcomes: published with the strategy; unchecked with the source, to be asked again with what a check finds; findings with
+-- them; no_source, few_trades, name_taken, not_found.
+create function private.publish_strategy(claims jsonb, input jsonb) returns json
+language plpgsql
+security definer
+set search_path = ''
+as $$
+declare
+    caller constant uuid := (claims ->> 'sub')::uuid;
+    strategy public.strategies;
+    source private.strategy_sources;
+begin
+    perform private.ensure_active_profile(claims);
+    -- Nobody changes what is being judged.
+    select strategies.* into strategy
+    from public.strategies
+    where strategies.id = (input ->> 'strategy_id')::uuid and strategies.user_id = caller
+    for update;
+    if not found then
+        return to_json('not_found'::text);
+    elsif strategy.content is null then
+        return to_json('no_source'::text);
+    end if;
+
+    -- Of what was read then, which may be another source by now.
+    if input #>> '{check,source_hash}' = encode(sha256(convert_to(strategy.content, 'UTF8')), 'hex') then
+        perform private.keep_strategy_source(strategy, input -> 'check');
+    end if;
+    source := private.strategy_source(strategy);
+    if source.checker_version is distinct from (input ->> 'checker_version')::integer then
+        return json_build_object('unchecked', strategy.content);
+    elsif source.findings <> '[]' then
+        return json_build_object('findings', source.findings);
+    end if;
+
+    -- Of this source: one that was imported for an earlier one says nothing of it.
+    if not exists (
+        select from public.backtest_results
+        where
+            backtest_results.strategy_id = strategy.id
+            and backtest_results.total_trades >= 30
+            and backtest_results.created_at >= source.stored_at
+    ) then
+        return to_json('few_trades'::text);
+    end if;
+
+    if strategy.is_public and strategy.is_verified and strategy.strategy_type = 'marketplace' then
+        return json_build_object('published', private.strategy_json(strategy));
+    end if;
+    begin
+        update public.strategies
+        set strategy_type = 'marketplace', is_public = true, is_verified = true
+        where strategies.id = strategy.id
+        returning strategies.* into strategy;
+    exception
+        when unique_violation then
+            return to_json('name_taken'::text);
+    end;
+    insert into public.logs (user_id, strategy_id, log_level, message, context, source)
+    values (caller, strategy.id, 'info', 'Published strategy', '{"action": "publish-strategy"}', 'api');
+    return json_build_object('published', private.strategy_json(strategy));
+end
+$$;
+comment on function private.publish_strategy(jsonb, jsonb) is 'POST /strategies/{strategy_id}/publish';
+revoke execute on function private.publish_strategy(jsonb, jsonb) from public, anon, authenticated, service_role;
+grant execute on function private.publish_strategy(jsonb, jsonb) to nofomo_api;
+
+-- Of no effect until the next function grants what it is about.
+create policy "Anyone may view verified marketplace strategies"
+    on public.strategies for select to anon
+    using (is_public = true and strategy_type = 'marketplace' and is_verified = true);
+
+-- For the owner of the database to call, once: whether the marketplace is shown to those who are not signed in.
+create function private.show_marketplace_to_anonymous(is_shown boolean) returns void
+language plpgsql
+set search_path = ''
+as $$
+begin
+    if is_shown then
+        grant select on table public.strategies, public.strategy_marketplace to anon;
+        grant execute on function private.marketplace_entry(uuid) to anon;
+    else
+        revoke select on table public.strategies, public.strategy_marketplace from anon;
+        revoke execute on function private.marketplace_entry(uuid) from anon;
+    end if;
+end
+$$;
+revoke execute on function private.show_marketplace_to_anonymous(boolean) from public, anon, authenticated, service_role;

@@ -1,0 +1,409 @@
+//! `POST /strategies`, `PUT /strategies/{strategy_id}`, and what a strategy's check means for live bots
+
+use std::collections::BTreeMap;
+
+use futures_util::future::join_all;
+use nofomo_strategy::{VERSION, check};
+use reqwest::Method;
+use serde_json::{Value, json};
+use tokio_postgres::error::SqlState;
+
+use crate::save_credentials;
+use crate::support::database::{Database, ENTERPRISE, FREE, PRO, workspace};
+use crate::support::freqtrade;
+use crate::support::world::{Answer, World, new_bot};
+
+/// Of the user `pro`, and one of `enterprise` that is in the marketplace.
+const OVERSOLD_RSI: &str = "0190e000-0000-7000-8000-000000000001";
+const EMA_CROSS: &str = "0190e000-0000-7000-8000-000000000002";
+
+/// Nothing to find in it.
+pub(crate) fn clean(class_name: &str) -> String {
+    source(class_name, "dataframe[\"mean\"] = dataframe[\"close\"].rolling(20).mean()")
+}
+
+/// It knows the next candle.
+pub(crate) fn looking_ahead() -> String {
+    source("Ahead", "dataframe[\"mean\"] = dataframe[\"close\"].shift(-1)")
+}
+
+fn source(class_name: &str, indicator: &str) -> String {
+    format!(
+        "from freqtrade.strategy import IStrategy
+
+
+class {class_name}(IStrategy):
+    timeframe = \"1h\"
+    stoploss = -0.1
+
+    def populate_indicators(self, dataframe, metadata):
+        {indicator}
+        return dataframe
+
+    def populate_entry_trend(self, dataframe, metadata):
+        dataframe.loc[dataframe[\"close\"] > dataframe[\"mean\"], \"enter_long\"] = 1
+        return dataframe
+
+    def populate_exit_trend(self, dataframe, metadata):
+        dataframe.loc[dataframe[\"close\"] < dataframe[\"mean\"], \"exit_long\"] = 1
+        return dataframe
+"
+    )
+}
+
+pub(crate) async fn create(world: &World, token: &str, name: &str, content: &str) -> Value {
+    let answer = world.post("/strategies", token, &json!({ "name": name, "content": content })).await;
+    assert_eq!(answer.status, 201, "{answer:?}");
+    answer.json()
+}
+
+pub(crate) async fn replace(world: &World, token: &str, id: &str, content: &str) -> Answer {
+    let headers = [("authorization", &*format!("Bearer {token}")), ("content-type", "application/json")];
+    let body = json!({ "content": content }).to_string();
+    world.send(Method::PUT, &format!("/strategies/{id}"), &headers, &body).await
+}
+
+fn refused(answer: &Answer) -> (u16, String) {
+    (answer.status.as_u16(), answer.problem())
+}
+
+async fn strategies(world: &World, user: &str) -> String {
+    let count = format!("select count(*) from public.strategies where user_id = '{user}'");
+    world.database.owner().await.text(&count).await
+}
+
+#[tokio::test]
+async fn a_strategy_is_stored_with_its_check_and_an_audit_row() {
+    let world = World::new().await;
+    let token = world.sign_in("pro@nofomo.test").await;
+    let content = clean("Mean");
+    let sent = json!({
+        "name": "Ayam 🐔", "description": "Two\nlines.", "content": content, "parameters": {"window": 20},
+        "tags": ["mean", "simple"], "category": "trend", "risk_level": "low",
+    });
+    let answer = world.post("/strategies", &token, &sent).await;
+    assert_eq!(answer.status, 201, "{answer:?}");
+    let strategy = answer.json();
+    let id = strategy["id"].as_str().unwrap();
+    assert_eq!(answer.headers["location"], format!("/strategies/{id}"));
+    let expected = json!({
+        "id": id, "user_id": PRO, "name": "Ayam 🐔", "description": "Two\nlines.", "strategy_type": "custom",
+        "content": content, "parameters": {"window": 20}, "performance": {}, "is_public": false, "is_verified": false,
+        "backtest_results": null, "tags": ["mean", "simple"], "category": "trend", "risk_level": "low",
+        "model_used": null, "tokens_used": null,
+        "check": {"verdict": "clean", "findings": [], "class_name": "Mean", "interface_version": 3, "timeframe": "1h",
+            "can_short": false},
+        "created_at": strategy["created_at"], "updated_at": strategy["updated_at"],
+    });
+    assert_eq!(strategy, expected);
+
+    let owner = world.database.owner().await;
+    let columns = owner
+        .text("select string_agg(attname, ' ') from pg_attribute where attrelid = 'public.strategies'::regclass and attnum > 0 and not attisdropped")
+        .await;
+    let missing: Vec<_> = columns.split(' ').filter(|column| strategy.get(column).is_none()).collect();
+    assert!(missing.is_empty(), "{missing:?}");
+    let row = format!(
+        "select (s.user_id, s.content = k.content, k.findings, k.checker_version, k.source_hash = sha256(convert_to(s.content, 'UTF8')))
+         from public.strategies as s inner join (select strategy_sources.*, '{}'::text as content from private.strategy_sources) as k on k.strategy_id = s.id
+         where s.id = '{id}'",
+        content.replace('\'', "''")
+    );
+    assert_eq!(owner.text(&row).await, format!("({PRO},t,[],{VERSION},t)"));
+    let audit = format!(
+        "select (user_id, log_level, message, source, context ->> 'action', context ->> 'findings') from public.logs where strategy_id = '{id}'"
+    );
+    assert_eq!(owner.text(&audit).await, format!("({PRO},info,\"Created strategy\",api,create-strategy,0)"));
+}
+
+#[tokio::test]
+async fn what_is_found_is_stored_with_it() {
+    let world = World::new().await;
+    let token = world.sign_in("pro@nofomo.test").await;
+    let strategy = create(&world, &token, "Ahead", &looking_ahead()).await;
+    let finding = &strategy["check"]["findings"][0];
+    assert_eq!(
+        (&strategy["check"]["verdict"], &finding["rule"], &finding["verdict"], &finding["line"], &finding["column"]),
+        (&json!("refused"), &json!("look_ahead"), &json!("refused"), &json!(9), &json!(48))
+    );
+    assert_eq!(finding["why"], "shift(-1) takes what comes 1 candles later");
+    let unproved = source("Unproved", "dataframe[\"mean\"] = dataframe[\"close\"].shift(self.back)");
+    assert_eq!(create(&world, &token, "Unproved", &unproved).await["check"]["verdict"], "unproved");
+}
+
+#[tokio::test]
+async fn what_is_no_strategy_is_refused_with_line_and_column_and_not_stored() {
+    let world = World::new().await;
+    let token = world.sign_in("pro@nofomo.test").await;
+    let before = strategies(&world, PRO).await;
+    let not_python = clean("Mean").replace("class Mean(IStrategy):", "class Mean(IStrategy)");
+    let answer = world.post("/strategies", &token, &json!({ "name": "x", "content": not_python })).await;
+    assert_eq!(refused(&answer), (422, "invalid".into()));
+    let expected = json!([{"pointer": "/content", "line": 4, "column": 22, "detail": "is not Python: Expected `:`, found newline"}]);
+    assert_eq!(answer.json()["errors"], expected);
+
+    let two = clean("Mean").replace("\"1h\"", "\"2h\"").replace("-0.1", "0.1");
+    let answer = world.post("/strategies", &token, &json!({ "name": "x", "content": two })).await;
+    let lines: Vec<_> = answer.json()["errors"].as_array().unwrap().iter().map(|error| error["line"].clone()).collect();
+    assert_eq!(lines, [json!(5), json!(6)]);
+
+    let comment = "#é".repeat(100_000);
+    for (body, pointer) in [
+        (json!({ "content": clean("Mean") }), "/name"),
+        (json!({ "name": "x" }), "/content"),
+        (json!({ "name": "x", "content": "print(1)" }), "/content"),
+        (json!({ "name": "x", "content": format!("{}{comment}", clean("Mean")) }), "/content"),
+        (json!({ "name": "x", "content": clean("Mean"), "parameters": [] }), "/parameters"),
+        (json!({ "name": "x", "content": clean("Mean"), "tags": "mean" }), "/tags"),
+        (json!({ "name": "x", "content": clean("Mean"), "tags": [""] }), "/tags"),
+        (json!({ "name": "x", "content": clean("Mean"), "tags": vec!["a"; 21] }), "/tags"),
+        (json!({ "name": "x", "content": clean("Mean"), "risk_level": "extreme" }), "/risk_level"),
+        (json!({ "name": "x", "content": clean("Mean"), "is_verified": true }), "/is_verified"),
+    ] {
+        let answer = world.post("/strategies", &token, &body).await;
+        assert_eq!(refused(&answer), (422, "invalid".into()), "{pointer}");
+        assert_eq!(answer.json()["errors"][0]["pointer"], pointer);
+    }
+    assert_eq!(strategies(&world, PRO).await, before);
+    assert_eq!(world.post("/strategies", "none", &json!({})).await.status, 401);
+}
+
+#[tokio::test]
+async fn a_key_makes_one_strategy() {
+    let world = World::new().await;
+    let token = world.sign_in("pro@nofomo.test").await;
+    let key = [("idempotency-key", "one")];
+    let body = json!({ "name": "Mean", "content": clean("Mean") }).to_string();
+    let first = world.post_with("/strategies", &token, &key, &body).await;
+    // A deleted finding's version, or a new source, is no other request.
+    replace(&world, &token, first.json()["id"].as_str().unwrap(), &looking_ahead()).await;
+    let second = world.post_with("/strategies", &token, &key, &body).await;
+    assert_eq!((first.status.as_u16(), second.status.as_u16()), (201, 200));
+    assert_eq!(second.json()["id"], first.json()["id"]);
+    let other = json!({ "name": "Mean", "content": clean("Other") }).to_string();
+    assert_eq!(refused(&world.post_with("/strategies", &token, &key, &other).await), (409, "key-reused".into()));
+}
+
+#[tokio::test]
+async fn a_plan_says_how_many_and_whether_of_ones_own() {
+    let world = World::new().await;
+    let owner = world.database.owner().await;
+    let free = world.sign_in("free@nofomo.test").await;
+    let answer = world.post("/strategies", &free, &json!({ "name": "Mean", "content": clean("Mean") })).await;
+    assert_eq!(refused(&answer), (403, "plan-limit".into()));
+    assert_eq!((&answer.json()["limit"], &answer.json()["plan"]), (&json!(0), &json!("Free")));
+    assert_eq!(strategies(&world, FREE).await, "0");
+
+    // Of ten at once one finds room.
+    owner.run("update public.plans set max_strategies = 2 where name = 'Pro'").await.unwrap();
+    let pro = world.sign_in("pro@nofomo.test").await;
+    let body = json!({ "name": "Mean", "content": clean("Mean") });
+    let answers = join_all((0..10).map(|_| world.post("/strategies", &pro, &body))).await;
+    let mut statuses: Vec<u16> = answers.iter().map(|answer| answer.status.as_u16()).collect();
+    statuses.sort_unstable();
+    assert_eq!(statuses, [vec![201], vec![403; 9]].concat());
+    assert_eq!(strategies(&world, PRO).await, "2");
+
+    // Without a plan that has own ones, nobody changes his either.
+    owner.run("update public.plans set custom_strategies = false where name = 'Pro'").await.unwrap();
+    assert_eq!(refused(&replace(&world, &pro, OVERSOLD_RSI, &clean("Mean")).await), (403, "plan-limit".into()));
+}
+
+#[tokio::test]
+async fn another_source_takes_back_what_was_verified() {
+    let world = World::new().await;
+    let token = world.sign_in("enterprise@nofomo.test").await;
+    let owner = world.database.owner().await;
+    let row = format!(
+        "select (strategy_type, is_public, is_verified, parameters, (select findings <> '[]' from private.strategy_sources where strategy_id = id))
+         from public.strategies where id = '{EMA_CROSS}'"
+    );
+    assert_eq!(owner.text(&row).await, "(marketplace,t,t,\"{\"\"fast\"\": 12, \"\"slow\"\": 26}\",f)");
+    let answer = replace(&world, &token, EMA_CROSS, &looking_ahead()).await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    assert_eq!((&answer.json()["is_verified"], &answer.json()["check"]["verdict"]), (&json!(false), &json!("refused")));
+    assert_eq!(owner.text(&row).await, "(marketplace,t,f,\"{\"\"fast\"\": 12, \"\"slow\"\": 26}\",t)");
+    assert_eq!(owner.text("select count(*) from public.strategy_marketplace").await, "0");
+
+    // What was generated and then changed is somebody's own.
+    let pro = world.sign_in("pro@nofomo.test").await;
+    assert_eq!(replace(&world, &pro, OVERSOLD_RSI, &clean("Mean")).await.json()["strategy_type"], "custom");
+    for id in [EMA_CROSS, "0190e000-0000-7000-8000-00000000ffff", "x"] {
+        assert_eq!(replace(&world, &pro, id, &clean("Mean")).await.status, 404, "{id}");
+    }
+}
+
+/// A live bot of `pro` on this strategy.
+fn live_bot(strategy: &str) -> Value {
+    let mut bot = new_bot("live");
+    bot["strategy"] = json!(strategy);
+    bot["is_paper_trade"] = json!(false);
+    bot
+}
+
+async fn with_keys(world: &World) -> String {
+    let token = world.sign_in("pro@nofomo.test").await;
+    let keys = json!({ "api_key": "KeyOfBybit1234567", "api_secret": "SecretOfBybit1SecretOfBybit1SecretOf" });
+    assert_eq!(save_credentials::save(world, &token, "bybit", &keys).await.status, 200);
+    token
+}
+
+#[tokio::test]
+async fn no_live_bot_runs_a_strategy_in_which_something_was_found() {
+    let world = World::new().await;
+    let token = with_keys(&world).await;
+    let owner = world.database.owner().await;
+    let bot = |strategy: &str| {
+        let mut bot = live_bot(strategy);
+        bot["exchange"] = json!("bybit");
+        bot
+    };
+    let ahead = create(&world, &token, "Ahead", &looking_ahead()).await;
+    let id = ahead["id"].as_str().unwrap();
+    let answer = world.post("/bots", &token, &bot("Ahead")).await;
+    assert_eq!(refused(&answer), (409, "unsafe-strategy".into()));
+    assert_eq!(
+        answer.json()["detail"],
+        "Your strategy Ahead has one finding in its check: change that, or trade on paper."
+    );
+    // On paper, and by a name that we have no source of.
+    let mut paper = bot("Ahead");
+    paper["is_paper_trade"] = json!(true);
+    assert_eq!(world.post("/bots", &token, &paper).await.status, 201);
+    assert_eq!(world.post("/bots", &token, &bot("The runner's own")).await.status, 201);
+
+    assert_eq!(replace(&world, &token, id, &clean("Ahead")).await.status, 200);
+    let created = world.post("/bots", &token, &bot("Ahead")).await.json();
+    let bot_id = created["id"].as_str().unwrap();
+
+    // A source that came another way has not been checked.
+    let tampered = "update public.strategies set content = content || '# x' where name = 'Ahead'";
+    owner.run(tampered).await.unwrap();
+    let answer = world.post(&format!("/bots/{bot_id}/start"), &token, &json!({})).await;
+    assert_eq!(refused(&answer), (409, "unsafe-strategy".into()));
+    assert!(answer.json()["detail"].as_str().unwrap().contains("has not been checked"), "{answer:?}");
+    assert_eq!(owner.text(&format!("select status from public.bots where id = '{bot_id}'")).await, "stopped");
+
+    assert_eq!(replace(&world, &token, id, &clean("Ahead")).await.status, 200);
+    assert_eq!(world.post(&format!("/bots/{bot_id}/start"), &token, &json!({})).await.status, 200);
+    // While it runs, its source stays one that may.
+    assert_eq!(refused(&replace(&world, &token, id, &looking_ahead()).await), (409, "strategy-in-use".into()));
+    assert_eq!(replace(&world, &token, id, &clean("Better")).await.status, 200);
+
+    // Whoever writes: a client that renames what the bot runs.
+    create(&world, &token, "Other", &looking_ahead()).await;
+    let client = world.database.session("nofomo_api").await;
+    client.become_user(PRO).await;
+    let renamed = client.run(&format!("update public.bots set strategy = 'Other' where id = '{bot_id}'")).await;
+    let error = renamed.unwrap_err();
+    assert_eq!(error.code().map(|code| code.code().to_owned()).as_deref(), Some("PT409"), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_start_and_another_source_at_once_leave_no_live_bot_with_findings() {
+    let world = World::new().await;
+    let token = with_keys(&world).await;
+    let owner = world.database.owner().await;
+    let strategy = create(&world, &token, "Ahead", &clean("Ahead")).await;
+    let id = strategy["id"].as_str().unwrap();
+    let mut body = live_bot("Ahead");
+    body["exchange"] = json!("bybit");
+    let bot = world.post("/bots", &token, &body).await.json();
+    let start = format!("/bots/{}/start", bot["id"].as_str().unwrap());
+    let stop = format!("/bots/{}/stop", bot["id"].as_str().unwrap());
+    // Each takes its time after it has looked, so that the other looks meanwhile.
+    owner
+        .run(
+            "create function private.linger() returns trigger language plpgsql as $$ begin perform pg_sleep(0.2); return null; end $$;
+             create trigger bots_validated_and_lingering after update of status on public.bots for each row execute function private.linger();
+             create trigger strategies_lingering after update of content on public.strategies for each row execute function private.linger()",
+        )
+        .await
+        .unwrap();
+    let mut seen = BTreeMap::new();
+    for round in 0..8 {
+        let (source, start_order) = (looking_ahead(), json!({}));
+        let (replaced, started) = if round % 2 == 0 {
+            tokio::join!(replace(&world, &token, id, &source), world.post(&start, &token, &start_order))
+        } else {
+            let (started, replaced) =
+                tokio::join!(world.post(&start, &token, &start_order), replace(&world, &token, id, &source));
+            (replaced, started)
+        };
+        let statuses = (replaced.status.as_u16(), started.status.as_u16());
+        assert!([(200, 409), (409, 200)].contains(&statuses), "{replaced:?} {started:?}");
+        *seen.entry(statuses).or_insert(0) += 1;
+        let broken = "select count(*) from public.bots inner join public.strategies on strategies.name = bots.strategy
+            inner join private.strategy_sources on strategy_id = strategies.id
+            where bots.status = 'running' and not bots.is_paper_trade and findings <> '[]'";
+        assert_eq!(owner.text(broken).await, "0");
+        world.post(&stop, &token, &json!({})).await;
+        assert_eq!(replace(&world, &token, id, &clean("Ahead")).await.status, 200);
+    }
+    eprintln!("{seen:?}");
+}
+
+#[tokio::test]
+async fn the_sample_strategies_have_the_check_that_they_would_get() {
+    let database = Database::new().await;
+    let owner = database.owner().await;
+    let rows = owner
+        .rows(
+            "select strategies.content, source.class_name, source.timeframe, source.findings::text, source.checker_version::text
+             from public.strategies inner join private.strategy_sources as source on source.strategy_id = strategies.id",
+            &[],
+        )
+        .await
+        .unwrap();
+    assert_eq!(rows.len(), 3);
+    for row in rows {
+        let [content, class_name, timeframe, findings, version] =
+            [0, 1, 2, 3, 4].map(|column| row.get::<_, String>(column));
+        let checked = check(&content).unwrap();
+        let kept = (checked.strategy.class_name, checked.strategy.timeframe, "[]".into(), VERSION.to_string());
+        assert_eq!((class_name, timeframe, findings, version), kept);
+        assert_eq!(checked.findings, []);
+    }
+}
+
+#[tokio::test]
+async fn freqtrade_takes_every_good_strategy() {
+    let directory = workspace().join("shared/strategy/tests/good").canonicalize().unwrap();
+    let mut requests = Vec::new();
+    for file in std::fs::read_dir(&directory).unwrap() {
+        let strategy = check(&std::fs::read_to_string(file.unwrap().path()).unwrap()).unwrap().strategy;
+        requests.push(json!({
+            "class_name": strategy.class_name, "directory": directory, "timeframe": strategy.timeframe,
+            "can_short": strategy.can_short, "version": strategy.interface_version,
+        }));
+    }
+    assert!(requests.len() >= 30);
+    let answers = freqtrade::run("load_strategies.py", &requests).await;
+    for (request, answer) in requests.iter().zip(answers) {
+        for fact in ["class_name", "timeframe", "can_short", "version"] {
+            assert_eq!(answer[fact], request[fact], "{answer}");
+        }
+    }
+    // And would not take what we refuse.
+    let refused = json!({ "class_name": "Nowhere", "directory": directory, "can_short": false });
+    let answers = freqtrade::run("load_strategies.py", &[refused]).await;
+    assert!(answers[0]["error"].as_str().unwrap().contains("Impossible to load Strategy"), "{answers:?}");
+}
+
+#[tokio::test]
+async fn nobody_reads_or_writes_the_check_but_by_the_functions() {
+    let database = Database::new().await;
+    let client = database.session("nofomo_api").await;
+    for change in [
+        "update public.strategies set content = 'x'",
+        "update public.strategies set is_verified = true",
+        "update public.strategies set is_public = true, strategy_type = 'marketplace'",
+        "select 1 from private.strategy_sources",
+        "insert into public.strategies (user_id, name, strategy_type) values (auth.uid(), 'x', 'custom')",
+    ] {
+        client.become_user(ENTERPRISE).await;
+        let error = client.run(change).await.unwrap_err();
+        assert_eq!(error.code().map(SqlState::code), Some("42501"), "{change}: {error:?}");
+        client.rollback().await;
+    }
+}

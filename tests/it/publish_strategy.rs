@@ -1,0 +1,263 @@
+//! `POST /strategies/{strategy_id}/publish`, and who sees the marketplace
+
+use futures_util::future::join_all;
+use serde_json::{Value, json};
+use tokio_postgres::error::SqlState;
+
+use crate::create_strategy::{clean, create, looking_ahead, replace};
+use crate::support::database::{ENTERPRISE, FREE, PRO, Session};
+use crate::support::world::{Answer, World};
+
+/// Of the user `enterprise`, and in the marketplace.
+const EMA_CROSS: &str = "0190e000-0000-7000-8000-000000000002";
+
+async fn publish(world: &World, token: &str, id: &str) -> Answer {
+    world.post(&format!("/strategies/{id}/publish"), token, &json!({})).await
+}
+
+fn refused(answer: &Answer) -> (u16, String) {
+    (answer.status.as_u16(), answer.problem())
+}
+
+fn id(strategy: &Value) -> &str {
+    strategy["id"].as_str().unwrap()
+}
+
+/// A backtest as an import would leave it, of so many trades.
+async fn backtest(owner: &Session, strategy: &str, trades: u32) {
+    owner
+        .run(&format!(
+            "insert into public.backtest_results (
+                strategy_id, user_id, trading_pair, timeframe, start_date, end_date, initial_balance, final_balance,
+                total_return, total_return_percentage, max_drawdown, win_rate, total_trades, winning_trades, losing_trades,
+                best_trade, worst_trade
+            )
+            select id, user_id, 'BTC/USDT', '1h', now() - interval '90 days', now(), 1000, 1010, 10, 1, 2, 50, {trades}, {trades}, 0, 1, 1
+            from public.strategies where id = '{strategy}'"
+        ))
+        .await
+        .unwrap();
+}
+
+/// A strategy of its own that may be published.
+async fn ready(world: &World, token: &str, name: &str) -> String {
+    let strategy = create(world, token, name, &clean("Mean")).await;
+    backtest(&world.database.owner().await, id(&strategy), 30).await;
+    id(&strategy).to_owned()
+}
+
+async fn seen_by(world: &World, user: &str) -> Vec<String> {
+    let stranger = world.database.session("nofomo_api").await;
+    stranger.become_user(user).await;
+    stranger.list("select name::text from public.strategy_marketplace order by name").await
+}
+
+#[tokio::test]
+async fn a_checked_and_tested_strategy_is_offered_to_everybody_signed_in() {
+    let world = World::new().await;
+    let token = world.sign_in("pro@nofomo.test").await;
+    let mean = ready(&world, &token, "Mean").await;
+    let answer = publish(&world, &token, &mean).await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    let published = answer.json();
+    assert_eq!(
+        (
+            &published["strategy_type"],
+            &published["is_public"],
+            &published["is_verified"],
+            &published["check"]["verdict"]
+        ),
+        (&json!("marketplace"), &json!(true), &json!(true), &json!("clean"))
+    );
+    assert_eq!(seen_by(&world, FREE).await, ["EMA cross", "Mean"]);
+
+    // Again it is as it is, and logged once.
+    assert_eq!(publish(&world, &token, &mean).await.json(), published);
+    let owner = world.database.owner().await;
+    let audit =
+        "select (user_id, message, context ->> 'action')::text from public.logs where message = 'Published strategy'";
+    assert_eq!(owner.list(audit).await, [format!("({PRO},\"Published strategy\",publish-strategy)")]);
+}
+
+#[tokio::test]
+async fn what_is_missing_is_named_and_nothing_is_offered() {
+    let world = World::new().await;
+    let token = world.sign_in("pro@nofomo.test").await;
+    let owner = world.database.owner().await;
+    let strategy = create(&world, &token, "Mean", &clean("Mean")).await;
+    let mean = id(&strategy);
+    assert_eq!(refused(&publish(&world, &token, mean).await), (409, "few-trades".into()));
+    backtest(&owner, mean, 29).await;
+    assert_eq!(refused(&publish(&world, &token, mean).await), (409, "few-trades".into()));
+
+    let strategy = create(&world, &token, "Ahead", &looking_ahead()).await;
+    backtest(&owner, id(&strategy), 30).await;
+    let answer = publish(&world, &token, id(&strategy)).await;
+    assert_eq!(refused(&answer), (409, "has-findings".into()));
+    assert_eq!(
+        answer.json()["detail"],
+        "Change what the check found: line 9: shift(-1) takes what comes 1 candles later."
+    );
+
+    // As one without any source might be there.
+    let empty = format!(
+        "insert into public.strategies (id, user_id, name, strategy_type) values ('0190e000-0000-7000-8000-00000000000f', '{PRO}', 'Empty', 'custom')"
+    );
+    owner.run(&empty).await.unwrap();
+    let answer = publish(&world, &token, "0190e000-0000-7000-8000-00000000000f").await;
+    assert_eq!(refused(&answer), (409, "no-source".into()));
+
+    for foreign in [EMA_CROSS, "0190e000-0000-7000-8000-00000000ffff", "x"] {
+        assert_eq!(refused(&publish(&world, &token, foreign).await), (404, "not-found".into()), "{foreign}");
+    }
+    assert_eq!(publish(&world, "none", mean).await.status, 401);
+    assert_eq!(seen_by(&world, FREE).await, ["EMA cross"]);
+}
+
+#[tokio::test]
+async fn a_backtest_of_an_earlier_source_says_nothing_of_this_one() {
+    let world = World::new().await;
+    let token = world.sign_in("pro@nofomo.test").await;
+    let mean = ready(&world, &token, "Mean").await;
+    assert_eq!(publish(&world, &token, &mean).await.status, 200);
+    assert_eq!(replace(&world, &token, &mean, &clean("Other")).await.status, 200);
+    assert_eq!(seen_by(&world, FREE).await, ["EMA cross"]);
+    assert_eq!(refused(&publish(&world, &token, &mean).await), (409, "few-trades".into()));
+    backtest(&world.database.owner().await, &mean, 30).await;
+    assert_eq!(publish(&world, &token, &mean).await.status, 200);
+    // The same source once more is no other.
+    assert_eq!(replace(&world, &token, &mean, &clean("Other")).await.json()["is_verified"], true);
+}
+
+#[tokio::test]
+async fn what_was_not_checked_by_this_check_is_checked_now() {
+    let world = World::new().await;
+    let token = world.sign_in("pro@nofomo.test").await;
+    let owner = world.database.owner().await;
+    let mean = ready(&world, &token, "Mean").await;
+    let row = format!(
+        "select (checker_version, findings, class_name, stored_at = created_at) from private.strategy_sources
+         inner join public.strategies on id = strategy_id where strategy_id = '{mean}'"
+    );
+    let now = owner.text(&row).await;
+    for stale in [
+        // By an older check, which found something else.
+        format!(
+            "update private.strategy_sources set checker_version = 0, findings = '[{{}}]' where strategy_id = '{mean}'"
+        ),
+        format!("delete from private.strategy_sources where strategy_id = '{mean}'"),
+    ] {
+        owner.run(&stale).await.unwrap();
+        owner.run(&format!("update public.strategies set is_verified = false where id = '{mean}'")).await.unwrap();
+        assert_eq!(publish(&world, &token, &mean).await.status, 200);
+        assert_eq!(owner.text(&row).await, now);
+    }
+    // A source that came another way, whatever its check was.
+    owner.run(&format!("update public.strategies set content = 'import os' where id = '{mean}'")).await.unwrap();
+    assert_eq!(refused(&publish(&world, &token, &mean).await), (409, "not-a-strategy".into()));
+    let ahead = looking_ahead();
+    owner.rows("update public.strategies set content = $1 where id = $2::uuid", &[&ahead, &mean]).await.unwrap();
+    assert_eq!(refused(&publish(&world, &token, &mean).await), (409, "has-findings".into()));
+    assert_eq!(seen_by(&world, FREE).await, ["EMA cross"]);
+}
+
+#[tokio::test]
+async fn a_name_is_offered_once_however_it_is_written() {
+    let world = World::new().await;
+    let pro = world.sign_in("pro@nofomo.test").await;
+    for name in ["EMA cross", "ema CROSS", " EMA cross ", "ＥＭＡ cross"] {
+        let strategy = ready(&world, &pro, name).await;
+        assert_eq!(refused(&publish(&world, &pro, &strategy).await), (409, "name-taken".into()), "{name}");
+    }
+    // Of several at once, by two users.
+    let enterprise = world.sign_in("enterprise@nofomo.test").await;
+    let mut offers = Vec::new();
+    for token in [&pro, &enterprise, &pro, &enterprise] {
+        offers.push((token, ready(&world, token, "Mean").await));
+    }
+    let owner = world.database.owner().await;
+    owner
+        .run(
+            "create function private.linger() returns trigger language plpgsql as $$ begin perform pg_sleep(0.3); return null; end $$;
+             create trigger strategies_lingering after update of is_verified on public.strategies for each row execute function private.linger()",
+        )
+        .await
+        .unwrap();
+    let answers = join_all(offers.iter().map(|(token, strategy)| publish(&world, token, strategy))).await;
+    let mut statuses: Vec<u16> = answers.iter().map(|answer| answer.status.as_u16()).collect();
+    statuses.sort_unstable();
+    assert_eq!(statuses, [200, 409, 409, 409]);
+    assert_eq!(seen_by(&world, FREE).await, ["EMA cross", "Mean"]);
+
+    // A published one is not renamed into it either, by a client.
+    let client = world.database.session("nofomo_api").await;
+    client.become_user(ENTERPRISE).await;
+    let renamed = client.run(&format!("update public.strategies set name = 'mean' where id = '{EMA_CROSS}'")).await;
+    assert_eq!(renamed.unwrap_err().code().map(|code| code.code().to_owned()).as_deref(), Some("23505"));
+}
+
+#[tokio::test]
+async fn publishing_and_changing_at_once_never_leaves_a_verified_unchecked_source() {
+    let world = World::new().await;
+    let token = world.sign_in("pro@nofomo.test").await;
+    let owner = world.database.owner().await;
+    let mean = ready(&world, &token, "Mean").await;
+    owner
+        .run(
+            "create function private.linger() returns trigger language plpgsql as $$ begin perform pg_sleep(0.1); return null; end $$;
+             create trigger strategies_lingering after update on public.strategies for each row execute function private.linger()",
+        )
+        .await
+        .unwrap();
+    let ahead = looking_ahead();
+    let other_way =
+        format!("update public.strategies set content = '{}' where id = '{mean}'", ahead.replace('\'', "''"));
+    for round in 0..10 {
+        let outdated = format!("update private.strategy_sources set checker_version = 0 where strategy_id = '{mean}'");
+        owner.run(&outdated).await.unwrap();
+        // Through the function, and past it.
+        let changed = async {
+            if round % 2 == 0 {
+                assert_eq!(replace(&world, &token, &mean, &ahead).await.status, 200);
+            } else {
+                owner.run(&other_way).await.unwrap();
+            }
+        };
+        let (published, ()) = tokio::join!(publish(&world, &token, &mean), changed);
+        assert!([200, 409].contains(&published.status.as_u16()), "{published:?}");
+        let row =
+            format!("select (is_verified, content like '%shift(-1)%') from public.strategies where id = '{mean}'");
+        assert_eq!(owner.text(&row).await, "(f,t)");
+        assert_eq!(replace(&world, &token, &mean, &clean("Mean")).await.status, 200);
+        backtest(&owner, &mean, 30).await;
+    }
+}
+
+#[tokio::test]
+async fn those_who_are_not_signed_in_see_the_marketplace_where_that_is_wanted() {
+    let world = World::new().await;
+    let owner = world.database.owner().await;
+    let names = "select string_agg(name, ', ') from public.strategy_marketplace";
+    let anonymous = world.database.session("nofomo_api").await;
+    for (is_shown, expected) in [(false, None), (true, Some("EMA cross")), (false, None)] {
+        owner.run(&format!("select private.show_marketplace_to_anonymous({is_shown})")).await.unwrap();
+        anonymous.become_anonymous().await;
+        let seen = anonymous.rows(names, &[]).await;
+        anonymous.rollback().await;
+        match expected {
+            Some(expected) => assert_eq!(seen.unwrap()[0].get::<_, String>(0), expected),
+            None => assert_eq!(seen.unwrap_err().code().map(SqlState::code), Some("42501")),
+        }
+    }
+    // And nothing but what is offered there.
+    owner.run("select private.show_marketplace_to_anonymous(true)").await.unwrap();
+    anonymous.become_anonymous().await;
+    assert_eq!(anonymous.text("select count(*) from public.strategies").await, "1");
+    let denied = anonymous.run("select 1 from public.backtest_results").await.unwrap_err();
+    assert_eq!(denied.code().map(SqlState::code), Some("42501"));
+    // Nobody but the owner of the database decides that.
+    for role in ["nofomo_api", "nofomo_jobs"] {
+        let session = world.database.session(role).await;
+        assert!(session.run("select private.show_marketplace_to_anonymous(true)").await.is_err(), "{role}");
+    }
+}
