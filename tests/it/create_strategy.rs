@@ -198,6 +198,14 @@ async fn a_plan_says_how_many_and_whether_of_ones_own() {
     owner.run("update public.plans set max_strategies = 2 where name = 'Pro'").await.unwrap();
     let pro = world.sign_in("pro@nofomo.test").await;
     let body = json!({ "name": "Mean", "content": clean("Mean") });
+    // Whoever gets past the limit takes his time before his strategy is there for others.
+    owner
+        .run(
+            "create function private.linger() returns trigger language plpgsql as $$ begin perform pg_sleep(0.5); return null; end $$;
+             create trigger strategies_lingering after insert on public.strategies for each row execute function private.linger()",
+        )
+        .await
+        .unwrap();
     let answers = join_all((0..10).map(|_| world.post("/strategies", &pro, &body))).await;
     let mut statuses: Vec<u16> = answers.iter().map(|answer| answer.status.as_u16()).collect();
     statuses.sort_unstable();

@@ -234,6 +234,33 @@ async fn publishing_and_changing_at_once_never_leaves_a_verified_unchecked_sourc
 }
 
 #[tokio::test]
+async fn a_check_of_what_was_there_before_is_none_of_what_is_there_now() {
+    let world = World::new().await;
+    let token = world.sign_in("pro@nofomo.test").await;
+    let owner = world.database.owner().await;
+    let mean = ready(&world, &token, "Mean").await;
+    let hash =
+        format!("select encode(sha256(convert_to(content, 'UTF8')), 'hex') from public.strategies where id = '{mean}'");
+    let read = owner.text(&hash).await;
+    let check = json!({
+        "source_hash": read, "class_name": "Mean", "interface_version": 3, "timeframe": "1h", "can_short": false,
+        "checker_version": 1, "findings": [],
+    });
+    // What the function says after it has checked, and the source has changed meanwhile.
+    owner
+        .rows("update public.strategies set content = $1 where id = $2::uuid", &[&looking_ahead(), &mean])
+        .await
+        .unwrap();
+    let claims = json!({ "sub": PRO, "role": "authenticated" }).to_string();
+    let publication = json!({ "strategy_id": mean, "checker_version": 1, "check": check }).to_string();
+    let api = world.database.session("nofomo_api").await;
+    let said = api.rows("select private.publish_strategy($1::jsonb, $2::jsonb)::text", &[&claims, &publication]).await;
+    let said: Value = serde_json::from_str(said.unwrap()[0].get(0)).unwrap();
+    assert_eq!(said, json!({ "unchecked": looking_ahead() }));
+    assert_eq!(owner.text(&format!("select is_verified from public.strategies where id = '{mean}'")).await, "false");
+}
+
+#[tokio::test]
 async fn those_who_are_not_signed_in_see_the_marketplace_where_that_is_wanted() {
     let world = World::new().await;
     let owner = world.database.owner().await;
