@@ -4,5 +4,6 @@ pub(crate) mod freqtrade;
 pub(crate) mod payers;
 pub(crate) mod pooler;
 pub(crate) mod proxy;
+pub(crate) mod python;
 pub(crate) mod tripay;
 pub(crate) mod world;
