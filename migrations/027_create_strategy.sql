@@ -26,22 +26,6 @@ comment on column private.strategy_sources.model_used is 'The language model or 
 alter table private.strategy_sources enable row level security;
 revoke all on table private.strategy_sources from public, anon, authenticated, service_role;
 
--- The sources of the sample data, of which a test shows that there is nothing to find in them.
-insert into private.strategy_sources (
-    strategy_id, source_hash, stored_at, class_name, interface_version, timeframe, can_short, checker_version, findings
-)
-select
-    strategies.id, sha256(convert_to(strategies.content, 'UTF8')), strategies.created_at, sample.class_name, 3,
-    sample.timeframe, false, 1, '[]'
-from public.strategies
-inner join (
-    values
-        ('0190e000-0000-7000-8000-000000000001'::uuid, 'OversoldRsi', '1h'),
-        ('0190e000-0000-7000-8000-000000000002'::uuid, 'EmaCross', '4h'),
-        ('0190e000-0000-7000-8000-000000000003'::uuid, 'BollingerSqueeze', '15m')
-) as sample (id, class_name, timeframe)
-    on sample.id = strategies.id;
-
 -- What is known of the source that a strategy has now; nothing of one that was not checked.
 create function private.strategy_source(strategy public.strategies) returns private.strategy_sources
 language sql
