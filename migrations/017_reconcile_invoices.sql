@@ -48,3 +48,19 @@ $$;
 comment on function private.reconcile_invoices(jsonb) is 'Every 15 minutes: one batch of invoices that Tripay is asked about';
 revoke execute on function private.reconcile_invoices(jsonb) from public, anon, authenticated, service_role;
 grant execute on function private.reconcile_invoices(jsonb) to nofomo_jobs;
+
+-- For how many seconds the oldest of them has been pending; 0 if none is.
+create function private.oldest_pending_invoice(input jsonb) returns json
+language sql
+security definer
+set search_path = ''
+as $$
+    select to_json(coalesce(
+        greatest(0, extract(epoch from (input ->> 'now')::timestamptz - min(invoices.created_at)))::bigint, 0
+    ))
+    from public.invoices
+    where invoices.status = 'pending'
+$$;
+comment on function private.oldest_pending_invoice(jsonb) is 'Every 15 minutes: the age of the oldest pending invoice';
+revoke execute on function private.oldest_pending_invoice(jsonb) from public, anon, authenticated, service_role;
+grant execute on function private.oldest_pending_invoice(jsonb) to nofomo_jobs;

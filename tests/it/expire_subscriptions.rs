@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::support::database::{Database, Session};
 use crate::support::payers::{Period, add_period, only_payers, payer};
-use crate::support::world::World;
+use crate::support::world::{World, tells};
 
 const FUNCTION: &str = "expire-subscriptions";
 const NOW: &str = "2027-03-01T05:00:00Z";
@@ -144,7 +144,7 @@ async fn what_is_due_ends_and_nothing_else() {
     assert_eq!(answered, counts(7, 0, 0, true));
     let line = world.logged("Ran", 1).await.remove(0);
     assert_eq!((line["level"].as_str(), line["function"].as_str()), (Some("INFO"), Some(FUNCTION)));
-    assert_eq!(serde_json::from_str::<Value>(line["counts"].as_str().unwrap()).unwrap(), answered);
+    tells(&line, &answered);
 
     let periods = "select concat_ws(' ', right(user_id::text, 1), plans.name, subscriptions.status)
         from public.subscriptions inner join public.plans on plans.id = plan_id order by user_id, expires_at";

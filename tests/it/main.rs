@@ -22,6 +22,7 @@ mod generate_strategy;
 mod get_portfolio;
 mod import_backtest;
 mod issue_bot_token;
+mod logs;
 mod manage_subscription;
 mod marketplace;
 mod open_credentials;

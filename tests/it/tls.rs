@@ -31,7 +31,7 @@ impl Authority {
 
 async fn try_connection(url: &str, root: Option<&str>) -> Result<(), Error> {
     let address: Address = url.parse().unwrap();
-    Db::new(address, tls_connector(root).unwrap(), None).unwrap().warm_up().await
+    Db::new(address, tls_connector(root).unwrap(), None, Box::new(|_, _| {})).unwrap().warm_up().await
 }
 
 fn refusal(result: Result<(), Error>) -> String {

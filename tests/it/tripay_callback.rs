@@ -828,9 +828,11 @@ async fn what_needs_attention_is_an_error_in_the_log_and_nothing_else_says_more_
         assert!(!log.contains(secret), "{secret}: {log}");
     }
     let fields: BTreeSet<_> = requests.iter().flat_map(|line| line.as_object().unwrap().keys().cloned()).collect();
-    let expected =
-        ["duration_ms", "function", "level", "message", "outcome", "request_id", "route", "status", "timestamp"];
-    assert_eq!(fields, expected.map(String::from).into());
+    let expected = "_aws cold_starts database_ms duration_ms function level message outcome outside_ms request_id requests \
+         route stage status timestamp trace_id";
+    assert_eq!(fields, expected.split_whitespace().map(String::from).collect());
+    let told: BTreeSet<_> = requests.iter().map(|line| line["outcome"].as_str().unwrap()).collect();
+    assert!(told.contains("paid") && told.contains("other_event"), "each settlement has a count of its own: {told:?}");
 }
 
 #[tokio::test]

@@ -40,6 +40,8 @@ pub(super) struct Instance {
     process: Child,
     name: String,
     timeout: Duration,
+    /// Whether there is a daemon that traces are told to.
+    is_traced: bool,
     polls: mpsc::UnboundedReceiver<Poll>,
     outcomes: mpsc::UnboundedReceiver<(String, Outcome)>,
     _api: AbortOnDropHandle<()>,
@@ -114,6 +116,7 @@ impl Instance {
             process,
             name: configuration.name.clone(),
             timeout: configuration.timeout,
+            is_traced: configuration.environment.contains_key("AWS_XRAY_DAEMON_ADDRESS"),
             polls,
             outcomes,
             _api: api,
@@ -144,6 +147,7 @@ impl Instance {
         let deadline = Utc::now() + self.timeout;
         let trace = Uuid::new_v4().simple().to_string();
         let (root, parent) = trace.split_at_checked(24).unwrap_or_default();
+        let sampled = u8::from(self.is_traced);
         let headers = [
             ("content-type", "application/json".to_owned()),
             ("lambda-runtime-aws-request-id", id.clone()),
@@ -154,7 +158,7 @@ impl Instance {
             ),
             (
                 "lambda-runtime-trace-id",
-                format!("Root=1-{:08x}-{root};Parent=00000000{parent};Sampled=0", Utc::now().timestamp()),
+                format!("Root=1-{:08x}-{root};Parent=00000000{parent};Sampled={sampled}", Utc::now().timestamp()),
             ),
         ];
         poll.send((headers, event.clone()).into_response()).ok()?;

@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 pub type Log = Arc<dyn Fn(&str, &str) + Send + Sync>;
 
 /// Fields that the message already says, or that say nothing to somebody who reads along.
-const REPEATED: [&str; 5] = ["route", "status", "target", "span", "spans"];
+const REPEATED: [&str; 9] = ["route", "status", "target", "span", "spans", "stage", "requests", "trace_id", "_aws"];
 
 /// Prints each line, made readable, on standard error.
 pub fn terminal() -> Log {
@@ -34,7 +34,7 @@ fn readable(function: &str, line: &str) -> String {
     let timestamp = take("timestamp");
     let time = timestamp.split_once('T').and_then(|(_, time)| time.get(..12)).unwrap_or_default();
     let (level, message) = (take("level"), take("message"));
-    fields.retain(|name, value| value != function && !REPEATED.contains(&name.as_str()));
+    fields.retain(|name, value| value != function && value.as_f64() != Some(0.0) && !REPEATED.contains(&name.as_str()));
     let rest: String = fields.iter().map(|(name, value)| format!("  {name}={}", plain(value))).collect();
     format!("{time:12} {level:5} {function:<14} {message}{rest}")
 }
@@ -50,7 +50,7 @@ mod tests {
     #[test]
     fn a_json_line_becomes_readable() {
         let line = r#"{"timestamp":"2026-03-01T12:34:56.789123Z","level":"INFO","function":"create-bot","status":201,
-            "duration_ms":7,"message":"POST /bots 201","target":"app","spans":[{"requestId":"1"}]}"#;
+            "duration_ms":7,"outside_ms":0.0,"_aws":{"Timestamp":1},"message":"POST /bots 201","target":"app","spans":[{"requestId":"1"}]}"#;
         assert_eq!(readable("create-bot", line), "12:34:56.789 INFO  create-bot     POST /bots 201  duration_ms=7");
     }
 

@@ -97,7 +97,7 @@ pub async fn handle(app: &'static App, writers: &'static Writers, request: Reque
     if let Some(answer) = answer(id, app.db.command(user.claims(), "generate_strategy", &wanted).await?)? {
         return Ok(answer);
     }
-    let (draft, checked) = written(writer, &wanted, until).await?;
+    let (draft, checked) = written(app, writer, &wanted, until).await?;
     let generated = Generated {
         id,
         name: wanted.name.as_deref().unwrap_or(&draft.name),
@@ -140,7 +140,7 @@ fn writer<'a>(writers: &'a Writers, wanted: &Wanted) -> Result<Writer<'a>, Probl
     }
 }
 
-async fn written(writer: Writer<'_>, wanted: &Wanted, until: Instant) -> Result<(Draft, Checked), Problem> {
+async fn written(app: &App, writer: Writer<'_>, wanted: &Wanted, until: Instant) -> Result<(Draft, Checked), Problem> {
     match writer {
         Writer::Template(template) => {
             let draft = template.write(wanted).map_err(|error| Problem::Internal(format!("template: {error}")))?;
@@ -148,7 +148,9 @@ async fn written(writer: Writer<'_>, wanted: &Wanted, until: Instant) -> Result<
                 .map_err(|mistakes| Problem::Internal(format!("a template is no strategy: {mistakes:?}")))?;
             Ok((draft, checked))
         }
-        Writer::Model(model) => author::write(model, wanted, until).await.map_err(|failure| match failure {
+        Writer::Model(model) => {
+            app.outside("language model", author::write(model, wanted, until)).await.map_err(|failure| {
+                match failure {
             Failure::NoAnswer(cause) => Problem::NoAnswer {
                 cause: format!("language model: {cause}"),
                 detail:
@@ -157,6 +159,8 @@ async fn written(writer: Writer<'_>, wanted: &Wanted, until: Instant) -> Result<
                         .into(),
             },
             Failure::NoStrategy(cause) => Problem::BadGateway(format!("language model wrote no strategy: {cause}")),
-        }),
+        }
+            })
+        }
     }
 }

@@ -28,6 +28,11 @@ struct Batch {
     limit: u64,
 }
 
+#[derive(Serialize)]
+struct Now {
+    now: DateTime<Utc>,
+}
+
 /// One of those that `private.reconcile_invoices` tells to ask about.
 #[derive(Deserialize)]
 struct Invoice {
@@ -76,11 +81,19 @@ pub struct Counts {
     pub paid: u64,
     pub expired: u64,
     pub refunded: u64,
+    /// For how long the oldest has been pending, at the end.
+    pub oldest_pending_seconds: u64,
     /// False if time ran out, or Tripay is away.
     pub is_complete: bool,
 }
 
 pub async fn run(job: &'static Job, tripay: &Tripay, run: Run) -> Result<Counts, Error> {
+    let mut counts = reconcile(job, tripay, &run).await?;
+    counts.oldest_pending_seconds = job.db.job("oldest_pending_invoice", &Now { now: run.time }).await?;
+    Ok(counts)
+}
+
+async fn reconcile(job: &Job, tripay: &Tripay, run: &Run) -> Result<Counts, Error> {
     let mut counts = Counts::default();
     let batch = Batch { now: run.time, limit: BATCH };
     let mut unanswered_in_a_row = 0;
@@ -90,7 +103,7 @@ pub async fn run(job: &'static Job, tripay: &Tripay, run: Run) -> Result<Counts,
             return Ok(Counts { is_complete: true, ..counts });
         };
         counts.asked += 1;
-        match ask(tripay, invoice).await {
+        match job.outside("tripay", ask(tripay, invoice)).await {
             Ok(transactions) => {
                 unanswered_in_a_row = 0;
                 settle(job, tripay, run.time, invoice, &transactions, &mut counts).await?;

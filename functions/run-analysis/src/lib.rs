@@ -141,7 +141,8 @@ async fn judged(
     let mut narration = Narration::default();
     if wanted.narrative {
         let limit = TIME_TO_RECORD.saturating_sub(started.elapsed());
-        narration = narrative::narrate(model, wanted, &blocks, comparison.as_ref(), limit).await;
+        let told = narrative::narrate(model, wanted, &blocks, comparison.as_ref(), limit);
+        narration = app.outside("language model", told).await;
         recommendations.extend(narration.recommendations());
     }
     let (narrative, narrative_error) = narration.told();

@@ -3,7 +3,7 @@
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use deadpool_postgres::{Hook, HookError, Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime};
 use futures_util::TryStreamExt;
@@ -45,10 +45,14 @@ impl Claims {
     }
 }
 
+/// Hears of each call when it began and how long its answer, or its failure, took to come.
+pub type OnCall = Box<dyn Fn(SystemTime, Duration) + Send + Sync>;
+
 /// One connection, opened when first needed and again whenever it was lost.
 pub struct Db {
     pool: Pool,
     last_used: Arc<AtomicU64>,
+    on_call: OnCall,
 }
 
 impl Db {
@@ -57,7 +61,12 @@ impl Db {
     /// # Errors
     ///
     /// None of the network's; only a pool that cannot be built.
-    pub fn new(address: Address, tls: MakeRustlsConnect, reload: Option<Reload>) -> Result<Self, Error> {
+    pub fn new(
+        address: Address,
+        tls: MakeRustlsConnect,
+        reload: Option<Reload>,
+        on_call: OnCall,
+    ) -> Result<Self, Error> {
         let last_used = Arc::new(AtomicU64::new(0));
         let manager = Manager::from_connect(
             address.config.clone(),
@@ -73,7 +82,7 @@ impl Db {
             .pre_recycle(idle_check(last_used.clone()))
             .build()
             .map_err(|error| Error::Failed(error.to_string()))?;
-        Ok(Self { pool, last_used })
+        Ok(Self { pool, last_used, on_call })
     }
 
     /// Opens the connection, so that the first request does not have to.
@@ -152,8 +161,18 @@ impl Db {
         serde_json::from_str(&text).map_err(|error| Error::Failed(format!("unexpected answer: {error}")))
     }
 
-    /// Sends the statement once. After that nothing is retried: a lost answer does not tell whether it took effect.
     async fn once<T>(&self, ask: impl AsyncFnOnce(&Object) -> Result<T, tokio_postgres::Error>) -> Result<T, Error> {
+        let (began, clock) = (SystemTime::now(), Instant::now());
+        let answer = self.send_once(ask).await;
+        (self.on_call)(began, clock.elapsed());
+        answer
+    }
+
+    /// Sends the statement once. After that nothing is retried: a lost answer does not tell whether it took effect.
+    async fn send_once<T>(
+        &self,
+        ask: impl AsyncFnOnce(&Object) -> Result<T, tokio_postgres::Error>,
+    ) -> Result<T, Error> {
         // Lets the connection's task read what arrived while the instance was frozen, such as the server's farewell.
         tokio::task::yield_now().await;
         let connection = self.pool.get().await?;

@@ -14,7 +14,7 @@ mod connect;
 mod error;
 
 pub use address::{Address, AddressError};
-pub use call::{Claims, Db};
+pub use call::{Claims, Db, OnCall};
 pub use connect::{Reload, connect, tls_connector};
 pub use error::Error;
 pub use tokio_postgres::Row;

@@ -8,7 +8,8 @@ use tokio::time::timeout;
 use tracing::{error, warn};
 
 use crate::jwks::Jwks;
-use crate::process::{leak, log_as_json, serve};
+use crate::meter::Meter;
+use crate::process::{Process, leak, log_as_json};
 use crate::settings::Settings;
 use crate::user::Verifier;
 use crate::{Answer, BotToken, Error, Problem, Request, User};
@@ -18,7 +19,7 @@ const WARM_UP_LIMIT: Duration = Duration::from_secs(4);
 
 /// Everything that outlives a request.
 pub struct App {
-    name: &'static str,
+    process: Process,
     pub db: Db,
     verifier: Verifier,
     settings: Settings,
@@ -43,6 +44,7 @@ impl App {
             }
             Err(_) => warn!(function = name, "Started before the database or the signing keys answered"),
         }
+        app.process.forget_start();
         Ok(app)
     }
 
@@ -53,10 +55,11 @@ impl App {
         let jwks_url = settings.get("AUTH_JWKS_URL").unwrap_or_else(|| format!("{issuer}/.well-known/jwks.json"));
         // Set only for a project that still signs with one shared secret.
         let hs256_secret = settings.get("AUTH_HS256_SECRET");
+        let meter = Arc::<Meter>::default();
         Ok(Self {
-            name,
-            db: settings.database()?,
-            verifier: Verifier::new(issuer, Jwks::new(jwks_url)?, hs256_secret.as_deref()),
+            db: settings.database(meter.clone())?,
+            verifier: Verifier::new(issuer, Jwks::new(jwks_url, meter.clone())?, hs256_secret.as_deref()),
+            process: Process::new(name, &settings, meter),
             settings,
         })
     }
@@ -70,7 +73,7 @@ impl App {
         &self,
         make: impl FnOnce(&dyn Fn(&str) -> Option<String>) -> Result<T, E>,
     ) -> Result<&'static T, Error> {
-        leak(self.name, make(&|name| self.settings.get(name)))
+        leak(self.process.name, make(&|name| self.settings.get(name)))
     }
 
     /// The signed-in user of a request; without one a function goes no further.
@@ -108,6 +111,11 @@ impl App {
         BotToken::parse(token).map(|token| token.claims()).ok_or(Problem::Forbidden(refused))
     }
 
+    /// Waits for somebody outside, so that the log and the trace of a request tell how long.
+    pub async fn outside<T>(&self, whom: &'static str, answer: impl Future<Output = T>) -> T {
+        self.process.outside(whom, answer).await
+    }
+
     /// Answers requests until Lambda ends the process.
     ///
     /// # Errors
@@ -118,9 +126,8 @@ impl App {
         H: Fn(&'static Self, Request) -> F + Send + Sync,
         F: Future<Output = Result<Answer, Problem>> + Send,
     {
-        let name = self.name;
         // Once per process, which lives as long as it.
         let app: &'static Self = Box::leak(Box::new(self));
-        serve(name, |request| handle(app, request), Problem::into_response).await
+        app.process.serve(|request| handle(app, request), Problem::into_response).await
     }
 }

@@ -1,6 +1,7 @@
 //! A function that acts for nobody in particular: at its times, or when an outside service calls back.
 
 use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use chrono::{DateTime, Utc};
@@ -10,10 +11,13 @@ use lambda_http::http::{HeaderValue, Response, StatusCode, header};
 use lambda_http::lambda_runtime::{self, LambdaEvent, service_fn};
 use nofomo_db::Db;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use tokio::time::timeout;
-use tracing::{error, info, warn};
+use tracing::{error, warn};
 
-use crate::process::{leak, log_as_json, milliseconds_since, serve};
+use crate::line::About;
+use crate::meter::Meter;
+use crate::process::{Process, Told, leak, log_as_json};
 use crate::settings::Settings;
 use crate::{Answer, Error, Problem, Request};
 
@@ -22,7 +26,7 @@ const WARM_UP_LIMIT: Duration = Duration::from_secs(4);
 
 /// Everything that outlives a call.
 pub struct Job {
-    name: &'static str,
+    process: Process,
     pub db: Db,
     settings: Settings,
 }
@@ -62,12 +66,14 @@ impl Job {
             Ok(Err(cause)) => warn!(function = name, %cause, "Started without a database"),
             Err(_) => warn!(function = name, "Started before the database answered"),
         }
+        job.process.forget_start();
         Ok(job)
     }
 
     async fn configured(name: &'static str) -> Result<Self, Error> {
         let settings = Settings::load().await?;
-        Ok(Self { name, db: settings.database()?, settings })
+        let meter = Arc::<Meter>::default();
+        Ok(Self { db: settings.database(meter.clone())?, process: Process::new(name, &settings, meter), settings })
     }
 
     /// Something else that outlives a call, made of settings by their names.
@@ -79,7 +85,12 @@ impl Job {
         &self,
         make: impl FnOnce(&dyn Fn(&str) -> Option<String>) -> Result<T, E>,
     ) -> Result<&'static T, Error> {
-        leak(self.name, make(&|name| self.settings.get(name)))
+        leak(self.process.name, make(&|name| self.settings.get(name)))
+    }
+
+    /// Waits for somebody outside, so that the log and the trace of a run tell how long.
+    pub async fn outside<T>(&self, whom: &'static str, answer: impl Future<Output = T>) -> T {
+        self.process.outside(whom, answer).await
     }
 
     /// Answers callbacks until Lambda ends the process, in the form `{"success": true}` whatever goes wrong: who calls reads
@@ -93,9 +104,8 @@ impl Job {
         H: Fn(&'static Self, Request) -> F + Send + Sync,
         F: Future<Output = Result<Answer, Problem>> + Send,
     {
-        let name = self.name;
         let job: &'static Self = Box::leak(Box::new(self));
-        serve(name, |request| handle(job, request), |problem, _| failure(&problem)).await
+        job.process.serve(|request| handle(job, request), |problem, _| failure(&problem)).await
     }
 
     /// Runs at its times until Lambda ends the process. What comes of a run is its answer and in the log.
@@ -113,18 +123,24 @@ impl Job {
         let run = &run;
         lambda_runtime::run(service_fn(move |event: LambdaEvent<Event>| async move {
             let started = Instant::now();
-            let (function, request_id) = (job.name, event.context.request_id.as_str());
             let time = event.payload.time.unwrap_or_else(Utc::now);
             let deadline = event.context.deadline();
             let outcome = AssertUnwindSafe(run(job, Run { time, deadline })).catch_unwind().await;
             let outcome = outcome
                 .unwrap_or_else(|_| Err("panicked".into()))
                 .and_then(|counts| serde_json::to_value(counts).map_err(Error::from));
-            let duration_ms = milliseconds_since(started);
-            match &outcome {
-                Ok(counts) => info!(function, request_id, %time, outcome = "ok", duration_ms, %counts, "Ran"),
-                Err(cause) => error!(function, request_id, %time, outcome = "failed", duration_ms, %cause, "Failed"),
-            }
+            let counts = outcome.as_ref().ok().and_then(Value::as_object).cloned().unwrap_or_default();
+            let cause = outcome.as_ref().err().map(ToString::to_string);
+            let (message, told_outcome) = if cause.is_none() { ("Ran", "ok") } else { ("Failed", "failed") };
+            job.process.tell(Told {
+                message: message.into(),
+                request_id: &event.context.request_id,
+                trace: event.context.xray_trace_id.as_deref(),
+                about: About::Run { time, counts },
+                outcome: told_outcome,
+                cause: cause.as_deref(),
+                duration: started.elapsed(),
+            });
             outcome
         }))
         .await

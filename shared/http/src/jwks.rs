@@ -11,6 +11,8 @@ use serde::Deserialize;
 use serde_json::Value;
 use tokio::sync::Mutex;
 
+use crate::meter::Meter;
+
 /// Supabase's own cache holds the set as long; a new key is published at least twice as long before it signs.
 const FRESH: Duration = Duration::from_secs(600);
 /// Between two fetches for a key id that a fresh set does not have: made-up ids must not flood Supabase.
@@ -27,6 +29,7 @@ pub(crate) type Key = (Algorithm, DecodingKey);
 pub(crate) struct Jwks {
     url: String,
     client: reqwest::Client,
+    meter: Arc<Meter>,
     keys: Mutex<Keys>,
 }
 
@@ -46,7 +49,7 @@ pub(crate) enum Lookup {
 }
 
 impl Jwks {
-    pub(crate) fn new(url: String) -> Result<Self, reqwest::Error> {
+    pub(crate) fn new(url: String, meter: Arc<Meter>) -> Result<Self, reqwest::Error> {
         // Mozilla's roots, compiled in: reading the system's costs more than the rest of a cold start.
         let roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
         let mut builder = reqwest::Client::builder()
@@ -59,7 +62,7 @@ impl Jwks {
         {
             builder = builder.tls_backend_preconfigured(tls.with_root_certificates(roots).with_no_client_auth());
         }
-        Ok(Self { url, client: builder.build()?, keys: Mutex::default() })
+        Ok(Self { url, client: builder.build()?, meter, keys: Mutex::default() })
     }
 
     pub(crate) async fn find(&self, key_id: &str) -> Lookup {
@@ -91,7 +94,7 @@ impl Jwks {
     }
 
     async fn refresh(&self, keys: &mut Keys) -> Result<(), String> {
-        match self.fetch().await {
+        match self.meter.outside("signing keys", self.fetch()).await {
             Ok(by_id) => {
                 keys.by_id = by_id;
                 keys.fetched_at = Some(SystemTime::now());

@@ -15,11 +15,14 @@ mod bot_token;
 mod fields;
 mod job;
 mod jwks;
+mod line;
+mod meter;
 mod problem;
 mod process;
 mod request;
 mod secret;
 mod settings;
+mod trace;
 mod user;
 mod values;
 

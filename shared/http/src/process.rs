@@ -1,72 +1,138 @@
-//! What every function's process does: logs as JSON, answers each request, and writes one line about it.
+//! What every function's process does: answers each request, and writes one line about it.
 
 use std::panic::AssertUnwindSafe;
-use std::time::Instant;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
+use chrono::Utc;
 use futures_util::FutureExt;
 use lambda_http::http::{HeaderValue, Response, header};
 use lambda_http::{Body, service_fn};
-use tracing::{error, info, warn};
+use tracing::{error, warn};
 
-use crate::request::About;
+use crate::line::{self, Level, Line};
+use crate::meter::Meter;
+use crate::settings::Settings;
+use crate::trace::{TraceHeader, Tracer};
 use crate::{Answer, Error, Problem, Request};
 
-/// Answers HTTP requests until Lambda ends the process; `refuse` writes what a caller gets of a problem.
-pub(crate) async fn serve<H, F, R>(name: &'static str, handle: H, refuse: R) -> Result<(), Error>
-where
-    H: Fn(Request) -> F + Send + Sync,
-    F: Future<Output = Result<Answer, Problem>> + Send,
-    R: Fn(Problem, &str) -> Response<Body> + Send + Sync,
-{
-    let (handle, refuse) = (&handle, &refuse);
-    lambda_http::run(service_fn(move |event: lambda_http::Request| async move {
-        let started = Instant::now();
-        let request = Request::new(event);
-        let about = request.about.clone();
-        // A panic is a mistake of ours like any other: it has an answer and a line in the log, and ends nothing.
-        let outcome = AssertUnwindSafe(handle(request))
-            .catch_unwind()
-            .await
-            .unwrap_or_else(|_| Err(Problem::Internal("panicked".into())));
-        Ok::<_, std::convert::Infallible>(respond(name, &about, outcome, started, refuse))
-    }))
-    .await
+/// One instance of a function, as its log knows it.
+pub(crate) struct Process {
+    pub(crate) name: &'static str,
+    /// `STAGE`: tells deployments apart that share an account.
+    stage: String,
+    meter: Arc<Meter>,
+    tracer: Option<Tracer>,
+    has_served: AtomicBool,
 }
 
-/// The answer with its headers, and the one line that the log gets of a request.
-fn respond(
-    function: &'static str,
-    about: &About,
-    outcome: Result<Answer, Problem>,
-    started: Instant,
-    refuse: impl Fn(Problem, &str) -> Response<Body>,
-) -> Response<Body> {
-    let kind = outcome.as_ref().map_or_else(Problem::kind, |_| "ok");
-    let cause = outcome.as_ref().err().and_then(Problem::cause).map(ToOwned::to_owned);
-    let mut response = match outcome {
-        Ok(answer) => answer.into_response(),
-        Err(problem) => refuse(problem, &about.id),
-    };
-    let headers = response.headers_mut();
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    if let Ok(id) = HeaderValue::from_str(&about.id) {
-        headers.insert("x-request-id", id);
-    }
-    let status = response.status().as_u16();
-    let request_id = about.id.as_str();
-    let route = about.route.as_str();
-    let user_id = about.user_id.get().map(tracing::field::display);
-    let duration_ms = milliseconds_since(started);
-    if let Some(cause) = cause {
-        error!(function, request_id, route, user_id, status, outcome = kind, duration_ms, cause, "{route} {status}");
-    } else {
-        info!(function, request_id, route, user_id, status, outcome = kind, duration_ms, "{route} {status}");
-    }
-    response
+/// What a line tells of one request or run.
+pub(crate) struct Told<'a> {
+    pub(crate) message: String,
+    pub(crate) request_id: &'a str,
+    pub(crate) trace: Option<&'a str>,
+    pub(crate) about: line::About<'a>,
+    pub(crate) outcome: &'a str,
+    pub(crate) cause: Option<&'a str>,
+    pub(crate) duration: Duration,
 }
 
-pub(crate) fn milliseconds_since(started: Instant) -> u64 {
-    u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX)
+impl Process {
+    pub(crate) fn new(name: &'static str, settings: &Settings, meter: Arc<Meter>) -> Self {
+        Self {
+            name,
+            stage: settings.get("STAGE").unwrap_or_else(|| "local".into()),
+            meter,
+            // Set by Lambda where tracing is on.
+            tracer: settings.get("AWS_XRAY_DAEMON_ADDRESS").and_then(|address| Tracer::to(&address)),
+            has_served: AtomicBool::new(false),
+        }
+    }
+
+    /// What start-up waited for is no request's.
+    pub(crate) fn forget_start(&self) {
+        self.meter.take();
+    }
+
+    pub(crate) async fn outside<T>(&self, whom: &'static str, answer: impl Future<Output = T>) -> T {
+        self.meter.outside(whom, answer).await
+    }
+
+    /// Answers HTTP requests until Lambda ends the process; `refuse` writes what a caller gets of a problem.
+    pub(crate) async fn serve<H, F, R>(&self, handle: H, refuse: R) -> Result<(), Error>
+    where
+        H: Fn(Request) -> F + Send + Sync,
+        F: Future<Output = Result<Answer, Problem>> + Send,
+        R: Fn(Problem, &str) -> Response<Body> + Send + Sync,
+    {
+        let (handle, refuse) = (&handle, &refuse);
+        lambda_http::run(service_fn(move |event: lambda_http::Request| async move {
+            let started = Instant::now();
+            let request = Request::new(event);
+            let about = request.about.clone();
+            // A panic is a mistake of ours like any other: it has an answer and a line in the log, and ends nothing.
+            let outcome = AssertUnwindSafe(handle(request))
+                .catch_unwind()
+                .await
+                .unwrap_or_else(|_| Err(Problem::Internal("panicked".into())));
+            let kind = outcome.as_ref().map_or_else(Problem::kind, |_| "ok");
+            let cause = outcome.as_ref().err().and_then(Problem::cause).map(ToOwned::to_owned);
+            let mut response = match outcome {
+                Ok(answer) => answer.into_response(),
+                Err(problem) => refuse(problem, &about.id),
+            };
+            let headers = response.headers_mut();
+            headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+            if let Ok(id) = HeaderValue::from_str(&about.id) {
+                headers.insert("x-request-id", id);
+            }
+            let (route, status) = (about.route.as_str(), response.status().as_u16());
+            self.tell(Told {
+                message: format!("{route} {status}"),
+                request_id: &about.id,
+                trace: about.trace.as_deref(),
+                about: line::About::Request { route, user_id: about.user_id.get().copied(), status },
+                outcome: about.outcome.get().map_or(kind, String::as_str),
+                cause: cause.as_deref(),
+                duration: started.elapsed(),
+            });
+            Ok::<_, std::convert::Infallible>(response)
+        }))
+        .await
+    }
+
+    /// Writes the line, and the segments of its trace.
+    pub(crate) fn tell(&self, told: Told<'_>) {
+        let spent = self.meter.take();
+        let trace = told.trace.and_then(TraceHeader::parse);
+        let line = Line {
+            timestamp: Utc::now(),
+            level: if told.cause.is_some() { Level::Error } else { Level::Info },
+            message: told.message,
+            stage: &self.stage,
+            function: self.name,
+            request_id: told.request_id,
+            trace_id: trace.map(|trace| trace.root),
+            about: told.about,
+            outcome: told.outcome,
+            cause: told.cause,
+            requests: 1,
+            duration_ms: u64::try_from(told.duration.as_millis()).unwrap_or(u64::MAX),
+            database_ms: milliseconds(spent.database),
+            outside_ms: milliseconds(spent.outside),
+            cold_starts: u8::from(!self.has_served.swap(true, Ordering::Relaxed)),
+        };
+        line.write();
+        if let (Some(tracer), Some(trace)) = (&self.tracer, trace) {
+            tracer.tell(trace, &spent.calls);
+        }
+    }
+}
+
+/// To the microsecond.
+fn milliseconds(duration: Duration) -> f64 {
+    (duration.as_secs_f64() * 1_000_000.0).round() / 1000.0
 }
 
 /// Keeps what was made at start for as long as the process lives, or logs why it was not made.

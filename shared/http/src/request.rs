@@ -26,7 +26,10 @@ pub struct Request {
 pub(crate) struct About {
     pub(crate) id: String,
     pub(crate) route: String,
+    /// As `Root=1-…;Parent=…;Sampled=1`.
+    pub(crate) trace: Option<String>,
     pub(crate) user_id: OnceLock<Uuid>,
+    pub(crate) outcome: OnceLock<String>,
 }
 
 impl Request {
@@ -38,9 +41,16 @@ impl Request {
         let about = About {
             id: id.or_else(|| event.lambda_context_ref().map(|context| context.request_id.clone())).unwrap_or_default(),
             route: route.unwrap_or_default(),
+            trace: event.lambda_context_ref().and_then(|context| context.xray_trace_id.clone()),
             user_id: OnceLock::new(),
+            outcome: OnceLock::new(),
         };
         Self { event, about: Arc::new(about) }
+    }
+
+    /// By which name the log and its metrics are to know what came of it, where that is more than went well or did not.
+    pub fn came_to(&self, outcome: &str) {
+        self.about.outcome.get_or_init(|| outcome.to_owned());
     }
 
     /// The token of `Authorization: Bearer …`.

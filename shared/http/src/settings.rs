@@ -1,10 +1,12 @@
 //! Configuration: read once at start, typed, and naming everything that is missing.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use nofomo_db::{Address, Db, Reload, tls_connector};
 
 use crate::Error;
+use crate::meter::{Callee, Meter};
 use crate::secret::{AwsIdentity, Secret};
 
 /// The environment's variables. Where `SECRET_ID` is set, that secret supplies what the environment does not.
@@ -46,13 +48,14 @@ impl Settings {
 
     /// `DATABASE_URL`: as `nofomo_api`, or `nofomo_jobs` for callbacks and schedules. `DATABASE_ROOT_CERTIFICATE`: PEM, for a
     /// database whose certificate is not signed by Supabase.
-    pub(crate) fn database(&self) -> Result<Db, Error> {
+    pub(crate) fn database(&self, meter: Arc<Meter>) -> Result<Db, Error> {
         let [url] = self.required(["DATABASE_URL"])?;
         let address: Address = url
             .parse()
             .map_err(|error: nofomo_db::AddressError| SettingsError::Invalid("DATABASE_URL", error.to_string()))?;
         let tls = tls_connector(self.get("DATABASE_ROOT_CERTIFICATE").as_deref())?;
-        Ok(Db::new(address, tls, self.reload())?)
+        let on_call = Box::new(move |began, took| meter.note(Callee::Database, began, took));
+        Ok(Db::new(address, tls, self.reload(), on_call)?)
     }
 
     /// What to do when the password is refused: load the secret again, if it is there that the password comes from.

@@ -98,6 +98,10 @@ impl Database {
         Self { name: TEMPLATE.into(), port, password, dropped_from: None }
     }
 
+    pub(crate) fn password(&self) -> &str {
+        &self.password
+    }
+
     pub(crate) fn url(&self, role: &str) -> String {
         self.url_at(self.port, role)
     }

@@ -1,6 +1,7 @@
 pub(crate) mod browser;
 pub(crate) mod database;
 pub(crate) mod freqtrade;
+pub(crate) mod leaks;
 pub(crate) mod payers;
 pub(crate) mod pooler;
 pub(crate) mod proxy;

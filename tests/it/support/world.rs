@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 
 use super::database::{Database, server, through_pooler, workspace};
+use super::leaks::leak_in;
 use super::pooler;
 use super::proxy::Proxy;
 
@@ -29,6 +30,8 @@ pub(crate) struct World {
     pub(crate) stack: Stack,
     client: reqwest::Client,
     lines: Arc<Mutex<Vec<String>>>,
+    /// Lines that hold what no log may.
+    leaks: Arc<Mutex<Vec<String>>>,
     /// Dropped last, when nobody uses it any more.
     pub(crate) database: Database,
 }
@@ -102,9 +105,10 @@ impl World {
             api_url: database.url_at(port, "nofomo_api"),
             jobs_url: database.url_at(port, "nofomo_jobs"),
         };
-        let lines: Arc<Mutex<Vec<String>>> = Arc::default();
+        let [lines, leaks]: [Arc<Mutex<Vec<String>>>; 2] = Default::default();
         let functions = functions().await.clone();
-        let logged = lines.clone();
+        let (logged, leaked) = (lines.clone(), leaks.clone());
+        let password = database.password().to_owned();
         let stack = Stack::start(stack::Options {
             template,
             functions,
@@ -115,13 +119,18 @@ impl World {
             concurrency: 60,
             schedules: false,
             tripay: tripay::Options { file: None, callback_gap: CALLBACK_GAP },
-            log: Arc::new(move |_, line| logged.lock().unwrap().push(line.to_owned())),
+            log: Arc::new(move |_, line| {
+                if let Some(leak) = leak_in(line, &password) {
+                    leaked.lock().unwrap().push(format!("{leak} in {line}"));
+                }
+                logged.lock().unwrap().push(line.to_owned());
+            }),
         })
         .await
         .unwrap();
         // Nothing here is encrypted, but the client will not be built without knowing how it would be; a second call is none.
         rustls::crypto::ring::default_provider().install_default().ok();
-        Self { database, stack, client: reqwest::Client::new(), lines }
+        Self { database, stack, client: reqwest::Client::new(), lines, leaks }
     }
 
     /// With a proxy between the functions and what they take for the database.
@@ -228,6 +237,23 @@ impl World {
     /// What the functions wrote so far.
     pub(crate) fn log(&self) -> String {
         self.lines.lock().unwrap().join("\n")
+    }
+}
+
+/// Whatever a test is about, no log of it holds a secret.
+impl Drop for World {
+    fn drop(&mut self) {
+        let leaks = self.leaks.lock().unwrap();
+        if !std::thread::panicking() {
+            assert!(leaks.is_empty(), "{leaks:#?}");
+        }
+    }
+}
+
+/// A run's line says what the run answered.
+pub(crate) fn tells(line: &Value, counts: &Value) {
+    for (name, value) in counts.as_object().unwrap() {
+        assert_eq!(&line[name], value, "{name}: {line}");
     }
 }
 

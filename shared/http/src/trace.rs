@@ -1,0 +1,129 @@
+//! Segments of a trace: what a request waited for, told to X-Ray's daemon beside the instance.
+
+use std::net::{SocketAddr, UdpSocket};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use serde::Serialize;
+
+use crate::meter::{Call, Callee};
+
+/// Ahead of each segment.
+const HEADER: &str = "{\"format\":\"json\",\"version\":1}\n";
+
+/// Where the daemon listens.
+pub(crate) struct Tracer(UdpSocket);
+
+/// To which trace a request belongs, and below which segment: `Root=1-…;Parent=…;Sampled=1`.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct TraceHeader<'a> {
+    pub(crate) root: &'a str,
+    parent: &'a str,
+    is_sampled: bool,
+}
+
+/// <https://docs.aws.amazon.com/xray/latest/devguide/xray-api-segmentdocuments.html>
+#[derive(Serialize)]
+struct Subsegment<'a> {
+    name: &'static str,
+    id: String,
+    trace_id: &'a str,
+    parent_id: &'a str,
+    r#type: &'static str,
+    namespace: &'static str,
+    start_time: f64,
+    end_time: f64,
+}
+
+impl<'a> TraceHeader<'a> {
+    pub(crate) fn parse(header: &'a str) -> Option<Self> {
+        let part = |name: &str| header.split(';').find_map(|part| part.trim().strip_prefix(name));
+        let (root, parent) = (part("Root=")?, part("Parent=").unwrap_or_default());
+        Some(Self { root, parent, is_sampled: part("Sampled=") == Some("1") })
+    }
+}
+
+impl Tracer {
+    /// None where there is no daemon.
+    pub(crate) fn to(address: &str) -> Option<Self> {
+        let address: SocketAddr = address.parse().ok()?;
+        let socket = UdpSocket::bind("0.0.0.0:0").ok()?;
+        socket.connect(address).ok()?;
+        // A trace is worth no waiting.
+        socket.set_nonblocking(true).ok()?;
+        Some(Self(socket))
+    }
+
+    /// A segment for each answer that was waited for, if the request is one of those that are traced. What gets lost is lost.
+    pub(crate) fn tell(&self, trace: TraceHeader<'_>, calls: &[Call]) {
+        if !trace.is_sampled || trace.parent.is_empty() {
+            return;
+        }
+        for call in calls {
+            let started = seconds(call.started);
+            let segment = Subsegment {
+                name: match call.of {
+                    Callee::Database => "database",
+                    Callee::Outside(whom) => whom,
+                },
+                id: format!("{:016x}", getrandom::u64().unwrap_or_default()),
+                trace_id: trace.root,
+                parent_id: trace.parent,
+                r#type: "subsegment",
+                namespace: "remote",
+                start_time: started,
+                end_time: started + call.took.as_secs_f64(),
+            };
+            let segment = serde_json::to_string(&segment).unwrap_or_default();
+            self.0.send(format!("{HEADER}{segment}").as_bytes()).unwrap_or_default();
+        }
+    }
+}
+
+fn seconds(time: SystemTime) -> f64 {
+    time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn a_trace_header_is_read_in_any_order_and_only_a_sampled_one_counts() {
+        let header = "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1;Lineage=a:1";
+        let read = TraceHeader::parse(header).unwrap();
+        assert_eq!((read.root, read.parent), ("1-5759e988-bd862e3fe1be46a994272793", "53995c3f42cd8ad8"));
+        assert!(read.is_sampled);
+        assert!(!TraceHeader::parse("Sampled=0;Root=1-a-b").unwrap().is_sampled);
+        assert_eq!(TraceHeader::parse(""), None);
+    }
+
+    #[test]
+    fn only_what_is_sampled_is_told() {
+        let daemon = UdpSocket::bind("127.0.0.1:0").unwrap();
+        daemon.set_nonblocking(true).unwrap();
+        let tracer = Tracer::to(&daemon.local_addr().unwrap().to_string()).unwrap();
+        let call = |of| Call { of, started: UNIX_EPOCH + Duration::from_secs(5), took: Duration::from_millis(1500) };
+        let calls = [call(Callee::Database), call(Callee::Outside("tripay"))];
+        tracer.tell(TraceHeader::parse("Root=1-a-b;Parent=c;Sampled=0").unwrap(), &calls);
+        tracer.tell(TraceHeader::parse("Root=1-a-b;Parent=c;Sampled=1").unwrap(), &calls);
+        let mut told = Vec::new();
+        let mut datagram = [0; 1024];
+        while let Ok(length) = daemon.recv(&mut datagram) {
+            let (header, segment) = std::str::from_utf8(&datagram[..length]).unwrap().split_once('\n').unwrap();
+            assert_eq!(header, r#"{"format":"json","version":1}"#);
+            let segment: serde_json::Value = serde_json::from_str(segment).unwrap();
+            assert_eq!(segment["id"].as_str().unwrap().len(), 16);
+            told.push(format!(
+                "{} {} {} {} {}",
+                segment["name"].as_str().unwrap(),
+                segment["trace_id"],
+                segment["parent_id"],
+                segment["start_time"],
+                segment["end_time"]
+            ));
+        }
+        assert_eq!(told, [r#"database "1-a-b" "c" 5.0 6.5"#, r#"tripay "1-a-b" "c" 5.0 6.5"#]);
+    }
+}

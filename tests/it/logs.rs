@@ -1,0 +1,95 @@
+//! The one line of each request: who reads it, what CloudWatch makes of it, and what a trace shows.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tokio::net::UdpSocket;
+use tokio::time::timeout;
+
+use crate::support::database::PRO;
+use crate::support::world::{World, new_bot};
+
+/// The figures that a line names for CloudWatch, each of which it must hold as a number, by what they are split by.
+fn metrics(line: &Value) -> BTreeMap<String, BTreeSet<String>> {
+    let mut metrics = BTreeMap::new();
+    for directive in line["_aws"]["CloudWatchMetrics"].as_array().unwrap() {
+        assert_eq!(directive["Namespace"], "NoFOMO");
+        let dimensions: Vec<_> =
+            directive["Dimensions"][0].as_array().unwrap().iter().map(|d| d.as_str().unwrap()).collect();
+        assert!(dimensions.iter().all(|name| line[*name].as_str().is_some_and(|value| !value.is_empty())), "{line}");
+        let names = directive["Metrics"].as_array().unwrap().iter().map(|metric| metric["Name"].as_str().unwrap());
+        let names: BTreeSet<_> = names.map(ToOwned::to_owned).collect();
+        assert!(names.iter().all(|name| line[name].is_number()), "{line}");
+        metrics.insert(dimensions.join(" "), names);
+    }
+    metrics
+}
+
+#[tokio::test]
+async fn a_request_has_one_line_that_says_who_what_and_how_long_and_is_its_metrics() {
+    let world = World::with(BTreeMap::from([("STAGE".into(), "staging".into())])).await;
+    let token = world.sign_in("pro@nofomo.test").await;
+    for name in ["first", "second"] {
+        assert_eq!(world.post("/bots", &token, &new_bot(name)).await.status, 201);
+    }
+    let lines = world.logged("POST /bots 201", 2).await;
+    let [first, second] = &lines[..] else { panic!("{lines:?}") };
+    for (line, cold_starts) in [(first, 1), (second, 0)] {
+        assert_eq!((&line["level"], &line["outcome"]), (&json!("INFO"), &json!("ok")));
+        assert_eq!((&line["stage"], &line["function"]), (&json!("staging"), &json!("create-bot")));
+        assert_eq!((&line["user_id"], &line["status"], &line["requests"]), (&json!(PRO), &json!(201), &json!(1)));
+        assert!(line["request_id"].as_str().is_some_and(|id| !id.is_empty()), "{line}");
+        assert!(line["trace_id"].as_str().is_some_and(|id| id.starts_with("1-")), "{line}");
+        assert_eq!(line["cold_starts"], cold_starts, "{line}");
+        let (total, database) = (line["duration_ms"].as_f64().unwrap(), line["database_ms"].as_f64().unwrap());
+        // The whole is cut to milliseconds.
+        assert!(database > 0.0 && database <= total + 1.0, "{line}");
+        assert_eq!(line["outside_ms"], 0.0, "the signing keys were fetched at the start");
+        let figures = ["cold_starts", "database_ms", "outside_ms"].map(ToOwned::to_owned);
+        let requests = BTreeSet::from(["requests".to_owned()]);
+        assert_eq!(
+            metrics(line),
+            [("stage function".into(), figures.into()), ("stage function outcome".into(), requests)].into()
+        );
+    }
+    let refused = world.post("/bots", &token, &json!({})).await;
+    assert_eq!(refused.status, 422);
+    let line = world.logged("POST /bots 422", 1).await.remove(0);
+    assert_eq!((&line["outcome"], &line["cause"]), (&json!("invalid"), &Value::Null));
+}
+
+#[tokio::test]
+async fn a_run_says_what_it_did_and_each_figure_is_a_metric() {
+    let world = World::new().await;
+    world.counts("expire-subscriptions", "2040-01-01T00:00:00Z").await;
+    let line = world.logged("Ran", 1).await.remove(0);
+    assert!(line["subscriptions"].as_i64().unwrap() > 0 && line["database_ms"].as_f64().unwrap() > 0.0, "{line}");
+    let split = metrics(&line);
+    let figures = ["cold_starts", "database_ms", "outside_ms", "subscriptions", "stopped_bots", "invoices", "failures"];
+    assert_eq!(split["stage function"], figures.map(ToOwned::to_owned).into());
+}
+
+#[tokio::test]
+async fn a_trace_shows_what_a_request_waited_for() {
+    let daemon = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let address = daemon.local_addr().unwrap().to_string();
+    let world = World::with(BTreeMap::from([("AWS_XRAY_DAEMON_ADDRESS".into(), address)])).await;
+    let token = world.sign_in("pro@nofomo.test").await;
+    let wanted = json!({"plan": "Enterprise", "period": "monthly", "method": "QRIS"});
+    assert_eq!(world.post("/invoices", &token, &wanted).await.status, 201);
+    let line = world.logged("POST /invoices 201", 1).await.remove(0);
+    assert!(line["outside_ms"].as_f64().unwrap() > 0.0, "Tripay was asked: {line}");
+
+    let mut names = Vec::new();
+    for _ in 0..3 {
+        let mut datagram = vec![0; 4096];
+        let received = timeout(Duration::from_secs(20), daemon.recv(&mut datagram)).await.unwrap().unwrap();
+        let text = std::str::from_utf8(&datagram[..received]).unwrap();
+        let segment: Value = serde_json::from_str(text.split_once('\n').unwrap().1).unwrap();
+        assert_eq!((&segment["trace_id"], &segment["type"]), (&line["trace_id"], &json!("subsegment")));
+        assert!(segment["end_time"].as_f64().unwrap() > segment["start_time"].as_f64().unwrap(), "{segment}");
+        names.push(segment["name"].as_str().unwrap().to_owned());
+    }
+    assert_eq!(names, ["database", "tripay", "database"]);
+}

@@ -1,0 +1,38 @@
+//! What no log may hold, whichever test wrote it.
+
+/// Parts of what is planted in every test: keys and passwords of the local stack, addresses of people, tokens.
+const SECRETS: [&str; 8] = [
+    // Passwords of the sample users.
+    super::world::PASSWORD,
+    "@nofomo.test",
+    "@example.test",
+    // An access token: `{"` in base64.
+    "eyJ",
+    "nofomo_bot_",
+    "local-sandbox-private-key",
+    "DEV-local-sandbox-key",
+    // A key that seals credentials.
+    "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8",
+];
+
+/// A signature, or the hash of a token.
+const HEXADECIMAL_DIGITS: usize = 64;
+
+/// What of it a line holds.
+pub(crate) fn leak_in(line: &str, password: &str) -> Option<String> {
+    let secret = SECRETS.into_iter().chain([password]).find(|secret| line.contains(secret));
+    let is_digit = |character: char| character.is_ascii_hexdigit();
+    let digits = || line.split(|character| !is_digit(character)).find(|digits| digits.len() >= HEXADECIMAL_DIGITS);
+    secret.or_else(digits).map(ToOwned::to_owned)
+}
+
+#[test]
+fn a_log_that_holds_a_secret_is_noticed() {
+    let line = r#"{"level":"INFO","message":"POST /bots 201","request_id":"0190e000-0000-7000-8000-000000000001"}"#;
+    assert_eq!(leak_in(line, "hush"), None);
+    for secret in
+        ["nofomo-dev", "pro@nofomo.test", "Bearer eyJhbGciOi", "/freqtrade/nofomo_bot_x", "hush", &"0f".repeat(32)]
+    {
+        assert!(leak_in(&line.replace("201", secret), "hush").is_some(), "{secret}");
+    }
+}
