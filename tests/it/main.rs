@@ -16,6 +16,7 @@ mod control_bot;
 mod create_bot;
 mod create_invoice;
 mod create_strategy;
+mod dependencies;
 mod expire_subscriptions;
 mod freqtrade;
 mod generate_strategy;

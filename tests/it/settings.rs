@@ -1,23 +1,25 @@
 //! Settings and secrets: what is missing is named, and a rotated password is no outage.
 
 use std::collections::BTreeMap;
+use std::process::Stdio;
 use std::sync::Arc;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
-use axum::Json;
 use axum::Router;
 use axum::body::Bytes;
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use axum::routing::post;
+use futures_util::future::join_all;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
-use tokio::process::Command;
+use tokio::process::{Child, Command};
 
 use dev::postgres::Postgres;
 
-use crate::support::database::{Database, Session, migrate_template, run_directory};
-use crate::support::world::{World, functions, new_bot};
+use crate::support::database::{Database, PRO, Session, migrate_template, run_directory};
+use crate::support::python;
+use crate::support::world::{World, functions, http_client, new_bot};
 
 /// Starts a function with these variables alone, and gives what it wrote before it gave up.
 async fn start(variables: &[(&str, &str)]) -> String {
@@ -60,37 +62,82 @@ async fn what_is_missing_or_malformed_is_named_at_once() {
     }
 }
 
-/// AWS Secrets Manager, as far as its client speaks with it.
+/// AWS Secrets Manager as moto has it, and before it somebody who counts and can say that it is too much.
 struct SecretsManager {
     endpoint: String,
-    secret: Arc<Mutex<Option<String>>>,
+    moto: String,
+    client: reqwest::Client,
+    /// What was asked for the secret.
     reads: Arc<AtomicUsize>,
+    /// How many more are told to come later.
+    throttled: Arc<AtomicUsize>,
+    _process: Child,
 }
 
 impl SecretsManager {
-    async fn start(secret: &Value) -> Self {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
-        let manager = Self {
-            endpoint: format!("http://{}", listener.local_addr().unwrap()),
-            secret: Arc::new(Mutex::new(Some(secret.to_string()))),
-            reads: Arc::default(),
-        };
-        let (secret, reads) = (manager.secret.clone(), manager.reads.clone());
-        let answer = async move |body: Bytes| {
-            let request: Value = serde_json::from_slice(&body).unwrap();
-            reads.fetch_add(1, Ordering::SeqCst);
-            match secret.lock().unwrap().clone() {
-                Some(text) if request["SecretId"] == "nofomo/api" => {
-                    (StatusCode::OK, Json(json!({"Name": "nofomo/api", "SecretString": text})))
-                }
-                _ => (
-                    StatusCode::BAD_REQUEST,
-                    Json(json!({"__type": "ResourceNotFoundException", "message": "not there"})),
-                ),
+    async fn start() -> Self {
+        let programs = python::programs("moto", &["moto[server]==5.2.5"]).await;
+        let port = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
+        let process = Command::new(programs.join("moto_server"))
+            .args(["-H", "127.0.0.1", "-p", &port.to_string()])
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        let moto = format!("http://127.0.0.1:{port}");
+        let (reads, throttled) = (Arc::<AtomicUsize>::default(), Arc::<AtomicUsize>::default());
+        let (counted, refused, target) = (reads.clone(), throttled.clone(), moto.clone());
+        let client = http_client();
+        let to_moto = client.clone();
+        let pass_on = async move |headers: HeaderMap, body: Bytes| {
+            counted.fetch_add(1, Ordering::SeqCst);
+            if refused.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok() {
+                let refusal = json!({"__type": "ThrottlingException", "message": "Rate exceeded"});
+                return (StatusCode::BAD_REQUEST, refusal.to_string());
             }
+            let answer = to_moto.post(&target).headers(headers).body(body).send().await.unwrap();
+            (answer.status(), answer.text().await.unwrap())
         };
-        tokio::spawn(axum::serve(listener, Router::new().route("/", post(answer))).into_future());
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let endpoint = format!("http://{}", listener.local_addr().unwrap());
+        tokio::spawn(axum::serve(listener, Router::new().route("/", post(pass_on))).into_future());
+        let manager = Self { endpoint, moto, client, reads, throttled, _process: process };
+        let listed = async || manager.call("ListSecrets", &json!({})).await.is_some();
+        while !listed().await {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
         manager
+    }
+
+    /// As whoever keeps the secrets; none while nobody answers.
+    async fn call(&self, action: &str, parameters: &Value) -> Option<StatusCode> {
+        let signed = "AWS4-HMAC-SHA256 Credential=id/20260101/ap-southeast-3/secretsmanager/aws4_request, SignedHeaders=host, Signature=0";
+        let request = self
+            .client
+            .post(&self.moto)
+            .header("x-amz-target", format!("secretsmanager.{action}"))
+            .header("content-type", "application/x-amz-json-1.1")
+            .header("authorization", signed)
+            .body(parameters.to_string());
+        request.send().await.ok().map(|answer| answer.status())
+    }
+
+    async fn create(&self, secret: &str) {
+        let created = self.call("CreateSecret", &json!({"Name": "nofomo/api", "SecretString": secret})).await;
+        assert_eq!(created, Some(StatusCode::OK));
+    }
+
+    async fn put(&self, secret: &str) {
+        let put = self.call("PutSecretValue", &json!({"SecretId": "nofomo/api", "SecretString": secret})).await;
+        assert_eq!(put, Some(StatusCode::OK));
+    }
+
+    async fn delete(&self) {
+        let deleted =
+            self.call("DeleteSecret", &json!({"SecretId": "nofomo/api", "ForceDeleteWithoutRecovery": true})).await;
+        assert_eq!(deleted, Some(StatusCode::OK));
     }
 
     fn variables(&self, id: &str) -> BTreeMap<String, String> {
@@ -106,57 +153,131 @@ impl SecretsManager {
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .into()
     }
+
+    /// What a function writes that starts with this secret and gives up.
+    async fn log_of_start(&self, id: &str) -> String {
+        let variables = self.variables(id);
+        let variables: Vec<_> = variables.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        start(&variables).await
+    }
 }
 
 #[tokio::test]
 async fn a_secret_that_is_not_there_or_not_readable_is_named_and_not_shown() {
-    let manager = SecretsManager::start(&json!({})).await;
-    let start_with = async |id: &str| {
-        let variables = manager.variables(id);
-        let variables: Vec<_> = variables.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-        start(&variables).await
-    };
-    let log = start_with("nofomo/other").await;
+    let manager = SecretsManager::start().await;
+    manager.create("planted-secret").await;
+    let log = manager.log_of_start("nofomo/other").await;
     assert!(log.contains("secret `nofomo/other`") && log.contains("ResourceNotFoundException"), "{log}");
-    *manager.secret.lock().unwrap() = Some("planted-secret".into());
-    let log = start_with("nofomo/api").await;
+    let log = manager.log_of_start("nofomo/api").await;
     assert!(log.contains("not a JSON object of strings") && !log.contains("planted"), "{log}");
-    *manager.secret.lock().unwrap() = Some("{}".into());
-    assert!(start_with("nofomo/api").await.contains("`DATABASE_URL`, `AUTH_ISSUER` not set"));
+    manager.put("{}").await;
+    assert!(manager.log_of_start("nofomo/api").await.contains("`DATABASE_URL`, `AUTH_ISSUER` not set"));
 }
 
-/// On a server of its own: passwords belong to a whole server.
+#[tokio::test]
+async fn a_secret_that_comes_later_is_waited_for_and_one_that_never_comes_is_named() {
+    let manager = SecretsManager::start().await;
+    manager.create("{}").await;
+    manager.throttled.store(2, Ordering::SeqCst);
+    assert!(manager.log_of_start("nofomo/api").await.contains("`DATABASE_URL`, `AUTH_ISSUER` not set"), "it was read");
+    assert_eq!(manager.reads.swap(0, Ordering::SeqCst), 3, "refused twice");
+    manager.throttled.store(usize::MAX, Ordering::SeqCst);
+    let log = manager.log_of_start("nofomo/api").await;
+    assert!(log.contains("secret `nofomo/api`") && log.contains("ThrottlingException"), "{log}");
+    assert!(!log.contains("planted"), "{log}");
+    assert_eq!(manager.reads.load(Ordering::SeqCst), 3, "and not for ever");
+}
+
+/// A server of its own, since passwords belong to a whole server, and functions that know it by the secret alone.
+async fn world_of(manager: &SecretsManager, name: &str) -> (Postgres, World) {
+    let postgres = Postgres::start(&run_directory(name), None).await.unwrap();
+    migrate_template(&postgres).await;
+    manager.create(&json!({ "DATABASE_URL": url(&postgres, postgres.password()) }).to_string()).await;
+    let world = World::on(Database::template_of(&postgres), manager.variables("nofomo/api")).await;
+    world.database.owner().await.run("update public.plans set max_bots = -1").await.unwrap();
+    (postgres, world)
+}
+
+fn url(postgres: &Postgres, password: &str) -> String {
+    postgres.url("nofomo_api", "migrated").replace(postgres.password(), password)
+}
+
+/// Gives the role another password, and ends the connections that were opened with the old one.
+async fn rotate(admin: &Session, password: &str) {
+    admin.run(&format!("alter role nofomo_api password '{password}'")).await.unwrap();
+    let disconnect = "select pg_terminate_backend(pid) from pg_stat_activity where usename = 'nofomo_api'";
+    admin.run(disconnect).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(100)).await;
+}
+
 #[tokio::test]
 async fn a_rotated_password_is_read_again_once_and_no_request_fails() {
-    let postgres = Postgres::start(&run_directory("postgres-rotated"), None).await.unwrap();
-    migrate_template(&postgres).await;
-    let url = |password: &str| postgres.url("nofomo_api", "migrated").replace(postgres.password(), password);
-    let manager = SecretsManager::start(&json!({ "DATABASE_URL": url(postgres.password()) })).await;
-    let world = World::on(Database::template_of(&postgres), manager.variables("nofomo/api")).await;
+    let manager = SecretsManager::start().await;
+    let (postgres, world) = world_of(&manager, "postgres-rotated").await;
     let token = world.sign_in("pro@nofomo.test").await;
     assert_eq!(world.post("/bots", &token, &new_bot("before")).await.status, 201);
     assert_eq!(manager.reads.swap(0, Ordering::SeqCst), 1, "at start-up");
 
     let admin = Session::open(&postgres.url("supabase_admin", "migrated")).await;
-    let disconnect = "select pg_terminate_backend(pid) from pg_stat_activity where usename = 'nofomo_api'";
-    admin.run("alter role nofomo_api password 'rotated'").await.unwrap();
-    *manager.secret.lock().unwrap() = Some(json!({ "DATABASE_URL": url("rotated") }).to_string());
-    admin.run(disconnect).await.unwrap();
-    tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    manager.put(&json!({ "DATABASE_URL": url(&postgres, "rotated") }).to_string()).await;
+    rotate(&admin, "rotated").await;
     for n in 0..3 {
         assert_eq!(world.post("/bots", &token, &new_bot(&format!("after {n}"))).await.status, 201);
     }
     assert_eq!(manager.reads.swap(0, Ordering::SeqCst), 1, "once, and the new password is kept");
 
     // Rotated again, and the secret has not heard of it: refused, and told as what it is.
-    admin.run("alter role nofomo_api password 'again'").await.unwrap();
-    admin.run(disconnect).await.unwrap();
-    tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    rotate(&admin, "again").await;
     let answer = world.post("/bots", &token, &new_bot("locked out")).await;
     assert_eq!((answer.status.as_u16(), answer.problem()), (503, "unavailable".into()));
+    // Nor is the secret there any more.
+    manager.delete().await;
+    let answer = world.post("/bots", &token, &new_bot("without a secret")).await;
+    assert_eq!((answer.status.as_u16(), answer.problem()), (503, "unavailable".into()));
     let log = world.log();
-    assert!(log.contains("password authentication failed"), "{log}");
+    assert!(log.contains("password authentication failed") && log.contains("ResourceNotFoundException"), "{log}");
     for secret in ["planted-key", "rotated@", postgres.password(), token.as_str()] {
         assert!(!log.contains(secret), "{secret}: {log}");
     }
+    // With the right one back, the same instance goes on.
+    manager.create(&json!({ "DATABASE_URL": url(&postgres, "again") }).to_string()).await;
+    assert_eq!(world.post("/bots", &token, &new_bot("back")).await.status, 201);
+    assert_eq!(world.stack.fleet("create-bot").unwrap().instances().len(), 1);
+}
+
+#[tokio::test]
+async fn while_a_password_is_rotated_under_requests_each_instance_goes_on() {
+    let manager = SecretsManager::start().await;
+    let (postgres, world) = world_of(&manager, "postgres-rotating").await;
+    let token = world.sign_in("pro@nofomo.test").await;
+    let admin = Session::open(&postgres.url("supabase_admin", "migrated")).await;
+    let (world, token) = (&world, token.as_str());
+    let clients = join_all((0..8).map(async |client| {
+        let mut refused = 0;
+        for n in 0..60 {
+            let answer = world.post("/bots", token, &new_bot(&format!("{client}-{n}"))).await;
+            match answer.status.as_u16() {
+                201 => {}
+                503 => refused += 1,
+                other => panic!("{other}: {answer:?}"),
+            }
+        }
+        refused
+    }));
+    let rotating = async {
+        for password in ["second", "third"] {
+            tokio::time::sleep(Duration::from_millis(200)).await;
+            manager.put(&json!({ "DATABASE_URL": url(&postgres, password) }).to_string()).await;
+            rotate(&admin, password).await;
+        }
+        world.stack.fleet("create-bot").unwrap().instances()
+    };
+    let (refused, instances) = tokio::join!(clients, rotating);
+    // A statement whose connection is ended under it is not sent again.
+    assert!(refused.iter().all(|times| *times <= 2), "once for each rotation: {refused:?}");
+    let last = world.stack.fleet("create-bot").unwrap().instances();
+    assert!(instances.iter().all(|instance| last.contains(instance)), "none was restarted");
+    let stored = format!("select count(*) from public.bots where user_id = '{PRO}' and name like '%-%'");
+    let stored: u32 = world.database.owner().await.text(&stored).await.parse().unwrap();
+    assert!(stored >= 480 - refused.iter().sum::<u32>(), "what was acknowledged is there");
 }

@@ -128,9 +128,7 @@ impl World {
         })
         .await
         .unwrap();
-        // Nothing here is encrypted, but the client will not be built without knowing how it would be; a second call is none.
-        rustls::crypto::ring::default_provider().install_default().ok();
-        Self { database, stack, client: reqwest::Client::new(), lines, leaks }
+        Self { database, stack, client: http_client(), lines, leaks }
     }
 
     /// With a proxy between the functions and what they take for the database.
@@ -238,6 +236,12 @@ impl World {
     pub(crate) fn log(&self) -> String {
         self.lines.lock().unwrap().join("\n")
     }
+}
+
+/// Nothing here is encrypted, but a client will not be built without knowing how it would be; a second call is none.
+pub(crate) fn http_client() -> reqwest::Client {
+    rustls::crypto::ring::default_provider().install_default().ok();
+    reqwest::Client::new()
 }
 
 /// Whatever a test is about, no log of it holds a secret.
