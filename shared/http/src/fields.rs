@@ -29,7 +29,10 @@ pub enum Batch<'a> {
 const MOST_ERRORS: usize = 100;
 
 impl<'a> Batch<'a> {
-    pub(crate) fn of(body: &'a RawValue, size: &RangeInclusive<usize>) -> Result<Self, Problem> {
+    /// # Errors
+    ///
+    /// 422 for what is neither, and for another number of elements.
+    pub fn of(body: &'a RawValue, size: &RangeInclusive<usize>) -> Result<Self, Problem> {
         let Ok(elements) = serde_json::from_str::<Vec<&RawValue>>(body.get()) else {
             return Fields::of(body, String::new()).map(Self::One);
         };

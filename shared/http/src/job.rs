@@ -4,6 +4,7 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
+use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use chrono::{DateTime, Utc};
 use futures_util::FutureExt;
 use lambda_http::Body;
@@ -11,7 +12,8 @@ use lambda_http::http::{HeaderValue, Response, StatusCode, header};
 use lambda_http::lambda_runtime::{self, LambdaEvent, service_fn};
 use nofomo_db::Db;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::value::RawValue;
+use serde_json::{Value, json};
 use tokio::time::timeout;
 use tracing::{error, warn};
 
@@ -19,7 +21,7 @@ use crate::line::About;
 use crate::meter::Meter;
 use crate::process::{Process, Told, leak, log_as_json};
 use crate::settings::Settings;
-use crate::{Answer, Error, Problem, Request};
+use crate::{Answer, Error, Fields, Problem, Request};
 
 /// Lambda gives start-up ten seconds; what is not ready by then is tried again by the first call.
 const WARM_UP_LIMIT: Duration = Duration::from_secs(4);
@@ -42,6 +44,24 @@ impl Run {
     /// Whether so much time is left. What is not done by then is done by the next run.
     pub fn has_left(&self, time: Duration) -> bool {
         self.deadline.duration_since(SystemTime::now()).is_ok_and(|left| left > time)
+    }
+}
+
+/// What a queue delivers.
+pub struct Message {
+    body: String,
+}
+
+impl Message {
+    /// The body as the fields of one JSON object.
+    ///
+    /// # Errors
+    ///
+    /// 400 if it is not JSON, 422 if it is not an object.
+    pub fn fields(&self) -> Result<Fields<'_>, Problem> {
+        let body: &RawValue = serde_json::from_str(&self.body)
+            .map_err(|error| Problem::NotJson(format!("The message is not JSON: {error}.")))?;
+        Fields::of(body, String::new())
     }
 }
 
@@ -108,6 +128,58 @@ impl Job {
         job.process.serve(|request| handle(job, request), |problem, _| failure(&problem)).await
     }
 
+    /// Takes a queue's messages, batch by batch, until Lambda ends the process; `take` says how many things a message was. What is
+    /// not taken is delivered again, and after some times put aside by the queue.
+    ///
+    /// # Errors
+    ///
+    /// The runtime's own.
+    pub async fn take_messages<H, F>(self, take: H) -> Result<(), Error>
+    where
+        H: Fn(&'static Self, Message) -> F + Send + Sync,
+        F: Future<Output = Result<usize, Problem>> + Send,
+    {
+        let job: &'static Self = Box::leak(Box::new(self));
+        let take = &take;
+        lambda_runtime::run(service_fn(move |event: LambdaEvent<SqsEvent>| async move {
+            let (started, run) = (Instant::now(), Run { time: Utc::now(), deadline: event.context.deadline() });
+            let mut answer = SqsBatchResponse::default();
+            let (mut messages, mut taken, mut is_away) = (0, 0, false);
+            for record in event.payload.records {
+                messages += 1;
+                let id = record.message_id.unwrap_or_default();
+                // One by one they would wait for what is away.
+                if is_away || !run.has_left(MESSAGE_RESERVE) {
+                    answer.add_failure(id);
+                    continue;
+                }
+                let message = Message { body: record.body.unwrap_or_default() };
+                let outcome = AssertUnwindSafe(take(job, message)).catch_unwind().await;
+                match outcome.unwrap_or_else(|_| Err(Problem::Internal("panicked".into()))) {
+                    Ok(things) => taken += things,
+                    Err(problem) => {
+                        let (outcome, cause) = (problem.kind(), problem.cause());
+                        warn!(message_id = id, outcome, cause, "Message not taken");
+                        is_away = matches!(problem, Problem::Unavailable(_));
+                        answer.add_failure(id);
+                    }
+                }
+            }
+            let counts = json!({ "messages": messages, "taken": taken, "not_taken": answer.batch_item_failures.len() });
+            job.process.tell(Told {
+                message: "Ran".into(),
+                request_id: &event.context.request_id,
+                trace: event.context.xray_trace_id.as_deref(),
+                about: About::Run { time: run.time, counts: counts.as_object().cloned().unwrap_or_default() },
+                outcome: "ok",
+                cause: None,
+                duration: started.elapsed(),
+            });
+            Ok::<_, Error>(answer)
+        }))
+        .await
+    }
+
     /// Runs at its times until Lambda ends the process. What comes of a run is its answer and in the log.
     ///
     /// # Errors
@@ -146,6 +218,9 @@ impl Job {
         .await
     }
 }
+
+/// What one more message may need: a connection and an answer.
+const MESSAGE_RESERVE: Duration = Duration::from_secs(17);
 
 /// A database that is away is a failure like any other to whoever calls back.
 fn failure(problem: &Problem) -> Response<Body> {

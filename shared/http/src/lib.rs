@@ -30,11 +30,11 @@ pub use answer::Answer;
 pub use app::App;
 pub use bot_token::BotToken;
 pub use fields::{Batch, Fields, collect};
-pub use job::{Job, Run};
+pub use job::{Job, Message, Run};
 pub use problem::{FieldError, Problem};
 pub use request::Request;
 pub use user::User;
-pub use values::{decimal, flag, integer, lines, object, one_of, text, time, trading_pair, uuid};
+pub use values::{decimal, flag, integer, lines, object, one_of, raw, text, time, trading_pair, uuid};
 
 /// What a function's `main` returns.
 pub type Error = lambda_http::Error;

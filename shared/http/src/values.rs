@@ -83,6 +83,15 @@ pub fn time(value: &RawValue) -> Result<DateTime<Utc>, String> {
     if (1970..=9999).contains(&time.year()) { Ok(time) } else { Err(NOT_A_TIME.into()) }
 }
 
+/// Any JSON, to be read later.
+///
+/// # Errors
+///
+/// None.
+pub fn raw(value: &RawValue) -> Result<Box<RawValue>, String> {
+    Ok(value.to_owned())
+}
+
 pub fn uuid(value: &RawValue) -> Result<Uuid, String> {
     typed(value, "must be a UUID")
 }

@@ -1,0 +1,9 @@
+//! The queue of trades
+
+use nofomo_http::{Error, Job};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    let job = Job::start("ingest-trades").await?;
+    job.take_messages(ingest_trades::handle).await
+}
