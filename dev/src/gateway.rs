@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeMap,
     net::{IpAddr, SocketAddr},
+    str::FromStr,
     sync::Arc,
     time::Duration,
 };
@@ -11,7 +12,7 @@ use axum::{
     Json, Router,
     body::{Body, Bytes, to_bytes},
     extract::{ConnectInfo, Request, State},
-    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header, request::Parts},
+    http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header, request::Parts},
     response::{IntoResponse, Response},
 };
 use base64::{Engine, prelude::BASE64_STANDARD};
@@ -19,12 +20,14 @@ use chrono::{DateTime, Utc};
 use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value, json};
 use tokio::time::timeout;
+use tower_http::cors::{AllowOrigin, CorsLayer};
 use url::form_urlencoded;
 use uuid::Uuid;
 
 use crate::{
+    Error, Result,
     runtime::{Fleet, InvokeError},
-    template::Route,
+    template::{Cors, Route},
 };
 
 /// An HTTP API's own limit, above Lambda's: no longer body is even read.
@@ -37,9 +40,31 @@ const INTEGRATION_TIMEOUT: Duration = Duration::from_secs(30);
 const HOP_HEADERS: [HeaderName; 4] =
     [header::CONNECTION, header::CONTENT_LENGTH, header::TRANSFER_ENCODING, header::UPGRADE];
 
-/// Serves the routes, each by its function.
-pub(crate) fn router(routes: Vec<(Route, Fleet)>) -> Router {
-    Router::new().fallback(handle).with_state(Arc::new(routes))
+/// Serves the routes, each by its function, also to the pages that may call from elsewhere.
+pub(crate) fn router(routes: Vec<(Route, Fleet)>, cors: Option<&Cors>) -> Result<Router> {
+    let gateway = Router::new().fallback(handle).with_state(Arc::new(routes));
+    Ok(match cors {
+        Some(cors) => gateway.layer(layer(cors)?),
+        None => gateway,
+    })
+}
+
+fn layer(cors: &Cors) -> Result<CorsLayer> {
+    fn parsed<T: FromStr>(words: &[String]) -> Result<Vec<T>> {
+        let unfit =
+            |word: &String| Error::new(format!("CorsConfiguration: {word} cannot stand there"), "see template.yaml");
+        words.iter().map(|word| word.parse().map_err(|_| unfit(word))).collect()
+    }
+    let origins = match &cors.allow_origins[..] {
+        [any] if any == "*" => AllowOrigin::any(),
+        some => AllowOrigin::list(parsed::<HeaderValue>(some)?),
+    };
+    Ok(CorsLayer::new()
+        .allow_origin(origins)
+        .allow_methods(parsed::<Method>(&cors.allow_methods)?)
+        .allow_headers(parsed::<HeaderName>(&cors.allow_headers)?)
+        .expose_headers(parsed::<HeaderName>(&cors.expose_headers)?)
+        .max_age(Duration::from_secs(cors.max_age)))
 }
 
 async fn handle(

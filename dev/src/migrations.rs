@@ -104,7 +104,9 @@ impl Migration {
     async fn apply(&self, transaction: &Transaction<'_>) -> Result<bool> {
         let refused = |error| self.refused(&error);
         // An earlier file's settings are not this one's.
-        transaction.batch_execute(&format!("reset all; {LOCK}")).await.map_err(refused)?;
+        // Whoever waits for a table has everybody else wait behind him.
+        let start = format!("reset all; {LOCK}; set local lock_timeout = '10s'");
+        transaction.batch_execute(&start).await.map_err(refused)?;
 
         let noted = "select statements from supabase_migrations.schema_migrations where version = $1";
         let noted = transaction.query_typed_opt(noted, &[(&self.version, Type::TEXT)]).await.map_err(refused)?;

@@ -20,6 +20,7 @@ use chrono::Utc;
 use serde_json::json;
 use tokio::{net::TcpListener, task::JoinHandle, time::timeout};
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
+use tower_http::cors::CorsLayer;
 use url::Url;
 
 use crate::{
@@ -30,7 +31,7 @@ use crate::{
     reports,
     runtime::{self, Fleet, InvokeError, log::Log},
     schedule,
-    template::{Function, Login, Template},
+    template::{Cors, Function, Login, Template},
     tripay::{self, Sandbox},
 };
 
@@ -142,6 +143,7 @@ impl Stack {
                 Login::Jobs => &database.jobs_url,
             };
             let mut variables = function.environment.clone();
+            variables.insert("STAGE".to_owned(), "local".to_owned());
             variables.insert("DATABASE_URL".to_owned(), url.clone());
             variables.insert("AUTH_ISSUER".to_owned(), issuer.clone());
             variables.extend(tripay.settings().map(|(name, value)| (name.to_owned(), value)));
@@ -165,7 +167,7 @@ impl Stack {
         }
         let fleets = Arc::new(fleets);
         let stopped = CancellationToken::new();
-        let service = router(&fleets, auth.clone(), database.admin_url)
+        let service = router(&fleets, template.cors.as_ref(), auth.clone(), database.admin_url)?
             .merge(tripay.router())
             .merge(reports::router(auth.clone(), origin)?)
             .into_make_service_with_connect_info::<SocketAddr>();
@@ -214,14 +216,17 @@ fn cannot_listen(port: u16, error: &std::io::Error) -> Error {
     Error::new(format!("cannot listen on port {port}: {error}"), "stop what listens there or choose another --port")
 }
 
-fn router(fleets: &Fleets, auth: Arc<Auth>, admin_url: String) -> Router {
+fn router(fleets: &Fleets, cors: Option<&Cors>, auth: Arc<Auth>, admin_url: String) -> Result<Router> {
     let routes = fleets
         .values()
         .flat_map(|(function, fleet)| function.routes.iter().map(|route| (route.clone(), fleet.clone())));
     let local = Router::new().route("/_local/invoke/{function}", post(invoke)).with_state(fleets.clone());
     let health = Json(json!({ "status": "ready", "database_url": admin_url }));
     let health = Router::new().route("/_local/health", get(async move || health));
-    auth::router(auth).merge(local).merge(health).fallback_service(gateway::router(routes.collect()))
+    let gateway = gateway::router(routes.collect(), cors)?;
+    // Supabase lets every page sign its people in.
+    let auth = auth::router(auth).layer(CorsLayer::permissive());
+    Ok(auth.merge(local).merge(health).fallback_service(gateway))
 }
 
 /// Invokes a function now, with the event in the body or its schedule's.
@@ -271,7 +276,10 @@ mod tests {
         // It prints its environment and ends.
         let binary = |name: &str| (name.to_owned(), PathBuf::from("/usr/bin/env"));
         let stack = Stack::start(Options {
-            template: Template { functions: vec![function("create-bot", Login::Api), function("settle", Login::Jobs)] },
+            template: Template {
+                functions: vec![function("create-bot", Login::Api), function("settle", Login::Jobs)],
+                cors: None,
+            },
             functions: ["create-bot", "settle"].map(binary).into(),
             database: Database { admin_url: "admin".into(), api_url: "as-api".into(), jobs_url: "as-jobs".into() },
             signing_key: SigningKey::generate().expect("a key"),

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fs, path::Path};
 
-use serde::{Deserialize, de::DeserializeOwned};
+use serde::{Deserialize, Deserializer, de::DeserializeOwned};
 use serde_norway::{Mapping, Value};
 
 use crate::{Error, Result, schedule::Schedule};
@@ -10,6 +10,21 @@ use crate::{Error, Result, schedule::Schedule};
 #[derive(Clone, Debug)]
 pub struct Template {
     pub functions: Vec<Function>,
+    /// Which pages of elsewhere may call the API, where any may.
+    pub cors: Option<Cors>,
+}
+
+/// What a browser is told that asks before it lets a page call.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct Cors {
+    #[serde(deserialize_with = "listed")]
+    pub allow_origins: Vec<String>,
+    pub allow_methods: Vec<String>,
+    pub allow_headers: Vec<String>,
+    pub expose_headers: Vec<String>,
+    /// In seconds.
+    pub max_age: u64,
 }
 
 #[derive(Clone, Debug)]
@@ -105,6 +120,12 @@ struct Event {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
+struct Api {
+    cors_configuration: Option<Cors>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
 struct HttpApiEvent {
     path: String,
     method: String,
@@ -140,8 +161,12 @@ impl Template {
         let parameters = template.get("Parameters").cloned().unwrap_or_default();
         let document: Document = read(resolve(template.clone(), &parameters)).map_err(broken)?;
 
-        let mut functions: Vec<Function> = Vec::new();
+        let (mut functions, mut cors) = (Vec::<Function>::new(), None);
         for (id, resource) in document.resources {
+            if resource.r#type == "AWS::Serverless::HttpApi" {
+                cors = Api::read(resource.properties).map_err(|reason| broken(format!("{id}: {reason}")))?;
+                continue;
+            }
             if resource.r#type != "AWS::Serverless::Function" {
                 continue;
             }
@@ -160,7 +185,7 @@ impl Template {
             functions.push(function);
         }
         functions.sort_by(|one, other| one.name.cmp(&other.name));
-        Ok(Self { functions })
+        Ok(Self { functions, cors })
     }
 }
 
@@ -245,6 +270,26 @@ impl Route {
     }
 }
 
+impl Api {
+    fn read(properties: Value) -> Result<Option<Cors>, String> {
+        Ok(read::<Self>(properties)?.cors_configuration)
+    }
+}
+
+/// A list, or what CloudFormation takes for one: words with commas between them.
+fn listed<'de, D: Deserializer<'de>>(list: D) -> Result<Vec<String>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum List {
+        Words(String),
+        Items(Vec<String>),
+    }
+    Ok(match List::deserialize(list)? {
+        List::Words(words) => words.split(',').map(|word| word.trim().to_owned()).collect(),
+        List::Items(items) => items,
+    })
+}
+
 impl Schedule {
     fn read(id: &str, properties: Value) -> Result<Self, String> {
         let ScheduleEvent { schedule_expression, input } = read(properties)?;
@@ -317,7 +362,10 @@ Globals:
 Resources:
   HttpApi:
     Type: AWS::Serverless::HttpApi
-    Properties: { StageName: $default }
+    Properties:
+      StageName: $default
+      CorsConfiguration:
+        { AllowOrigins: "https://a.test, https://b.test", AllowMethods: [GET], AllowHeaders: [a], ExposeHeaders: [b], MaxAge: 60 }
   RecordTradeFunction:
     Type: AWS::Serverless::Function
     Metadata: { BuildMethod: rust-cargolambda, BuildProperties: { Binary: record-trade } }
@@ -354,6 +402,9 @@ Resources:
         assert_eq!(routes, [("ANY", "/rest/{proxy+}"), ("POST", "/bots/{bot_id}/trades")]);
         let known = [("LOG_DAYS", "7"), ("STAGE", "production")];
         assert_eq!(record_trade.environment, known.map(|(name, value)| (name.into(), value.into())).into());
+
+        let cors = template.cors.as_ref().expect("there");
+        assert_eq!((cors.allow_origins.join(" ").as_str(), cors.max_age), ("https://a.test https://b.test", 60));
 
         assert_eq!((clean_logs.name.as_str(), clean_logs.timeout_seconds), ("clean-logs", 15));
         assert_eq!(clean_logs.login, Login::Jobs);

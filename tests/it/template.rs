@@ -5,12 +5,14 @@ use std::path::PathBuf;
 use std::process::Stdio;
 
 use dev::template::Template;
+use reqwest::Method;
 use serde_json::Value;
 use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
 
 use crate::support::database::{run_directory, workspace};
 use crate::support::python;
+use crate::support::world::World;
 
 /// Clients that Supabase's pooler takes on the smallest machine.
 const POOLER_CLIENTS: i64 = 200;
@@ -219,4 +221,22 @@ async fn cloudformation_takes_it_and_would_not_take_a_broken_one() {
     }
     let refused = translated(&text().replacen("Method: POST", "Verb: POST", 1)).await.unwrap_err();
     assert!(refused.contains("Verb") || refused.contains("Method"), "{refused}");
+}
+
+/// As an HTTP API answers it, without asking a function.
+#[tokio::test]
+async fn a_page_of_elsewhere_may_call_and_read_what_it_needs() {
+    let world = World::new().await;
+    let origin = ("origin", "https://app.example.id");
+    let asking =
+        [origin, ("access-control-request-method", "POST"), ("access-control-request-headers", "authorization")];
+    let allowed = world.send(Method::OPTIONS, "/bots", &asking, "").await;
+    assert!(allowed.status.is_success(), "{allowed:?}");
+    assert_eq!(allowed.headers["access-control-allow-origin"], "*");
+    assert!(allowed.headers["access-control-allow-methods"].contains("POST"), "{allowed:?}");
+    assert!(allowed.headers["access-control-allow-headers"].contains("idempotency-key"), "{allowed:?}");
+    assert!(world.stack.fleet("create-bot").unwrap().instances().is_empty(), "no function was asked");
+    let refused = world.send(Method::POST, "/bots", &[origin], "").await;
+    assert_eq!((refused.status.as_u16(), refused.headers["access-control-allow-origin"].as_str()), (401, "*"));
+    assert!(refused.headers["access-control-expose-headers"].contains("x-request-id"), "{refused:?}");
 }
