@@ -2,10 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use ruff_python_ast::visitor::{Visitor, walk_expr, walk_stmt};
-use ruff_python_ast::{Expr, Stmt};
+use ruff_python_ast::visitor::{Visitor, walk_comprehension, walk_expr, walk_stmt};
+use ruff_python_ast::{Comprehension, Expr, ExprCall, Stmt};
 
-/// The names that an expression reads.
+use crate::names::{CANDLE_SOURCES, MERGE};
+
+/// The names that an expression reads, and what it asks for candles.
 pub(crate) fn loads(expression: &Expr) -> Vec<&str> {
     let mut loads = Loads(Vec::new());
     loads.visit_expr(expression);
@@ -26,6 +28,14 @@ pub(crate) fn made_of<'a>(body: &'a [Stmt], mut known: BTreeSet<&'a str>) -> BTr
     }
 }
 
+pub(crate) fn is_merge(call: &ExprCall) -> bool {
+    match &*call.func {
+        Expr::Name(name) => name.id.as_str() == MERGE,
+        Expr::Attribute(attribute) => attribute.attr.as_str() == MERGE,
+        _ => false,
+    }
+}
+
 struct Loads<'a>(Vec<&'a str>);
 
 impl<'a> Visitor<'a> for Loads<'a> {
@@ -35,6 +45,13 @@ impl<'a> Visitor<'a> for Loads<'a> {
             // Names of columns, and nothing of what is in them.
             Expr::Attribute(attribute)
                 if ["columns", "empty", "dtype", "dtypes"].contains(&attribute.attr.as_str()) => {}
+            Expr::Attribute(attribute) if CANDLE_SOURCES.has(attribute.attr.as_str()) => {
+                self.0.push(attribute.attr.as_str());
+            }
+            // The candles of another timeframe come beside those that are given first, when they are over.
+            Expr::Call(call) if is_merge(call) => {
+                call.arguments.args.first().into_iter().for_each(|candles| self.visit_expr(candles));
+            }
             _ => walk_expr(self, expression),
         }
     }
@@ -67,9 +84,19 @@ impl<'a> Visitor<'a> for Flow<'a, '_> {
             }
             Stmt::AugAssign(assignment) => self.flows(&assignment.value, &assignment.target),
             Stmt::For(each) => self.flows(&each.iter, &each.target),
+            Stmt::With(with) => {
+                for item in &with.items {
+                    item.optional_vars.iter().for_each(|target| self.flows(&item.context_expr, target));
+                }
+            }
             _ => {}
         }
         walk_stmt(self, statement);
+    }
+
+    fn visit_comprehension(&mut self, comprehension: &'a Comprehension) {
+        self.flows(&comprehension.iter, &comprehension.target);
+        walk_comprehension(self, comprehension);
     }
 
     fn visit_expr(&mut self, expression: &'a Expr) {

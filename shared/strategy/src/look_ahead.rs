@@ -4,36 +4,44 @@
 //! There the rules are certain; in other functions, which may be called from these, they are doubts. Callbacks such as
 //! `custom_stoploss` are called candle by candle, and may ask for the last one.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use ruff_python_ast::visitor::{Visitor, walk_expr, walk_stmt};
 use ruff_python_ast::{
-    Arguments, Comprehension, Expr, ExprCall, ExprSubscript, ModModule, Operator, Stmt, StmtFunctionDef, UnaryOp,
+    Arguments, Comprehension, Expr, ExprAttribute, ExprCall, ExprLambda, ExprSubscript, ModModule, Operator, Stmt,
+    StmtFunctionDef, UnaryOp,
 };
 use ruff_text_size::{Ranged, TextRange};
 
+use crate::bindings::{Bindings, is_all_or_any};
 use crate::finding::{Finding, Rule, Source, Verdict};
-use crate::flow::{loads, made_of};
+use crate::flow::{is_merge, loads, made_of};
 use crate::names::{
-    BUILTINS_THAT_TAKE_OUT, CALLBACKS, CALLS_BY_NAME, LOOKS_FORWARD, OF_A_COLUMN, OF_NOW, REORDERS, SHIFTS, TAKES_OUT,
-    WINDOWS,
+    ADDS_UP, BUILTINS_THAT_TAKE_OUT, CALLBACKS, CALLS_BY_NAME, CANDLE_SOURCES, CANDLEWISE, COLUMN_MODULES,
+    HARMLESS_BUILTINS, LOGS, LOOKS_FORWARD, MERGE, OF_A_COLUMN, OF_NOW, PICKS, REORDERS, SHIFTS, TAKES_OUT, WINDOWS,
 };
-use crate::safety::root;
+use crate::own::{Own, is_itself};
+use crate::safety::{harmless_names, is_super, judged, root};
 use crate::structure::whole;
 
 const BESIDE: &str = "after this a value may stand beside an earlier candle";
 
-pub(crate) fn findings(source: &Source<'_>, module: &ModModule) -> Vec<Finding> {
+pub(crate) fn findings(source: &Source<'_>, module: &ModModule, own: &Own<'_>) -> Vec<Finding> {
     let mut constants = Constants::default();
     constants.visit_body(&module.body);
     let constants = constants.0.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();
     let mut reader = Reader {
         source,
+        own,
         findings: Vec::new(),
         constants,
         scope: Scope::Helper,
-        data: BTreeSet::new(),
+        data: CANDLE_SOURCES.all().collect(),
+        bindings: Bindings::default(),
         windows: BTreeSet::new(),
+        window_functions: HashSet::new(),
+        called: HashSet::new(),
+        methods: HashSet::new(),
     };
     reader.visit_body(&module.body);
     reader.findings
@@ -95,15 +103,37 @@ enum Scope {
     Callback,
 }
 
+/// What an index says.
+#[derive(Clone, Copy, Eq, PartialEq)]
+enum By {
+    /// Which column.
+    Name,
+    /// Which rows.
+    Row,
+    /// Where something is put.
+    Stored,
+}
+
+const BY_ROW: [&str; 4] = ["at", "iat", "iloc", "loc"];
+
 struct Reader<'a> {
     source: &'a Source<'a>,
+    own: &'a Own<'a>,
     findings: Vec<Finding>,
     constants: BTreeMap<&'a str, i64>,
     scope: Scope,
     /// Names of this function that hold candles, or something made of them.
     data: BTreeSet<&'a str>,
+    /// What this function's names are bound to.
+    bindings: Bindings<'a>,
     /// Names that hold one window of candles: what is taken of all of it was there.
     windows: BTreeSet<&'a str>,
+    /// Where there are functions that get one window after the other.
+    window_functions: HashSet<TextRange>,
+    /// Where a function's name stands to be called, or to be given windows.
+    called: HashSet<TextRange>,
+    /// Where functions are methods, called with their object first.
+    methods: HashSet<TextRange>,
 }
 
 impl<'a> Reader<'a> {
@@ -156,30 +186,53 @@ impl<'a> Reader<'a> {
         let arguments = &call.arguments;
         let method = match &*call.func {
             Expr::Attribute(method) => method,
-            Expr::Name(name) => return self.built_in(name.id.as_str(), call),
+            Expr::Name(name) => {
+                self.given(name.id.as_str(), call);
+                return self.built_in(name.id.as_str(), call);
+            }
             _ => return,
         };
         let (name, range) = (method.attr.as_str(), method.attr.range());
+        self.handed_over(method, call);
+        if !self.is_data(&method.value) || self.module_of(&method.value).is_some() {
+            self.made(name, range, arguments);
+        }
         match name {
             _ if SHIFTS.has(name) => self.shifted(name, range, arguments),
             "fillna" => self.filled(range, arguments),
+            "rolling" if arguments.args.len() > 2 || is_spread(arguments) => {
+                self.doubt(range, "whether the window is centred cannot be seen");
+            }
             "rolling" => match keyword(arguments, "center") {
                 None => {}
                 Some(Expr::BooleanLiteral(centred)) if !centred.value => {}
                 Some(_) => self.certain(range, "a centred window has later candles in it"),
             },
-            "merge_asof" => match keyword(arguments, "direction").map(Expr::as_string_literal_expr) {
-                None => {}
-                Some(Some(direction)) if direction.value.to_str() == "backward" => {}
-                Some(_) => self.certain(range, "merge_asof takes what is later unless its direction is backward"),
-            },
+            "cumcount" if !arguments.is_empty() => {
+                self.doubt(range, "counted backwards, it knows how many are to come");
+            }
+            "replace" if arguments.args.len() > 2 || keyword(arguments, "method").is_some() || is_spread(arguments) => {
+                self.doubt(range, "how it fills a gap is not written here");
+            }
+            "get"
+                if self.is_data(&method.value)
+                    && !arguments.args.first().is_some_and(|name| self.bindings.is_text(name)) =>
+            {
+                self.doubt(range, "which candle that is, is not written here");
+            }
+            "map"
+                if self.is_data(&method.value)
+                    && arguments.args.first().is_none_or(|map| !map.is_dict_expr() && !self.is_function(map)) =>
+            {
+                self.doubt(range, BESIDE);
+            }
             "drop" if keyword(arguments, "columns").is_none() && !is_of_rows(arguments) => {
                 self.doubt(range, "without some candles, others come to stand in their places");
             }
-            "rename" if keyword(arguments, "index").is_some() => {
+            "rename" if keyword(arguments, "columns").is_none() || arguments.len() > 1 => {
                 self.doubt(range, "by another index a value may come to stand beside another candle");
             }
-            "set_index" if !arguments.args.first().is_some_and(Expr::is_string_literal_expr) => {
+            "set_index" => {
                 self.doubt(range, "by another index a value may come to stand beside another candle");
             }
             _ if CALLS_BY_NAME.has(name) => {
@@ -190,15 +243,142 @@ impl<'a> Reader<'a> {
             // numpy's: a list's own have fewer arguments.
             "append" | "delete" if arguments.len() > 1 => self.doubt(range, BESIDE),
             "insert" if arguments.len() > 2 => self.doubt(range, BESIDE),
-            _ if OF_A_COLUMN.has(name) && !is_of_rows(arguments) => {
-                let values = arguments.args.iter().chain(arguments.keywords.iter().map(|keyword| &keyword.value));
-                let is_of_window =
-                    values.clone().next().is_some() && values.clone().all(|value| self.is_of_window(value));
-                if !self.is_windowed(&method.value) && !is_of_window {
-                    self.certain(range, format!("{name} of all candles knows later ones; take it of a rolling window"));
-                }
+            _ if OF_A_COLUMN.has(name) && !is_of_rows(arguments) && !self.is_windowed(&method.value) => {
+                self.of_a_column(method, arguments);
             }
             _ => {}
+        }
+    }
+
+    /// By numpy or pandas, called by whichever name.
+    fn made(&mut self, name: &str, range: TextRange, arguments: &Arguments) {
+        match name {
+            "where" if arguments.len() == 1 => {
+                self.doubt(range, "it tells the places of candles, later ones among them");
+            }
+            "DataFrame" | "Series" => {
+                let index = arguments.args.get(1).or_else(|| keyword(arguments, "index"));
+                let is_kept =
+                    |index: &Expr| index.as_attribute_expr().is_some_and(|index| index.attr.as_str() == "index");
+                if index.is_some_and(|index| !is_kept(index)) || is_spread(arguments) {
+                    self.doubt(range, "by another index a value may come to stand beside another candle");
+                }
+            }
+            "merge_asof" => match keyword(arguments, "direction").map(Expr::as_string_literal_expr) {
+                None if !is_spread(arguments) && arguments.args.len() <= 2 => {}
+                Some(Some(direction)) if direction.value.to_str() == "backward" => {}
+                _ => self.certain(range, "merge_asof takes what is later unless its direction is backward"),
+            },
+            _ => {}
+        }
+    }
+
+    /// One value of all that is there, unless that is one window.
+    fn of_a_column(&mut self, method: &ExprAttribute, arguments: &Arguments) {
+        let parts = [&*method.value].into_iter().chain(values(arguments));
+        let data: Vec<&Expr> = parts.filter(|part| self.is_data(part)).collect();
+        let why = format!("{} of all candles knows later ones; take it of a rolling window", method.attr);
+        if data.iter().any(|part| !self.is_of_window(part)) {
+            self.certain(method.attr.range(), why);
+        } else if data.is_empty() && self.module_of(&method.value) != Some("math") {
+            self.doubt(method.attr.range(), why);
+        }
+    }
+
+    /// A function by its name: what it makes of candles must be known, or be read here.
+    fn given(&mut self, name: &str, call: &'a ExprCall) {
+        if is_merge(call) {
+            self.merged(call);
+        }
+        let has_data = !is_all_or_any(call)
+            && values(&call.arguments).any(|value| self.is_data(value) && !self.is_of_window(value));
+        if let Some(bound) = self.own.imported(name) {
+            self.made(bound.rsplit('.').next().unwrap_or_default(), call.func.range(), &call.arguments);
+        }
+        if !has_data {
+            return;
+        } else if self.own.classes.contains(name) {
+            return self.doubt(call.func.range(), "candles that are kept for another call are not followed");
+        } else if self.own.defined.contains(name) {
+            return;
+        }
+        match self.own.imported(name) {
+            Some(bound) if is_of_columns(bound) => {}
+            Some(bound) if bound.strip_prefix("math.").is_some_and(|name| !ADDS_UP.has(name)) => {}
+            Some(bound) => {
+                self.doubt(call.func.range(), format!("what {bound} makes of candles is not known here"));
+            }
+            // What it is, is judged where it comes from.
+            None if self.bindings.is_local(name) || HARMLESS_BUILTINS.has(name) || PICKS.has(name) => {}
+            None if BUILTINS_THAT_TAKE_OUT.has(name) || name == MERGE => {}
+            None => self.doubt(call.func.range(), format!("what {name} makes of candles is not known here")),
+        }
+    }
+
+    /// A function of something else: what it makes of candles must be known, or be read here.
+    fn handed_over(&mut self, method: &ExprAttribute, call: &'a ExprCall) {
+        if is_merge(call) {
+            self.merged(call);
+        }
+        let name = method.attr.as_str();
+        let has_data = !is_all_or_any(call)
+            && values(&call.arguments).any(|value| self.is_data(value) && !self.is_of_window(value));
+        if !has_data || self.is_data(&method.value) {
+            return;
+        }
+        let is_known = match self.module_of(&method.value) {
+            Some("math") => !ADDS_UP.has(name),
+            Some("statistics") => OF_A_COLUMN.has(name),
+            // A method without its object takes candles for that.
+            None if root(&method.value)
+                .as_name_expr()
+                .is_some_and(|name| self.own.defined.contains(name.id.as_str())) =>
+            {
+                false
+            }
+            Some(module) => is_of_columns(module) || (module == "logging" && LOGS.has(name)),
+            None => {
+                let is_own = is_itself(&method.value) || is_super(&method.value) || root(&method.value).is_name_expr();
+                (is_own && self.own.defined.contains(name))
+                    || LOGS.has(name)
+                    || CANDLE_SOURCES.has(name)
+                    || method.value.is_string_literal_expr()
+            }
+        };
+        if !is_known {
+            self.doubt(method.attr.range(), format!("what {name} makes of candles is not known here"));
+        }
+    }
+
+    /// `merge_informative_pair` knows when a candle is over by what it is told of their lengths.
+    fn merged(&mut self, call: &'a ExprCall) {
+        let arguments = &call.arguments;
+        let written = |place: usize, name: &str| {
+            let given = arguments.args.get(place).or_else(|| keyword(arguments, name))?;
+            Some(&self.source.text[given.range()])
+        };
+        let is_of_strategy = written(2, "timeframe").is_some_and(|timeframe| {
+            timeframe == "self.timeframe" || self.source.text.contains(&format!("timeframe = {timeframe}\n"))
+        });
+        let longer = written(3, "timeframe_inf");
+        let fetched = &self.bindings.fetched_by;
+        let is_as_fetched = !fetched.is_empty()
+            && fetched.iter().all(|fetched| fetched.map(|fetched| &self.source.text[fetched.range()]) == longer);
+        let is_freqtrades = match &*call.func {
+            Expr::Name(name) => self.own.imported(name.id.as_str()).is_some_and(|bound| first(bound) == "freqtrade"),
+            function => self.module_of(function).is_some_and(|module| first(module) == "freqtrade"),
+        };
+        if !is_freqtrades
+            || self.own.defined.contains(MERGE)
+            || !is_of_strategy
+            || !is_as_fetched
+            || is_spread(arguments)
+            || keyword(arguments, "date_column").is_some()
+        {
+            self.doubt(
+                call.func.range(),
+                "of which timeframes these candles are cannot be seen, nor when they are over",
+            );
         }
     }
 
@@ -206,6 +386,9 @@ impl<'a> Reader<'a> {
         let mut arguments = call.arguments.args.iter();
         let is_of_data = |reader: &Self, argument: &Expr| reader.is_data(argument) && !reader.is_of_window(argument);
         match name {
+            "all" | "any" if arguments.any(|argument| is_of_data(self, argument)) => {
+                self.doubt(call.range(), format!("{name} of all candles would know later ones"));
+            }
             "max" | "min" | "sum"
                 if call.arguments.len() == 1 && arguments.any(|argument| is_of_data(self, argument)) =>
             {
@@ -235,20 +418,38 @@ impl<'a> Reader<'a> {
                     self.certain(text.range(), why);
                 }
             }
-            Expr::StringLiteral(text) => self.named(text.value.to_str(), text.range()),
+            Expr::StringLiteral(text) => {
+                self.named(text.value.to_str(), text.range());
+                if !is_windowed {
+                    self.known(text.value.to_str(), text.range());
+                }
+            }
             Expr::List(list) => list.elts.iter().for_each(|function| self.called_by_name(function, is_windowed)),
             Expr::Tuple(tuple) => tuple.elts.iter().for_each(|function| self.called_by_name(function, is_windowed)),
             Expr::Dict(dict) => dict.items.iter().for_each(|item| self.called_by_name(&item.value, is_windowed)),
-            Expr::Lambda(lambda) => {
-                let parameters = lambda.parameters.iter().flat_map(|parameters| parameters.iter());
-                let names: Vec<&str> = parameters.map(|parameter| parameter.name().as_str()).collect();
-                self.data.extend(names.iter().copied());
-                if is_windowed {
-                    self.windows.extend(names);
-                }
+            Expr::Lambda(_) | Expr::Name(_) if is_windowed => {
+                self.window_functions.insert(function.range());
+                self.called.insert(function.range());
             }
             _ => {}
         }
+    }
+
+    /// Its parameters hold candles, as those of any function.
+    fn lambda(&mut self, lambda: &'a ExprLambda) {
+        let parameters = || lambda.parameters.iter().flat_map(|parameters| parameters.iter());
+        let window = parameters().next().filter(|parameter| parameter.default().is_none());
+        let window = window.map(|parameter| parameter.name().as_str());
+        let names: BTreeSet<&str> = parameters().map(|parameter| parameter.name().as_str()).collect();
+        let outer = (self.data.clone(), self.windows.clone());
+        self.data.extend(&names);
+        self.windows.retain(|name| !names.contains(name));
+        if self.window_functions.contains(&lambda.range()) {
+            self.windows.extend(window);
+        }
+        lambda.parameters.iter().for_each(|parameters| self.visit_parameters(parameters));
+        self.visit_expr(&lambda.body);
+        (self.data, self.windows) = outer;
     }
 
     /// A method that is named and not called here: with what, is not seen.
@@ -269,15 +470,154 @@ impl<'a> Reader<'a> {
             self.doubt(range, format!("{name} takes values from their candles; which is beside which cannot be seen"));
         } else if OF_NOW.has(name) && self.scope == Scope::Columns {
             self.doubt(range, format!("{name} is of now, whichever candle is looked at"));
+        } else if name == "stream" || name.starts_with("stream_") {
+            self.certain(range, "a stream tells of the last candle, whichever is looked at");
         } else if name == "fibonacci_retracements" {
             self.doubt(range, "without a window it knows the highest and lowest of all candles");
         }
     }
 
+    /// What is asked of candles, or of a part of a module of columns, must be known to be of each candle alone.
+    fn asked_of_candles(&mut self, attribute: &ExprAttribute) {
+        let name = attribute.attr.as_str();
+        if CANDLE_SOURCES.has(name) && self.scope == Scope::Callback {
+            let why = format!("in a backtest {name} has all candles, also those that come later");
+            self.findings.push(self.source.finding(Rule::LookAhead, Verdict::Unproved, attribute.attr.range(), why));
+        }
+        if name == "obj" {
+            self.doubt(attribute.attr.range(), "from windows it leads back to all candles");
+        }
+        // `np.maximum.reduce`: what is asked of the module itself was judged there.
+        let is_part = attribute.value.as_attribute_expr().is_some_and(|part| {
+            let module = part.value.as_name_expr().and_then(|module| self.own.imported(module.id.as_str()));
+            module.and_then(harmless_names).is_some_and(|names| names.has(part.attr.as_str()))
+        });
+        if !is_part && (!self.is_data(&attribute.value) || self.is_of_window(&attribute.value)) {
+            return;
+        }
+        if !self.is_windowed(&attribute.value) {
+            self.known(name, attribute.attr.range());
+        }
+    }
+
+    /// What is not known to be of each candle alone, nor judged by its name.
+    fn known(&mut self, name: &str, range: TextRange) {
+        let is_judged = [CALLS_BY_NAME, CANDLE_SOURCES, OF_A_COLUMN, OF_NOW, REORDERS, SHIFTS, TAKES_OUT]
+            .iter()
+            .any(|words| words.has(name))
+            || LOOKS_FORWARD.iter().any(|(forward, _)| *forward == name)
+            || judged(name).is_some()
+            || ["append", "cumcount", "delete", "drop", "insert", "map"].contains(&name);
+        if !is_judged && !CANDLEWISE.has(name) {
+            self.doubt(range, format!("what {name} makes of candles is not known here"));
+        }
+    }
+
+    /// A method of a class, without an object that it is one of.
+    fn unbound(&mut self, attribute: &ExprAttribute) {
+        let is_of_class =
+            attribute.value.as_name_expr().is_some_and(|name| self.own.defined.contains(name.id.as_str()));
+        if is_of_class && self.own.defined.contains(attribute.attr.as_str()) {
+            self.doubt(attribute.attr.range(), "what a method is given in place of its object is not followed");
+        }
+    }
+
+    /// What freqtrade calls candle by candle is read as that, and must be called by nobody else.
+    fn callback(&mut self, name: &str, range: TextRange) {
+        if CALLBACKS.has(name) && self.own.defined.contains(name) {
+            self.doubt(range, format!("{name} is for freqtrade to call, candle by candle"));
+        }
+    }
+
+    /// What is stored where another function finds it, or beside other candles.
+    fn stored(&mut self, target: &Expr, value: &Expr) {
+        if !self.is_data(value) {
+            return;
+        }
+        let range = target.range();
+        match target {
+            Expr::Tuple(tuple) if value.is_tuple_expr() || self.is_of_columns(value) => {
+                tuple.elts.iter().for_each(|target| self.stored(target, value));
+            }
+            Expr::Tuple(_) | Expr::List(_) => {
+                self.doubt(range, "one by one, values leave their candles; which is beside which cannot be seen");
+            }
+            Expr::Attribute(_) | Expr::Subscript(_) => {
+                let name = root(target).as_name_expr().map(|name| name.id.as_str());
+                let is_kept = !name.is_some_and(|name| self.bindings.is_local(name)) || is_itself(root(target));
+                // Where an object is made, candles are not given.
+                if is_kept && !self.bindings.is_initialiser {
+                    self.doubt(range, "candles that are kept for another call are not followed");
+                }
+                if target.as_subscript_expr().is_some_and(|target| is_date(&target.slice)) {
+                    self.doubt(range, "by other dates a candle may come to stand beside an earlier one");
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// What freqtrade gave is the pair's own candles, as long as its name is of nothing else.
+    fn rebound(&mut self, target: &'a Expr, value: &'a Expr) {
+        let is_given = target.as_name_expr().is_some_and(|name| self.bindings.parameters.contains(name.id.as_str()));
+        if is_given && loads(value).iter().any(|name| self.bindings.is_foreign(name)) {
+            self.doubt(
+                target.range(),
+                format!("candles of another pair or timeframe come beside these by {MERGE} alone"),
+            );
+        }
+    }
+
+    /// What brings candles of another pair or timeframe beside those of this one.
+    fn beside(&mut self, range: TextRange, parts: &[&'a Expr]) {
+        let names: Vec<&str> = parts.iter().flat_map(|part| loads(part)).collect();
+        let is_foreign = |name: &&&str| self.bindings.is_foreign(name);
+        let is_of_both = names.iter().any(|name| is_foreign(&name))
+            && names.iter().any(|name| self.data.contains(name) && !is_foreign(&name));
+        if is_of_both {
+            self.doubt(range, format!("candles of another pair or timeframe come beside these by {MERGE} alone"));
+        }
+    }
+
+    /// `upper, middle, lower = ta.BBANDS(close)`: columns and not values.
+    fn is_of_columns(&self, value: &Expr) -> bool {
+        let Some(call) = value.as_call_expr() else { return false };
+        match &*call.func {
+            Expr::Attribute(method) => {
+                self.module_of(&method.value).is_some_and(|module| ["talib", "technical"].contains(&first(module)))
+                    || (is_itself(&method.value) && self.own.defined.contains(method.attr.as_str()))
+            }
+            Expr::Name(name) => {
+                let name = name.id.as_str();
+                self.own.defined.contains(name)
+                    || self.own.imported(name).is_some_and(|bound| ["talib", "technical"].contains(&first(bound)))
+            }
+            _ => false,
+        }
+    }
+
+    /// The module that a name is.
+    fn module_of(&self, expression: &Expr) -> Option<&'a str> {
+        self.own.imported(root(expression).as_name_expr()?.id.as_str())
+    }
+
+    fn is_function(&self, expression: &Expr) -> bool {
+        match expression {
+            Expr::Lambda(_) => true,
+            Expr::Name(name) => self.own.defined.contains(name.id.as_str()),
+            Expr::Attribute(attribute) => {
+                is_itself(&attribute.value) && self.own.defined.contains(attribute.attr.as_str())
+            }
+            _ => false,
+        }
+    }
+
     fn shifted(&mut self, name: &str, range: TextRange, arguments: &Arguments) {
+        if keyword(arguments, "freq").is_some() || (name == "shift" && arguments.args.len() > 1) {
+            return self.doubt(range, "by another index a value may come to stand beside another candle");
+        }
         let periods = arguments.args.first().or_else(|| keyword(arguments, "periods"));
-        let spread = arguments.args.iter().any(Expr::is_starred_expr)
-            || arguments.keywords.iter().any(|keyword| keyword.arg.is_none());
+        let spread = is_spread(arguments);
         match periods.map(|periods| (periods, self.number(periods))) {
             None if !spread => {}
             Some((_, Some(periods))) if periods >= 0 && !spread => {}
@@ -298,6 +638,9 @@ impl<'a> Reader<'a> {
     }
 
     fn filled(&mut self, range: TextRange, arguments: &Arguments) {
+        if arguments.args.len() > 1 || is_spread(arguments) {
+            return self.doubt(range, "how it fills a gap is not written here");
+        }
         let method = keyword(arguments, "method");
         match method.and_then(Expr::as_string_literal_expr).map(|text| text.value.to_str()) {
             Some("bfill" | "backfill") => self.certain(range, "it fills a gap with what came later"),
@@ -313,20 +656,36 @@ impl<'a> Reader<'a> {
         if !self.is_data(&subscript.value) || self.is_of_window(&subscript.value) {
             return;
         }
-        let by = subscript.value.as_attribute_expr().map(|by| by.attr.as_str());
+        if self.scope == Scope::Columns
+            && self.bindings.is_second(&subscript.value)
+            && self.is_of_frame(&subscript.slice)
+        {
+            return;
+        }
         let indices: &[Expr] = match &*subscript.slice {
             Expr::Tuple(tuple) => &tuple.elts,
             one => std::slice::from_ref(one),
         };
+        let by = match subscript.value.as_attribute_expr().map(|by| by.attr.as_str()) {
+            Some("at" | "loc") if !subscript.ctx.is_load() => By::Stored,
+            Some(name) if BY_ROW.contains(&name) => By::Row,
+            _ if subscript.ctx.is_load() => By::Name,
+            _ => By::Stored,
+        };
         // `x.loc[rows, columns]`
-        let places = if by.is_some_and(|by| ["at", "iat", "iloc", "loc"].contains(&by)) { 1 } else { indices.len() };
-        let is_by_place = by.is_some_and(|by| ["iat", "iloc"].contains(&by));
+        let is_of_rows = subscript.value.as_attribute_expr().is_some_and(|by| BY_ROW.contains(&by.attr.as_str()));
+        let places = if is_of_rows { 1 } else { indices.len() };
         for index in indices.iter().take(places) {
-            self.index(index, is_by_place);
+            self.index(index, by);
         }
     }
 
-    fn index(&mut self, index: &Expr, is_by_place: bool) {
+    /// A name of a column, wherever it comes from: neither rows nor a part of them.
+    fn is_of_frame(&self, index: &Expr) -> bool {
+        !index.is_slice_expr() && !self.is_data(index)
+    }
+
+    fn index(&mut self, index: &Expr, by: By) {
         let range = index.range();
         match index {
             Expr::Slice(slice) => {
@@ -340,16 +699,19 @@ impl<'a> Reader<'a> {
                     self.doubt(range, "of a part, a value may come to stand beside an earlier candle");
                 }
             }
-            // Which rows, or by which name.
-            Expr::StringLiteral(_) | Expr::FString(_) | Expr::List(_) | Expr::Compare(_) | Expr::BooleanLiteral(_) => {}
+            Expr::StringLiteral(_) if by != By::Row => {}
+            _ if by == By::Name && self.source.text.contains("ichimoku") => {
+                self.doubt(range, "of a cloud, the lagging span may be asked for; write which part it is");
+            }
+            Expr::List(list)
+                if by == By::Name
+                    && list.elts.iter().all(|index| self.bindings.is_text(index) || index.is_starred_expr()) => {}
+            _ if by == By::Name && self.bindings.is_text(index) => {}
             _ => match self.number(index) {
                 Some(place) if place < 0 => self.certain(range, "the last candles are there whichever is looked at"),
-                Some(_) => {}
-                None if is_by_place => self.doubt(range, "which candle that is, is not written here"),
-                None if is_sum(index) && !is_text(index) => {
-                    self.doubt(range, "a row beside another may be a later one");
-                }
-                None => {}
+                // Where something is stored, by a row's own label or by what says of each row whether it is meant.
+                None if by == By::Stored && !is_sum(index) => {}
+                _ => self.doubt(range, "which candles these are cannot be seen; they may be later ones"),
             },
         }
     }
@@ -362,26 +724,34 @@ impl<'a> Reader<'a> {
     /// Whether something is made of one window of candles, and of no more of them.
     fn is_of_window(&self, expression: &Expr) -> bool {
         let names = loads(expression);
-        let mut of_data = names.iter().filter(|name| self.data.contains(*name));
-        !self.windows.is_empty() && of_data.all(|name| self.windows.contains(name))
+        let of_data = || names.iter().filter(|name| self.data.contains(*name));
+        of_data().next().is_some() && of_data().all(|name| self.windows.contains(name))
     }
 
     /// The parameters of a function, and what is made of them in it, directly or not.
     fn data_of(&self, function: &'a StmtFunctionDef) -> BTreeSet<&'a str> {
         let mut data = self.data.clone();
         let parameters = function.parameters.iter().map(|parameter| parameter.name().as_str());
-        data.extend(parameters.filter(|name| !["cls", "metadata", "self"].contains(name)));
+        let is_method = self.methods.contains(&function.range());
+        data.extend(parameters.enumerate().filter_map(|(place, name)| {
+            let is_other = match place {
+                0 => is_method && ["cls", "self"].contains(&name),
+                2 => is_method && name == "metadata",
+                _ => false,
+            };
+            (!is_other).then_some(name)
+        }));
         made_of(&function.body, data)
     }
 
-    /// Whether a window was taken somewhere before: `x.rolling(5).mean()`.
+    fn is_a_window(&self, target: &Expr) -> bool {
+        target.as_name_expr().is_some_and(|name| self.windows.contains(name.id.as_str()))
+    }
+
+    /// Whether something is windows: `x.rolling(5)`, and not what came of them.
     fn is_windowed(&self, receiver: &Expr) -> bool {
         match receiver {
-            Expr::Call(call) => match &*call.func {
-                Expr::Attribute(method) => WINDOWS.has(method.attr.as_str()) || self.is_windowed(&method.value),
-                _ => false,
-            },
-            Expr::Attribute(attribute) => self.is_windowed(&attribute.value),
+            Expr::Call(call) => call.func.as_attribute_expr().is_some_and(|method| WINDOWS.has(method.attr.as_str())),
             Expr::Subscript(subscript) => self.is_windowed(&subscript.value),
             _ => false,
         }
@@ -393,13 +763,52 @@ impl<'a> Visitor<'a> for Reader<'a> {
         match statement {
             Stmt::FunctionDef(function) => {
                 let data = self.data_of(function);
-                let outer = (self.scope, std::mem::replace(&mut self.data, data));
+                let outer_data = std::mem::replace(&mut self.data, data);
+                let outer_bindings = std::mem::replace(&mut self.bindings, Bindings::of(function));
+                let outer_scope = self.scope;
                 self.scope = self.scope_of(function);
                 walk_stmt(self, statement);
-                (self.scope, self.data) = outer;
+                (self.scope, self.data, self.bindings) = (outer_scope, outer_data, outer_bindings);
                 return;
             }
-            Stmt::For(each) => self.each(&each.iter),
+            Stmt::ClassDef(class) => {
+                let methods =
+                    class.body.iter().filter_map(Stmt::as_function_def_stmt).filter(|method| !is_static(method));
+                self.methods.extend(methods.map(Ranged::range));
+            }
+            Stmt::For(each) => {
+                self.each(&each.iter);
+                self.stored(&each.target, &each.iter);
+            }
+            Stmt::Assign(assignment) => {
+                let parts: Vec<&Expr> = assignment.targets.iter().chain([&*assignment.value]).collect();
+                self.beside(assignment.range(), &parts);
+                assignment.targets.iter().for_each(|target| {
+                    self.rebound(target, &assignment.value);
+                    self.stored(target, &assignment.value);
+                });
+            }
+            Stmt::AnnAssign(assignment) => {
+                if let Some(value) = &assignment.value {
+                    self.beside(assignment.range(), &[&*assignment.target, &**value]);
+                    self.rebound(&assignment.target, value);
+                    self.stored(&assignment.target, value);
+                }
+            }
+            Stmt::AugAssign(assignment) => {
+                self.beside(assignment.range(), &[&*assignment.target, &*assignment.value]);
+                self.stored(&assignment.target, &assignment.value);
+            }
+            Stmt::Return(returned) => {
+                returned.value.iter().for_each(|value| self.beside(returned.range(), &[&**value]));
+            }
+            Stmt::Match(matched) if self.is_data(&matched.subject) => {
+                self.doubt(matched.subject.range(), "what a pattern takes out of candles is not followed");
+            }
+            Stmt::ImportFrom(import) => {
+                import.names.iter().for_each(|alias| self.named(alias.name.as_str(), alias.range()));
+            }
+            Stmt::Expr(alone) => self.beside(alone.range(), &[&*alone.value]),
             _ => {}
         }
         walk_stmt(self, statement);
@@ -407,7 +816,32 @@ impl<'a> Visitor<'a> for Reader<'a> {
 
     fn visit_expr(&mut self, expression: &'a Expr) {
         match expression {
+            Expr::Lambda(lambda) => {
+                self.lambda(lambda);
+                return;
+            }
+            Expr::Named(named) if loads(&named.target).is_empty() && self.is_a_window(&named.target) => {
+                self.doubt(named.range(), "what was one window is something else from here on");
+            }
+            Expr::Starred(starred) if self.is_data(&starred.value) && !self.is_of_window(&starred.value) => {
+                self.doubt(
+                    starred.range(),
+                    "one by one, values leave their candles; which is beside which cannot be seen",
+                );
+            }
+            Expr::BinOp(product) if product.op == Operator::MatMult && self.is_data(expression) => {
+                self.doubt(product.range(), "a product of whole columns knows all candles");
+            }
+            Expr::Name(name) if name.ctx.is_load() => {
+                let (id, range) = (name.id.as_str(), name.range());
+                let is_own = self.own.defined.contains(id) || self.data.contains(id);
+                if PICKS.has(id) && !is_own && !self.called.contains(&range) {
+                    self.doubt(range, format!("{id} may be called by another name"));
+                }
+                self.callback(id, range);
+            }
             Expr::Call(call) => {
+                self.called.insert(call.func.range());
                 self.call(call);
                 if let Expr::Attribute(method) = &*call.func
                     && self.is_seen(method.attr.as_str(), call)
@@ -420,6 +854,11 @@ impl<'a> Visitor<'a> for Reader<'a> {
             Expr::Subscript(subscript) => self.subscript(subscript),
             Expr::Attribute(attribute) if attribute.ctx.is_load() => {
                 let name = attribute.attr.as_str();
+                self.asked_of_candles(attribute);
+                self.unbound(attribute);
+                if is_itself(&attribute.value) {
+                    self.callback(name, attribute.attr.range());
+                }
                 // "x".join
                 if !root(&attribute.value).is_string_literal_expr() && !self.is_of_window(&attribute.value) {
                     self.named(name, attribute.attr.range());
@@ -453,7 +892,11 @@ impl Reader<'_> {
     }
 
     fn each(&mut self, iterated: &Expr) {
-        if self.is_data(iterated) && !self.is_of_window(iterated) && !iterated.is_call_expr() {
+        let is_judged = iterated.as_call_expr().is_some_and(|call| match &*call.func {
+            Expr::Attribute(method) => ["items", "keys"].contains(&method.attr.as_str()),
+            function => function.is_name_expr(),
+        });
+        if self.is_data(iterated) && !self.is_of_window(iterated) && !is_judged {
             self.doubt(
                 iterated.range(),
                 "one by one, values leave their candles; which is beside which cannot be seen",
@@ -480,11 +923,31 @@ fn is_sum(expression: &Expr) -> bool {
     matches!(expression, Expr::BinOp(sum) if matches!(sum.op, Operator::Add | Operator::Sub))
 }
 
-/// `"ema_" + period`
-fn is_text(expression: &Expr) -> bool {
-    match expression {
-        Expr::StringLiteral(_) | Expr::FString(_) => true,
-        Expr::BinOp(sum) => is_text(&sum.left) || is_text(&sum.right),
-        _ => false,
-    }
+/// Called without an object, like a function.
+fn is_static(method: &StmtFunctionDef) -> bool {
+    method.decorator_list.iter().any(|decorator| match &decorator.expression {
+        Expr::Name(name) => name.id.as_str() == "staticmethod",
+        _ => true,
+    })
+}
+
+fn is_spread(arguments: &Arguments) -> bool {
+    arguments.args.iter().any(Expr::is_starred_expr) || arguments.keywords.iter().any(|keyword| keyword.arg.is_none())
+}
+
+/// `"date"`
+fn is_date(expression: &Expr) -> bool {
+    expression.as_string_literal_expr().is_some_and(|text| text.value.to_str() == "date")
+}
+
+fn values(arguments: &Arguments) -> impl Iterator<Item = &Expr> {
+    arguments.args.iter().chain(arguments.keywords.iter().map(|keyword| &keyword.value))
+}
+
+fn is_of_columns(module: &str) -> bool {
+    COLUMN_MODULES.has(first(module))
+}
+
+fn first(module: &str) -> &str {
+    module.split('.').next().unwrap_or_default()
 }

@@ -4,8 +4,12 @@
 pub(crate) struct Words(&'static str);
 
 impl Words {
+    pub(crate) fn all(&self) -> impl Iterator<Item = &'static str> + use<> {
+        self.0.split_ascii_whitespace()
+    }
+
     pub(crate) fn has(&self, word: &str) -> bool {
-        self.0.split_ascii_whitespace().any(|known| known == word)
+        self.all().any(|known| known == word)
     }
 }
 
@@ -14,8 +18,7 @@ pub(crate) const MODULES: Words = Words(
     "__future__ abc collections collections.abc dataclasses datetime decimal enum freqtrade freqtrade.exchange \
      freqtrade.persistence freqtrade.persistence.trade_model freqtrade.strategy freqtrade.strategy.interface \
      freqtrade.strategy.parameters freqtrade.vendor freqtrade.vendor.qtpylib freqtrade.vendor.qtpylib.indicators \
-     functools itertools logging math numpy numpy.typing pandas pandas.api.types statistics talib talib.abstract \
-     talib.stream technical technical.candles technical.indicators technical.qtpylib technical.vendor.qtpylib.indicators \
+     functools itertools logging math numpy numpy.typing pandas pandas.api.types statistics talib talib.abstract technical technical.candles technical.indicators technical.qtpylib technical.vendor.qtpylib.indicators \
      typing typing_extensions",
 );
 
@@ -33,7 +36,8 @@ pub(crate) const DYNAMIC: Words = Words(
      vars",
 );
 
-pub(crate) const OUTSIDE: Words = Words("breakpoint copyright credits exit help input open quit");
+pub(crate) const OUTSIDE: Words =
+    Words("KeyboardInterrupt SystemExit breakpoint copyright credits exit help input open quit");
 
 /// What pandas, numpy and logging read, write and load, whatever it is called on.
 pub(crate) const READS_OR_WRITES: Words = Words(
@@ -87,9 +91,43 @@ pub(crate) const CALLBACKS: Words = Words(
 
 /// One value of a whole column, later candles among them.
 pub(crate) const OF_A_COLUMN: Words = Words(
-    "argmax argmin corr cov describe idxmax idxmin kurt max mean median min mode nanmax nanmean nanmin nanstd nlargest \
-     nsmallest percentile prod quantile rank sem skew std sum var",
+    "all amax amin any argmax argmin autocorr average corr count count_nonzero cov describe idxmax idxmin kurt kurtosis \
+     max mean median min mode nanargmax nanargmin nanmax nanmean nanmedian nanmin nanpercentile nanprod nanquantile nanstd \
+     nansum nanvar nlargest nsmallest nunique percentile prod product ptp quantile rank sem skew std sum var",
 );
+
+/// What leaves each value beside its candle and looks at none that comes later, whatever is given along. All else that is asked
+/// of candles is a doubt.
+pub(crate) const CANDLEWISE: Words = Words(
+    "abs add assign astype at between ceil clip close columns contains copy cummax cummin cumprod cumsum date \
+     day day_of_week dayofweek days div divide dt dtype dtypes empty endswith eq ewm expanding ffill fillna floor floordiv \
+     ge get groupby gt high hour iat iloc index isin isna isnull items itemsize keys le loc low lower lt mask minute mod \
+     month mul multiply name ndim ne normalize notna notnull open pow quarter radd rdiv rename replace rmod rmul rolling \
+     round rpow rsub rtruediv second seconds set_index shape split startswith str strftime strip sub subtract time \
+     to_frame to_period total_seconds truediv tz_convert tz_localize upper value volume weekday where year",
+);
+
+/// By which the candles of another pair or timeframe come.
+pub(crate) const CANDLE_SOURCES: Words = Words("get_pair_dataframe historic_ohlcv ohlcv");
+
+/// By which they come beside those of a pair.
+pub(crate) const MERGE: &str = "merge_informative_pair";
+
+/// Modules that compute column by column, each value of what was there; what else they have is judged by its name.
+pub(crate) const COLUMN_MODULES: Words = Words("freqtrade numpy pandas talib technical");
+
+/// Of Python's mathematics, what adds up all that it is given.
+pub(crate) const ADDS_UP: Words = Words("dist fsum prod sumprod");
+
+/// Built-in functions that take nothing apart.
+pub(crate) const HARMLESS_BUILTINS: Words =
+    Words("abs bool float getattr hasattr int isinstance len print range repr round str super type");
+
+/// Built-in functions that know all that they are given, or take it apart.
+pub(crate) const PICKS: Words = Words("all any enumerate filter iter map max min next reversed slice sorted sum zip");
+
+/// What a logger is told.
+pub(crate) const LOGS: Words = Words("critical debug error exception info warning");
 
 /// What may come between a column and one value of it: then it is a value of what was there.
 pub(crate) const WINDOWS: Words = Words("ewm expanding rolling");
@@ -111,10 +149,10 @@ pub(crate) const BUILTINS_THAT_TAKE_OUT: Words =
 pub(crate) const SHIFTS: Words = Words("diff pct_change shift");
 
 /// What is of now, whichever candle is looked at.
-pub(crate) const OF_NOW: Words = Words("funding_rate market orderbook ticker");
+pub(crate) const OF_NOW: Words = Words("funding_rate get_producer_df market orderbook ticker");
 
 /// Of modules that also have what is not harmless: what is.
-pub(crate) const HARMLESS_NAMES: [(&str, Words); 9] = [
+pub(crate) const HARMLESS_NAMES: [(&str, Words); 11] = [
     ("freqtrade", Words("strategy vendor")),
     (
         "freqtrade.exchange",
@@ -146,10 +184,33 @@ pub(crate) const HARMLESS_NAMES: [(&str, Words); 9] = [
             warning",
         ),
     ),
+    (
+        "numpy",
+        Words(
+            "abs absolute add amax amin append arccos arcsin arctan arctan2 argmax argmin argsort array asarray average \
+            bool_ ceil clip concatenate convolve cos cosh count_nonzero cumprod cumsum datetime64 degrees delete \
+            diff divide double e ediff1d equal errstate exp expm1 fabs fft flip flipud float32 float64 float_ floor fmax \
+            fmin full full_like gradient greater greater_equal hypot inf insert int16 int32 int64 int8 int_ integer interp \
+            isclose isfinite isin isinf isnan less less_equal log log10 log1p log2 logical_and logical_not logical_or \
+            logical_xor max maximum mean median min minimum mod multiply nan nan_to_num nanargmax nanargmin nanmax nanmean \
+            nanmedian nanmin nanpercentile nanprod nanquantile nanstd nansum nanvar ndarray nditer negative number ones \
+            ones_like percentile pi polyfit power prod ptp quantile radians ravel rint roll round select sign sin sinh \
+            sort sqrt square std subtract sum take tan tanh timedelta64 trunc typing uint8 var where zeros zeros_like",
+        ),
+    ),
+    (
+        "pandas",
+        Words(
+            "DataFrame DatetimeIndex Index NA NaT Series Timedelta Timestamp concat isna isnull merge merge_asof notna \
+            notnull to_datetime to_numeric to_timedelta",
+        ),
+    ),
 ];
 
 /// What may lead further than can be seen here, and why.
-pub(crate) const INSIDES: [(&str, &str); 20] = [
+pub(crate) const INSIDES: [(&str, &str); 24] = [
+    ("addFilter", "it changes what others log"),
+    ("addHandler", "it changes what others log"),
     ("commit", "it changes freqtrade's database"),
     ("compat", "it may lead to all of Python"),
     ("core", "it may lead to all of Python"),
@@ -158,9 +219,11 @@ pub(crate) const INSIDES: [(&str, &str); 20] = [
     ("hist", "pandas loads a module to draw with"),
     ("lib", "it may lead to all of Python"),
     ("load_params_from_file", "it reads a file"),
+    ("manager", "it changes what others log"),
     ("plot", "pandas loads a module to draw with"),
     ("plotting", "pandas loads a module to draw with"),
     ("query", "a text that is a condition is not read here; write it as code"),
+    ("removeHandler", "it changes what others log"),
     ("rollback", "it changes freqtrade's database"),
     ("session", "it leads to freqtrade's database"),
     ("style", "it writes pages and sheets"),

@@ -1,79 +1,38 @@
 //! Whether a source reaches for more than a strategy needs: what is not known to be harmless is unproved.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::HashSet;
 
-use ruff_python_ast::visitor::{Visitor, walk_expr, walk_pattern_keyword, walk_stmt, walk_string_literal};
+use ruff_python_ast::visitor::{
+    Visitor, walk_expr, walk_parameter, walk_pattern_keyword, walk_stmt, walk_string_literal,
+};
 use ruff_python_ast::{
-    Alias, Decorator, Expr, ExprAttribute, ExprCall, ModModule, PatternKeyword, Stmt, StringLiteral,
+    Alias, Decorator, Expr, ExprAttribute, ExprCall, ModModule, Parameter, PatternKeyword, Stmt, StmtFunctionDef,
+    StringLiteral,
 };
 use ruff_text_size::{Ranged, TextRange};
 
 use crate::finding::{Finding, Rule, Source, Verdict};
 use crate::names::{
     CALLS_BY_NAME, DANGEROUS, DECORATORS, DYNAMIC, HARMLESS_CONVERSIONS, HARMLESS_DUNDERS, HARMLESS_NAMES,
-    HARMLESS_SETTINGS, INSIDES, MAKES_CODE, MODULES, OUTSIDE, OWN_METHODS, READS_OR_WRITES,
+    HARMLESS_SETTINGS, INSIDES, MAKES_CODE, MODULES, OUTSIDE, OWN_METHODS, READS_OR_WRITES, Words,
 };
+use crate::own::{Own, bound, bound_from, is_itself};
 
-pub(crate) fn findings(source: &Source<'_>, module: &ModModule) -> Vec<Finding> {
-    let mut own = Own::default();
-    own.visit_body(&module.body);
+pub(crate) fn findings(source: &Source<'_>, module: &ModModule, own: &Own<'_>) -> Vec<Finding> {
     let mut reader =
-        Reader { source, findings: Vec::new(), imported: BTreeMap::new(), own, known_settings: HashSet::new() };
+        Reader { source, findings: Vec::new(), own, known_settings: HashSet::new(), asked_of: HashSet::new() };
     reader.visit_body(&module.body);
     reader.findings
-}
-
-/// What the source itself defines.
-#[derive(Default)]
-struct Own<'a> {
-    /// Functions, methods and classes.
-    defined: BTreeSet<&'a str>,
-    /// What a class has in its body, or an object of it gets.
-    fields: BTreeSet<&'a str>,
-}
-
-impl<'a> Visitor<'a> for Own<'a> {
-    fn visit_stmt(&mut self, statement: &'a Stmt) {
-        match statement {
-            Stmt::FunctionDef(function) => {
-                self.defined.insert(function.name.as_str());
-            }
-            Stmt::ClassDef(class) => {
-                self.defined.insert(class.name.as_str());
-                self.fields.extend(
-                    class.body.iter().flat_map(assigned).filter_map(Expr::as_name_expr).map(|name| name.id.as_str()),
-                );
-            }
-            _ => {}
-        }
-        let to_self =
-            assigned(statement).filter_map(Expr::as_attribute_expr).filter(|attribute| is_itself(&attribute.value));
-        self.fields.extend(to_self.map(|attribute| attribute.attr.as_str()));
-        walk_stmt(self, statement);
-    }
-}
-
-fn assigned(statement: &Stmt) -> impl Iterator<Item = &Expr> {
-    let (many, one) = match statement {
-        Stmt::Assign(assignment) => (assignment.targets.as_slice(), None),
-        Stmt::AnnAssign(assignment) => (&[] as &[Expr], Some(&*assignment.target)),
-        _ => (&[] as &[Expr], None),
-    };
-    many.iter().chain(one)
-}
-
-fn is_itself(expression: &Expr) -> bool {
-    expression.as_name_expr().is_some_and(|name| ["self", "cls"].contains(&name.id.as_str()))
 }
 
 struct Reader<'a> {
     source: &'a Source<'a>,
     findings: Vec<Finding>,
-    /// Names that imports have bound, and the modules that they are, as far as they are modules.
-    imported: BTreeMap<String, String>,
-    own: Own<'a>,
+    own: &'a Own<'a>,
     /// Where freqtrade's configuration is only handed on, or asked for one harmless setting by its name.
     known_settings: HashSet<TextRange>,
+    /// Where a name stands only to be asked for something.
+    asked_of: HashSet<TextRange>,
 }
 
 impl Reader<'_> {
@@ -86,14 +45,15 @@ impl Reader<'_> {
     }
 
     fn import(&mut self, alias: &Alias) {
-        let module = alias.name.as_str();
-        // `import a.b` binds a, `import a.b as c` what is in b.
-        let (called, bound) = match &alias.asname {
-            Some(name) => (name.as_str(), module),
-            None => (first(module), first(module)),
-        };
-        self.imported.insert(called.to_owned(), bound.to_owned());
-        self.module(module, alias.range());
+        self.binds(bound(alias), alias.range());
+        self.module(alias.name.as_str(), alias.range());
+    }
+
+    /// By one name everything is asked of one module.
+    fn binds(&mut self, (name, module): (&str, String), range: TextRange) {
+        if self.own.imported(name) != Some(module.as_str()) {
+            self.doubt(Rule::Import, range, format!("{name} is the name of something else too"));
+        }
     }
 
     fn module(&mut self, module: &str, range: TextRange) {
@@ -114,14 +74,16 @@ impl Reader<'_> {
             );
             return;
         }
-        let called = alias.asname.as_ref().unwrap_or(&alias.name).to_string();
-        let bound = format!("{module}.{name}");
+        let bound = bound_from(module, alias);
         // What a known module is not in itself, is one of its names.
-        if MODULES.has(module) && !MODULES.has(bound.as_str()) {
+        if MODULES.has(module) && !MODULES.has(bound.1.as_str()) {
             self.name_of(module, name, alias.range());
             self.attribute(name, alias.range());
+            if name.starts_with('_') {
+                self.doubt(Rule::Import, alias.range(), format!("{name} is an inner part of {module}"));
+            }
         }
-        self.imported.insert(called, bound);
+        self.binds(bound, alias.range());
     }
 
     /// Modules often have others among their names.
@@ -133,26 +95,33 @@ impl Reader<'_> {
 
     /// What is asked of a module that also has what is not harmless.
     fn name_of(&mut self, module: &str, name: &str, range: TextRange) {
-        let harmless = HARMLESS_NAMES.iter().find(|(known, _)| *known == module);
+        let harmless = harmless_names(module);
         if DANGEROUS.has(name) {
             self.name_of_a_module(name, range);
-        } else if harmless.is_some_and(|(_, names)| !names.has(name)) {
+        } else if harmless.is_some_and(|names| !names.has(name)) && judged(name).is_none() {
             self.doubt(Rule::Import, range, format!("{name} of {module} is not among what is known to be harmless"));
+        }
+    }
+
+    /// A name is known by what was imported by it, and by nothing else.
+    fn rebound(&mut self, name: &str, range: TextRange) {
+        if self.own.imported(name).is_some() {
+            self.doubt(Rule::Tampering, range, format!("{name} is the name of something else from here on"));
+        }
+    }
+
+    /// By another name it would be asked for what is not seen here.
+    fn module_by_name(&mut self, name: &str, range: TextRange) {
+        let is_module = self.own.imported(name).is_some_and(|module| harmless_names(module).is_some());
+        if is_module && !self.asked_of.contains(&range) {
+            self.doubt(Rule::DynamicCode, range, format!("{name} may be asked by another name"));
         }
     }
 
     /// What is asked of something, whatever that is.
     fn attribute(&mut self, name: &str, range: TextRange) {
-        if READS_OR_WRITES.has(name) || name.starts_with("read_") {
-            self.refuse(Rule::OutsideAccess, range, format!("{name} reads or writes what is outside of a strategy"));
-        } else if name.starts_with("to_") && !HARMLESS_CONVERSIONS.has(name) {
-            self.doubt(Rule::OutsideAccess, range, format!("{name} may write what is outside of a strategy"));
-        } else if MAKES_CODE.has(name) {
-            self.refuse(Rule::DynamicCode, range, format!("{name} makes code of text, or leads to where code runs"));
-        } else if let Some((_, why)) = INSIDES.iter().find(|(inside, _)| *inside == name) {
-            self.doubt(Rule::OutsideAccess, range, format!("{name}: {why}"));
-        } else if is_dunder(name) && !HARMLESS_DUNDERS.has(name) {
-            self.refuse(Rule::DynamicCode, range, format!("{name} leads around the names of the source"));
+        if let Some((rule, verdict, why)) = judged(name) {
+            self.findings.push(self.source.finding(rule, verdict, range, why));
         }
     }
 
@@ -164,8 +133,8 @@ impl Reader<'_> {
             self.target(attribute);
         }
         if !is_of_itself || !(self.own.defined.contains(name) || self.own.fields.contains(name)) {
-            match of.and_then(|of| self.imported.get(of).cloned()) {
-                Some(module) => self.name_of(&module, name, range),
+            match of.and_then(|of| self.own.imported(of)) {
+                Some(module) => self.name_of(module, name, range),
                 None => self.name_of_a_module(name, range),
             }
             self.attribute(name, range);
@@ -203,11 +172,17 @@ impl Reader<'_> {
         let arguments = &call.arguments;
         match &*call.func {
             Expr::Name(name) if name.id.as_str() == "getattr" || name.id.as_str() == "hasattr" => {
+                self.asked_of.extend(arguments.args.first().map(Ranged::range));
                 match arguments.args.get(1).and_then(Expr::as_string_literal_expr) {
                     Some(text) => {
                         let asked = text.value.to_str();
                         self.attribute(asked, text.range());
                         self.name_of_a_module(asked, text.range());
+                        self.settings(asked, text.range(), text.range());
+                        let module = arguments.args.first().and_then(Expr::as_name_expr);
+                        if let Some(module) = module.and_then(|module| self.own.imported(module.id.as_str())) {
+                            self.name_of(module, asked, text.range());
+                        }
                     }
                     None => self.doubt(Rule::DynamicCode, call.range(), "what it asks for is not written here"),
                 }
@@ -248,7 +223,7 @@ impl Reader<'_> {
             Expr::Dict(dict) => dict.items.iter().for_each(|item| self.called_by_name(&item.value)),
             Expr::Lambda(_) | Expr::Attribute(_) => {}
             Expr::Name(name)
-                if self.own.defined.contains(name.id.as_str()) || self.imported.contains_key(name.id.as_str()) => {}
+                if self.own.defined.contains(name.id.as_str()) || self.own.imported(name.id.as_str()).is_some() => {}
             Expr::Name(name)
                 if ["float", "int", "len", "list", "max", "min", "str", "sum"].contains(&name.id.as_str()) => {}
             _ => self.doubt(Rule::DynamicCode, function.range(), "which function that is, is not written here"),
@@ -258,7 +233,7 @@ impl Reader<'_> {
     /// What is assigned to, added to or deleted, in whatever way: its attribute stands in a context that is not reading.
     fn target(&mut self, attribute: &ExprAttribute) {
         let Some(name) = root(&attribute.value).as_name_expr().map(|name| name.id.as_str()) else { return };
-        if self.imported.contains_key(name) || self.own.defined.contains(name) {
+        if self.own.imported(name).is_some() || self.own.defined.contains(name) {
             self.refuse(Rule::Tampering, attribute.range(), format!("{name} is changed for all code that uses it"));
         }
     }
@@ -288,14 +263,34 @@ impl Reader<'_> {
             }
             _ => return,
         };
+        if let Stmt::ClassDef(class) = statement
+            && class.arguments.as_ref().is_some_and(|arguments| !arguments.args.is_empty())
+        {
+            class.body.iter().filter_map(Stmt::as_function_def_stmt).for_each(|method| self.initialised(method));
+        }
         if is_dunder(name.as_str()) && !OWN_METHODS.has(name.as_str()) {
             self.doubt(Rule::DynamicCode, name.range(), format!("Python calls {name} where nobody sees it"));
         }
+        self.rebound(name.as_str(), name.range());
         if DYNAMIC.has(name.as_str()) || OUTSIDE.has(name.as_str()) {
             self.doubt(Rule::Tampering, name.range(), format!("{name} is Python's own name"));
         }
         for decorator in decorators {
             self.decorator(decorator);
+        }
+    }
+
+    /// What freqtrade gives at the start is its configuration, and known here by that name alone.
+    fn initialised(&mut self, method: &StmtFunctionDef) {
+        if method.name.as_str() != "__init__" {
+            return;
+        }
+        for parameter in method.parameters.iter().skip(1).filter(|parameter| parameter.name().as_str() != "config") {
+            self.doubt(
+                Rule::OutsideAccess,
+                parameter.name().range(),
+                "what freqtrade gives is its configuration, which holds the exchange's keys: call it config",
+            );
         }
     }
 
@@ -353,9 +348,15 @@ impl<'a> Visitor<'a> for Reader<'_> {
                     self.refuse(Rule::DynamicCode, range, format!("{id} leads around the names of the source"));
                 } else if name.ctx.is_load() {
                     self.settings(id, range, range);
+                    self.module_by_name(id, range);
+                } else {
+                    self.rebound(id, range);
                 }
             }
-            Expr::Attribute(attribute) => self.asked(attribute),
+            Expr::Attribute(attribute) => {
+                self.asked_of.insert(attribute.value.range());
+                self.asked(attribute);
+            }
             Expr::Subscript(subscript) => self.setting(&subscript.value, Some(&subscript.slice)),
             Expr::Call(call) => self.call(call),
             Expr::Await(_) | Expr::Yield(_) | Expr::YieldFrom(_) => {
@@ -378,8 +379,16 @@ impl<'a> Visitor<'a> for Reader<'_> {
         walk_expr(self, expression);
     }
 
+    fn visit_parameter(&mut self, parameter: &'a Parameter) {
+        self.rebound(parameter.name.as_str(), parameter.name.range());
+        walk_parameter(self, parameter);
+    }
+
     fn visit_pattern_keyword(&mut self, keyword: &'a PatternKeyword) {
-        self.attribute(keyword.attr.as_str(), keyword.attr.range());
+        let (name, range) = (keyword.attr.as_str(), keyword.attr.range());
+        self.attribute(name, range);
+        self.name_of_a_module(name, range);
+        self.settings(name, range, range);
         walk_pattern_keyword(self, keyword);
     }
 
@@ -387,13 +396,19 @@ impl<'a> Visitor<'a> for Reader<'_> {
         // "{0.__class__}".format(…), and names that are put together later.
         if let Some(name) = dunder_in(literal.as_str()) {
             self.doubt(Rule::DynamicCode, literal.range(), format!("the text holds {name}, which may be asked for"));
+        } else if asks(literal.as_str()) {
+            self.doubt(
+                Rule::DynamicCode,
+                literal.range(),
+                "a text that is filled in so asks for what is not seen here",
+            );
         }
         walk_string_literal(self, literal);
     }
 }
 
-fn first(module: &str) -> &str {
-    module.split('.').next().unwrap_or_default()
+pub(crate) fn harmless_names(module: &str) -> Option<&'static Words> {
+    HARMLESS_NAMES.iter().find(|(known, _)| *known == module).map(|(_, names)| names)
 }
 
 fn is_dunder(name: &str) -> bool {
@@ -405,8 +420,34 @@ fn dunder_in(text: &str) -> Option<&str> {
     words.find(|word| is_dunder(word) && !HARMLESS_DUNDERS.has(word))
 }
 
+/// What is known of a name, whatever it is asked of.
+pub(crate) fn judged(name: &str) -> Option<(Rule, Verdict, String)> {
+    let refused = |rule, why: &str| Some((rule, Verdict::Refused, format!("{name} {why}")));
+    if READS_OR_WRITES.has(name) || name.starts_with("read_") {
+        refused(Rule::OutsideAccess, "reads or writes what is outside of a strategy")
+    } else if name.starts_with("to_") && !HARMLESS_CONVERSIONS.has(name) {
+        Some((Rule::OutsideAccess, Verdict::Unproved, format!("{name} may write what is outside of a strategy")))
+    } else if MAKES_CODE.has(name) {
+        refused(Rule::DynamicCode, "makes code of text, or leads to where code runs")
+    } else if let Some((_, why)) = INSIDES.iter().find(|(inside, _)| *inside == name) {
+        Some((Rule::OutsideAccess, Verdict::Unproved, format!("{name}: {why}")))
+    } else if is_dunder(name) && !HARMLESS_DUNDERS.has(name) {
+        refused(Rule::DynamicCode, "leads around the names of the source")
+    } else {
+        None
+    }
+}
+
+/// `{0.config}`, `{pair[key]}`
+fn asks(text: &str) -> bool {
+    text.split('{').skip(1).any(|field| {
+        let after = field.trim_start_matches(|c: char| c.is_alphanumeric() || c == '_');
+        after.starts_with(['.', '[']) && !after[1..].starts_with(|c: char| c.is_ascii_digit())
+    })
+}
+
 /// `super()`
-fn is_super(expression: &Expr) -> bool {
+pub(crate) fn is_super(expression: &Expr) -> bool {
     let called = expression.as_call_expr().and_then(|call| call.func.as_name_expr());
     called.is_some_and(|name| name.id.as_str() == "super")
 }
