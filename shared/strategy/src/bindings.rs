@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use ruff_python_ast::visitor::{Visitor, walk_expr, walk_stmt};
 use ruff_python_ast::{Expr, ExprCall, Operator, Stmt, StmtFunctionDef};
 
-use crate::flow::loads;
+use crate::flow::{Flow, loads};
 use crate::names::CANDLE_SOURCES;
 
 #[derive(Default)]
@@ -30,6 +30,15 @@ enum Bound<'a> {
     Otherwise,
 }
 
+impl<'a> Bound<'a> {
+    fn value(&self) -> Option<&'a Expr> {
+        match self {
+            Self::To(value) | Self::ToEachOf(value) => Some(value),
+            Self::Otherwise => None,
+        }
+    }
+}
+
 impl<'a> Bindings<'a> {
     pub(crate) fn of(function: &'a StmtFunctionDef) -> Self {
         let parameters = function.parameters.iter().map(|parameter| parameter.name().as_str()).collect();
@@ -39,31 +48,15 @@ impl<'a> Bindings<'a> {
         let second = function.parameters.iter().nth(1).map(|parameter| parameter.name().as_str());
         bindings.second = second.filter(|name| !bindings.bound.contains_key(name));
         let bound = || bindings.bound.iter().filter(|(name, _)| !bindings.parameters.contains(*name));
-        let mut texts: BTreeSet<&str> = bound().map(|(name, _)| *name).collect();
-        loop {
-            let known = texts.clone();
-            let are_texts = |bound: &[Bound<'_>]| bound.iter().all(|bound| holds_text(*bound, &known));
-            texts =
-                bound().filter(|(name, to)| known.contains(*name) && are_texts(to)).map(|(name, _)| *name).collect();
-            if texts.len() == known.len() {
-                break;
+        let are_texts = |bound: &[Bound<'_>]| bound.iter().all(|bound| is_text_by(*bound));
+        let texts = bound().filter(|(_, to)| are_texts(to)).map(|(name, _)| *name).collect();
+        let mut flow = Flow::default();
+        for (name, to) in bound() {
+            for value in to.iter().filter_map(Bound::value) {
+                flow.to(value, name);
             }
         }
-        let mut foreign = BTreeSet::new();
-        loop {
-            let made_of_it = |bound: &Bound<'_>| match bound {
-                Bound::To(value) | Bound::ToEachOf(value) => {
-                    loads(value).iter().any(|name| foreign.contains(name) || CANDLE_SOURCES.has(name))
-                }
-                Bound::Otherwise => false,
-            };
-            let found: BTreeSet<&str> =
-                bound().filter(|(_, to)| to.iter().any(made_of_it)).map(|(name, _)| *name).collect();
-            if found.len() == foreign.len() {
-                break;
-            }
-            foreign = found;
-        }
+        let foreign = flow.reached_from(CANDLE_SOURCES.all().collect());
         Self { texts, foreign, ..bindings }
     }
 
@@ -77,7 +70,7 @@ impl<'a> Bindings<'a> {
     }
 
     pub(crate) fn is_foreign(&self, name: &str) -> bool {
-        self.foreign.contains(name) || CANDLE_SOURCES.has(name)
+        self.foreign.contains(name)
     }
 
     /// A name of a column: written here, or put together of texts.
@@ -142,11 +135,11 @@ impl<'a> Visitor<'a> for Bindings<'a> {
     }
 }
 
-fn holds_text(bound: Bound<'_>, texts: &BTreeSet<&str>) -> bool {
+fn is_text_by(bound: Bound<'_>) -> bool {
     match bound {
-        Bound::To(value) => is_text(value, texts),
-        Bound::ToEachOf(Expr::Tuple(each)) => each.elts.iter().all(|value| is_text(value, texts)),
-        Bound::ToEachOf(Expr::List(each)) => each.elts.iter().all(|value| is_text(value, texts)),
+        Bound::To(value) => is_text(value, &BTreeSet::new()),
+        Bound::ToEachOf(Expr::Tuple(each)) => each.elts.iter().all(Expr::is_string_literal_expr),
+        Bound::ToEachOf(Expr::List(each)) => each.elts.iter().all(Expr::is_string_literal_expr),
         _ => false,
     }
 }

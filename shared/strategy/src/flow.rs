@@ -1,6 +1,6 @@
 //! Which names hold candles, or something that is made of them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use ruff_python_ast::visitor::{Visitor, walk_comprehension, walk_expr, walk_stmt};
 use ruff_python_ast::{Comprehension, Expr, ExprCall, Stmt};
@@ -15,17 +15,10 @@ pub(crate) fn loads(expression: &Expr) -> Vec<&str> {
 }
 
 /// The known names, and all that get something of them in a body, directly or not.
-pub(crate) fn made_of<'a>(body: &'a [Stmt], mut known: BTreeSet<&'a str>) -> BTreeSet<&'a str> {
-    loop {
-        let mut flow = Flow { known: &known, found: BTreeSet::new() };
-        flow.visit_body(body);
-        let found = flow.found;
-        let count = known.len();
-        known.extend(found);
-        if known.len() == count {
-            return known;
-        }
-    }
+pub(crate) fn made_of<'a>(body: &'a [Stmt], known: BTreeSet<&'a str>) -> BTreeSet<&'a str> {
+    let mut flow = Flow::default();
+    flow.visit_body(body);
+    flow.reached_from(known)
 }
 
 pub(crate) fn is_merge(call: &ExprCall) -> bool {
@@ -57,23 +50,34 @@ impl<'a> Visitor<'a> for Loads<'a> {
     }
 }
 
-/// The names that get something of the known ones.
-struct Flow<'a, 'b> {
-    known: &'b BTreeSet<&'a str>,
-    found: BTreeSet<&'a str>,
-}
+/// Which names get something of which.
+#[derive(Default)]
+pub(crate) struct Flow<'a>(BTreeMap<&'a str, Vec<&'a str>>);
 
-impl<'a> Flow<'a, '_> {
+impl<'a> Flow<'a> {
     fn flows(&mut self, value: &'a Expr, target: &'a Expr) {
-        if loads(value).iter().any(|name| self.known.contains(name)) {
-            let mut targets = Stores(Vec::new());
-            targets.visit_expr(target);
-            self.found.extend(targets.0);
+        let mut targets = Stores(Vec::new());
+        targets.visit_expr(target);
+        targets.0.into_iter().for_each(|target| self.to(value, target));
+    }
+
+    pub(crate) fn to(&mut self, value: &'a Expr, target: &'a str) {
+        loads(value).into_iter().for_each(|source| self.0.entry(source).or_default().push(target));
+    }
+
+    /// These and all that get something of them, directly or not.
+    pub(crate) fn reached_from(&self, from: BTreeSet<&'a str>) -> BTreeSet<&'a str> {
+        let mut next: Vec<&str> = from.iter().copied().collect();
+        let mut reached = from;
+        while let Some(name) = next.pop() {
+            let targets = self.0.get(name).into_iter().flatten().copied();
+            next.extend(targets.filter(|target| reached.insert(target)));
         }
+        reached
     }
 }
 
-impl<'a> Visitor<'a> for Flow<'a, '_> {
+impl<'a> Visitor<'a> for Flow<'a> {
     fn visit_stmt(&mut self, statement: &'a Stmt) {
         match statement {
             Stmt::Assign(assignment) => {

@@ -12,6 +12,7 @@
 //! settings. A source without findings is no proof of anything more, and says nothing of profit.
 
 mod bindings;
+mod depth;
 mod finding;
 mod flow;
 mod look_ahead;
@@ -40,6 +41,9 @@ pub const LONGEST_SOURCE: usize = 256 * 1024;
 /// Counts up with every change of a rule: what was checked by an older one is checked again.
 pub const VERSION: i32 = 1;
 
+/// More would not help who reads them, and fill the table. Of more, those that are refused stay.
+pub const MOST_FINDINGS: usize = 100;
+
 /// A sum of so many terms is as deep a tree.
 const MOST_TOKENS_IN_A_STATEMENT: usize = 20_000;
 
@@ -53,7 +57,7 @@ pub struct Checked {
     pub strategy: Strategy,
     /// [`VERSION`] then.
     pub checker_version: i32,
-    /// In the order of the source.
+    /// In the order of the source, up to [`MOST_FINDINGS`].
     pub findings: Vec<Finding>,
 }
 
@@ -94,11 +98,20 @@ fn read(source: &Source<'_>) -> Result<Checked, Vec<Mistake>> {
     let parsed = parse_module(source.text)
         .map_err(|error| vec![source.mistake(error.location, format!("is not Python: {}", error.error))])?;
     let module: &ModModule = parsed.syntax();
+    if let Some(range) = depth::too_deep(module) {
+        return Err(vec![source.mistake(range, format!("is nested more than {} times", depth::DEEPEST))]);
+    }
     let strategy = structure::strategy(source, module)?;
     let own = Own::of(module);
     let mut findings = safety::findings(source, module, &own);
     findings.extend(look_ahead::findings(source, module, &own));
-    findings.sort_by_key(|finding| (finding.line, finding.column, finding.rule));
+    let place = |finding: &Finding| (finding.line, finding.column, finding.rule);
+    findings.sort_by_key(place);
     findings.dedup();
+    if findings.len() > MOST_FINDINGS {
+        findings.sort_by_key(|finding| (finding.verdict == Verdict::Unproved, place(finding)));
+        findings.truncate(MOST_FINDINGS);
+        findings.sort_by_key(place);
+    }
     Ok(Checked { strategy, checker_version: VERSION, findings })
 }

@@ -1,6 +1,6 @@
 //! What is no strategy, and where it says so.
 
-use nofomo_strategy::{LONGEST_SOURCE, check};
+use nofomo_strategy::{LONGEST_SOURCE, MOST_FINDINGS, Verdict, check};
 
 const GOOD: &str = "from freqtrade.strategy import IStrategy
 
@@ -118,6 +118,31 @@ fn what_is_too_long_or_too_deep_is_refused_before_it_is_read() {
         let source = format!("{GOOD}\nx = {}", deep.repeat(LONGEST_SOURCE / deep.len() / 2));
         assert!(check(&source).is_err(), "{deep}");
     }
+    let asked = |times: usize| format!("{GOOD}\nx = y{}\n", ".a".repeat(times));
+    assert!(check(&asked(199)).is_ok());
+    assert_eq!(mistakes(&asked(200))[0], (Some(17), Some(5), "is nested more than 200 times".into()));
     let nested: String = (0..99).map(|depth| format!("{}if x:\n", " ".repeat(depth))).collect();
     assert!(check(&format!("{GOOD}\n{nested}{}pass\n", " ".repeat(99))).is_ok());
+}
+
+#[test]
+fn of_many_findings_those_that_are_refused_stay() {
+    let source = format!("{GOOD}{}import os\n", "import mine\n".repeat(1000));
+    let findings = check(&source).unwrap().findings;
+    assert_eq!(findings.len(), MOST_FINDINGS);
+    let last = findings.last().unwrap();
+    assert_eq!((last.verdict, last.line), (Verdict::Refused, 1016));
+    assert!(findings.is_sorted_by_key(|finding| finding.line));
+}
+
+/// Names that get something of names, each of the next: as many as a source may have.
+#[test]
+fn a_long_way_is_followed_to_its_end() {
+    let way: String = (0..9_000).map(|at| format!("        a{} = a{at}\n", at + 1)).collect();
+    let source = changed(
+        "        return dataframe",
+        &format!("        a0 = dataframe[\"close\"]\n{way}        a9000.iloc[-1]\n        return dataframe"),
+    );
+    let findings = check(&source).unwrap().findings;
+    assert_eq!(findings.iter().map(|finding| finding.line).collect::<Vec<_>>(), [9_010]);
 }
