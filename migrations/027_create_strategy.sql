@@ -134,7 +134,25 @@ end
 $$;
 revoke execute on function private.strategy_limit(uuid, boolean) from public, anon, authenticated, service_role;
 
--- Outcomes: created and known with the strategy, plan_limit with limit and plan, key_reused.
+-- Whether a live bot runs by a name of the user's strategies.
+create function private.runs_live(owner_id uuid, strategy_name text) returns boolean
+language sql
+stable
+set search_path = ''
+as $$
+    select exists (
+        select from public.bots
+        where
+            bots.user_id = owner_id
+            and bots.strategy = strategy_name
+            and bots.status = 'running'
+            and bots.is_paper_trade is not true
+    )
+$$;
+revoke execute on function private.runs_live(uuid, text) from public, anon, authenticated, service_role;
+
+-- Outcomes: created and known with the strategy, plan_limit with limit and plan, key_reused, in_use while a live bot runs by its
+-- name.
 create function private.create_strategy(claims jsonb, input jsonb) returns json
 language plpgsql
 security definer
@@ -164,6 +182,8 @@ begin
     refusal := private.strategy_limit(caller, true);
     if refusal is not null then
         return json_build_object('plan_limit', refusal);
+    elsif input #> '{check,findings}' <> '[]' and private.runs_live(caller, input ->> 'name') then
+        return to_json('in_use'::text);
     end if;
     insert into public.strategies (
         id, user_id, name, description, strategy_type, content, parameters, tags, category, risk_level
@@ -212,14 +232,7 @@ begin
     if plan.custom_strategies is not true then
         return json_build_object('plan_limit', json_build_object('limit', 0, 'plan', coalesce(plan.name, 'Free')));
     end if;
-    if input #> '{check,findings}' <> '[]' and exists (
-        select from public.bots
-        where
-            bots.user_id = caller
-            and bots.strategy = strategy.name
-            and bots.status = 'running'
-            and bots.is_paper_trade is not true
-    ) then
+    if input #> '{check,findings}' <> '[]' and private.runs_live(caller, strategy.name) then
         return to_json('in_use'::text);
     end if;
     update public.strategies
@@ -244,7 +257,7 @@ revoke execute on function private.replace_strategy(jsonb, jsonb) from public, a
 grant execute on function private.replace_strategy(jsonb, jsonb) to nofomo_api;
 
 -- Why a bot may not trade live: a strategy of its owner's, by the name that it runs, in whose source something was found, or
--- which nobody has checked. A name that we have no source of is the runner's own affair.
+-- which nobody has checked. Without one of his own it may be one of the marketplace, and no other.
 create function private.unsafe_strategy(bot public.bots) returns jsonb
 language plpgsql
 security definer
@@ -270,6 +283,16 @@ begin
             return jsonb_build_object('strategy', strategy.name, 'findings', jsonb_array_length(source.findings));
         end if;
     end loop;
+    if not found and not exists (
+        select from public.strategies
+        where
+            strategies.name = bot.strategy
+            and strategies.is_public
+            and strategies.strategy_type = 'marketplace'
+            and strategies.is_verified
+    ) then
+        return jsonb_build_object('strategy', bot.strategy, 'findings', null);
+    end if;
     return null;
 end
 $$;
@@ -302,6 +325,29 @@ create trigger bots_validate_strategy after insert or update of is_paper_trade, 
 create trigger bots_validate_strategy_start after update of status on public.bots
     for each row when (new.status = 'running' and old.status <> 'running' and new.is_paper_trade is not true)
     execute function private.validate_bot_strategy();
+
+-- A client may give a strategy another name, or delete it: not while a live bot runs by the name that it has or would get.
+create function private.validate_strategy_name() returns trigger
+language plpgsql
+security definer
+set search_path = ''
+as $$
+begin
+    if private.runs_live(old.user_id, old.name) or (tg_op = 'UPDATE' and private.runs_live(new.user_id, new.name)) then
+        raise exception 'a live bot runs strategy %', old.name
+        using errcode = 'PT409', constraint = 'strategy_in_use', hint = 'Stop the bot first.';
+    end if;
+    return null;
+end
+$$;
+revoke execute on function private.validate_strategy_name() from public, anon, authenticated, service_role;
+
+create trigger strategies_validate_name after update of name on public.strategies
+    for each row when (new.name is distinct from old.name)
+    execute function private.validate_strategy_name();
+create trigger strategies_validate_delete after delete on public.strategies
+    for each row when (pg_trigger_depth() = 0)
+    execute function private.validate_strategy_name();
 
 -- Outcomes: those before, and unsafe_strategy with the strategy's name and how much was found in it.
 create or replace function private.control_bot(claims jsonb, input jsonb) returns json

@@ -201,7 +201,7 @@ async fn a_plan_says_how_many_and_whether_of_ones_own() {
     // Whoever gets past the limit takes his time before his strategy is there for others.
     owner
         .run(
-            "create function private.linger() returns trigger language plpgsql as $$ begin perform pg_sleep(0.5); return null; end $$;
+            "create function private.linger() returns trigger language plpgsql as $$ begin perform pg_sleep(0.1); return null; end $$;
              create trigger strategies_lingering after insert on public.strategies for each row execute function private.linger()",
         )
         .await
@@ -211,6 +211,12 @@ async fn a_plan_says_how_many_and_whether_of_ones_own() {
     statuses.sort_unstable();
     assert_eq!(statuses, [vec![201], vec![403; 9]].concat());
     assert_eq!(strategies(&world, PRO).await, "2");
+    for round in 0..20 {
+        owner.run("delete from public.strategies where name = 'Mean'").await.unwrap();
+        let answers = join_all((0..3).map(|_| world.post("/strategies", &pro, &body))).await;
+        let made = answers.iter().filter(|answer| answer.status == 201).count();
+        assert_eq!((made, strategies(&world, PRO).await.as_str()), (1, "2"), "{round}");
+    }
 
     // Without a plan that has own ones, nobody changes his either.
     owner.run("update public.plans set custom_strategies = false where name = 'Pro'").await.unwrap();
@@ -272,13 +278,20 @@ async fn no_live_bot_runs_a_strategy_in_which_something_was_found() {
     assert_eq!(refused(&answer), (409, "unsafe-strategy".into()));
     assert_eq!(
         answer.json()["detail"],
-        "Your strategy Ahead has one finding in its check: change that, or trade on paper."
+        "The strategy Ahead has one finding in its check: change that, or trade on paper."
     );
-    // On paper, and by a name that we have no source of.
+    // Nor one that nobody has checked.
+    let answer = world.post("/bots", &token, &bot("The runner's own")).await;
+    assert_eq!(refused(&answer), (409, "unsafe-strategy".into()));
+    assert!(answer.json()["detail"].as_str().unwrap().contains("has not been checked"), "{answer:?}");
+    // On paper, and by one of the marketplace, as long as it is offered there.
+    assert_eq!(world.post("/bots", &token, &bot("EMA cross")).await.status, 201);
+    let taken_back = format!("update public.strategies set is_verified = false where id = '{EMA_CROSS}'");
+    owner.run(&taken_back).await.unwrap();
+    assert_eq!(refused(&world.post("/bots", &token, &bot("EMA cross")).await), (409, "unsafe-strategy".into()));
     let mut paper = bot("Ahead");
     paper["is_paper_trade"] = json!(true);
     assert_eq!(world.post("/bots", &token, &paper).await.status, 201);
-    assert_eq!(world.post("/bots", &token, &bot("The runner's own")).await.status, 201);
 
     assert_eq!(replace(&world, &token, id, &clean("Ahead")).await.status, 200);
     let created = world.post("/bots", &token, &bot("Ahead")).await.json();
@@ -299,8 +312,21 @@ async fn no_live_bot_runs_a_strategy_in_which_something_was_found() {
     assert_eq!(replace(&world, &token, id, &clean("Better")).await.status, 200);
 
     // Whoever writes: a client that renames what the bot runs.
-    create(&world, &token, "Other", &looking_ahead()).await;
+    let other = create(&world, &token, "Other", &looking_ahead()).await;
+    // Another by the same name would be what it runs as well.
+    let again = json!({ "name": "Ahead", "content": looking_ahead() });
+    assert_eq!(refused(&world.post("/strategies", &token, &again).await), (409, "strategy-in-use".into()));
     let client = world.database.session("nofomo_api").await;
+    for change in [
+        format!("update public.strategies set name = 'Ahead' where id = '{}'", other["id"].as_str().unwrap()),
+        format!("update public.strategies set name = 'Gone' where id = '{id}'"),
+        format!("delete from public.strategies where id = '{id}'"),
+    ] {
+        client.become_user(PRO).await;
+        let error = client.run(&change).await.unwrap_err();
+        assert_eq!(error.code().map(SqlState::code), Some("PT409"), "{change}: {error:?}");
+        client.rollback().await;
+    }
     client.become_user(PRO).await;
     let renamed = client.run(&format!("update public.bots set strategy = 'Other' where id = '{bot_id}'")).await;
     let error = renamed.unwrap_err();

@@ -146,11 +146,11 @@ impl Problem {
     /// A strategy that no live bot may run, and how much was found in it; none if it was never checked.
     pub fn unsafe_strategy(name: &str, findings: Option<u32>) -> Self {
         let why = match findings {
-            None => "has not been checked: send its source again".to_owned(),
+            None => "has not been checked: store its source first".to_owned(),
             Some(1) => "has one finding in its check: change that".to_owned(),
             Some(count) => format!("has {count} findings in its check: change those"),
         };
-        Self::Conflict { kind: "unsafe-strategy", detail: format!("Your strategy {name} {why}, or trade on paper.") }
+        Self::Conflict { kind: "unsafe-strategy", detail: format!("The strategy {name} {why}, or trade on paper.") }
     }
 
     /// The last part of `type`, by which programs tell problems apart.
