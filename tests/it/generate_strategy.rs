@@ -271,6 +271,15 @@ async fn requests_and_strategies_are_counted_however_many_come_at_once() {
     let token = world.sign_in("pro@nofomo.test").await;
     let owner = world.database.owner().await;
     owner.run("update public.plans set ai_requests_per_month = 3 where name = 'Pro'").await.unwrap();
+    // Whoever is counted takes his time before others can see it.
+    owner
+        .run(
+            "create function private.linger() returns trigger language plpgsql as $$ begin perform pg_sleep(0.2); return null; end $$;
+             create trigger requests_lingering after insert on private.ai_requests for each row execute function private.linger();
+             create trigger strategies_lingering after insert on public.strategies for each row execute function private.linger()",
+        )
+        .await
+        .unwrap();
     let at_once = || join_all((0..8).map(|_| generate(&world, &token, json!({ "template": "rsi" }))));
     let statuses = |answers: Vec<Answer>| {
         let mut told: Vec<(u16, String)> = answers.iter().filter(|answer| answer.status != 201).map(refused).collect();
