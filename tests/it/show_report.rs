@@ -9,6 +9,39 @@ use crate::support::world::World;
 /// Where the parts of a page are that a reader must be able to find.
 const PARTS: &str = "return [...document.querySelectorAll('h2')].map(heading => heading.innerText)";
 
+/// Text whose colour is too near to that of what it stands on: less than WCAG's 4.5 to 1. And what nobody sees.
+const PALE: &str = "
+    const parts = colour => colour.match(/[\\d.]+/g).map(Number);
+    const light = colour => {
+        const linear = parts(colour).slice(0, 3).map(part => part / 255)
+            .map(part => part <= 0.03928 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4);
+        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2];
+    };
+    const behind = element => {
+        for (let at = element; at; at = at.parentElement) {
+            const colour = getComputedStyle(at).backgroundColor;
+            if ((parts(colour)[3] ?? 1) === 1) return colour;
+        }
+        return 'rgb(255, 255, 255)';
+    };
+    const pale = [];
+    for (const element of document.querySelectorAll('body *')) {
+        const text = [...element.childNodes].filter(node => node.nodeType === 3).map(node => node.data.trim()).join('');
+        if (!text || element.closest('svg') || !element.checkVisibility({ contentVisibilityAuto: true })) continue;
+        const [one, other] = [light(getComputedStyle(element).color), light(behind(element))];
+        const contrast = (Math.max(one, other) + 0.05) / (Math.min(one, other) + 0.05);
+        if (contrast < 4.5) pale.push(`${text.slice(0, 40)}: ${contrast.toFixed(2)}`);
+    }
+    return pale";
+
+/// How light the page itself is, and how many tables of numbers a reader of it sees.
+const LOOK: &str = "
+    const page = getComputedStyle(document.body).backgroundColor.match(/[\\d.]+/g).map(Number);
+    const seen = table => table.checkVisibility() && table.getClientRects().length > 0
+        && table.getBoundingClientRect().height > 0;
+    return [page[0] < 60 && page[3] !== 0, [...document.querySelectorAll('details table')].every(seen),
+        document.querySelectorAll('details table').length > 0]";
+
 async fn analysis(world: &World, token: &str, body: Value) -> String {
     let answer = world.post("/analyses", token, &body).await;
     assert_eq!(answer.status, 201, "{answer:?}");
@@ -16,7 +49,7 @@ async fn analysis(world: &World, token: &str, body: Value) -> String {
 }
 
 /// A backtest that the bot followed but for every tenth trade, and with other prices.
-async fn backtest(world: &World, bot: &str) {
+pub(crate) async fn backtest(world: &World, bot: &str) {
     let owner = world.database.owner().await;
     owner
         .run(&format!(
@@ -87,9 +120,41 @@ async fn every_type_reads_well_on_a_phone_and_on_a_desk_and_asks_nobody_for_anyt
             let parts = browser.client.execute(PARTS, Vec::new()).await.unwrap();
             assert!(parts.as_array().unwrap().iter().any(|part| part == "Recommendations"), "{parts}");
             browser.keep_whole_picture(&format!("report-{kind}-{device}")).await;
+            for (medium, scheme) in [("screen", "light"), ("screen", "dark"), ("print", "light"), ("print", "dark")] {
+                let place = format!("{kind} on a {device} in {medium}, {scheme}");
+                browser.look_at_it(medium, scheme).await;
+                let pale = browser.client.execute(PALE, Vec::new()).await.unwrap();
+                assert_eq!(pale, json!([]), "{place}");
+                assert!(!browser.overflows().await, "{place} is too wide");
+                let look = browser.client.execute(LOOK, Vec::new()).await.unwrap();
+                assert_eq!(look[0], (medium, scheme) == ("screen", "dark"), "{place}: paper is white");
+                // What is folded on a screen cannot be unfolded on paper.
+                assert!(look[2] == true || *kind == "optimization", "{place}: no numbers");
+                assert!(medium == "screen" || look[1] == true, "{place}: numbers are folded away");
+                browser.keep_whole_picture(&format!("report-{kind}-{device}-{medium}-{scheme}")).await;
+            }
+            browser.look_at_it("screen", "light").await;
         }
         browser.close().await;
     }
+}
+
+/// The picture in the README is one of these pages as it is: `docs/report.png` is a copy of what this leaves behind.
+#[tokio::test]
+async fn the_picture_of_a_report_is_of_a_report() {
+    let (world, token, bot) = with_trades("main").await;
+    let name = "EMA cross on four pairs";
+    let owner = world.database.owner().await;
+    owner.run(&format!("update public.bots set name = '{name}' where id = '{bot}'")).await.unwrap();
+    let id = analysis(&world, &token, json!({ "analysis_type": "performance", "bot_id": bot })).await;
+    let browser = Browser::open(1000, 1556).await;
+    browser.go_to(&world.url(&format!("/_local/reports/{id}?email=enterprise@nofomo.test"))).await;
+    let page = browser.text().await;
+    for words in [name, "No edge is shown: it earned 165.86 USDT", "Trade cheaper: fees take 70.6 %", "Balance"] {
+        assert!(page.contains(words), "{words} is not in\n{page}");
+    }
+    browser.keep_picture("report").await;
+    browser.close().await;
 }
 
 #[tokio::test]

@@ -76,6 +76,13 @@ impl Browser {
         self.client.execute(script, Vec::new()).await.unwrap().as_bool().unwrap()
     }
 
+    /// As on `screen` or in `print`, by somebody who likes it `light` or `dark`.
+    pub(crate) async fn look_at_it(&self, medium: &str, scheme: &str) {
+        let features = json!([{ "name": "prefers-color-scheme", "value": scheme }]);
+        let body = json!({ "cmd": "Emulation.setEmulatedMedia", "params": { "media": medium, "features": features } });
+        self.client.issue_cmd(OfChromium { path: "goog/cdp/execute", body }).await.unwrap();
+    }
+
     /// Kept with what the tests leave behind, to be looked at.
     pub(crate) async fn keep_picture(&self, name: &str) {
         keep(name, &self.client.screenshot().await.unwrap());
