@@ -213,15 +213,18 @@ mod tests {
 
     use super::*;
 
-    async fn said(answer: ResponseTemplate) -> Result<Said, String> {
+    /// More than any machine needs for an answer that is there.
+    const LONG: Duration = Duration::from_secs(60);
+
+    async fn said(answer: ResponseTemplate, limit: Duration) -> Result<Said, String> {
         let server = MockServer::start().await;
         let asked = Mock::given(method("POST")).and(path("/v1/chat/completions")).and(bearer_token("secret"));
-        asked.respond_with(answer).expect(1).mount(&server).await;
+        asked.respond_with(answer).mount(&server).await;
         let model = LanguageModel::new(&format!("{}/v1/", server.uri()), "secret", "small".into()).unwrap();
         let form = Form { name: "form", fields: json!({"text": {"type": "string"}}) };
-        let said =
-            model.ask(&[Message::system("Speak."), Message::user("Now.")], &form, Duration::from_millis(700)).await;
+        let said = model.ask(&[Message::system("Speak."), Message::user("Now.")], &form, limit).await;
         let requests = server.received_requests().await.unwrap();
+        assert_eq!(requests.len(), 1, "asked once");
         let heard: Value = serde_json::from_slice(&requests[0].body).unwrap();
         assert_eq!(heard["messages"][1], json!({"role": "user", "content": "Now."}));
         assert_eq!(heard["response_format"]["json_schema"]["schema"]["required"], json!(["text"]));
@@ -230,10 +233,13 @@ mod tests {
 
     #[tokio::test]
     async fn what_it_says_comes_with_its_name_and_tokens() {
-        let said = said(ResponseTemplate::new(200).set_body_json(json!({
-            "model": "small-2026", "usage": {"total_tokens": 77},
-            "choices": [{"message": {"role": "assistant", "content": "{}"}}],
-        })))
+        let said = said(
+            ResponseTemplate::new(200).set_body_json(json!({
+                "model": "small-2026", "usage": {"total_tokens": 77},
+                "choices": [{"message": {"role": "assistant", "content": "{}"}}],
+            })),
+            LONG,
+        )
         .await
         .unwrap();
         assert_eq!((said.content.as_str(), said.model.as_str(), said.tokens), ("{}", "small-2026", 77));
@@ -241,7 +247,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_it_does_not_tell_has_its_default() {
-        let said = said(ResponseTemplate::new(200).set_body_json(json!({"choices": []}))).await.unwrap();
+        let said = said(ResponseTemplate::new(200).set_body_json(json!({"choices": []})), LONG).await.unwrap();
         assert_eq!((said.content.as_str(), said.model.as_str(), said.tokens), ("", "small", 0));
     }
 
@@ -253,11 +259,17 @@ mod tests {
             (ResponseTemplate::new(500).set_body_string("down"), "500"),
             (ResponseTemplate::new(302).insert_header("location", "/v1/chat/completions"), "refused with 302"),
             (ResponseTemplate::new(200).set_body_bytes(vec![b' '; 10_000_000]), "more than 262144 bytes"),
-            (ResponseTemplate::new(200).set_delay(Duration::from_secs(2)), "within 0 s"),
         ] {
-            let error = said(answer).await.unwrap_err();
+            let error = said(answer, LONG).await.unwrap_err();
             assert!(error.contains(reason), "{reason}: {error}");
         }
+    }
+
+    #[tokio::test]
+    async fn it_is_waited_for_as_long_as_was_said_and_no_longer() {
+        // Long enough for the question to arrive, and far shorter than the answer takes.
+        let late = ResponseTemplate::new(200).set_body_json(json!({"choices": []})).set_delay(Duration::from_secs(600));
+        assert_eq!(said(late, Duration::from_secs(3)).await.unwrap_err(), "no answer within 3 s");
     }
 
     #[test]
