@@ -63,13 +63,15 @@ pub async fn ensure_development(url: &str) -> Result<()> {
             to_regclass('supabase_migrations.schema_migrations') is not null";
     let tables = client.query_typed_one(tables, &[]).await.map_err(unreadable)?;
     let (has_users_table, has_history): (bool, bool) = (tables.get(0), tables.get(1));
-    // As JSON: the column may be missing from a history that an early Supabase CLI made.
+    // As JSON: the column may be missing from a history that an early Supabase CLI made. It can also note what was never
+    // applied, so one of the samples must be there as well.
     let sampled = "
         select from supabase_migrations.schema_migrations as migration
-        where to_jsonb(migration) ->> 'name' = $1
+        where to_jsonb(migration) ->> 'name' = $1 and exists (select from auth.users where email = 'free@nofomo.test')
         limit 1";
     let users = "select from auth.users limit 1";
     let is_sampled = has_history
+        && has_users_table
         && client.query_typed_opt(sampled, &[(&SAMPLE_DATA, Type::TEXT)]).await.map_err(unreadable)?.is_some();
     if !is_sampled && has_users_table && client.query_typed_opt(users, &[]).await.map_err(unreadable)?.is_some() {
         let problem = "the database has users and no sample data, so it may not be one for development: this would add \

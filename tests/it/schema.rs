@@ -1,6 +1,6 @@
 //! The schema against the specification of the database: its tables, indexes, functions, views, sample data.
 
-use crate::support::database::{Database, PRO, Session, default_grants, migrations, server};
+use crate::support::database::{Database, PRO, Session, default_grants, migrations, server, workspace};
 
 const SPECIFIED: &str = include_str!("../fixtures/specified_tables.sql");
 
@@ -258,4 +258,45 @@ async fn whoever_deletes_his_account_takes_what_is_his_and_leaves_his_address_fr
     .unwrap();
     let email = format!("select email from public.users where id = '{again}'");
     assert_eq!(owner.text(&email).await, "pro@nofomo.test");
+}
+
+/// As the Supabase CLI does it, after it was told that the sample data is not wanted: file by file, with a history of its own.
+#[tokio::test]
+async fn what_supabases_own_tool_pushes_is_what_the_migrations_make() {
+    let postgres = server().await;
+    let name = format!("test_{}", uuid::Uuid::new_v4().simple());
+    dev::supabase::create_database(postgres, &name, default_grants()).await.unwrap();
+    let url = postgres.url("postgres", &name);
+    let owner = Session::open(&url).await;
+    owner
+        .run(
+            "create schema supabase_migrations;
+             create table supabase_migrations.schema_migrations (version text primary key, statements text[], name text)",
+        )
+        .await
+        .unwrap();
+    let pushed = std::fs::read_dir(workspace().join("supabase/migrations")).unwrap();
+    let mut pushed: Vec<_> = pushed.map(|entry| entry.unwrap().path()).collect();
+    pushed.sort();
+    for path in pushed {
+        let sql = std::fs::read_to_string(&path).unwrap();
+        let file = path.file_stem().unwrap().to_str().unwrap().to_owned();
+        let (version, title) = file.split_once('_').unwrap();
+        if title != "sample_data" {
+            owner.run(&sql).await.unwrap_or_else(|error| panic!("{file}: {error:?}"));
+        }
+        let note = "insert into supabase_migrations.schema_migrations (version, name, statements)
+            values ($1, $2, array[$3])";
+        owner.rows(note, &[&version, &title, &sql]).await.unwrap();
+    }
+    assert_eq!(owner.text("select count(*) from public.users").await, "0");
+    assert_eq!(dev::migrations::migrate(&url, &migrations(), false, |_| {}).await.unwrap(), 0, "nothing is new");
+    let report = dev::verify::verify_migrations(postgres, &url, &migrations()).await.unwrap();
+    assert!(report.differences.is_empty(), "{report}");
+    // That the history knows of sample data makes it no database for development.
+    let admin = Session::open(&postgres.url("supabase_admin", &name)).await;
+    admin.run("insert into auth.users (id, email) values (gen_random_uuid(), 'trader@example.test')").await.unwrap();
+    assert!(dev::migrations::ensure_development(&url).await.is_err());
+    drop((owner, admin));
+    dev::supabase::drop_database(postgres, &name).await.unwrap();
 }
