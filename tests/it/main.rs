@@ -21,6 +21,7 @@ mod expire_subscriptions;
 mod freqtrade;
 mod generate_strategy;
 mod get_portfolio;
+mod hostile_input;
 mod import_backtest;
 mod ingest_trades;
 mod issue_bot_token;

@@ -33,7 +33,8 @@ pub(crate) struct About {
 }
 
 impl Request {
-    pub(crate) fn new(event: lambda_http::Request) -> Self {
+    /// Of an event of API Gateway's HTTP API.
+    pub fn new(event: lambda_http::Request) -> Self {
         let (id, route) = match event.request_context_ref() {
             Some(RequestContext::ApiGatewayV2(context)) => (context.request_id.clone(), context.route_key.clone()),
             _ => (None, None),
