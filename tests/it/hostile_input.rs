@@ -11,7 +11,7 @@ use sha2::Sha256;
 
 use crate::issue_bot_token::issue;
 use crate::support::database::{PRO, migrations, server, workspace};
-use crate::support::world::{Answer, World};
+use crate::support::world::{Answer, World, new_bot};
 
 const OVERSOLD_RSI: &str = "0190e000-0000-7000-8000-000000000001";
 
@@ -112,4 +112,89 @@ async fn nothing_that_anybody_sends_is_a_mistake_of_ours_or_breaks_a_rule() {
 
     let report = verify_migrations(server().await, &world.database.url("postgres"), &migrations()).await.unwrap();
     assert!(report.differences.is_empty(), "{report}");
+}
+
+/// What would be an order to a database, a shell, a template, a terminal or a log, were it not taken for what it is.
+const WORDS: [&str; 8] = [
+    "'); drop table public.bots; --",
+    "\" or 1 = 1 --",
+    "${jndi:ldap://x.test/a} {{7*7}} %n%s",
+    "<script>alert(1)</script>",
+    "../../etc/passwd",
+    "\u{202e}gnp.exe \u{200b}\u{feff}",
+    "$1 $$ ; select pg_sleep(10) \\",
+    "=cmd|' /C calc'!A0",
+];
+
+#[tokio::test]
+async fn words_that_mean_something_elsewhere_are_words() {
+    let world = World::new().await;
+    let user = world.sign_in("enterprise@nofomo.test").await;
+    let owner = world.database.owner().await;
+    let before: usize = owner.text("select count(*) from public.bots").await.parse().unwrap();
+    for words in WORDS {
+        let mut bot = new_bot(words);
+        bot["strategy"] = words.into();
+        bot["metadata"] = serde_json::json!({ words: words });
+        let key: String = words.chars().filter(char::is_ascii).collect();
+        let answer = world.post_with("/bots", &user, &[("idempotency-key", &key)], &bot.to_string()).await;
+        assert_eq!(answer.status, 201, "{words}: {answer:?}");
+        assert_eq!(answer.json()["name"], words);
+        let stored =
+            "select count(*)::text from public.bots where name = $1 and strategy = $1 and metadata ->> $1 = $1";
+        assert_eq!(owner.rows(stored, &[&words]).await.unwrap()[0].get::<_, String>(0), "1", "{words}");
+        // Where an id should be, nothing is found.
+        let path: String = url::form_urlencoded::byte_serialize(words.as_bytes()).collect();
+        for route in ["/bots/{}/start", "/bots/{}/trades", "/strategies/{}/publish", "/freqtrade/{}"] {
+            let answer = world.post(&route.replace("{}", &path), &user, &serde_json::json!({})).await;
+            assert!([404, 422].contains(&answer.status.as_u16()), "{route} {words}: {answer:?}");
+        }
+    }
+    let after: usize = owner.text("select count(*) from public.bots").await.parse().unwrap();
+    assert_eq!(after, before + WORDS.len());
+    // A line stays a line, and no word got into one.
+    let log = world.log();
+    assert!(log.lines().all(|line| serde_json::from_str::<serde_json::Value>(line).is_ok()), "{log}");
+    assert!(WORDS.iter().all(|words| !log.contains(words)), "{log}");
+}
+
+#[tokio::test]
+async fn a_body_that_is_too_much_is_refused_by_its_form() {
+    let world = World::new().await;
+    let user = world.sign_in("pro@nofomo.test").await;
+    let nested = |open: &str, close: &str, depth: usize| format!("{}1{}", open.repeat(depth), close.repeat(depth));
+    for (body, statuses) in [
+        (nested("[", "]", 100_000), [400, 422]),
+        (nested(r#"{"a":"#, "}", 100_000), [400, 422]),
+        (format!(r#"{{"name": "x", "metadata": {}}}"#, nested(r#"{"a":"#, "}", 200)), [400, 422]),
+        (r#"{"name": "a", "name": "b"}"#.into(), [422, 422]),
+        (r#"{"name": "\ud800"}"#.into(), [400, 422]),
+        (r#"{"initial_balance": 1e999999}"#.into(), [422, 422]),
+        (format!(r#"{{"name": "{}"}}"#, "x".repeat(500_000)), [422, 422]),
+        (format!(r#"{{"initial_balance": {}}}"#, "9".repeat(500_000)), [422, 422]),
+        ("null".into(), [422, 422]),
+        ("\u{feff}{}".into(), [400, 422]),
+    ] {
+        let answer = world.post_with("/bots", &user, &[], &body).await;
+        let start: String = body.chars().take(60).collect();
+        assert!(statuses.contains(&answer.status.as_u16()), "{start}: {answer:?}");
+        assert!(answer.text.len() < 100_000, "{start}: no echo");
+    }
+}
+
+/// What SECURITY.md calls a test is one.
+#[test]
+fn every_attack_that_is_told_of_has_its_test() {
+    let told = std::fs::read_to_string(workspace().join("SECURITY.md")).unwrap();
+    let named: Vec<_> = told.split('`').filter(|code| code.contains("::") && !code.contains(' ')).collect();
+    assert!(named.len() > 20);
+    for name in named {
+        // Not of this suite.
+        let Some((module, function)) = name.rsplit_once("::").filter(|(module, _)| !module.starts_with("Mac")) else {
+            continue;
+        };
+        let file = workspace().join(format!("tests/it/{}.rs", module.replace("::", "/")));
+        let source = std::fs::read_to_string(&file).unwrap_or_else(|error| panic!("{name}: {error}"));
+        assert!(source.contains(&format!("fn {function}(")), "{name}");
+    }
 }

@@ -18,7 +18,8 @@ fuzz_target!(|token: &[u8]| {
     if INSTANCE.wait(INSTANCE.function.user(&request)).is_ok() {
         let token = std::str::from_utf8(token).expect("what is taken is text").trim();
         let payload = token.split('.').nth(1).expect("what is taken has three parts");
-        let said: Value = serde_json::from_slice(&BASE64_URL_SAFE_NO_PAD.decode(payload).expect("base64")).expect("JSON");
+        let said: Value =
+            serde_json::from_slice(&BASE64_URL_SAFE_NO_PAD.decode(payload).expect("base64")).expect("JSON");
         assert_eq!(said, claims(), "nobody signed this");
     }
 });
