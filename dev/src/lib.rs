@@ -5,6 +5,7 @@ pub mod build;
 mod client;
 mod connect;
 pub mod credentials;
+mod docs;
 pub mod gateway;
 pub mod migrations;
 pub mod postgres;

@@ -236,6 +236,7 @@ impl Backend {
         }
         say("  users     {free,pro,enterprise}@nofomo.test, password nofomo-dev");
         say(format_args!("  database  psql '{}'", database.admin_url));
+        say(format_args!("  requests  {url}/_local/docs"));
         for Sample { analysis_type, email, url } in samples(&url) {
             say(format_args!("  report    {url}  ({analysis_type} of {email}'s bots)"));
         }

@@ -26,7 +26,7 @@ use url::Url;
 use crate::{
     Error, Result,
     auth::{self, Auth, SigningKey},
-    gateway,
+    docs, gateway,
     postgres::{Postgres, SUPERUSER},
     reports,
     runtime::{self, Fleet, InvokeError, log::Log},
@@ -169,6 +169,7 @@ impl Stack {
         let stopped = CancellationToken::new();
         let service = router(&fleets, template.cors.as_ref(), auth.clone(), database.admin_url)?
             .merge(tripay.router())
+            .merge(docs::router())
             .merge(reports::router(auth.clone(), origin)?)
             .into_make_service_with_connect_info::<SocketAddr>();
         let server = axum::serve(listener, service).with_graceful_shutdown(stopped.clone().cancelled_owned());

@@ -29,6 +29,7 @@ mod logs;
 mod manage_subscription;
 mod marketplace;
 mod open_credentials;
+mod openapi;
 mod outage;
 mod path_of_money;
 mod publish_strategy;

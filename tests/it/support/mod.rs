@@ -1,4 +1,5 @@
 pub(crate) mod browser;
+pub(crate) mod contract;
 pub(crate) mod database;
 pub(crate) mod freqtrade;
 pub(crate) mod leaks;

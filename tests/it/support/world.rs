@@ -13,6 +13,7 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 
+use super::contract;
 use super::database::{Database, server, through_pooler, workspace};
 use super::leaks::leak_in;
 use super::pooler;
@@ -182,6 +183,7 @@ impl World {
         self.send_bytes(method, path, headers, body.as_bytes().to_vec()).await
     }
 
+    /// Whatever a test asks, the answer must be one that `openapi.json` has.
     pub(crate) async fn send_bytes(
         &self,
         method: Method,
@@ -189,17 +191,20 @@ impl World {
         headers: &[(&str, &str)],
         body: Vec<u8>,
     ) -> Answer {
+        let asked = method.clone();
         let mut request = self.client.request(method, self.url(path)).body(body);
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
         let response = request.send().await.unwrap();
         let headers = response.headers().iter();
-        Answer {
+        let answer = Answer {
             status: response.status(),
             headers: headers.map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned())).collect(),
             text: response.text().await.unwrap(),
-        }
+        };
+        contract::assert_documented(&asked, path, &answer);
+        answer
     }
 
     /// Has a schedule's function run as if it were this time; what it answers.

@@ -1,0 +1,5 @@
+//! Prints the document: `cargo run -p nofomo-contract > openapi.json`.
+
+fn main() {
+    print!("{}", nofomo_contract::text());
+}

@@ -1,0 +1,190 @@
+//! One operation, as the document has it.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value, json};
+use utoipa::ToSchema;
+
+use crate::problems::Problem;
+
+pub(crate) struct Operation {
+    pub(crate) method: &'static str,
+    pub(crate) path: &'static str,
+    about: Value,
+    parameters: Vec<Value>,
+    body: Option<Value>,
+    answers: BTreeMap<u16, Value>,
+    problems: Vec<&'static str>,
+}
+
+/// What API Gateway may answer to any request.
+const GATEWAY: [(u16, &str); 5] = [
+    (413, "The request is too long."),
+    (429, "Too many requests at once."),
+    (500, "Something went wrong on our side."),
+    (502, "The function failed."),
+    (503, "The function is busy, or took too long."),
+];
+
+pub(crate) fn reference<T: ToSchema>() -> Value {
+    json!({ "$ref": format!("#/components/schemas/{}", T::name()) })
+}
+
+impl Operation {
+    /// With what may become of any request that has to do with the database.
+    pub(crate) fn new(route: &'static str, tag: &str, id: &str, summary: &str, description: &str) -> Self {
+        let (method, path) = route.split_once(' ').unwrap_or(("", route));
+        let about = json!({ "operationId": id, "tags": [tag], "summary": summary, "description": description });
+        let problems = vec!["deactivated", "internal", "unavailable"];
+        Self { method, path, about, parameters: Vec::new(), body: None, answers: BTreeMap::new(), problems }
+    }
+
+    /// Of a signed-in user.
+    pub(crate) fn by_user(self) -> Self {
+        self.by(&["access_token"])
+    }
+
+    /// Of a bot's owner, or of its runner.
+    pub(crate) fn by_reporter(self) -> Self {
+        self.by(&["access_token", "bot_token"])
+    }
+
+    /// Of a bot's runner alone.
+    pub(crate) fn by_runner(self) -> Self {
+        self.by(&["bot_token"])
+    }
+
+    fn by(mut self, schemes: &[&str]) -> Self {
+        self.about["security"] = schemes.iter().map(|scheme| json!({ *scheme: [] })).collect();
+        self.or(&["unauthenticated", "forbidden"])
+    }
+
+    pub(crate) fn by_anybody(mut self) -> Self {
+        self.about["security"] = json!([]);
+        self
+    }
+
+    pub(crate) fn in_path(mut self, name: &str, schema: &Value, example: &str, description: &str) -> Self {
+        self.parameters.push(json!({
+            "name": name, "in": "path", "required": true, "schema": schema, "example": example, "description": description,
+        }));
+        self.or(&["not-found"])
+    }
+
+    pub(crate) fn with_parameter(mut self, parameter: Value) -> Self {
+        self.parameters.push(parameter);
+        self
+    }
+
+    /// Sent again with the same key, it finds its own row.
+    pub(crate) fn idempotent(self) -> Self {
+        let key = json!({
+            "name": "Idempotency-Key", "in": "header", "required": false,
+            "schema": { "type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[ -~]+$" },
+            "description": "1 to 255 printable ASCII characters that nobody else guesses, such as a UUID. The same request sent \
+                            again with the same key finds what the first one made.",
+        });
+        self.with_parameter(key).or(&["invalid"])
+    }
+
+    pub(crate) fn takes_json(self, schema: &Value, is_required: bool, examples: &Value) -> Self {
+        let content = json!({ "application/json": { "schema": schema, "examples": named(examples) } });
+        self.takes(content, is_required).or(&["not-json", "unsupported-media-type", "invalid"])
+    }
+
+    pub(crate) fn takes(mut self, content: Value, is_required: bool) -> Self {
+        self.body = Some(json!({ "required": is_required, "content": content }));
+        self.or(&["too-large"])
+    }
+
+    pub(crate) fn answers(self, status: u16, description: &str, schema: &Value) -> Self {
+        self.answers_with(status, description, json!({ "application/json": { "schema": schema } }))
+    }
+
+    pub(crate) fn answers_with(mut self, status: u16, description: &str, content: Value) -> Self {
+        let mut answer = json!({ "description": description });
+        if content != json!({}) {
+            answer["content"] = content;
+        }
+        self.answers.insert(status, answer);
+        self
+    }
+
+    /// The answer of this status says where the row is.
+    pub(crate) fn located(mut self, status: u16) -> Self {
+        if let Some(answer) = self.answers.get_mut(&status) {
+            answer["headers"] = json!({
+                "Location": { "required": true, "description": "Where the row is.", "schema": { "type": "string" } },
+            });
+        }
+        self
+    }
+
+    pub(crate) fn or(mut self, kinds: &[&'static str]) -> Self {
+        self.problems.extend(kinds);
+        self
+    }
+
+    /// Without problems of ours: whoever calls reads another form.
+    pub(crate) fn without_problems(mut self) -> Self {
+        self.problems.clear();
+        self
+    }
+
+    pub(crate) fn written(self) -> Value {
+        let mut answers = self.answers;
+        let mut by_status: BTreeMap<u16, Vec<&'static Problem>> = BTreeMap::new();
+        let mut problems: Vec<_> = self.problems.iter().filter_map(|kind| Problem::of(kind)).collect();
+        problems.sort_by_key(|problem| (problem.status, problem.kind));
+        problems.dedup_by_key(|problem| problem.kind);
+        for problem in problems {
+            by_status.entry(problem.status).or_default().push(problem);
+        }
+        for (status, problems) in by_status {
+            let references: Vec<Value> = problems
+                .iter()
+                .map(|problem| json!({ "$ref": format!("#/components/schemas/{}", problem.name()) }))
+                .collect();
+            let schema = if let [one] = &references[..] { one.clone() } else { json!({ "oneOf": references }) };
+            let kinds: Vec<String> = problems.iter().map(|problem| format!("`{}`", problem.kind)).collect();
+            let mut answer = json!({
+                "description": format!("Problem: {}.", kinds.join(", ")),
+                "content": { "application/problem+json": { "schema": schema } },
+            });
+            let header = match status {
+                401 => Some("WWW-Authenticate"),
+                429 | 503 => Some("Retry-After"),
+                _ => None,
+            };
+            if let Some(header) = header {
+                answer["headers"] = json!({ header: { "schema": { "type": "string" } } });
+            }
+            answers.insert(status, answer);
+        }
+        for (status, description) in GATEWAY {
+            let answer = answers.entry(status).or_insert_with(|| json!({ "description": description }));
+            let refusal = json!({ "$ref": "#/components/schemas/GatewayRefusal" });
+            match answer.pointer_mut("/content/application~1json/schema") {
+                // A callback's answers are JSON as well.
+                Some(schema) => *schema = json!({ "oneOf": [schema.clone(), refusal] }),
+                None => answer["content"]["application/json"] = json!({ "schema": refusal }),
+            }
+        }
+        let mut operation = self.about;
+        if !self.parameters.is_empty() {
+            operation["parameters"] = self.parameters.into();
+        }
+        if let Some(body) = self.body {
+            operation["requestBody"] = body;
+        }
+        let answers: Map<String, Value> =
+            answers.into_iter().map(|(status, answer)| (status.to_string(), answer)).collect();
+        operation["responses"] = answers.into();
+        operation
+    }
+}
+
+fn named(examples: &Value) -> Value {
+    let members = examples.as_object().into_iter().flatten();
+    members.map(|(name, value)| (name.clone(), json!({ "value": value }))).collect::<Map<_, _>>().into()
+}

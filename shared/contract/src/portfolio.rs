@@ -1,0 +1,83 @@
+//! All that an app's home screen needs.
+
+use chrono::{DateTime, Utc};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::bots::{Bot, SavedCredentials};
+use crate::money::{Invoice, Subscription};
+use crate::trades::Trade;
+use crate::values::{AnyObject, Decimal};
+
+/// All that an app's home screen needs.
+#[derive(ToSchema)]
+pub struct Portfolio {
+    pub user: PortfolioUser,
+    pub subscription: Option<Subscription>,
+    #[schema(max_items = 1000)]
+    pub bots: Vec<Bot>,
+    #[schema(max_items = 50)]
+    pub open_trades: Vec<Trade>,
+    #[schema(max_items = 20)]
+    pub recent_trades: Vec<Trade>,
+    pub performance: TradingPerformance,
+    pub exchanges: Vec<SavedCredentials>,
+    /// Those that are pending.
+    #[schema(max_items = 20)]
+    pub invoices: Vec<Invoice>,
+    /// Those that are not read.
+    #[schema(max_items = 20)]
+    pub notifications: Vec<Notification>,
+}
+
+/// Who is signed in.
+#[derive(ToSchema)]
+pub struct PortfolioUser {
+    pub id: Uuid,
+    pub email: String,
+    pub full_name: Option<String>,
+    /// The plan in force.
+    pub plan: String,
+    pub usage: PlanUsage,
+}
+
+/// What is used of what the plan allows; -1 is any number.
+#[derive(ToSchema)]
+pub struct PlanUsage {
+    pub bots: i64,
+    pub max_bots: i32,
+    pub strategies: i64,
+    pub max_strategies: i32,
+    pub ai_requests: i64,
+    pub ai_requests_per_month: i32,
+}
+
+/// The trades that were closed in the last 30 days. Money of different currencies is not added up: `total_profit` and what is
+/// like it are null unless all trades are in one.
+#[derive(ToSchema)]
+pub struct TradingPerformance {
+    pub days: i32,
+    pub total_trades: i64,
+    pub winning_trades: i64,
+    pub losing_trades: i64,
+    pub win_rate_percentage: Option<Decimal>,
+    pub currency: Option<String>,
+    pub total_profit: Option<Decimal>,
+    pub average_profit: Option<Decimal>,
+    pub best_trade: Option<Decimal>,
+    pub worst_trade: Option<Decimal>,
+    pub profit_factor: Option<Decimal>,
+    pub average_holding_seconds: Option<i64>,
+    pub profit_by_currency: Option<AnyObject>,
+}
+
+/// Something to tell the user.
+#[derive(ToSchema)]
+pub struct Notification {
+    pub id: Uuid,
+    pub kind: String,
+    pub title: String,
+    pub body: String,
+    pub context: AnyObject,
+    pub created_at: DateTime<Utc>,
+}

@@ -1,0 +1,135 @@
+//! `openapi.json`: that it is whole, that what it says is so, and that it can be worked with.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::process::Output;
+
+use dev::template::Template;
+use fantoccini::Locator;
+use reqwest::Method;
+use tokio::process::Command;
+
+use crate::support::browser::Browser;
+use crate::support::contract::{document, path_of};
+use crate::support::database::{PRO, workspace};
+use crate::support::python::programs;
+use crate::support::world::World;
+
+#[test]
+fn every_route_is_documented_and_nothing_else_is() {
+    let template = Template::load(workspace()).unwrap();
+    let routes = template.functions.into_iter().flat_map(|function| function.routes);
+    let deployed: BTreeSet<String> = routes.map(|route| format!("{} {}", route.method, route.path)).collect();
+    let mut documented = BTreeSet::new();
+    for (path, item) in document()["paths"].as_object().unwrap() {
+        for method in item.as_object().unwrap().keys() {
+            // One of the actions has a body, and a place of its own in the document.
+            let route = if path == "/bots/{bot_id}/fail" { "/bots/{bot_id}/{action}" } else { path };
+            documented.insert(format!("{} {route}", method.to_uppercase()));
+        }
+    }
+    assert_eq!(documented, deployed);
+    assert_eq!(path_of("/bots/1/fail"), Some("/bots/{bot_id}/fail"));
+    assert_eq!(path_of("/bots/1/start?x=/"), Some("/bots/{bot_id}/{action}"));
+}
+
+/// What must not fail.
+async fn run(command: &mut Command, remedy: &str) -> Output {
+    let output = command.output().await.unwrap_or_else(|error| panic!("{remedy}: {error}"));
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    assert!(output.status.success(), "{remedy}: {}{}", text(&output.stdout), text(&output.stderr));
+    output
+}
+
+#[tokio::test]
+async fn generated_requests_meet_no_answer_that_is_not_documented() {
+    // As `cargo dev` has it: a prompt without a model is answered with a template.
+    let world = World::with(BTreeMap::from([("TEMPLATES_FOR_PROMPTS".into(), "true".into())])).await;
+    let token = world.sign_in("enterprise@nofomo.test").await;
+    let schemathesis = programs("schemathesis", &["schemathesis==4.32.5"]).await.join("schemathesis");
+    let mut command = Command::new(schemathesis);
+    command
+        .arg("--config-file")
+        .arg(workspace().join("tests/schemathesis.toml"))
+        .arg("run")
+        .arg(workspace().join("openapi.json"))
+        .args(["--url", &world.stack.url(), "--header", &format!("Authorization: Bearer {token}")])
+        .current_dir(env!("CARGO_TARGET_TMPDIR"));
+    run(&mut command, "schemathesis found what openapi.json does not have").await;
+}
+
+/// Each time anew, of what is kept and nothing else; packages are fetched once.
+fn copy_of_the_client() -> PathBuf {
+    let kept = workspace().join("clients/typescript");
+    let copy = Path::new(env!("CARGO_TARGET_TMPDIR")).join("../typescript");
+    std::fs::create_dir_all(copy.join("src")).unwrap();
+    for file in ["package.json", "package-lock.json", "tsconfig.json", "src/client.ts", "src/example.ts"] {
+        std::fs::copy(kept.join(file), copy.join(file)).unwrap();
+    }
+    copy
+}
+
+#[tokio::test]
+async fn a_typescript_client_is_generated_compiles_and_works() {
+    let remedy = "the tests need Node.js 20 or newer with npm: apt-get install nodejs npm";
+    let client = copy_of_the_client();
+    let program = |name: &str| {
+        let mut command = Command::new(name);
+        command.current_dir(&client);
+        command
+    };
+    let lock = std::fs::read(client.join("package-lock.json")).unwrap();
+    let installed = client.join("installed");
+    if std::fs::read(&installed).ok().as_ref() != Some(&lock) {
+        run(program("npm").args(["ci", "--no-audit", "--no-fund"]), remedy).await;
+        std::fs::write(&installed, &lock).unwrap();
+    }
+    let generate = ["--no-install", "openapi-typescript"];
+    run(program("npx").args(generate).arg(workspace().join("openapi.json")).args(["--output", "src/api.ts"]), remedy)
+        .await;
+    let types = |folder: &Path| std::fs::read_to_string(folder.join("src/api.ts")).unwrap();
+    let kept = types(&workspace().join("clients/typescript"));
+    assert!(types(&client) == kept, "src/api.ts is not of today: npm run generate, in clients/typescript");
+    run(program("npx").args(["--no-install", "tsc"]), "the client does not compile").await;
+
+    let world = World::new().await;
+    let ran = run(program("node").args(["out/example.js", &world.stack.url()]), "the example failed").await;
+    let said = String::from_utf8(ran.stdout).unwrap();
+    let (told, bot) = said.trim().rsplit_once(": ").unwrap();
+    assert_eq!(told, "pro@nofomo.test has A bot of TypeScript, which is stopped");
+    let row = format!("select user_id from public.bots where id = '{bot}'");
+    assert_eq!(world.database.owner().await.text(&row).await, PRO);
+}
+
+#[tokio::test]
+async fn the_page_tries_requests_as_whichever_sample_user_is_chosen() {
+    let world = World::new().await;
+    let served = world.send(Method::GET, "/_local/openapi.json", &[], "").await;
+    assert_eq!(&served.json(), document());
+    assert_eq!(world.send(Method::GET, "/_local/docs/index.html", &[], "").await.status, 404);
+
+    let browser = Browser::open(1280, 900).await;
+    browser.go_to(&world.url("/_local/docs")).await;
+    let operation = "#operations-Portfolio-getPortfolio";
+    let wait = |css: String| {
+        let client = browser.client.clone();
+        async move { client.wait().for_element(Locator::Css(&css)).await.unwrap() }
+    };
+    wait(format!("{operation} button.opblock-summary-control")).await.click().await.unwrap();
+    for user in ["enterprise@nofomo.test", "free@nofomo.test"] {
+        let choice = browser.client.find(Locator::Css("#user")).await.unwrap();
+        choice.select_by_label(user).await.unwrap();
+        let signed_in = format!("//*[@id='session'][contains(., 'as {user}')]");
+        browser.client.wait().for_element(Locator::XPath(&signed_in)).await.unwrap();
+        wait(format!("{operation} button.execute")).await.click().await.unwrap();
+        let answer = format!("//*[contains(@class, 'live-responses-table')][contains(., '{user}')]");
+        browser.client.wait().for_element(Locator::XPath(&answer)).await.unwrap();
+    }
+    browser.keep_picture("docs").await;
+    let origin = world.stack.url();
+    for url in browser.requests().await {
+        assert!(url.starts_with(&origin) || url.starts_with("data:"), "{url}");
+    }
+    assert_eq!(browser.complaints().await, Vec::<String>::new());
+    browser.close().await;
+}

@@ -1,0 +1,78 @@
+//! `openapi.json`, by which every answer is judged that a test gets.
+
+use std::collections::HashMap;
+use std::sync::{Arc, LazyLock, Mutex};
+
+use jsonschema::Validator;
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use super::database::workspace;
+use super::world::Answer;
+
+static DOCUMENT: LazyLock<Value> = LazyLock::new(|| {
+    let text = std::fs::read_to_string(workspace().join("openapi.json")).unwrap();
+    serde_json::from_str(&text).unwrap()
+});
+
+pub(crate) fn document() -> &'static Value {
+    &DOCUMENT
+}
+
+/// The documented path of a request: of several that fit, the one with the most words.
+pub(crate) fn path_of(path: &str) -> Option<&'static str> {
+    let path = path.split('?').next().unwrap();
+    let segments: Vec<&str> = path.split('/').collect();
+    let fits = |pattern: &&'static String| {
+        let pattern: Vec<&str> = pattern.split('/').collect();
+        let same = |(word, found): (&&str, &&str)| word == found || (word.starts_with('{') && !found.is_empty());
+        pattern.len() == segments.len() && pattern.iter().zip(&segments).all(same)
+    };
+    let candidates = document()["paths"].as_object().unwrap().keys().filter(fits);
+    candidates.min_by_key(|pattern| pattern.matches('{').count()).map(String::as_str)
+}
+
+/// That the status is documented for this route, and that content type and body are as they are documented for it. What is no route
+/// of a function is the gateway's, or the stack's own.
+pub(crate) fn assert_documented(method: &Method, path: &str, answer: &Answer) {
+    let Some(documented) = path_of(path) else { return };
+    let method = method.as_str().to_ascii_lowercase();
+    let operation = &document()["paths"][documented][&method];
+    if operation.is_null() {
+        return;
+    }
+    let status = answer.status.as_u16().to_string();
+    let route = format!("{method} {documented} {status}");
+    let described = &operation["responses"][&status];
+    assert!(described.is_object(), "not in openapi.json: {route}: {answer:?}");
+    let declared = answer.headers.get("content-type").map(|value| value.split(';').next().unwrap().trim());
+    let Some(declared) = declared else {
+        assert!(described.get("content").is_none() && answer.text.is_empty(), "no content type: {route}: {answer:?}");
+        return;
+    };
+    let content = &described["content"][declared];
+    assert!(content.is_object(), "not in openapi.json: {route} {declared}: {answer:?}");
+    for (name, header) in described["headers"].as_object().into_iter().flatten() {
+        let is_there = answer.headers.contains_key(&name.to_ascii_lowercase());
+        assert!(is_there || header["required"] != true, "no header {name}: {route}: {answer:?}");
+    }
+    if declared.ends_with("json") {
+        let body = answer.json();
+        let validator = validator(&format!("{route} {declared}"), &content["schema"]);
+        let errors: Vec<String> =
+            validator.iter_errors(&body).map(|error| format!("{}: {error}", error.instance_path())).collect();
+        assert!(errors.is_empty(), "not as openapi.json has it: {route}: {errors:#?}\n{body:#}");
+    }
+}
+
+/// Compiled once for each answer.
+fn validator(name: &str, schema: &Value) -> Arc<Validator> {
+    static COMPILED: LazyLock<Mutex<HashMap<String, Arc<Validator>>>> = LazyLock::new(Mutex::default);
+    let compile = || {
+        let root = json!({ "components": document()["components"], "allOf": [schema] });
+        Arc::new(jsonschema::draft202012::options().should_validate_formats(true).build(&root).unwrap())
+    };
+    // Another test's failure poisons nothing.
+    let mut compiled = COMPILED.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    compiled.entry(name.to_owned()).or_insert_with(compile).clone()
+}
