@@ -48,7 +48,7 @@ async fn analysis(world: &World, token: &str, body: Value) -> String {
     answer.json()["id"].as_str().unwrap().to_owned()
 }
 
-/// A backtest that the bot followed but for every tenth trade, and with other prices.
+/// A backtest that the bot followed but for every sixteenth trade, and with other prices.
 pub(crate) async fn backtest(world: &World, bot: &str) {
     let owner = world.database.owner().await;
     owner
@@ -69,12 +69,17 @@ pub(crate) async fn backtest(world: &World, bot: &str) {
              insert into private.backtest_trades (
                  backtest_id, position, trading_pair, side, amount, price, exit_price, fee, profit, entry_time, exit_time
              )
-             select backtest.id, row_number() over (order by trades.entry_time, trades.id) - 1, trades.trading_pair, trades.side,
+             select backtest.id, trades.position, trades.trading_pair, trades.side,
                  trades.amount, trades.price * 0.9995, trades.price * 1.001, trades.fee, trades.profit + 0.05, trades.entry_time,
                  trades.exit_time
              from backtest
-             cross join public.trades
-             where trades.bot_id = '{bot}' and right(trades.id::text, 1) <> '7'"
+             cross join (
+                 select trades.*, row_number() over (order by trades.entry_time, trades.id) - 1 as position
+                 from public.trades
+                 where trades.bot_id = '{bot}'
+             ) as trades
+             -- Some that were made are missing there.
+             where trades.position % 16 <> 7"
         ))
         .await
         .unwrap();
