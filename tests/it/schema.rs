@@ -1,6 +1,8 @@
 //! The schema against the specification of the database: its tables, indexes, functions, views, sample data.
 
-use crate::support::database::{Database, PRO, Session, default_grants, migrations, server, workspace};
+use dev::postgres::Postgres;
+
+use crate::support::database::{Database, PRO, Session, default_grants, migrations, run_directory, server, workspace};
 
 const SPECIFIED: &str = include_str!("../fixtures/specified_tables.sql");
 
@@ -263,18 +265,14 @@ async fn whoever_deletes_his_account_takes_what_is_his_and_leaves_his_address_fr
 /// As the Supabase CLI does it, after it was told that the sample data is not wanted: file by file, with a history of its own.
 #[tokio::test]
 async fn what_supabases_own_tool_pushes_is_what_the_migrations_make() {
-    let postgres = server().await;
-    let name = format!("test_{}", uuid::Uuid::new_v4().simple());
-    dev::supabase::create_database(postgres, &name, default_grants()).await.unwrap();
-    let url = postgres.url("postgres", &name);
+    // Roles belong to a whole server: nobody else may migrate on it at once.
+    let postgres = Postgres::start(&run_directory("postgres-pushed"), None).await.unwrap();
+    dev::supabase::create_database(&postgres, "pushed", default_grants()).await.unwrap();
+    let url = postgres.url("postgres", "pushed");
     let owner = Session::open(&url).await;
-    owner
-        .run(
-            "create schema supabase_migrations;
-             create table supabase_migrations.schema_migrations (version text primary key, statements text[], name text)",
-        )
-        .await
-        .unwrap();
+    let history = "create schema if not exists supabase_migrations;
+        create table supabase_migrations.schema_migrations (version text primary key, statements text[], name text)";
+    owner.run(history).await.unwrap();
     let pushed = std::fs::read_dir(workspace().join("supabase/migrations")).unwrap();
     let mut pushed: Vec<_> = pushed.map(|entry| entry.unwrap().path()).collect();
     pushed.sort();
@@ -291,12 +289,16 @@ async fn what_supabases_own_tool_pushes_is_what_the_migrations_make() {
     }
     assert_eq!(owner.text("select count(*) from public.users").await, "0");
     assert_eq!(dev::migrations::migrate(&url, &migrations(), false, |_| {}).await.unwrap(), 0, "nothing is new");
-    let report = dev::verify::verify_migrations(postgres, &url, &migrations()).await.unwrap();
+
+    // What is to be done by hand, as it is written.
+    let operations = std::fs::read_to_string(workspace().join("docs/operations.md")).unwrap();
+    let by_hand = operations.split("```sql\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+    owner.run(by_hand).await.unwrap();
+    let report = dev::verify::verify_migrations(&postgres, &url, &migrations()).await.unwrap();
     assert!(report.differences.is_empty(), "{report}");
+
     // That the history knows of sample data makes it no database for development.
-    let admin = Session::open(&postgres.url("supabase_admin", &name)).await;
+    let admin = Session::open(&postgres.url("supabase_admin", "pushed")).await;
     admin.run("insert into auth.users (id, email) values (gen_random_uuid(), 'trader@example.test')").await.unwrap();
     assert!(dev::migrations::ensure_development(&url).await.is_err());
-    drop((owner, admin));
-    dev::supabase::drop_database(postgres, &name).await.unwrap();
 }
