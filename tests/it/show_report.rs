@@ -152,7 +152,7 @@ async fn the_picture_of_a_report_is_of_a_report() {
     let owner = world.database.owner().await;
     owner.run(&format!("update public.bots set name = '{name}' where id = '{bot}'")).await.unwrap();
     let id = analysis(&world, &token, json!({ "analysis_type": "performance", "bot_id": bot })).await;
-    let browser = Browser::open(1000, 1556).await;
+    let browser = Browser::open(1000, 1850).await;
     browser.go_to(&world.url(&format!("/_local/reports/{id}?email=enterprise@nofomo.test"))).await;
     let page = browser.text().await;
     for words in [name, "No edge is shown: it earned 165.86 USDT", "Trade cheaper: fees take 70.6 %", "Balance"] {

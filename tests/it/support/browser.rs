@@ -29,7 +29,7 @@ impl Browser {
         // No sandbox: tests may run as root, and see pages of their own only.
         let window = format!("--window-size={width},{height}");
         let mut options = json!({
-            "args": ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", window],
+            "args": ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--hide-scrollbars", window],
         });
         if width < NARROWEST_WINDOW {
             let metrics = json!({ "width": width, "height": height, "pixelRatio": 2 });
