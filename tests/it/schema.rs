@@ -180,7 +180,7 @@ async fn sample_data_refuses_to_run_unless_asked_for() {
     dev::migrations::migrate(&url, &migrations(), false, |_| {}).await.unwrap();
     let owner = Session::open(&url).await;
     assert_eq!(owner.text("select count(*) from public.users").await, "0");
-    for file in ["003_sample_data.sql", "034_sample_data.sql"] {
+    for file in ["003_sample_data.sql", "030_sample_data.sql"] {
         let file = std::fs::read_to_string(migrations().join(file)).unwrap();
         let refused = owner.run(&file).await.unwrap_err();
         assert!(refused.as_db_error().unwrap().message().contains("not asked for"), "{refused:?}");
