@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    net::{IpAddr, SocketAddr},
+    net::{IpAddr, Ipv4Addr, SocketAddr},
     str::FromStr,
     sync::Arc,
     time::Duration,
@@ -151,6 +151,18 @@ fn match_path(pattern: &str, path: &str) -> Option<(Vec<Rank>, BTreeMap<String, 
         rest = after;
     }
     rest.is_none().then_some((ranks, parameters))
+}
+
+/// Whose request it is, and the event that this gets of it.
+pub(crate) fn event_of<'a, T>(
+    routes: impl Iterator<Item = (&'a Route, T)>,
+    request: axum::http::Request<Bytes>,
+) -> Option<(T, Bytes)> {
+    let (parts, body) = request.into_parts();
+    let (route, parameters, target) = find(routes, parts.method.as_str(), parts.uri.path())?;
+    let id = Uuid::new_v4().to_string();
+    let event = event(&parts, &body, Ipv4Addr::LOCALHOST.into(), route, parameters, &id, Utc::now());
+    Some((target, event.to_string().into()))
 }
 
 fn event(

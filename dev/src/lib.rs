@@ -1,6 +1,7 @@
 //! The backend on a laptop: the functions' real binaries behind an API gateway, on a real Postgres that looks like Supabase.
 
 pub mod auth;
+pub mod bench;
 pub mod build;
 mod client;
 mod connect;

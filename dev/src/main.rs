@@ -9,13 +9,15 @@ use std::{
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
     process::ExitCode,
+    sync::Arc,
     time::Duration,
 };
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use dev::{
     Error, Result,
     auth::{Auth, SigningKey},
+    bench::cold,
     build,
     credentials::{self, rotate},
     migrations::{ensure_development, migrate},
@@ -100,8 +102,19 @@ enum Command {
         #[arg(long, value_name = "RING", env = "CREDENTIALS_KEYS", hide_env_values = true)]
         credentials_keys: Option<String>,
     },
+    /// Measure the release binaries, and hold them against their budgets
+    Bench {
+        #[arg(default_value = "cold")]
+        what: Measurement,
+    },
     /// Print a fresh access token of a user, while `cargo dev` runs
     Token { email: String },
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Measurement {
+    /// From process start to the first request asked for, and memory after 1,000 requests, of each function
+    Cold,
 }
 
 #[tokio::main]
@@ -118,6 +131,7 @@ async fn main() -> ExitCode {
             Some(Command::RotateKeys { database_url, credentials_keys }) => {
                 rotate_keys(database_url, credentials_keys, &data).await
             }
+            Some(Command::Bench { what: Measurement::Cold }) => bench_cold().await,
             Some(Command::Token { email }) => token(&email, &data).await.map(|()| true),
         }
     };
@@ -360,6 +374,48 @@ async fn rotate_keys(database_url: Option<String>, ring: Option<String>, data: &
         rotation.left.len()
     ));
     Ok(rotation.left.is_empty())
+}
+
+/// Whether every function keeps within its budget. On a database of its own, made anew, so that it does not matter what was
+/// before.
+async fn bench_cold() -> Result<bool> {
+    let template = Template::load(workspace())?;
+    let results = workspace().join("target/bench");
+    say(format_args!(
+        "functions  building {}, as for a release: minutes each the first time",
+        template.functions.len()
+    ));
+    let functions = build::build(workspace(), &template, true).await?;
+    Postgres::erase(&cluster(&results)).await?;
+    let (postgres, database, _) = prepare(None, &results).await?;
+    let admin_url = database.admin_url.clone();
+    let stack = Stack::start(Options {
+        template: template.clone(),
+        functions: functions.clone(),
+        database,
+        signing_key: SigningKey::generate()?,
+        port: 0,
+        environment: BTreeMap::from([("CREDENTIALS_KEYS".to_owned(), credentials::load_or_create(&results)?)]),
+        concurrency: 1,
+        schedules: false,
+        tripay: tripay::Options { file: None, callback_gap: tripay::Options::CALLBACK_GAP },
+        log: Arc::new(|_, _| ()),
+    })
+    .await?;
+    let measured = cold::measure(&stack, &template, &functions, workspace(), &admin_url, cold::Size::FULL, |figures| {
+        say(format_args!("measured   {}", figures.function));
+    })
+    .await;
+    stack.stop().await;
+    if let Some(postgres) = postgres {
+        postgres.stop().await?;
+    }
+    let report = measured?;
+    let path = results.join("cold.json");
+    let text = serde_json::to_string_pretty(&report).unwrap_or_default();
+    fs::write(&path, text).map_err(|error| cannot_write(&path, &error))?;
+    say(format_args!("\n{report}\nalso in {}", path.display()));
+    Ok(report.is_within_budgets())
 }
 
 async fn token(email: &str, data: &Path) -> Result<()> {

@@ -7,7 +7,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     path::PathBuf,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use axum::body::Bytes;
@@ -50,6 +50,15 @@ struct Shared {
 
 /// The process ids of all instances.
 type Processes = Arc<Mutex<BTreeSet<u32>>>;
+
+/// How long an instance took from the start of its process.
+#[derive(Clone, Copy, Debug)]
+pub struct ColdStart {
+    /// Until it asked for its first request: Lambda's init phase.
+    pub next: Duration,
+    /// Until it had answered that.
+    pub answer: Duration,
+}
 
 #[derive(Debug, thiserror::Error)]
 pub enum InvokeError {
@@ -97,6 +106,18 @@ impl Fleet {
             }
         });
         invocation.await.unwrap_or_else(|error| Err(InvokeError::failed("Local.Error", error.to_string())))
+    }
+
+    /// Has an instance of its own handle the event, which ends with that.
+    pub async fn cold_start(&self, event: &Bytes) -> Result<ColdStart, InvokeError> {
+        let begun = Instant::now();
+        let mut instance = self.launch()?;
+        let poll = instance.ready().await?;
+        let next = begun.elapsed();
+        let invocation = instance.deliver(poll, event);
+        let invocation = invocation.ok_or_else(|| InvokeError::failed("Runtime.ExitError", "hung up"))?;
+        instance.outcome(&invocation).await?;
+        Ok(ColdStart { next, answer: begun.elapsed() })
     }
 
     /// The process ids of the instances there are.
@@ -147,9 +168,12 @@ impl Fleet {
         if lock(&self.shared.processes).len() >= self.shared.configuration.concurrency {
             return Err(InvokeError::Throttled);
         }
+        self.launch().map(|instance| (instance, true))
+    }
+
+    fn launch(&self) -> Result<Instance, InvokeError> {
         let Shared { configuration, processes, tasks, .. } = &*self.shared;
-        let launched = Instance::launch(configuration, processes, tasks);
-        launched.map(|instance| (instance, true)).map_err(|error| {
+        Instance::launch(configuration, processes, tasks).map_err(|error| {
             let binary = configuration.binary.display();
             self.noted(InvokeError::failed("Runtime.InvalidEntrypoint", format!("cannot run {binary}: {error}")))
         })
