@@ -9,6 +9,7 @@
 )]
 
 mod access;
+mod bench;
 mod billing;
 mod cargo_dev;
 mod clean_logs;
