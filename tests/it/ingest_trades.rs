@@ -1,10 +1,12 @@
 //! The queue of trades.
 
+use std::collections::BTreeMap;
+
 use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::issue_bot_token::issue;
-use crate::support::database::PRO;
+use crate::support::database::{Database, PRO};
 use crate::support::world::World;
 
 const FUNCTION: &str = "ingest-trades";
@@ -18,7 +20,10 @@ struct Reporter {
 
 impl Reporter {
     async fn new() -> Self {
-        let world = World::new().await;
+        Self::of(World::new().await).await
+    }
+
+    async fn of(world: World) -> Self {
         let user = world.sign_in("pro@nofomo.test").await;
         let bot = world.bot_of(PRO).await;
         let token = issue(&world, &user, &bot).await;
@@ -107,7 +112,10 @@ async fn a_report_without_orders_is_known_by_its_key() {
 
 #[tokio::test]
 async fn while_the_database_is_away_nothing_is_taken_and_nothing_is_lost() {
-    let reporter = Reporter::new().await;
+    // Not by way of a pooler, whose connections are open.
+    let database = Database::new().await;
+    let settings = BTreeMap::from([("DATABASE_URL".into(), database.url("nofomo_api"))]);
+    let reporter = Reporter::of(World::on(database, settings).await).await;
     let bodies: Vec<_> = (1..=5).map(|n| reporter.report(&trade(&format!("Q{n}"))).to_string()).collect();
     let owner = reporter.world.database.owner().await;
     let limit = |limit| format!("alter database {} connection limit {limit}", reporter.world.database.name);
