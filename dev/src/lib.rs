@@ -10,6 +10,8 @@ mod docs;
 pub mod gateway;
 pub mod migrations;
 pub mod postgres;
+pub mod proxy;
+pub mod python;
 pub mod reports;
 pub mod runtime;
 pub mod schedule;

@@ -8,7 +8,7 @@ mod process;
 use std::{
     fs::{self, File},
     net::TcpListener,
-    path::Path,
+    path::{Path, PathBuf},
     process::ExitStatus,
     time::{Duration, Instant},
 };
@@ -79,6 +79,11 @@ impl Postgres {
             fs::remove_dir_all(&cluster).map_err(cannot("delete", &cluster))?;
         }
         Ok(())
+    }
+
+    /// One of PostgreSQL's own programs, of the same version.
+    pub(crate) fn program(&self, name: &str) -> PathBuf {
+        self.installation.program(name)
     }
 
     pub fn port(&self) -> u16 {

@@ -33,6 +33,7 @@ mod open_credentials;
 mod openapi;
 mod outage;
 mod path_of_money;
+mod peer;
 mod publish_strategy;
 mod readme;
 mod reconcile_invoices;

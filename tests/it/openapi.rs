@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Output;
 
+use dev::python::programs;
 use dev::template::Template;
 use fantoccini::Locator;
 use reqwest::Method;
@@ -11,8 +12,7 @@ use tokio::process::Command;
 
 use crate::support::browser::Browser;
 use crate::support::contract::{document, path_of};
-use crate::support::database::{PRO, workspace};
-use crate::support::python::programs;
+use crate::support::database::{PRO, target, workspace};
 use crate::support::world::World;
 
 #[test]
@@ -46,7 +46,8 @@ async fn generated_requests_meet_no_answer_that_is_not_documented() {
     // As `cargo dev` has it: a prompt without a model is answered with a template.
     let world = World::with(BTreeMap::from([("TEMPLATES_FOR_PROMPTS".into(), "true".into())])).await;
     let token = world.sign_in("enterprise@nofomo.test").await;
-    let schemathesis = programs("schemathesis", &["schemathesis==4.32.5"]).await.join("schemathesis");
+    let schemathesis =
+        programs(target(), "schemathesis", &["schemathesis==4.32.5"]).await.unwrap().join("schemathesis");
     let mut command = Command::new(schemathesis);
     command
         .arg("--config-file")

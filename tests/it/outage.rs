@@ -4,19 +4,19 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use dev::postgres::Postgres;
+use dev::proxy::Proxy;
 use futures_util::future::join_all;
 use reqwest::StatusCode;
 use serde_json::Value;
 
 use crate::support::database::{Database, PRO, Session, migrate_template, run_directory};
-use crate::support::proxy::Proxy;
 use crate::support::world::{Answer, World, new_bot};
 
 /// A world whose functions reach the database through a proxy, and through nothing else.
 async fn behind_proxy() -> (World, Proxy) {
     let database = Database::new().await;
-    let proxy = Proxy::start(database.port).await;
-    let settings = BTreeMap::from([("DATABASE_URL".into(), database.url_at(proxy.port, "nofomo_api"))]);
+    let proxy = Proxy::start(database.port, Duration::ZERO).await.unwrap();
+    let settings = BTreeMap::from([("DATABASE_URL".into(), database.url_at(proxy.port(), "nofomo_api"))]);
     (World::on(database, settings).await, proxy)
 }
 

@@ -16,9 +16,9 @@ use tokio::net::TcpListener;
 use tokio::process::{Child, Command};
 
 use dev::postgres::Postgres;
+use dev::python;
 
-use crate::support::database::{Database, PRO, Session, migrate_template, run_directory};
-use crate::support::python;
+use crate::support::database::{Database, PRO, Session, migrate_template, run_directory, target};
 use crate::support::world::{World, functions, http_client, new_bot};
 
 /// Starts a function with these variables alone, and gives what it wrote before it gave up.
@@ -76,7 +76,7 @@ struct SecretsManager {
 
 impl SecretsManager {
     async fn start() -> Self {
-        let programs = python::programs("moto", &["moto[server]==5.2.5"]).await;
+        let programs = python::programs(target(), "moto", &["moto[server]==5.2.5"]).await.unwrap();
         let port = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
         let process = Command::new(programs.join("moto_server"))
             .args(["-H", "127.0.0.1", "-p", &port.to_string()])

@@ -4,14 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::process::Stdio;
 
+use dev::python;
 use dev::template::Template;
 use reqwest::Method;
 use serde_json::Value;
 use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
 
-use crate::support::database::{run_directory, workspace};
-use crate::support::python;
+use crate::support::database::{run_directory, target, workspace};
 use crate::support::world::World;
 
 /// Clients that Supabase's pooler takes on the smallest machine.
@@ -28,7 +28,7 @@ fn text() -> String {
 }
 
 async fn programs() -> PathBuf {
-    python::programs("template", &["aws-sam-translator==1.115.0", "cfn-lint==1.58.0"]).await
+    python::programs(target(), "template", &["aws-sam-translator==1.115.0", "cfn-lint==1.58.0"]).await.unwrap()
 }
 
 /// What SAM makes of a template, as JSON.

@@ -1,119 +1,180 @@
-//! What each function is asked again and again while it is measured: cheap, and answered the same way each time.
+//! What functions are asked while they are measured: what works, and costs the same each time.
 
-use std::{collections::BTreeMap, fs, path::Path};
+use std::{collections::BTreeMap, fs};
 
 use axum::{body::Bytes, http::Request};
 use chrono::Utc;
 use serde_json::{Value, json};
+use uuid::Uuid;
 
-use crate::{Error, Result, connect::connect, gateway, schedule::Schedule, stack::Stack, template::Template};
+use super::site::Site;
+use crate::{Error, Result, connect::connect, gateway, schedule::Schedule, stack::Stack};
 
 /// On the plan that limits nothing.
-const USER: &str = "enterprise@nofomo.test";
+pub(super) const USER: &str = "enterprise@nofomo.test";
 
-/// His, of the sample data.
-const BOT: &str = "0190f000-0000-7000-8000-000000000004";
+/// Nobody adds anything of his, so that what he reads costs the same each time.
+pub(super) const READER: &str = "pro@nofomo.test";
+
+/// Of [`USER`], as is what follows, in the sample data.
+pub(super) const BOT: &str = "0190f000-0000-7000-8000-000000000004";
 const STRATEGY: &str = "0190e000-0000-7000-8000-000000000002";
 
 const EXPORT: &str = "shared/freqtrade/fixtures/backtest-result-2026-11-22_10-29-03.zip";
 
-/// One event by each function's name.
-pub(super) async fn prepare(
-    stack: &Stack,
-    template: &Template,
-    workspace: &Path,
-    admin_url: &str,
-) -> Result<BTreeMap<String, Bytes>> {
+/// Stands in a request for what is another one each time: twelve hexadecimal digits, and so the end of an id.
+pub(super) const NTH: &str = "nth-of-these";
+
+/// A request as its caller sends it.
+#[derive(Clone)]
+pub(super) struct Call {
+    pub(super) method: &'static str,
+    pub(super) path: String,
+    pub(super) headers: Vec<(&'static str, String)>,
+    pub(super) body: Bytes,
+    numbers: Numbers,
+}
+
+impl Call {
+    pub(super) fn new(token: &str, method: &'static str, path: impl Into<String>, body: &Value) -> Self {
+        let body = if body.is_null() { Bytes::new() } else { body.to_string().into() };
+        let headers =
+            vec![("authorization", format!("Bearer {token}")), ("content-type", "application/json".to_owned())];
+        Self { method, path: path.into(), headers, body, numbers: Numbers::default() }
+    }
+
+    pub(super) fn with_key(mut self, key: &str) -> Self {
+        self.headers.push(("idempotency-key", key.to_owned()));
+        self
+    }
+
+    /// As it is sent the nth time.
+    pub(super) fn nth(&self, n: usize) -> Self {
+        let headers = self.headers.iter().map(|(name, value)| (*name, self.numbers.put(value, n))).collect();
+        let body = std::str::from_utf8(&self.body).map(|body| self.numbers.put(body, n).into());
+        Self { headers, body: body.unwrap_or_else(|_| self.body.clone()), ..self.clone() }
+    }
+
+    /// Whose it is, and as which events the gateway passes it on.
+    pub(super) fn events(&self, site: &Site<'_>) -> Result<(String, Events)> {
+        let Self { method, path, headers, body, .. } = self;
+        let unknown = || Error::new(format!("no function has {method} {path}"), "see template.yaml");
+        let mut request = Request::builder().method(*method).uri(path).header("host", "127.0.0.1");
+        for (name, value) in headers {
+            request = request.header(*name, value);
+        }
+        let request = request.body(body.clone()).map_err(|_| unknown())?;
+        let routes = site.template.functions.iter();
+        let routes = routes.flat_map(|function| function.routes.iter().map(|route| (route, &function.name)));
+        let (function, event) = gateway::event_of(routes, request).ok_or_else(unknown)?;
+        Ok((function.clone(), Events::new(event)?))
+    }
+}
+
+/// One event after the other, which differ in [`NTH`] alone.
+pub(super) struct Events {
+    text: String,
+    numbers: Numbers,
+}
+
+impl Events {
+    fn new(event: impl Into<Vec<u8>>) -> Result<Self> {
+        let text = String::from_utf8(event.into())
+            .map_err(|error| Error::new(format!("an event is no text: {error}"), "see dev/src/gateway.rs"))?;
+        Ok(Self { text, numbers: Numbers::default() })
+    }
+
+    pub(super) fn nth(&self, n: usize) -> Bytes {
+        self.numbers.put(&self.text, n).into()
+    }
+}
+
+/// What stands for [`NTH`]: never the same again, also in another measurement on the same database.
+#[derive(Clone)]
+struct Numbers {
+    first: u64,
+}
+
+impl Default for Numbers {
+    fn default() -> Self {
+        Self { first: Uuid::new_v4().as_u64_pair().0 }
+    }
+}
+
+impl Numbers {
+    fn put(&self, text: &str, n: usize) -> String {
+        // In no order, as the ids of trades come: multiplied by an odd number no two of them are alike.
+        let scattered = self.first.wrapping_add(n as u64).wrapping_mul(0x9E37_79B9_7F4B);
+        text.replace(NTH, &format!("{:012x}", scattered & 0xFFFF_FFFF_FFFF))
+    }
+}
+
+/// What each function is asked, by its name.
+pub(super) async fn prepare(site: &Site<'_>, stack: &Stack) -> Result<BTreeMap<String, Events>> {
     let user = stack.auth().token_for(USER).await?;
-    let caller = Caller { stack, template };
-    let export = fs::read(workspace.join(EXPORT))
+    let export = fs::read(site.workspace.join(EXPORT))
         .map_err(|error| Error::new(format!("cannot read {EXPORT}: {error}"), "run this in a whole copy"))?;
-    let admin = connect(admin_url).await?;
+    let admin = connect(&site.database.admin_url).await?;
     let source = format!("select content from public.strategies where id = '{STRATEGY}'");
     let source = admin.query_typed_one(&source, &[]).await;
     let source: String =
         source.map_err(|error| Error::new(error.to_string(), "the sample data is not what it was"))?.get(0);
     drop(admin);
 
-    let bot = |name: &str, exchange: &str, is_paper_trade: bool| {
-        json!({
-            "name": name, "exchange": exchange, "trading_pair": "BTC/USDT", "timeframe": "1h", "strategy": "EMA cross",
-            "initial_balance": "1000", "stake_amount": "100", "is_paper_trade": is_paper_trade,
-        })
-    };
     let keys = json!({ "api_key": "ABCDEFGHIJKLMNOPQR", "api_secret": "ABCDEFGHIJKLMNOPQRSTUVWXYZABCDEFGHIJ" });
-    let trade = json!({
-        "side": "buy", "order_type": "market", "amount": "0.1", "price": "150", "entry_time": "2026-01-01T00:00:00Z",
-    });
     let analysis = json!({ "analysis_type": "risk" });
 
     // A live bot that runs, and what its runner holds.
-    caller.ask(&user, "PUT /credentials/bybit", &keys).await?;
-    let live = caller.ask(&user, "POST /bots", &bot("live", "bybit", false)).await?;
+    ask(site, stack, &Call::new(&user, "PUT", "/credentials/bybit", &keys)).await?;
+    let live = ask(site, stack, &Call::new(&user, "POST", "/bots", &bot("live", "bybit", false))).await?;
     let live = text(&live, "id");
-    caller.ask(&user, &format!("POST /bots/{live}/start"), &json!({})).await?;
+    ask(site, stack, &Call::new(&user, "POST", format!("/bots/{live}/start"), &json!({}))).await?;
     let scopes = json!({ "scopes": ["report", "trade"] });
-    let runner = caller.ask(&user, &format!("POST /bots/{live}/token"), &scopes).await?;
+    let runner = ask(site, stack, &Call::new(&user, "POST", format!("/bots/{live}/token"), &scopes)).await?;
     let runner = text(&runner, "token");
-    let judged = caller.ask(&user, "POST /analyses", &analysis).await?;
+    let judged = ask(site, stack, &Call::new(&user, "POST", "/analyses", &analysis)).await?;
     let judged = text(&judged, "id");
 
-    let mut events = BTreeMap::new();
-    for (token, route, body) in [
-        (&user, "POST /bots".to_owned(), bot("measured", "binance", true)),
-        (&user, format!("POST /bots/{BOT}/start"), json!({})),
-        (&user, format!("POST /bots/{BOT}/trades"), trade.clone()),
-        (&user, format!("POST /bots/{BOT}/logs"), json!([{ "log_level": "info", "message": "measured" }])),
-        (&user, format!("POST /bots/{BOT}/token"), json!({})),
-        (&user, "PUT /credentials/bybit".to_owned(), keys.clone()),
-        (&runner, format!("POST /bots/{live}/credentials"), json!({})),
-        (&user, "GET /portfolio".to_owned(), Value::Null),
-        (&user, "POST /strategies".to_owned(), json!({ "name": "measured", "content": source })),
-        (
-            &user,
-            "POST /strategies/generate".to_owned(),
-            json!({ "template": "ema_cross", "pair": "BTC/USDT", "timeframe": "1h", "risk_level": "low" }),
-        ),
-        (&user, format!("POST /strategies/{STRATEGY}/publish"), json!({})),
-        (&user, "POST /analyses".to_owned(), analysis.clone()),
-        (&user, format!("GET /analyses/{judged}/report"), Value::Null),
-        (&user, "POST /invoices".to_owned(), json!({ "plan": "enterprise", "period": "monthly", "method": "QRIS" })),
-        (&user, "POST /subscription/cancel".to_owned(), json!({})),
-    ] {
-        // Created once, and found from then on; a bot reports new trades and new rows without a key.
-        let is_report = route.ends_with("/trades") || route.ends_with("/logs");
-        let key = (!is_report).then_some(("idempotency-key", "measured"));
-        let body = if body.is_null() { Bytes::new() } else { body.to_string().into() };
-        let headers = [("authorization", format!("Bearer {token}")), ("content-type", "application/json".to_owned())];
-        let headers = headers.into_iter().chain(key.map(|(name, key)| (name, key.to_owned())));
-        caller.add(&mut events, &route, headers, body)?;
-    }
-    let headers = [("authorization", format!("Bearer {user}")), ("content-type", "application/zip".to_owned())];
-    caller.add(&mut events, &format!("POST /strategies/{STRATEGY}/backtests"), headers, export.into())?;
+    let strategy = json!({ "name": format!("measured {NTH}"), "content": source });
+    let wish = json!({ "template": "ema_cross", "pair": "BTC/USDT", "timeframe": "1h", "risk_level": "low" });
+    let invoice = json!({ "plan": "enterprise", "period": "monthly", "method": "QRIS" });
+    let calls = [
+        Call::new(&user, "POST", "/bots", &bot("measured", "binance", true)).with_key(NTH),
+        Call::new(&user, "POST", format!("/bots/{BOT}/start"), &json!({})),
+        trades(&user, BOT, 1),
+        logs(&user),
+        Call::new(&user, "POST", format!("/bots/{BOT}/token"), &json!({})),
+        Call::new(&user, "PUT", "/credentials/bybit", &keys),
+        Call::new(&runner, "POST", format!("/bots/{live}/credentials"), &json!({})),
+        portfolio(&stack.auth().token_for(READER).await?),
+        Call::new(&user, "POST", "/strategies", &strategy).with_key(NTH),
+        Call::new(&user, "POST", "/strategies/generate", &wish).with_key(NTH),
+        Call::new(&user, "POST", format!("/strategies/{STRATEGY}/publish"), &json!({})),
+        Call::new(&user, "POST", "/analyses", &analysis).with_key(NTH),
+        Call::new(&user, "GET", format!("/analyses/{judged}/report"), &Value::Null),
+        Call::new(&user, "POST", "/invoices", &invoice).with_key(NTH),
+        Call::new(&user, "POST", "/subscription/cancel", &json!({})),
+        Call {
+            method: "POST",
+            path: format!("/strategies/{STRATEGY}/backtests"),
+            headers: vec![("authorization", format!("Bearer {user}")), ("content-type", "application/zip".to_owned())],
+            body: export.into(),
+            numbers: Numbers::default(),
+        },
+        payment(stack),
+    ];
+    let mut events = calls.iter().map(|call| call.events(site)).collect::<Result<BTreeMap<_, _>>>()?;
 
-    // Of an invoice that nobody opened: kept once, and known from then on.
-    let payment = json!({
-        "reference": "DEV-T0000000000MEASURE", "merchant_ref": "measured", "payment_method": "QRIS", "payment_method_code": "QRIS",
-        "total_amount": 99_000, "fee_merchant": 0, "fee_customer": 0, "total_fee": 0, "amount_received": 99_000,
-        "is_closed_payment": 1, "status": "PAID", "paid_at": 1_767_225_600, "note": null,
-    });
-    let payment = Bytes::from(payment.to_string());
-    let signature = stack.tripay().sign(&payment);
-    let headers = [("x-callback-event", "payment_status".to_owned()), ("x-callback-signature", signature)];
-    let headers = headers.into_iter().chain([("content-type", "application/json".to_owned())]);
-    caller.add(&mut events, "POST /callbacks/tripay", headers, payment)?;
-
-    let report = json!({ "bot_id": live, "bot_token_hash": sha256(&runner), "trades": trade });
+    let report = json!({ "bot_id": live, "bot_token_hash": sha256(&runner), "trades": trade(0) });
     let message = json!({
         "messageId": "measured", "receiptHandle": "r", "body": report.to_string(), "attributes": {}, "messageAttributes": {},
         "eventSource": "aws:sqs", "eventSourceARN": "arn:aws:sqs:us-east-1:1:trades", "awsRegion": "us-east-1",
     });
-    events.insert("ingest-trades".to_owned(), json!({ "Records": [message] }).to_string().into());
-
-    for function in &template.functions {
+    events.insert("ingest-trades".to_owned(), Events::new(json!({ "Records": [message] }).to_string())?);
+    for function in &site.template.functions {
         let due = function.schedules.first().map(|schedule: &Schedule| schedule.event(Utc::now()));
         if let Some(event) = due {
-            events.insert(function.name.clone(), event.into());
+            events.insert(function.name.clone(), Events::new(event)?);
         }
         if !events.contains_key(&function.name) {
             let problem = format!("nobody knows what to ask {}", function.name);
@@ -121,6 +182,91 @@ pub(super) async fn prepare(
         }
     }
     Ok(events)
+}
+
+pub(super) fn bot(name: &str, exchange: &str, is_paper_trade: bool) -> Value {
+    json!({
+        "name": name, "exchange": exchange, "trading_pair": "BTC/USDT", "timeframe": "1h", "strategy": "EMA cross",
+        "initial_balance": "1000", "stake_amount": "100", "is_paper_trade": is_paper_trade,
+    })
+}
+
+/// New ones each time; one alone is no array.
+pub(super) fn trades(token: &str, bot: &str, count: usize) -> Call {
+    let body = if count == 1 { trade(0) } else { (0..count).map(trade).collect() };
+    Call::new(token, "POST", format!("/bots/{bot}/trades"), &body)
+}
+
+/// Closed, so that it counts in its bot's statistics.
+fn trade(index: usize) -> Value {
+    json!({
+        "id": format!("{index:08x}-0000-4000-8000-{NTH}"), "side": "buy", "order_type": "market", "status": "closed",
+        "amount": "0.1", "price": "150", "fee": "0.03", "entry_time": "2026-01-01T00:00:00Z",
+        "exit_time": "2026-01-01T06:00:00Z", "exit_price": "150.5",
+    })
+}
+
+pub(super) fn logs(token: &str) -> Call {
+    let entries = json!([{ "log_level": "info", "message": "measured" }]);
+    Call::new(token, "POST", format!("/bots/{BOT}/logs"), &entries)
+}
+
+pub(super) fn portfolio(token: &str) -> Call {
+    Call::new(token, "GET", "/portfolio", &Value::Null)
+}
+
+/// Of an invoice that nobody opened: kept once, and known from then on.
+fn payment(stack: &Stack) -> Call {
+    let payment = json!({
+        "reference": "DEV-T0000000000MEASURE", "merchant_ref": "measured", "payment_method": "QRIS", "payment_method_code": "QRIS",
+        "total_amount": 99_000, "fee_merchant": 0, "fee_customer": 0, "total_fee": 0, "amount_received": 99_000,
+        "is_closed_payment": 1, "status": "PAID", "paid_at": 1_767_225_600, "note": null,
+    });
+    let body = Bytes::from(payment.to_string());
+    let headers = vec![
+        ("x-callback-event", "payment_status".to_owned()),
+        ("x-callback-signature", stack.tripay().sign(&body)),
+        ("content-type", "application/json".to_owned()),
+    ];
+    Call { method: "POST", path: "/callbacks/tripay".to_owned(), headers, body, numbers: Numbers::default() }
+}
+
+/// The ids of so many new bots.
+pub(super) async fn new_bots(site: &Site<'_>, stack: &Stack, token: &str, count: usize) -> Result<Vec<String>> {
+    let mut bots = Vec::new();
+    for n in 0..count {
+        let created =
+            ask(site, stack, &Call::new(token, "POST", "/bots", &bot(&format!("bot {n}"), "binance", true))).await?;
+        bots.push(text(&created, "id"));
+    }
+    Ok(bots)
+}
+
+/// What is answered once.
+pub(super) async fn ask(site: &Site<'_>, stack: &Stack, call: &Call) -> Result<Value> {
+    let (function, events) = call.events(site)?;
+    let refused = |why: String| {
+        Error::new(format!("{} {} answered {why}", call.method, call.path), "the sample data is not what it was")
+    };
+    let Some(fleet) = stack.fleet(&function) else { return Err(refused("nothing".to_owned())) };
+    let answer = fleet.invoke(events.nth(0)).await.map_err(|error| refused(error.to_string()))?;
+    let answer: Value = serde_json::from_slice(&answer).map_err(|error| refused(error.to_string()))?;
+    match answer.get("statusCode").and_then(Value::as_u64) {
+        Some(200..300) => Ok(serde_json::from_str(&text(&answer, "body")).unwrap_or_default()),
+        _ => Err(refused(answer.to_string())),
+    }
+}
+
+/// What a function has answered; what broke has no cost that is worth knowing.
+pub(super) fn outcome(answer: &[u8]) -> Result<String> {
+    let broke = |why: String| Error::new(why, "see its log with `cargo dev`");
+    let answer: Value = serde_json::from_slice(answer).map_err(|error| broke(error.to_string()))?;
+    let failures = answer.get("batchItemFailures").and_then(Value::as_array).map_or(0, Vec::len);
+    match answer.get("statusCode").and_then(Value::as_u64) {
+        None if failures == 0 => Ok("ok".to_owned()),
+        Some(status @ 200..300) => Ok(status.to_string()),
+        _ => Err(broke(format!("a request was answered {answer}"))),
+    }
 }
 
 /// The hash by which the database knows a token.
@@ -133,55 +279,33 @@ fn text(answer: &Value, name: &str) -> String {
     answer.get(name).and_then(Value::as_str).unwrap_or_default().to_owned()
 }
 
-struct Caller<'a> {
-    stack: &'a Stack,
-    template: &'a Template,
-}
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
 
-impl Caller<'_> {
-    /// What a function answers once to this token.
-    async fn ask(&self, token: &str, route: &str, body: &Value) -> Result<Value> {
-        let headers = [("authorization", format!("Bearer {token}")), ("content-type", "application/json".to_owned())];
-        let (function, event) = self.event(route, headers, body.to_string().into())?;
-        let refused = |why: String| Error::new(format!("{route} answered {why}"), "the sample data is not what it was");
-        let Some(fleet) = self.stack.fleet(&function) else { return Err(refused("nothing".to_owned())) };
-        let answer = fleet.invoke(event).await.map_err(|error| refused(error.to_string()))?;
-        let answer: Value = serde_json::from_slice(&answer).map_err(|error| refused(error.to_string()))?;
-        match answer.get("statusCode").and_then(Value::as_u64) {
-            Some(200..300) => Ok(serde_json::from_str(&text(&answer, "body")).unwrap_or_default()),
-            _ => Err(refused(answer.to_string())),
+    use super::*;
+
+    #[test]
+    fn each_event_is_another_one() {
+        let events = Events::new(format!("a {NTH} b {NTH}")).expect("text");
+        let many: BTreeSet<Bytes> = (0..1_000).map(|n| events.nth(n)).collect();
+        assert_eq!(many.len(), 1_000);
+        for event in many {
+            let (one, other) = event.split_at_checked(14).expect("long");
+            assert_eq!((&one[..2], &other[..3]), (&b"a "[..], &b" b "[..]), "{event:?}");
+            assert_eq!(one[2..], other[3..], "{event:?}");
         }
+        let same = Events::new("as it is").expect("text");
+        assert_eq!(same.nth(0), same.nth(1));
     }
 
-    fn add(
-        &self,
-        events: &mut BTreeMap<String, Bytes>,
-        route: &str,
-        headers: impl IntoIterator<Item = (&'static str, String)>,
-        body: Bytes,
-    ) -> Result<()> {
-        let (function, event) = self.event(route, headers, body)?;
-        events.insert(function, event);
-        Ok(())
-    }
-
-    /// Whose request it is, and as which event the gateway passes it on.
-    fn event(
-        &self,
-        route: &str,
-        headers: impl IntoIterator<Item = (&'static str, String)>,
-        body: Bytes,
-    ) -> Result<(String, Bytes)> {
-        let unknown = || Error::new(format!("no function has {route}"), "see template.yaml");
-        let (method, path) = route.split_once(' ').ok_or_else(unknown)?;
-        let mut request = Request::builder().method(method).uri(path).header("host", "127.0.0.1");
-        for (name, value) in headers {
-            request = request.header(name, value);
+    #[test]
+    fn only_what_worked_is_measured() {
+        assert_eq!(outcome(br#"{"statusCode":201,"body":""}"#).expect("worked"), "201");
+        assert_eq!(outcome(br#"{"expired":0}"#).expect("worked"), "ok");
+        assert_eq!(outcome(br#"{"batchItemFailures":[]}"#).expect("worked"), "ok");
+        for broken in [r#"{"statusCode":401}"#, r#"{"batchItemFailures":[{"itemIdentifier":"1"}]}"#, ""] {
+            assert!(outcome(broken.as_bytes()).is_err(), "{broken}");
         }
-        let request = request.body(body).map_err(|_| unknown())?;
-        let routes = self.template.functions.iter();
-        let routes = routes.flat_map(|function| function.routes.iter().map(|route| (route, &function.name)));
-        let (function, event) = gateway::event_of(routes, request).ok_or_else(unknown)?;
-        Ok((function.clone(), event))
     }
 }

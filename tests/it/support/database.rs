@@ -22,6 +22,11 @@ pub(crate) fn workspace() -> &'static Path {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
 }
 
+/// Where cargo keeps what it builds.
+pub(crate) fn target() -> &'static Path {
+    Path::new(concat!(env!("CARGO_TARGET_TMPDIR"), "/.."))
+}
+
 pub(crate) fn migrations() -> PathBuf {
     workspace().join("migrations")
 }

@@ -6,14 +6,15 @@ use serde_json::Value;
 use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
 
-use super::database::workspace;
-use super::python;
+use dev::python::programs;
+
+use super::database::{target, workspace};
 
 const PACKAGE: &str = "freqtrade==2026.9";
 
 /// What a script in `support/freqtrade` says of each of the requests, one after the other.
 pub(crate) async fn run(script: &str, requests: &[Value]) -> Vec<Value> {
-    let mut command = Command::new(python::programs("freqtrade", &[PACKAGE]).await.join("python"));
+    let mut command = Command::new(programs(target(), "freqtrade", &[PACKAGE]).await.unwrap().join("python"));
     command.arg(workspace().join("tests/it/support/freqtrade").join(script)).env("PYTHONDONTWRITEBYTECODE", "1");
     let mut child =
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true).spawn().unwrap();

@@ -1,57 +1,84 @@
 //! PgBouncer in transaction mode, which breaks what Supabase's pooler breaks.
 
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use dev::postgres::Postgres;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::OnceCell;
 
 use super::database::{run_directory, server};
 
-/// Its port. One for all tests, in front of the one server; few server connections, so that clients must share them.
+/// The port of the one for all tests, in front of the one server.
 pub(crate) async fn port() -> u16 {
-    static PORT: OnceCell<u16> = OnceCell::const_new();
-    *PORT.get_or_init(start).await
+    static POOLER: OnceCell<Pooler> = OnceCell::const_new();
+    POOLER.get_or_init(|| async { Pooler::start(server().await, "pgbouncer").await }).await.port
 }
 
-async fn start() -> u16 {
-    let postgres = server().await;
-    let directory = run_directory("pgbouncer");
-    std::fs::create_dir_all(&directory).unwrap();
-    let port = TcpListener::bind(("127.0.0.1", 0)).await.unwrap().local_addr().unwrap().port();
-    let password = postgres.password();
-    let users = directory.join("users.txt");
-    std::fs::write(&users, format!("\"nofomo_api\" \"{password}\"\n\"nofomo_jobs\" \"{password}\"\n")).unwrap();
-    let settings = directory.join("pgbouncer.ini");
-    std::fs::write(
-        &settings,
-        format!(
-            "[databases]\n* = host=127.0.0.1 port={}\n[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\n\
-             auth_type = scram-sha-256\nauth_file = {}\npool_mode = transaction\ndefault_pool_size = 3\n\
-             max_client_conn = 1000\nserver_idle_timeout = 5\nignore_startup_parameters = extra_float_digits,options\n\
-             unix_socket_dir =\n",
-            postgres.port(),
-            users.display(),
-        ),
-    )
-    .unwrap();
-    let mut process = run(&settings);
-    // It ends with the tests, however they end: its guard waits for the other end of a pipe to close.
-    for _ in 0..200 {
-        if TcpStream::connect(("127.0.0.1", port)).await.is_ok() {
-            std::mem::forget(process);
-            return port;
-        }
-        if let Ok(Some(status)) = process.try_wait() {
-            panic!("pgbouncer ended ({status}); install the package pgbouncer");
-        }
-        tokio::time::sleep(Duration::from_millis(50)).await;
+/// It ends with the tests, however they end.
+pub(crate) struct Pooler {
+    pub(crate) port: u16,
+    settings: PathBuf,
+    process: Child,
+}
+
+impl Pooler {
+    /// Few server connections, so that clients must share them.
+    pub(crate) async fn start(postgres: &Postgres, name: &str) -> Self {
+        let directory = run_directory(name);
+        std::fs::create_dir_all(&directory).unwrap();
+        let port = TcpListener::bind(("127.0.0.1", 0)).await.unwrap().local_addr().unwrap().port();
+        let password = postgres.password();
+        let users = directory.join("users.txt");
+        std::fs::write(&users, format!("\"nofomo_api\" \"{password}\"\n\"nofomo_jobs\" \"{password}\"\n")).unwrap();
+        let settings = directory.join("pgbouncer.ini");
+        std::fs::write(
+            &settings,
+            format!(
+                "[databases]\n* = host=127.0.0.1 port={}\n[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\n\
+                 auth_type = scram-sha-256\nauth_file = {}\npool_mode = transaction\ndefault_pool_size = 3\n\
+                 max_client_conn = 1000\nserver_idle_timeout = 5\nignore_startup_parameters = extra_float_digits,options\n\
+                 unix_socket_dir =\n",
+                postgres.port(),
+                users.display(),
+            ),
+        )
+        .unwrap();
+        let process = run(&settings);
+        let mut pooler = Self { port, settings, process };
+        pooler.listens().await;
+        pooler
     }
-    panic!("pgbouncer does not listen");
+
+    /// Ends it and all its connections, and starts it again after a while.
+    pub(crate) async fn restart(&mut self, after: Duration) {
+        drop(self.process.stdin.take());
+        while self.process.try_wait().unwrap().is_none() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        tokio::time::sleep(after).await;
+        self.process = run(&self.settings);
+        self.listens().await;
+    }
+
+    async fn listens(&mut self) {
+        for _ in 0..200 {
+            if TcpStream::connect(("127.0.0.1", self.port)).await.is_ok() {
+                return;
+            }
+            if let Ok(Some(status)) = self.process.try_wait() {
+                panic!("pgbouncer ended ({status}); install the package pgbouncer");
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        panic!("pgbouncer does not listen");
+    }
 }
 
-fn run(settings: &std::path::Path) -> Child {
-    // PgBouncer refuses to run as root, and takes another user's name from its command line.
+fn run(settings: &Path) -> Child {
+    // PgBouncer refuses to run as root, and takes another user's name from its command line. Its guard waits for the other end
+    // of a pipe to close.
     let script = "if [ \"$(id -u)\" = 0 ]; then as='-u nobody'; chmod -R a+rX \"$(dirname \"$0\")\"; fi
         pgbouncer -q $as \"$0\" & pid=$!
         { read -r _; kill $pid; } 2>/dev/null <&3 &

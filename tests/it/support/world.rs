@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use dev::auth::SigningKey;
+use dev::proxy::Proxy;
 use dev::stack::{self, Stack};
 use dev::template::Template;
 use dev::tripay;
@@ -17,7 +18,6 @@ use super::contract;
 use super::database::{Database, server, through_pooler, workspace};
 use super::leaks::leak_in;
 use super::pooler;
-use super::proxy::Proxy;
 
 pub(crate) const PASSWORD: &str = "nofomo-dev";
 
@@ -135,8 +135,8 @@ impl World {
     /// With a proxy between the functions and what they take for the database.
     pub(crate) async fn behind_proxy() -> (Self, Proxy) {
         let database = Database::new().await;
-        let proxy = Proxy::start(functions_port(&database).await).await;
-        let settings = BTreeMap::from([("DATABASE_URL".into(), database.url_at(proxy.port, "nofomo_api"))]);
+        let proxy = Proxy::start(functions_port(&database).await, Duration::ZERO).await.unwrap();
+        let settings = BTreeMap::from([("DATABASE_URL".into(), database.url_at(proxy.port(), "nofomo_api"))]);
         (Self::on(database, settings).await, proxy)
     }
 

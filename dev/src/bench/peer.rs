@@ -1,0 +1,318 @@
+//! The same endpoints in FastAPI and asyncpg (`tests/peers/fastapi`), on the same database under the same load.
+
+use std::{
+    fmt, fs,
+    net::TcpListener,
+    path::Path,
+    process::Stdio,
+    time::{Duration, Instant},
+};
+
+use axum::body::Bytes;
+use futures_util::future::try_join_all;
+use serde::Serialize;
+use tokio::{
+    process::{Child, Command},
+    time::sleep,
+};
+
+use super::{
+    drive::{Driven, drive, median, milliseconds},
+    requests::{Call, NTH, READER, USER, bot, new_bots, outcome, portfolio, trades},
+    site::{Site, fleet},
+    usage::Processes,
+};
+use crate::{Error, Result, client::client, python, stack::Stack};
+
+/// Of the peer's: at least so many requests a processor second, at most this share of its memory and of its cold start.
+const REQUESTS_PER_CPU_SECOND: f64 = 5.0;
+const MEMORY: f64 = 1.0 / 5.0;
+const COLD_START: f64 = 1.0 / 20.0;
+
+const PATIENCE: Duration = Duration::from_secs(30);
+
+#[derive(Clone, Copy, Debug)]
+pub struct Size {
+    pub during: Duration,
+    /// Who ask at once.
+    pub callers: usize,
+    pub starts: usize,
+}
+
+impl Size {
+    pub const FULL: Self = Self { during: Duration::from_secs(10), callers: 4, starts: 5 };
+}
+
+/// One side's, for one endpoint.
+#[derive(Clone, Debug, Serialize)]
+pub struct Figures {
+    #[serde(flatten)]
+    pub driven: Driven,
+    pub cpu_seconds_per_thousand: f64,
+    /// Of one process, which for us is one instance.
+    pub memory_mib: f64,
+    /// From the start of a process to its first answer.
+    pub cold_start_ms: f64,
+}
+
+#[derive(Clone, Debug, Serialize)]
+pub struct Endpoint {
+    pub function: String,
+    pub ours: Figures,
+    pub peer: Figures,
+}
+
+#[derive(Clone, Debug, Serialize)]
+pub struct Report {
+    pub callers: usize,
+    pub endpoints: Vec<Endpoint>,
+}
+
+impl Endpoint {
+    fn per_cpu_second(&self) -> f64 {
+        self.peer.cpu_seconds_per_thousand / self.ours.cpu_seconds_per_thousand
+    }
+
+    fn memory(&self) -> f64 {
+        self.ours.memory_mib / self.peer.memory_mib
+    }
+
+    fn cold_start(&self) -> f64 {
+        self.ours.cold_start_ms / self.peer.cold_start_ms
+    }
+}
+
+impl Report {
+    /// Each budget that is missed, in words.
+    pub fn missed(&self) -> Vec<String> {
+        let missed = self.endpoints.iter().flat_map(|endpoint| {
+            let Endpoint { function, .. } = endpoint;
+            let (requests, memory, start) = (endpoint.per_cpu_second(), endpoint.memory(), endpoint.cold_start());
+            [
+                (requests < REQUESTS_PER_CPU_SECOND)
+                    .then(|| format!("{function} answers {requests:.1} times as many requests a processor second, and should {REQUESTS_PER_CPU_SECOND}")),
+                (memory > MEMORY).then(|| format!("{function} holds {memory:.2} of the peer's memory, and may {MEMORY:.2}")),
+                (start > COLD_START).then(|| format!("{function} takes {start:.3} of the peer's cold start, and may {COLD_START:.3}")),
+            ]
+        });
+        missed.flatten().collect()
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{} callers at once.\n", self.callers)?;
+        writeln!(
+            f,
+            "| endpoint | | requests/s | p50, ms | p99, ms | CPU s per 1,000 | memory of a process, MiB | cold start, ms |\n\
+             |---|---|--:|--:|--:|--:|--:|--:|"
+        )?;
+        for endpoint in &self.endpoints {
+            let Endpoint { function, ours, peer } = endpoint;
+            for (whose, Figures { driven, cpu_seconds_per_thousand, memory_mib, cold_start_ms }) in
+                [("this", ours), ("FastAPI", peer)]
+            {
+                let Driven { per_second, p50_ms, p99_ms, .. } = driven;
+                writeln!(
+                    f,
+                    "| {function} | {whose} | {per_second:.0} | {p50_ms:.2} | {p99_ms:.2} | {cpu_seconds_per_thousand:.3} | \
+                     {memory_mib:.1} | {cold_start_ms:.1} |"
+                )?;
+            }
+            writeln!(
+                f,
+                "| {function} | ratio | {:.1} | {:.2} | {:.2} | 1/{:.1} | 1/{:.1} | 1/{:.0} |",
+                ours.driven.per_second / peer.driven.per_second,
+                ours.driven.p50_ms / peer.driven.p50_ms,
+                ours.driven.p99_ms / peer.driven.p99_ms,
+                endpoint.per_cpu_second(),
+                1.0 / endpoint.memory(),
+                1.0 / endpoint.cold_start(),
+            )?;
+        }
+        Ok(())
+    }
+}
+
+/// # Errors
+///
+/// A request that either side refuses; Python or PyPI is not there.
+pub async fn measure(site: &Site<'_>, size: Size) -> Result<Report> {
+    let stack = site.stack(size.callers).await?;
+    let token = stack.auth().token_for(USER).await?;
+    let [bot_id] = &new_bots(site, &stack, &token, 1).await?[..] else {
+        return Err(Error::new("no bot was made", "see what create-bot answers"));
+    };
+    let calls = [
+        Call::new(&token, "POST", "/bots", &bot("measured", "binance", true)).with_key(NTH),
+        trades(&token, bot_id, 1),
+        portfolio(&stack.auth().token_for(READER).await?),
+    ];
+    let mut report = Report { callers: size.callers, endpoints: Vec::new() };
+    for call in &calls {
+        let (function, _) = call.events(site)?;
+        let ours = ours(site, &stack, call, size).await?;
+        let peer = theirs(site, &stack, call, size).await?;
+        let endpoint = Endpoint { function, ours, peer };
+        site.tell(format!(
+            "peer       {}: {:.1} times per processor second",
+            endpoint.function,
+            endpoint.per_cpu_second()
+        ));
+        report.endpoints.push(endpoint);
+    }
+    stack.stop().await;
+    Ok(report)
+}
+
+async fn ours(site: &Site<'_>, stack: &Stack, call: &Call, size: Size) -> Result<Figures> {
+    let broke = |error: &dyn fmt::Display| Error::new(error.to_string(), "see its log with `cargo dev`");
+    let (function, events) = call.events(site)?;
+    let fleet = fleet(stack, &function)?;
+    let mut starts = Vec::new();
+    for n in 0..size.starts {
+        let start = fleet.cold_start(&events.nth(usize::MAX / 2 + n)).await;
+        starts.push(milliseconds(start.map_err(|error| broke(&error))?.answer));
+    }
+    let request = async |number: usize| {
+        let answer = fleet.invoke(events.nth(number)).await.map_err(|error| broke(&error))?;
+        outcome(&answer).map(|_| ())
+    };
+    try_join_all((0..size.callers).map(|n| request(usize::MAX / 4 + n))).await?;
+    let processes = Processes::of(&fleet.instances());
+    let before = processes.cpu_seconds();
+    let driven = drive(size.callers, size.during, &request).await?;
+    Ok(Figures {
+        cpu_seconds_per_thousand: (processes.cpu_seconds() - before) * 1_000.0 / driven.requests as f64,
+        memory_mib: processes.resident_mib() / size.callers as f64,
+        cold_start_ms: median(starts),
+        driven,
+    })
+}
+
+async fn theirs(site: &Site<'_>, stack: &Stack, call: &Call, size: Size) -> Result<Figures> {
+    let client = client("nofomo-bench", PATIENCE)?;
+    let mut starts = Vec::new();
+    for n in 0..size.starts {
+        let begun = Instant::now();
+        let peer = Peer::start(&site.workspace, &site.target, &site.database.api_url, stack.auth().issuer(), 1).await?;
+        call.send(&client, &peer.url(), usize::MAX / 2 + n).await?;
+        starts.push(milliseconds(begun.elapsed()));
+    }
+    let peer =
+        Peer::start(&site.workspace, &site.target, &site.database.api_url, stack.auth().issuer(), size.callers).await?;
+    let url = peer.url();
+    let request = async |number: usize| call.send(&client, &url, number).await;
+    try_join_all((0..size.callers).map(|n| request(usize::MAX / 4 + n))).await?;
+    let process = Processes::of(&[peer.process.id().unwrap_or_default()]);
+    let before = process.cpu_seconds();
+    let driven = drive(size.callers, size.during, &request).await?;
+    Ok(Figures {
+        cpu_seconds_per_thousand: (process.cpu_seconds() - before) * 1_000.0 / driven.requests as f64,
+        memory_mib: process.resident_mib(),
+        cold_start_ms: median(starts),
+        driven,
+    })
+}
+
+/// The peer, in one process; it ends when this is dropped.
+pub struct Peer {
+    process: Child,
+    port: u16,
+}
+
+impl Peer {
+    /// Returns when it listens. `issuer` is whose tokens it takes, `connections` how many it has to the database.
+    ///
+    /// # Errors
+    ///
+    /// Python or PyPI is not there, or the peer ends.
+    pub async fn start(
+        workspace: &Path,
+        target: &Path,
+        database_url: &str,
+        issuer: &str,
+        connections: usize,
+    ) -> Result<Self> {
+        let home = workspace.join("tests/peers/fastapi");
+        let packages = fs::read_to_string(home.join("requirements.txt")).map_err(|error| {
+            Error::new(format!("cannot read {}: {error}", home.display()), "run this in a whole copy")
+        })?;
+        let packages: Vec<&str> = packages.lines().filter(|line| !line.is_empty()).collect();
+        let programs = python::programs(target, "fastapi", &packages).await?;
+        let failed =
+            |error: std::io::Error| Error::new(format!("the peer does not run: {error}"), "see tests/peers/fastapi");
+        let port = TcpListener::bind(("127.0.0.1", 0)).and_then(|listener| listener.local_addr());
+        let port = port.map_err(failed)?.port();
+        let mut command = Command::new(programs.join("uvicorn"));
+        command.args([
+            "main:app",
+            "--loop",
+            "uvloop",
+            "--http",
+            "httptools",
+            "--no-access-log",
+            "--log-level",
+            "warning",
+        ]);
+        command.args(["--host", "127.0.0.1", "--port", &port.to_string(), "--app-dir"]).arg(&home);
+        command.env("DATABASE_URL", database_url).env("AUTH_ISSUER", issuer).env("POOL", connections.to_string());
+        command.stdin(Stdio::null()).kill_on_drop(true);
+        let mut process = command.spawn().map_err(failed)?;
+        let deadline = Instant::now() + PATIENCE;
+        while tokio::net::TcpStream::connect(("127.0.0.1", port)).await.is_err() {
+            if let Some(status) = process.try_wait().map_err(failed)? {
+                return Err(Error::new(format!("the peer ended: {status}"), "see what it says above"));
+            }
+            if Instant::now() > deadline {
+                return Err(Error::new("the peer does not listen", "see what it says above"));
+            }
+            sleep(Duration::from_millis(2)).await;
+        }
+        Ok(Self { process, port })
+    }
+
+    pub fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+}
+
+impl Call {
+    /// The nth of these, over HTTP; refused is an error.
+    pub(super) async fn send(&self, client: &reqwest::Client, url: &str, n: usize) -> Result<()> {
+        let broke =
+            |why: String| Error::new(format!("{} {} was answered {why}", self.method, self.path), "see its log");
+        let request = self.nth(n);
+        let method = request.method.parse().map_err(|_| broke("nothing".to_owned()))?;
+        let mut sent = client.request(method, format!("{url}{}", request.path)).body(request.body);
+        for (name, value) in request.headers {
+            sent = sent.header(name, value);
+        }
+        let answer = sent.send().await.map_err(|error| broke(format!("{error:?}")))?;
+        let status = answer.status();
+        let body: Bytes = answer.bytes().await.map_err(|error| broke(error.to_string()))?;
+        if status.is_success() { Ok(()) } else { Err(broke(format!("{status}: {}", String::from_utf8_lossy(&body)))) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn figures(cpu_seconds_per_thousand: f64, memory_mib: f64, cold_start_ms: f64) -> Figures {
+        let driven = Driven { requests: 1, per_second: 1.0, p50_ms: 1.0, p99_ms: 1.0 };
+        Figures { driven, cpu_seconds_per_thousand, memory_mib, cold_start_ms }
+    }
+
+    #[test]
+    fn each_of_the_three_budgets_can_be_missed() {
+        let missed = |ours: Figures| {
+            let endpoint = Endpoint { function: "create-bot".to_owned(), ours, peer: figures(1.0, 100.0, 1_000.0) };
+            Report { callers: 1, endpoints: vec![endpoint] }.missed().len()
+        };
+        assert_eq!(missed(figures(0.2, 20.0, 50.0)), 0);
+        assert_eq!(missed(figures(0.21, 20.0, 50.0)), 1);
+        assert_eq!(missed(figures(0.2, 20.1, 50.0)), 1);
+        assert_eq!(missed(figures(0.2, 20.0, 50.1)), 1);
+    }
+}

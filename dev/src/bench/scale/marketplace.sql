@@ -1,0 +1,31 @@
+-- So many verified strategies ($1), and so many backtests ($2) in equal shares of them.
+with author as (
+    select users.id
+    from public.users
+    where users.email = 'pro@nofomo.test'
+),
+
+strategies as (
+    insert into public.strategies (id, user_id, name, strategy_type, is_public, is_verified)
+    select
+        overlay('00000000-0000-4000-b000-000000000000' placing lpad(to_hex(number), 8, '0') from 1 for 8)::uuid,
+        author.id, 'On offer ' || number, 'marketplace', true, true
+    from author
+    cross join generate_series(1, $1) as number
+    returning id, user_id
+),
+
+numbered as (
+    select strategies.id, strategies.user_id, row_number() over () as number
+    from strategies
+)
+
+insert into public.backtest_results (
+    strategy_id, user_id, trading_pair, timeframe, start_date, end_date, initial_balance, final_balance, total_return,
+    total_return_percentage, max_drawdown, win_rate, total_trades, winning_trades, losing_trades, best_trade, worst_trade
+)
+select
+    numbered.id, numbered.user_id, 'BTC/USDT', '1h', now() - interval '1 year', now(), 1000, 1100, 100, 10, 5, 60, 100, 60, 40,
+    20, -10
+from numbered
+cross join generate_series(1, $2 / $1) as number

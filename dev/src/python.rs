@@ -1,0 +1,62 @@
+//! Programs from PyPI, each in an environment of its own in the target directory, installed once for all runs.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+    sync::LazyLock,
+};
+
+use tokio::{process::Command, sync::Mutex};
+
+use crate::{Error, Result};
+
+/// The directory of programs (`bin`) of an environment `<target>/python/<name>` with these packages, such as
+/// `["freqtrade==2026.9"]`.
+///
+/// # Errors
+///
+/// There is no Python, or pip could not install them.
+pub async fn programs(target: &Path, name: &str, packages: &[&str]) -> Result<PathBuf> {
+    static INSTALLED: LazyLock<Mutex<BTreeMap<String, PathBuf>>> = LazyLock::new(Mutex::default);
+    let mut installed = INSTALLED.lock().await;
+    if let Some(programs) = installed.get(name) {
+        return Ok(programs.clone());
+    }
+    let home = target.join("python").join(name);
+    let programs = home.join("bin");
+    install(&home, packages).await?;
+    installed.insert(name.to_owned(), programs.clone());
+    Ok(programs)
+}
+
+async fn install(home: &Path, packages: &[&str]) -> Result<()> {
+    let (wanted, note) = (packages.join("\n"), home.join("installed"));
+    if fs::read_to_string(&note).is_ok_and(|there| there == wanted) {
+        return Ok(());
+    }
+    eprintln!("Installing {} into {}: once, and perhaps a few minutes", packages.join(", "), home.display());
+    let unwritable =
+        |error| Error::new(format!("cannot write {}: {error}", home.display()), "check its owner and permissions");
+    if home.exists() {
+        fs::remove_dir_all(home).map_err(unwritable)?;
+    }
+    let remedy = "install Python 3.11 or newer with venv: apt-get install python3-venv";
+    succeed(Command::new("python3").args(["-m", "venv"]).arg(home), remedy).await?;
+    let mut pip = Command::new(home.join("bin/python"));
+    pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]).args(packages);
+    succeed(&mut pip, "see that PyPI can be reached").await?;
+    fs::write(note, wanted).map_err(unwritable)
+}
+
+async fn succeed(command: &mut Command, remedy: &str) -> Result<()> {
+    let called = format!("{:?}", command.as_std());
+    match command.output().await {
+        Ok(output) if output.status.success() => Ok(()),
+        Ok(output) => {
+            let said = String::from_utf8_lossy(&output.stderr);
+            Err(Error::new(format!("{called} failed: {}", said.trim()), remedy))
+        }
+        Err(error) => Err(Error::new(format!("cannot run {called}: {error}"), remedy)),
+    }
+}

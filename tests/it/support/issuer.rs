@@ -1,0 +1,58 @@
+//! Supabase Auth's signing keys, as a test wants them published.
+
+use std::collections::BTreeMap;
+use std::future::IntoFuture;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+use axum::Router;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use serde_json::Value;
+use tokio::net::TcpListener;
+
+use super::world::World;
+
+/// Signing keys as a project publishes them, counted, and away at will.
+pub(crate) struct Issuer {
+    pub(crate) url: String,
+    pub(crate) body: Arc<Mutex<String>>,
+    fetches: Arc<AtomicUsize>,
+    pub(crate) away: Arc<AtomicBool>,
+}
+
+impl Issuer {
+    pub(crate) async fn start(body: &Value) -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let issuer = Self {
+            url: format!("http://{}/jwks.json", listener.local_addr().unwrap()),
+            body: Arc::new(Mutex::new(body.to_string())),
+            fetches: Arc::default(),
+            away: Arc::default(),
+        };
+        let (body, fetches, away) = (issuer.body.clone(), issuer.fetches.clone(), issuer.away.clone());
+        let answer = async move || -> Response {
+            fetches.fetch_add(1, Ordering::SeqCst);
+            match away.load(Ordering::SeqCst) {
+                true => StatusCode::BAD_GATEWAY.into_response(),
+                false => body.lock().unwrap().clone().into_response(),
+            }
+        };
+        tokio::spawn(axum::serve(listener, Router::new().route("/jwks.json", get(answer))).into_future());
+        issuer
+    }
+
+    pub(crate) async fn world(&self) -> World {
+        World::with(BTreeMap::from([("AUTH_JWKS_URL".into(), self.url.clone())])).await
+    }
+
+    pub(crate) fn take_fetches(&self) -> usize {
+        self.fetches.swap(0, Ordering::SeqCst)
+    }
+}
+
+pub(crate) async fn published(world: &World) -> Value {
+    serde_json::from_str(&world.send(reqwest::Method::GET, "/auth/v1/.well-known/jwks.json", &[], "").await.text)
+        .unwrap()
+}
