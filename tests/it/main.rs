@@ -19,6 +19,7 @@ mod create_invoice;
 mod create_strategy;
 mod dependencies;
 mod expire_subscriptions;
+mod faults;
 mod freqtrade;
 mod generate_strategy;
 mod get_portfolio;

@@ -1,0 +1,469 @@
+//! What breaks while trades are reported: nobody is told that something was kept which is not there, and afterwards all is well.
+//!
+//! Bots report as bots do: each trade again and again, until it is acknowledged. In the end every trade is there once, its bot's
+//! figures are those of its trades, and the database is what the migrations make.
+
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use chrono::Utc;
+use dev::auth::SigningKey;
+use dev::postgres::Postgres;
+use dev::proxy::Proxy;
+use dev::verify::verify_migrations;
+use futures_util::future::join_all;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde_json::json;
+use tokio::time::sleep;
+use tokio_postgres::NoTls;
+use wiremock::matchers::any;
+use wiremock::{Mock, MockServer, ResponseTemplate};
+
+use crate::support::database::{Database, PRO, migrate_template, migrations, run_directory, server};
+use crate::support::issuer::{Issuer, published};
+use crate::support::pooler::Pooler;
+use crate::support::tripay::{Mood, Tripay};
+use crate::support::world::World;
+
+const UNAVAILABLE: u16 = 503;
+
+const fn milliseconds(count: u64) -> Duration {
+    Duration::from_millis(count)
+}
+
+/// Bots of one user that report all the while.
+struct Load<'a> {
+    world: &'a World,
+    path: String,
+    token: RefCell<String>,
+    is_over: Cell<bool>,
+    sent: RefCell<BTreeSet<String>>,
+    acknowledged: RefCell<BTreeSet<String>>,
+    /// How often which status was the answer instead.
+    refused: RefCell<BTreeMap<u16, usize>>,
+}
+
+impl<'a> Load<'a> {
+    const WRITERS: usize = 3;
+
+    async fn new(world: &'a World) -> Self {
+        let bot = world.bot_of(PRO).await;
+        let token = world.sign_in("pro@nofomo.test").await;
+        let load = Self {
+            world,
+            path: format!("/bots/{bot}/trades"),
+            token: RefCell::new(token),
+            is_over: Cell::default(),
+            sent: RefCell::default(),
+            acknowledged: RefCell::default(),
+            refused: RefCell::default(),
+        };
+        // Their instances are there before it begins.
+        join_all((0..Self::WRITERS).map(|n| load.report(format!("first-{n}")))).await;
+        assert_eq!((load.acknowledged.borrow().len(), load.refused.borrow().len()), (Self::WRITERS, 0));
+        load
+    }
+
+    async fn report(&self, name: String) {
+        let trade = json!({
+            "exchange_order_id": name, "side": "buy", "order_type": "market", "status": "closed", "amount": "0.1",
+            "price": "150", "exit_price": "151", "entry_time": "2026-01-01T00:00:00Z", "exit_time": "2026-01-01T01:00:00Z",
+        });
+        self.sent.borrow_mut().insert(name.clone());
+        let token = self.token.borrow().clone();
+        let answer = self.world.post(&self.path, &token, &trade).await;
+        match answer.status.as_u16() {
+            200 | 201 => {
+                self.acknowledged.borrow_mut().insert(name);
+            }
+            status => *self.refused.borrow_mut().entry(status).or_default() += 1,
+        }
+    }
+
+    async fn write(&self, writer: usize) {
+        for n in 0.. {
+            let name = format!("{writer}-{n}");
+            while !self.acknowledged.borrow().contains(&name) {
+                if self.is_over.get() {
+                    return;
+                }
+                self.report(name.clone()).await;
+                sleep(milliseconds(20)).await;
+            }
+        }
+    }
+
+    /// Breaks something in the middle of it. Returns how often which status was the answer to a report.
+    async fn during(&self, fault: impl Future<Output = ()>) -> BTreeMap<u16, usize> {
+        let breaking = async {
+            sleep(milliseconds(300)).await;
+            fault.await;
+            sleep(milliseconds(700)).await;
+            self.is_over.set(true);
+        };
+        tokio::join!(breaking, join_all((0..Self::WRITERS).map(|writer| self.write(writer))));
+        self.refused.take()
+    }
+
+    /// All is well again, and nothing that was acknowledged is lost.
+    async fn settles(&self, postgres: &Postgres) {
+        let stored = "select exchange_order_id::text from public.trades where exchange_order_id ~ '^(first|[0-9]+)-'";
+        let owner = self.world.database.owner().await;
+        let found: BTreeSet<String> = owner.list(stored).await.into_iter().collect();
+        let lost: Vec<_> = self.acknowledged.borrow().difference(&found).cloned().collect();
+        assert_eq!(lost, Vec::<String>::new(), "acknowledged, and not there");
+
+        // What nobody has acknowledged is reported once more, now that nothing is in its way.
+        let open: Vec<_> = self.sent.borrow().difference(&self.acknowledged.borrow()).cloned().collect();
+        for name in open {
+            self.report(name).await;
+        }
+        assert_eq!(self.refused.take(), BTreeMap::new());
+        let mut found = owner.list(stored).await;
+        found.sort();
+        assert_eq!(found, self.sent.borrow().iter().cloned().collect::<Vec<_>>(), "each of them once");
+        assert!(found.len() > 4 * Self::WRITERS, "it was hardly asked for anything: {found:?}");
+        assert_eq!(self.world.get("/portfolio", &self.token.borrow()).await.status, 200);
+        let url = self.world.database.url("postgres");
+        let verified = verify_migrations(postgres, &url, &migrations()).await.unwrap();
+        assert_eq!(verified.differences.iter().map(ToString::to_string).collect::<Vec<_>>(), Vec::<String>::new());
+    }
+}
+
+/// A server of its own, and a world on it.
+async fn own_server(directory: PathBuf) -> (Postgres, World) {
+    let postgres = Postgres::start(&directory, None).await.unwrap();
+    migrate_template(&postgres).await;
+    let world = World::on(Database::template_of(&postgres), BTreeMap::new()).await;
+    (postgres, world)
+}
+
+fn only(refused: &BTreeMap<u16, usize>, status: u16) {
+    assert_eq!(refused.keys().copied().collect::<Vec<_>>(), [status], "{refused:?}");
+}
+
+#[tokio::test]
+async fn the_database_is_killed_and_restarted() {
+    let (mut postgres, world) = own_server(run_directory("postgres-fault")).await;
+    let load = Load::new(&world).await;
+    let refused = load.during(async {
+        postgres.kill().unwrap();
+        sleep(milliseconds(500)).await;
+        postgres.restart().await.unwrap();
+    });
+    only(&refused.await, UNAVAILABLE);
+    load.settles(&postgres).await;
+}
+
+#[tokio::test]
+async fn the_pooler_is_restarted() {
+    let mut pooler = Pooler::start(server().await, "pgbouncer-fault").await;
+    let database = Database::new().await;
+    let settings = BTreeMap::from([("DATABASE_URL".into(), database.url_at(pooler.port, "nofomo_api"))]);
+    let world = World::on(database, settings).await;
+    let load = Load::new(&world).await;
+    only(&load.during(pooler.restart(milliseconds(500))).await, UNAVAILABLE);
+    load.settles(server().await).await;
+}
+
+/// In the middle of a statement, of a commit's answer, and of a login, as it comes.
+#[tokio::test]
+async fn connections_are_cut_again_and_again() {
+    let database = Database::new().await;
+    let proxy = Proxy::start(database.port, milliseconds(5)).await.unwrap();
+    let settings = BTreeMap::from([("DATABASE_URL".into(), database.url_at(proxy.port(), "nofomo_api"))]);
+    let world = World::on(database, settings).await;
+    let load = Load::new(&world).await;
+    let refused = load.during(async {
+        for n in 0..40 {
+            sleep(milliseconds(25 + n % 7)).await;
+            proxy.cut();
+        }
+    });
+    only(&refused.await, UNAVAILABLE);
+    load.settles(server().await).await;
+}
+
+#[tokio::test]
+async fn the_database_is_read_only_for_a_while() {
+    let world = World::new().await;
+    let load = Load::new(&world).await;
+    let admin = world.database.session("supabase_admin").await;
+    admin.run("set default_transaction_read_only = off").await.unwrap();
+    let turn = async |value| {
+        let name = &world.database.name;
+        admin.run(&format!("alter database {name} set default_transaction_read_only = {value}")).await.unwrap();
+        // A setting of the database is read when a connection begins.
+        let others = "select pg_terminate_backend(pid) from pg_stat_activity
+            where usename = 'nofomo_api' and datname = current_database()";
+        admin.run(others).await.unwrap();
+    };
+    let refused = load.during(async {
+        turn("on").await;
+        sleep(milliseconds(700)).await;
+        turn("off").await;
+    });
+    only(&refused.await, UNAVAILABLE);
+    admin.run(&format!("alter database {} reset default_transaction_read_only", world.database.name)).await.unwrap();
+    load.settles(server().await).await;
+}
+
+/// A file system of its own, which ends with this.
+struct SmallDisk(PathBuf);
+
+impl SmallDisk {
+    /// None where this user may not mount anything.
+    fn mount(directory: PathBuf) -> Option<Self> {
+        fs::create_dir_all(&directory).unwrap();
+        let mut mount = Command::new("mount");
+        mount.args(["-t", "tmpfs", "-o", "size=400M,mode=0755", "tmpfs"]).arg(&directory).stderr(Stdio::null());
+        mount.status().is_ok_and(|status| status.success()).then_some(Self(directory))
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        Command::new("umount").args(["--lazy"]).arg(&self.0).status().ok();
+    }
+}
+
+#[tokio::test]
+async fn the_disk_is_full_until_somebody_makes_room() {
+    let Some(disk) = SmallDisk::mount(run_directory("small-disk")) else {
+        return no_room_is_left_for_trades().await;
+    };
+    let (mut postgres, world) = own_server(disk.0.join("postgres")).await;
+    let load = Load::new(&world).await;
+    let filler = disk.0.join("filler");
+    let refused = load.during(async {
+        // To the last page: what the log of writes has reserved is used up first.
+        let file = fs::File::create(&filler).unwrap();
+        let mut page = vec![0; 1024 * 1024];
+        while std::io::Write::write_all(&mut &file, &page).is_ok() || page.len() > 4096 {
+            page.truncate((page.len() / 2).max(4096));
+        }
+        let owner = world.database.owner().await;
+        let swell = "create table public.swell as select repeat('x', 2000) from generate_series(1, 200000)";
+        let full = owner.run(swell).await.unwrap_err();
+        assert!(full.as_db_error().is_none_or(|error| error.message().contains("No space left")), "{full}");
+        sleep(milliseconds(800)).await;
+        fs::remove_file(&filler).unwrap();
+        // Where the log of writes itself found no room, PostgreSQL has given up.
+        if tokio_postgres::connect(&world.database.url("postgres"), NoTls).await.is_err() {
+            postgres.kill().ok();
+            postgres.restart().await.unwrap();
+        }
+    });
+    for status in refused.await.keys() {
+        assert_eq!(*status, UNAVAILABLE);
+    }
+    load.settles(&postgres).await;
+    postgres.stop().await.unwrap();
+}
+
+/// What PostgreSQL says of it, where nobody can make it happen.
+async fn no_room_is_left_for_trades() {
+    let world = World::new().await;
+    trades_meet(&world, "raise exception 'No space left on device' using errcode = 'disk_full'", milliseconds(800))
+        .await;
+}
+
+#[tokio::test]
+async fn the_database_is_too_slow_for_a_while() {
+    // Longer than statement_timeout.
+    trades_meet(&World::new().await, "perform pg_sleep(20)", Duration::from_secs(9)).await;
+}
+
+/// For a while this is done before each insert.
+async fn trades_meet(world: &World, hindrance: &str, during: Duration) {
+    let load = Load::new(world).await;
+    let owner = world.database.owner().await;
+    let hinder = format!(
+        "create table public.hindered ();
+         create function public.hinder() returns trigger language plpgsql security definer as
+         $$ begin
+             if exists (select from public.hindered) then {hindrance}; end if;
+             return null;
+         end $$;
+         create trigger hinder before insert on public.trades execute function public.hinder()"
+    );
+    owner.run(&hinder).await.unwrap();
+    let refused = load.during(async {
+        owner.run("insert into public.hindered default values").await.unwrap();
+        sleep(during).await;
+        owner.run("delete from public.hindered").await.unwrap();
+    });
+    only(&refused.await, UNAVAILABLE);
+    let gone = "drop trigger hinder on public.trades; drop function public.hinder; drop table public.hindered";
+    owner.run(gone).await.unwrap();
+    load.settles(server().await).await;
+}
+
+#[tokio::test]
+async fn a_lock_is_held_for_half_a_minute() {
+    let world = World::new().await;
+    let load = Load::new(&world).await;
+    let owner = world.database.owner().await;
+    let refused = load.during(async {
+        owner.run("begin; lock table public.trades in access exclusive mode").await.unwrap();
+        sleep(Duration::from_secs(30)).await;
+        owner.rollback().await;
+    });
+    let refused = refused.await;
+    only(&refused, UNAVAILABLE);
+    // Nobody waits in line for it: each gives up after lock_timeout and comes again.
+    assert!(refused[&UNAVAILABLE] >= 4 * Load::WRITERS, "{refused:?}");
+    load.settles(server().await).await;
+}
+
+#[tokio::test]
+async fn instances_are_killed() {
+    let world = World::new().await;
+    let load = Load::new(&world).await;
+    let fleet = world.stack.fleet("record-trade").unwrap();
+    let refused = load.during(async {
+        for n in 0..30 {
+            sleep(milliseconds(23 + n % 9)).await;
+            for instance in fleet.instances() {
+                kill(Pid::from_raw(instance.cast_signed()), Signal::SIGKILL).ok();
+            }
+        }
+    });
+    // What API Gateway says of an instance that died under a request, if one did.
+    assert!(refused.await.keys().all(|status| *status == 502));
+    load.settles(server().await).await;
+}
+
+/// Whoever signs the tokens is five minutes ahead of us, or behind.
+#[tokio::test]
+async fn clocks_differ_by_five_minutes() {
+    let world = World::new().await;
+    let load = Load::new(&world).await;
+    let claims = world.stack.auth().claims_for("pro@nofomo.test").await.unwrap();
+    let refused = load.during(async {
+        for seconds in [300, -300] {
+            let mut claims = claims.clone();
+            for name in ["iat", "exp"] {
+                claims[name] = json!(claims[name].as_i64().unwrap() + seconds);
+            }
+            *load.token.borrow_mut() = world.stack.auth().sign(&claims).unwrap();
+            sleep(milliseconds(300)).await;
+        }
+        // And so may be the clock of the schedules.
+        for minutes in [5, -5] {
+            let time = (Utc::now() + chrono::Duration::minutes(minutes)).to_rfc3339();
+            assert_eq!(world.counts("expire-subscriptions", &time).await["is_complete"], true);
+        }
+    });
+    assert_eq!(refused.await, BTreeMap::new(), "nobody is refused for it");
+    load.settles(server().await).await;
+}
+
+#[tokio::test]
+async fn tripay_is_slow_dead_and_lying() {
+    let tripay = Tripay::start().await;
+    let world = World::with(tripay.settings()).await;
+    let load = Load::new(&world).await;
+    let payer = world.sign_in("free@nofomo.test").await;
+    let mut open = BTreeSet::new();
+    let refused = load.during(async {
+        let moods = [
+            (Mood::Answers, 201),
+            (Mood::Slow, 201),
+            (Mood::Blocks, 504),
+            (Mood::Refuses("Invalid Payment Channel"), 422),
+            (Mood::BreaksOff, 504),
+            (Mood::LosesItsAnswer, 504),
+            (Mood::Answers, 201),
+        ];
+        for (n, (mood, status)) in moods.into_iter().enumerate() {
+            tripay.set(mood);
+            let method = ["QRIS", "BRIVA", "BNIVA", "MANDIRIVA", "PERMATAVA", "CIMBVA", "ALFAMART"][n];
+            let body = json!({ "plan": "pro", "period": "monthly", "method": method }).to_string();
+            let key = format!("invoice-{n}");
+            let answer = world.post_with("/invoices", &payer, &[("idempotency-key", &key)], &body).await;
+            assert_eq!(answer.status, status, "{method}: {answer:?}");
+            // A lost answer is found again with the same key, once Tripay can be asked.
+            tripay.set(Mood::Answers);
+            let again = world.post_with("/invoices", &payer, &[("idempotency-key", &key)], &body).await;
+            let invoice = again.json();
+            if invoice["status"] == "pending" {
+                open.insert(invoice["reference_id"].as_str().unwrap().to_owned());
+            }
+        }
+    });
+    assert_eq!(refused.await, BTreeMap::new(), "what is broken there is nothing to trades");
+    let pending =
+        "select reference_id::text from public.invoices where status = 'pending' and checkout_url is not null";
+    let pending: BTreeSet<String> = world.database.owner().await.list(pending).await.into_iter().collect();
+    assert!(open.len() >= 4 && pending.is_superset(&open), "{open:?} {pending:?}");
+    load.settles(server().await).await;
+}
+
+#[tokio::test]
+async fn the_language_model_is_slow_dead_and_lying() {
+    let model = MockServer::start().await;
+    let settings = BTreeMap::from([
+        ("LANGUAGE_MODEL_URL".into(), format!("{}/v1", model.uri())),
+        ("LANGUAGE_MODEL_KEY".into(), "key-of-the-model".into()),
+        ("LANGUAGE_MODEL_NAME".into(), "words".into()),
+    ]);
+    let world = World::with(settings).await;
+    let load = Load::new(&world).await;
+    let bot = world.bot_of(PRO).await;
+    let refused = load.during(async {
+        let lie = json!({
+            "id": "1", "object": "chat.completion", "created": 1, "model": "words",
+            "choices": [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content":
+                "{\"text\": \"It earns 4711 % a day.\", \"recommendations\": []}"}}],
+        });
+        for answer in [
+            ResponseTemplate::new(500),
+            ResponseTemplate::new(200).set_body_string("not JSON"),
+            ResponseTemplate::new(200).set_body_json(lie.clone()),
+            ResponseTemplate::new(200).set_body_json(lie).set_delay(Duration::from_secs(2)),
+        ] {
+            model.reset().await;
+            Mock::given(any()).respond_with(answer).mount(&model).await;
+            let wanted = json!({ "analysis_type": "performance", "bot_id": bot, "narrative": true });
+            let token = load.token.borrow().clone();
+            let judged = world.post("/analyses", &token, &wanted).await;
+            // The figures are ours, and come without its words.
+            assert_eq!(judged.status, 201, "{judged:?}");
+            let results = &judged.json()["results"];
+            assert!(results["narrative"].is_null() && results["narrative_error"].is_string(), "{results}");
+        }
+    });
+    assert_eq!(refused.await, BTreeMap::new(), "what is broken there is nothing to trades");
+    load.settles(server().await).await;
+}
+
+#[tokio::test]
+async fn signing_keys_are_away_and_then_rotated() {
+    let issuer = Issuer::start(&json!({ "keys": [] })).await;
+    let world = issuer.world().await;
+    *issuer.body.lock().unwrap() = published(&world).await.to_string();
+    let load = Load::new(&world).await;
+    let refused = load.during(async {
+        issuer.away.store(true, Ordering::SeqCst);
+        // Another token of the same user, which no instance has seen.
+        let claims = world.stack.auth().claims_for("pro@nofomo.test").await.unwrap();
+        *load.token.borrow_mut() = world.stack.auth().sign(&claims).unwrap();
+        sleep(milliseconds(300)).await;
+        let next = SigningKey::generate().unwrap();
+        world.stack.auth().publish(&next);
+        *issuer.body.lock().unwrap() = published(&world).await.to_string();
+        issuer.away.store(false, Ordering::SeqCst);
+        let claims = world.stack.auth().claims_for("pro@nofomo.test").await.unwrap();
+        *load.token.borrow_mut() = next.sign(&claims).unwrap();
+        sleep(milliseconds(300)).await;
+    });
+    assert_eq!(refused.await, BTreeMap::new(), "known keys are kept, and a new one is fetched when it is first met");
+    load.settles(server().await).await;
+}
