@@ -123,8 +123,9 @@ async fn rows_are_added_and_found_again() {
         marketplaces: vec![(5, 50), (40, 400)],
     };
     let report = scale::measure(&site, &size).await.unwrap();
-    let lengths = [&report.record_trade, &report.get_portfolio, &report.marketplace].map(Vec::len);
-    assert_eq!((lengths, report.expire_subscriptions.len()), ([2, 2, 2], 2), "{report}");
+    let lengths =
+        [&report.record_trade, &report.get_portfolio, &report.newest_on_offer, &report.best_on_offer].map(Vec::len);
+    assert_eq!((lengths, report.expire_subscriptions.len()), ([2, 2, 2, 2], 2), "{report}");
     assert!(report.plot().unwrap().contains("record-trade"));
     let owner = database.owner().await;
     // The last of each stays: the people who lost their plan, the strategies on offer, and the bots' history.
@@ -147,7 +148,13 @@ async fn rows_are_added_and_found_again() {
 async fn traffic_of_every_kind_fails_nowhere_and_loses_nothing() {
     let database = Database::new().await;
     let site = site(&database).await;
-    let size = load::Size { traders: 4, probe: Duration::from_secs(2), parts: 2, part: Duration::from_secs(2) };
+    let size = load::Size {
+        traders: 4,
+        warm_up: AN_INSTANT,
+        probe: Duration::from_secs(2),
+        parts: 2,
+        part: Duration::from_secs(2),
+    };
     let report = load::measure(&site, size).await.unwrap();
     assert_eq!(report.errors, Vec::<String>::new());
     assert!(report.acknowledged > 0, "{report}");
@@ -169,10 +176,10 @@ async fn the_peer_is_asked_the_same() {
     let report = peer::measure(&site, peer::Size { during: AN_INSTANT, callers: 2, starts: 1 }).await.unwrap();
     let named: Vec<_> = report.endpoints.iter().map(|endpoint| endpoint.function.as_str()).collect();
     assert_eq!(named, ["create-bot", "record-trade", "get-portfolio"]);
-    for peer::Endpoint { ours, peer, .. } in &report.endpoints {
-        for figures in [ours, peer] {
+    for peer::Endpoint { ours, peer, server, .. } in &report.endpoints {
+        for figures in [ours, peer, server] {
             assert!(figures.driven.requests > 0 && figures.memory_mib > 1.0 && figures.cold_start_ms > 1.0, "{report}");
         }
     }
-    assert_eq!(rows(&report.to_string()), 10, "{report}");
+    assert_eq!(rows(&report.to_string()), 13, "{report}");
 }

@@ -129,7 +129,8 @@ impl<'a> Load<'a> {
         found.sort();
         assert_eq!(found, self.sent.borrow().iter().cloned().collect::<Vec<_>>(), "each of them once");
         assert!(found.len() > 4 * Self::WRITERS, "it was hardly asked for anything: {found:?}");
-        assert_eq!(self.world.get("/portfolio", &self.token.borrow()).await.status, 200);
+        let token = self.token.borrow().clone();
+        assert_eq!(self.world.get("/portfolio", &token).await.status, 200);
         let url = self.world.database.url("postgres");
         let verified = verify_migrations(postgres, &url, &migrations()).await.unwrap();
         assert_eq!(verified.differences.iter().map(ToString::to_string).collect::<Vec<_>>(), Vec::<String>::new());

@@ -12,7 +12,7 @@ use std::{
 use chrono::Utc;
 use serde::Serialize;
 use serde_json::{Value, json};
-use tokio::{task::JoinSet, time::sleep_until};
+use tokio::{sync::Semaphore, task::JoinSet, time::sleep_until};
 use tokio_postgres::{Client, types::Type};
 
 use super::{
@@ -42,7 +42,8 @@ const SLOWEST: f64 = 3.0;
 #[derive(Clone, Copy, Debug)]
 pub struct Size {
     pub traders: i64,
-    /// How long the stack is asked for all it can do.
+    /// How long the stack is asked for all it can do, before that is measured and while it is.
+    pub warm_up: Duration,
     pub probe: Duration,
     /// How often it is looked at.
     pub parts: usize,
@@ -50,12 +51,16 @@ pub struct Size {
 }
 
 impl Size {
-    pub const FULL: Self =
-        Self { traders: 50, probe: Duration::from_secs(20), parts: 10, part: Duration::from_secs(60) };
+    pub const FULL: Self = Self {
+        traders: 500,
+        warm_up: Duration::from_secs(30),
+        probe: Duration::from_secs(60),
+        parts: 10,
+        part: Duration::from_secs(60),
+    };
 
+    /// Who ask at once; so many instances of a function are enough.
     const CALLERS: usize = 8;
-    /// Instances of a function.
-    const CONCURRENCY: usize = 40;
 }
 
 /// What was seen at the end of one part.
@@ -141,25 +146,31 @@ impl fmt::Display for Report {
 ///
 /// The stack cannot be prepared; what fails under load is in the report.
 pub async fn measure(site: &Site<'_>, size: Size) -> Result<Report> {
-    let stack = site.stack(Size::CONCURRENCY).await?;
+    let stack = site.stack(Size::CALLERS).await?;
     let admin = connect(&site.database.admin_url).await?;
     let traffic = Arc::new(Traffic::prepare(site, &stack, &admin, size).await?);
 
-    let probed = drive(Size::CALLERS, size.probe, async |n| traffic.send(n).await).await?;
+    let warm = drive(Size::CALLERS, size.warm_up, async |n| traffic.send(n).await).await?.requests;
+    let probed = drive(Size::CALLERS, size.probe, async |n| traffic.send(warm + n).await).await?;
     site.tell(format!("load       {:.0} requests/s at most", probed.per_second));
     let gap = Duration::from_secs_f64(1.0 / (probed.per_second * SHARE));
 
-    let (mut parts, mut errors, mut next) = (Vec::new(), Vec::new(), probed.requests);
+    let line = Arc::new(Semaphore::new(Size::CALLERS));
+    let (mut parts, mut errors, mut next) = (Vec::new(), Vec::new(), warm + probed.requests);
     for number in 1..=size.parts {
         let begun = Instant::now();
         let mut under_way = JoinSet::new();
         while begun.elapsed() < size.part {
-            // They come when they come, whether earlier ones are answered or not: who waits in line, waits.
+            // They come when they come, whether earlier ones are answered or not, and wait in line where all callers are busy: that
+            // counts as their time too.
             let due = begun + gap * u32::try_from(under_way.len()).unwrap_or(u32::MAX);
             sleep_until(due.into()).await;
-            let traffic = traffic.clone();
+            let (traffic, line) = (traffic.clone(), line.clone());
             let n = next;
-            under_way.spawn(async move { traffic.send(n).await.map(|()| milliseconds(due.elapsed())) });
+            under_way.spawn(async move {
+                let _turn = line.acquire_owned().await;
+                traffic.send(n).await.map(|()| milliseconds(due.elapsed()))
+            });
             next += 1;
         }
         let took = begun.elapsed();
@@ -177,6 +188,9 @@ pub async fn measure(site: &Site<'_>, size: Size) -> Result<Report> {
             part.driven.p99_ms,
             failed.len()
         ));
+        if let Some(error) = failed.first() {
+            site.tell(format!("load       such as: {error}"));
+        }
         parts.push(part);
         errors.append(&mut failed);
     }

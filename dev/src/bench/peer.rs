@@ -1,9 +1,11 @@
-//! The same endpoints in FastAPI and asyncpg (`tests/peers/fastapi`), on the same database under the same load.
+//! The same endpoints in FastAPI and asyncpg (`tests/peers/fastapi`), on the same database under the same load: as Lambda runs
+//! it, with the same events by way of the same Runtime API, and as a server that is asked over HTTP.
 
 use std::{
+    collections::BTreeMap,
     fmt, fs,
     net::TcpListener,
-    path::Path,
+    path::{Path, PathBuf},
     process::Stdio,
     time::{Duration, Instant},
 };
@@ -18,11 +20,17 @@ use tokio::{
 
 use super::{
     drive::{Driven, drive, median, milliseconds},
-    requests::{Call, NTH, READER, USER, bot, new_bots, outcome, portfolio, trades},
+    requests::{Call, Events, NTH, READER, USER, bot, new_bots, outcome, portfolio, trades},
     site::{Site, fleet},
     usage::Processes,
 };
-use crate::{Error, Result, client::client, python, stack::Stack};
+use crate::{
+    Error, Result,
+    client::client,
+    python,
+    runtime::{Configuration, Fleet},
+    stack::Stack,
+};
 
 /// Of the peer's: at least so many requests a processor second, at most this share of its memory and of its cold start.
 const REQUESTS_PER_CPU_SECOND: f64 = 5.0;
@@ -59,7 +67,10 @@ pub struct Figures {
 pub struct Endpoint {
     pub function: String,
     pub ours: Figures,
+    /// On Lambda.
     pub peer: Figures,
+    /// In one process of uvicorn.
+    pub server: Figures,
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -108,9 +119,9 @@ impl fmt::Display for Report {
              |---|---|--:|--:|--:|--:|--:|--:|"
         )?;
         for endpoint in &self.endpoints {
-            let Endpoint { function, ours, peer } = endpoint;
+            let Endpoint { function, ours, peer, server } = endpoint;
             for (whose, Figures { driven, cpu_seconds_per_thousand, memory_mib, cold_start_ms }) in
-                [("this", ours), ("FastAPI", peer)]
+                [("this", ours), ("FastAPI on Lambda", peer), ("FastAPI in uvicorn", server)]
             {
                 let Driven { per_second, p50_ms, p99_ms, .. } = driven;
                 writeln!(
@@ -121,7 +132,7 @@ impl fmt::Display for Report {
             }
             writeln!(
                 f,
-                "| {function} | ratio | {:.1} | {:.2} | {:.2} | 1/{:.1} | 1/{:.1} | 1/{:.0} |",
+                "| {function} | to the one on Lambda | {:.1} | {:.2} | {:.2} | 1/{:.1} | 1/{:.1} | 1/{:.0} |",
                 ours.driven.per_second / peer.driven.per_second,
                 ours.driven.p50_ms / peer.driven.p50_ms,
                 ours.driven.p99_ms / peer.driven.p99_ms,
@@ -148,12 +159,29 @@ pub async fn measure(site: &Site<'_>, size: Size) -> Result<Report> {
         trades(&token, bot_id, 1),
         portfolio(&stack.auth().token_for(READER).await?),
     ];
+    let programs = Peer::programs(&site.workspace, &site.target).await?;
     let mut report = Report { callers: size.callers, endpoints: Vec::new() };
     for call in &calls {
-        let (function, _) = call.events(site)?;
-        let ours = ours(site, &stack, call, size).await?;
-        let peer = theirs(site, &stack, call, size).await?;
-        let endpoint = Endpoint { function, ours, peer };
+        let (function, events) = call.events(site)?;
+        let ours = on_lambda(fleet(&stack, &function)?, &events, size).await?;
+        let python = BTreeMap::from([
+            ("PYTHON".to_owned(), programs.join("python").display().to_string()),
+            ("DATABASE_URL".to_owned(), site.database.api_url.clone()),
+            ("AUTH_ISSUER".to_owned(), stack.auth().issuer().to_owned()),
+        ]);
+        let lambda = Fleet::new(Configuration {
+            name: "fastapi".to_owned(),
+            binary: home(&site.workspace).join("bootstrap"),
+            environment: python,
+            timeout: PATIENCE,
+            memory_megabytes: 512,
+            concurrency: size.callers,
+            log: site.log.clone(),
+        });
+        let peer = on_lambda(&lambda, &events, size).await?;
+        lambda.stop().await;
+        let server = as_server(site, &stack, call, size).await?;
+        let endpoint = Endpoint { function, ours, peer, server };
         site.tell(format!(
             "peer       {}: {:.1} times per processor second",
             endpoint.function,
@@ -165,10 +193,8 @@ pub async fn measure(site: &Site<'_>, size: Size) -> Result<Report> {
     Ok(report)
 }
 
-async fn ours(site: &Site<'_>, stack: &Stack, call: &Call, size: Size) -> Result<Figures> {
+async fn on_lambda(fleet: &Fleet, events: &Events, size: Size) -> Result<Figures> {
     let broke = |error: &dyn fmt::Display| Error::new(error.to_string(), "see its log with `cargo dev`");
-    let (function, events) = call.events(site)?;
-    let fleet = fleet(stack, &function)?;
     let mut starts = Vec::new();
     for n in 0..size.starts {
         let start = fleet.cold_start(&events.nth(usize::MAX / 2 + n)).await;
@@ -190,7 +216,7 @@ async fn ours(site: &Site<'_>, stack: &Stack, call: &Call, size: Size) -> Result
     })
 }
 
-async fn theirs(site: &Site<'_>, stack: &Stack, call: &Call, size: Size) -> Result<Figures> {
+async fn as_server(site: &Site<'_>, stack: &Stack, call: &Call, size: Size) -> Result<Figures> {
     let client = client("nofomo-bench", PATIENCE)?;
     let mut starts = Vec::new();
     for n in 0..size.starts {
@@ -234,12 +260,7 @@ impl Peer {
         issuer: &str,
         connections: usize,
     ) -> Result<Self> {
-        let home = workspace.join("tests/peers/fastapi");
-        let packages = fs::read_to_string(home.join("requirements.txt")).map_err(|error| {
-            Error::new(format!("cannot read {}: {error}", home.display()), "run this in a whole copy")
-        })?;
-        let packages: Vec<&str> = packages.lines().filter(|line| !line.is_empty()).collect();
-        let programs = python::programs(target, "fastapi", &packages).await?;
+        let programs = Self::programs(workspace, target).await?;
         let failed =
             |error: std::io::Error| Error::new(format!("the peer does not run: {error}"), "see tests/peers/fastapi");
         let port = TcpListener::bind(("127.0.0.1", 0)).and_then(|listener| listener.local_addr());
@@ -255,7 +276,7 @@ impl Peer {
             "--log-level",
             "warning",
         ]);
-        command.args(["--host", "127.0.0.1", "--port", &port.to_string(), "--app-dir"]).arg(&home);
+        command.args(["--host", "127.0.0.1", "--port", &port.to_string(), "--app-dir"]).arg(home(workspace));
         command.env("DATABASE_URL", database_url).env("AUTH_ISSUER", issuer).env("POOL", connections.to_string());
         command.stdin(Stdio::null()).kill_on_drop(true);
         let mut process = command.spawn().map_err(failed)?;
@@ -272,9 +293,22 @@ impl Peer {
         Ok(Self { process, port })
     }
 
+    async fn programs(workspace: &Path, target: &Path) -> Result<PathBuf> {
+        let list = home(workspace).join("requirements.txt");
+        let packages = fs::read_to_string(&list).map_err(|error| {
+            Error::new(format!("cannot read {}: {error}", list.display()), "run this in a whole copy")
+        })?;
+        let packages: Vec<&str> = packages.lines().filter(|line| !line.is_empty()).collect();
+        python::programs(target, "fastapi", &packages).await
+    }
+
     pub fn url(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
     }
+}
+
+fn home(workspace: &Path) -> PathBuf {
+    workspace.join("tests/peers/fastapi")
 }
 
 impl Call {
@@ -307,7 +341,12 @@ mod tests {
     #[test]
     fn each_of_the_three_budgets_can_be_missed() {
         let missed = |ours: Figures| {
-            let endpoint = Endpoint { function: "create-bot".to_owned(), ours, peer: figures(1.0, 100.0, 1_000.0) };
+            let endpoint = Endpoint {
+                function: "create-bot".to_owned(),
+                ours,
+                peer: figures(1.0, 100.0, 1_000.0),
+                server: figures(9.0, 9.0, 9.0),
+            };
             Report { callers: 1, endpoints: vec![endpoint] }.missed().len()
         };
         assert_eq!(missed(figures(0.2, 20.0, 50.0)), 0);
