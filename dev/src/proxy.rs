@@ -142,7 +142,10 @@ fn carry(
                 _ = cut_too.changed() => return,
             };
             if !delay.is_zero() {
-                sleep_until(due).await;
+                tokio::select! {
+                    () = sleep_until(due) => {}
+                    _ = cut_too.changed() => return,
+                }
             }
             if to.write_all(&bytes).await.is_err() {
                 return;

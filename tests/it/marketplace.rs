@@ -1,6 +1,6 @@
 //! What signed-in users see of each other's strategies.
 
-use crate::support::database::{Database, FREE};
+use crate::support::database::{Database, FREE, PRO};
 
 const STRANGERS: &str = "0190e000-0000-7000-8000-000000000002";
 
@@ -61,4 +61,26 @@ async fn a_strategy_without_backtests_is_shown_with_an_average_of_zero() {
     stranger.become_user(FREE).await;
     let figures = "select (avg_return_percentage, backtest_count) from public.strategy_marketplace";
     assert_eq!(stranger.text(figures).await, "(0,0)");
+}
+
+#[tokio::test]
+async fn the_newest_are_found_without_a_look_at_all_others() {
+    let database = Database::new().await;
+    let owner = database.owner().await;
+    let offers = format!(
+        "insert into public.strategies (user_id, name, strategy_type, is_public, is_verified, created_at)
+         select '{PRO}', 'offer ' || n, 'marketplace', true, true, now() - n * interval '1 minute'
+         from generate_series(1, 300) as n"
+    );
+    owner.run(&offers).await.unwrap();
+    owner.run("analyze public.strategies").await.unwrap();
+    let stranger = database.session("nofomo_api").await;
+    stranger.become_user(FREE).await;
+    let page = "select name, author_name, avg_return_percentage from public.strategy_marketplace
+        order by created_at desc, id limit 20";
+    let rows = stranger.rows(&format!("explain (costs off) {page}"), &[]).await.unwrap();
+    let plan: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
+    let plan = plan.join("\n");
+    assert!(plan.contains("idx_strategies_on_offer") && !plan.contains("Sort"), "{plan}");
+    assert_eq!(stranger.rows(page, &[]).await.unwrap().len(), 20);
 }

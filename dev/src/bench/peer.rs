@@ -37,6 +37,9 @@ const REQUESTS_PER_CPU_SECOND: f64 = 5.0;
 const MEMORY: f64 = 1.0 / 5.0;
 const COLD_START: f64 = 1.0 / 20.0;
 
+/// Whose trades are recorded.
+const BOTS: usize = 16;
+
 const PATIENCE: Duration = Duration::from_secs(30);
 
 #[derive(Clone, Copy, Debug)]
@@ -130,16 +133,18 @@ impl fmt::Display for Report {
                      {memory_mib:.1} | {cold_start_ms:.1} |"
                 )?;
             }
-            writeln!(
-                f,
-                "| {function} | to the one on Lambda | {:.1} | {:.2} | {:.2} | 1/{:.1} | 1/{:.1} | 1/{:.0} |",
-                ours.driven.per_second / peer.driven.per_second,
-                ours.driven.p50_ms / peer.driven.p50_ms,
-                ours.driven.p99_ms / peer.driven.p99_ms,
-                endpoint.per_cpu_second(),
-                1.0 / endpoint.memory(),
-                1.0 / endpoint.cold_start(),
-            )?;
+            for (whom, other) in [("the one on Lambda", peer), ("the one in uvicorn", server)] {
+                writeln!(
+                    f,
+                    "| {function} | of {whom} | {:.1} | {:.2} | {:.2} | 1/{:.1} | 1/{:.1} | 1/{:.0} |",
+                    ours.driven.per_second / other.driven.per_second,
+                    ours.driven.p50_ms / other.driven.p50_ms,
+                    ours.driven.p99_ms / other.driven.p99_ms,
+                    other.cpu_seconds_per_thousand / ours.cpu_seconds_per_thousand,
+                    other.memory_mib / ours.memory_mib,
+                    other.cold_start_ms / ours.cold_start_ms,
+                )?;
+            }
         }
         Ok(())
     }
@@ -151,18 +156,20 @@ impl fmt::Display for Report {
 pub async fn measure(site: &Site<'_>, size: Size) -> Result<Report> {
     let stack = site.stack(size.callers).await?;
     let token = stack.auth().token_for(USER).await?;
-    let [bot_id] = &new_bots(site, &stack, &token, 1).await?[..] else {
-        return Err(Error::new("no bot was made", "see what create-bot answers"));
-    };
+    // Trades of one bot wait for each other, whoever records them.
+    let bots = new_bots(site, &stack, &token, BOTS).await?;
     let calls = [
-        Call::new(&token, "POST", "/bots", &bot("measured", "binance", true)).with_key(NTH),
-        trades(&token, bot_id, 1),
-        portfolio(&stack.auth().token_for(READER).await?),
+        vec![Call::new(&token, "POST", "/bots", &bot("measured", "binance", true)).with_key(NTH)],
+        bots.iter().map(|bot| trades(&token, bot, 1)).collect(),
+        vec![portfolio(&stack.auth().token_for(READER).await?)],
     ];
     let programs = Peer::programs(&site.workspace, &site.target).await?;
     let mut report = Report { callers: size.callers, endpoints: Vec::new() };
-    for call in &calls {
-        let (function, events) = call.events(site)?;
+    for calls in &calls {
+        let events = calls.iter().map(|call| call.events(site)).collect::<Result<Vec<_>>>()?;
+        let Some((function, _)) = events.first() else { continue };
+        let function = function.clone();
+        let events: Vec<Events> = events.into_iter().map(|(_, events)| events).collect();
         let ours = on_lambda(fleet(&stack, &function)?, &events, size).await?;
         let python = BTreeMap::from([
             ("PYTHON".to_owned(), programs.join("python").display().to_string()),
@@ -180,7 +187,7 @@ pub async fn measure(site: &Site<'_>, size: Size) -> Result<Report> {
         });
         let peer = on_lambda(&lambda, &events, size).await?;
         lambda.stop().await;
-        let server = as_server(site, &stack, call, size).await?;
+        let server = as_server(site, &stack, calls, size).await?;
         let endpoint = Endpoint { function, ours, peer, server };
         site.tell(format!(
             "peer       {}: {:.1} times per processor second",
@@ -193,42 +200,51 @@ pub async fn measure(site: &Site<'_>, size: Size) -> Result<Report> {
     Ok(report)
 }
 
-async fn on_lambda(fleet: &Fleet, events: &Events, size: Size) -> Result<Figures> {
+async fn on_lambda(fleet: &Fleet, events: &[Events], size: Size) -> Result<Figures> {
     let broke = |error: &dyn fmt::Display| Error::new(error.to_string(), "see its log with `cargo dev`");
+    let nth = |n: usize| events.get(n % events.len().max(1)).map(|events| events.nth(n)).unwrap_or_default();
     let mut starts = Vec::new();
     for n in 0..size.starts {
-        let start = fleet.cold_start(&events.nth(usize::MAX / 2 + n)).await;
+        let start = fleet.cold_start(&nth(usize::MAX / 2 + n)).await;
         starts.push(milliseconds(start.map_err(|error| broke(&error))?.answer));
     }
     let request = async |number: usize| {
-        let answer = fleet.invoke(events.nth(number)).await.map_err(|error| broke(&error))?;
+        let answer = fleet.invoke(nth(number)).await.map_err(|error| broke(&error))?;
         outcome(&answer).map(|_| ())
     };
     try_join_all((0..size.callers).map(|n| request(usize::MAX / 4 + n))).await?;
-    let processes = Processes::of(&fleet.instances());
+    let instances = fleet.instances();
+    let processes = Processes::of(&instances);
     let before = processes.cpu_seconds();
     let driven = drive(size.callers, size.during, &request).await?;
+    if fleet.instances().len() != instances.len() {
+        return Err(broke(&"it did not keep its instances"));
+    }
     Ok(Figures {
         cpu_seconds_per_thousand: (processes.cpu_seconds() - before) * 1_000.0 / driven.requests as f64,
-        memory_mib: processes.resident_mib() / size.callers as f64,
+        memory_mib: processes.resident_mib() / instances.len() as f64,
         cold_start_ms: median(starts),
         driven,
     })
 }
 
-async fn as_server(site: &Site<'_>, stack: &Stack, call: &Call, size: Size) -> Result<Figures> {
+async fn as_server(site: &Site<'_>, stack: &Stack, calls: &[Call], size: Size) -> Result<Figures> {
     let client = client("nofomo-bench", PATIENCE)?;
+    let send = async |url: &str, n: usize| match calls.get(n % calls.len().max(1)) {
+        Some(call) => call.send(&client, url, n).await,
+        None => Ok(()),
+    };
     let mut starts = Vec::new();
     for n in 0..size.starts {
         let begun = Instant::now();
         let peer = Peer::start(&site.workspace, &site.target, &site.database.api_url, stack.auth().issuer(), 1).await?;
-        call.send(&client, &peer.url(), usize::MAX / 2 + n).await?;
+        send(&peer.url(), usize::MAX / 2 + n).await?;
         starts.push(milliseconds(begun.elapsed()));
     }
     let peer =
         Peer::start(&site.workspace, &site.target, &site.database.api_url, stack.auth().issuer(), size.callers).await?;
     let url = peer.url();
-    let request = async |number: usize| call.send(&client, &url, number).await;
+    let request = async |number: usize| send(&url, number).await;
     try_join_all((0..size.callers).map(|n| request(usize::MAX / 4 + n))).await?;
     let process = Processes::of(&[peer.process.id().unwrap_or_default()]);
     let before = process.cpu_seconds();

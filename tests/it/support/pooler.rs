@@ -81,7 +81,7 @@ fn run(settings: &Path) -> Child {
     // of a pipe to close.
     let script = "if [ \"$(id -u)\" = 0 ]; then as='-u nobody'; chmod -R a+rX \"$(dirname \"$0\")\"; fi
         pgbouncer -q $as \"$0\" & pid=$!
-        { read -r _; kill $pid; } 2>/dev/null <&3 &
+        { read -r _; kill -KILL $pid; } 2>/dev/null <&3 &
         wait $pid";
     Command::new("sh")
         .args(["-c", &format!("exec 3<&0\n{script}")])

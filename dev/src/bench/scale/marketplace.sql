@@ -13,11 +13,6 @@ strategies as (
     from author
     cross join generate_series(1, $1) as number
     returning id, user_id
-),
-
-numbered as (
-    select strategies.id, strategies.user_id, row_number() over () as number
-    from strategies
 )
 
 insert into public.backtest_results (
@@ -25,7 +20,7 @@ insert into public.backtest_results (
     total_return_percentage, max_drawdown, win_rate, total_trades, winning_trades, losing_trades, best_trade, worst_trade
 )
 select
-    numbered.id, numbered.user_id, 'BTC/USDT', '1h', now() - interval '1 year', now(), 1000, 1100, 100, 10, 5, 60, 100, 60, 40,
-    20, -10
-from numbered
+    strategies.id, strategies.user_id, 'BTC/USDT', '1h', now() - interval '1 year', now(), 1000, 1100, 100,
+    10 + hashtext(strategies.id::text) % 10 + number % 3, 5, 60, 100, 60, 40, 20, -10
+from strategies
 cross join generate_series(1, $2 / $1) as number

@@ -14,7 +14,7 @@ added as (
         -- In order, as uuid_v7 makes them, but at a tenth of its price.
         overlay(bot.id::text placing lpad(to_hex(number), 8, '0') from 1 for 8)::uuid,
         bot.id, bot.user_id, bot.exchange, bot.trading_pair, 'buy', 'market', 'closed', 0.1, 150, 0.03, 0.02, 0.1333,
-        now() - ($2 - number) * interval '6 minutes', now() - ($2 - number - 0.9) * interval '6 minutes', 150.5,
+        now() - ($2 - number + 1) * interval '6 minutes', now() - ($2 - number + 0.1) * interval '6 minutes', 150.5,
         interval '5.4 minutes'
     from bot
     cross join generate_series(1, $2) as number
