@@ -114,9 +114,7 @@ impl Report {
         }
         missed
     }
-}
 
-impl Report {
     /// Bytes by which an instance grows with each request after the first part.
     fn growth(&self) -> f64 {
         let [first, rest @ ..] = &self.parts[..] else { return 0.0 };

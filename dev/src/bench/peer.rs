@@ -20,7 +20,7 @@ use tokio::{
 
 use super::{
     drive::{Driven, drive, median, milliseconds},
-    requests::{Call, Events, NTH, READER, USER, bot, new_bots, outcome, portfolio, trades},
+    requests::{BOTS, Call, Events, NTH, READER, USER, bot, new_bots, outcome, portfolio, trades},
     site::{Site, fleet},
     usage::Processes,
 };
@@ -36,9 +36,6 @@ use crate::{
 const REQUESTS_PER_CPU_SECOND: f64 = 5.0;
 const MEMORY: f64 = 1.0 / 5.0;
 const COLD_START: f64 = 1.0 / 20.0;
-
-/// Whose trades are recorded.
-const BOTS: usize = 16;
 
 const PATIENCE: Duration = Duration::from_secs(30);
 

@@ -22,6 +22,9 @@ const STRATEGY: &str = "0190e000-0000-7000-8000-000000000002";
 
 const EXPORT: &str = "shared/freqtrade/fixtures/backtest-result-2026-11-22_10-29-03.zip";
 
+/// Whose trades are recorded by several at once: those of one bot wait for each other.
+pub(super) const BOTS: usize = 16;
+
 /// Stands in a request for what is another one each time: twelve hexadecimal digits, and so the end of an id.
 pub(super) const NTH: &str = "nth-of-these";
 
@@ -206,7 +209,7 @@ fn trade(index: usize) -> Value {
     })
 }
 
-pub(super) fn logs(token: &str) -> Call {
+fn logs(token: &str) -> Call {
     let entries = json!([{ "log_level": "info", "message": "measured" }]);
     Call::new(token, "POST", format!("/bots/{BOT}/logs"), &entries)
 }

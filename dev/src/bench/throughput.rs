@@ -15,14 +15,11 @@ use tokio_postgres::Client;
 use super::{
     drive::{Driven, drive},
     plot,
-    requests::{NTH, USER, new_bots, outcome, trades},
+    requests::{BOTS, NTH, USER, new_bots, outcome, trades},
     site::{Site, fleet},
     usage::Processes,
 };
 use crate::{Error, Result, connect::connect};
-
-/// Whose trades are recorded.
-const BOTS: usize = 16;
 
 /// Of pgbench's requests a second, for single trades.
 const BUDGET: f64 = 0.8;
