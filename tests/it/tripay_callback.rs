@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, FixedOffset, Months, NaiveDateTime, Utc};
 use futures_util::future::join_all;
+use nofomo_tripay::PrivateKey;
 use reqwest::Method;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -857,4 +858,47 @@ async fn deliveries_are_for_us_alone() {
     let session = world.database.session("nofomo_api").await;
     let refused = session.run("select private.settle_payment('{}'::jsonb)").await.unwrap_err();
     assert_eq!(refused.code().unwrap().code(), "42501", "only a function that has no user may settle");
+}
+
+/// What is compared in a process of its own, which the test after this one starts.
+const COMPARED: &str = "NOFOMO_TEST_SIGNATURE";
+
+#[test]
+fn one_signature_is_compared() {
+    let (body, right) = PLAIN;
+    let key = PrivateKey::read(|_| Some(DOCUMENTED_KEY.into())).unwrap();
+    let signature = std::env::var(COMPARED).unwrap_or_else(|_| right.into());
+    assert_eq!(key.has_signed(body.as_bytes(), &signature), signature == right);
+}
+
+/// Counted, not timed: how many instructions a comparison takes.
+#[tokio::test]
+async fn a_wrong_signature_takes_as_long_wherever_it_is_wrong() {
+    let (_, right) = PLAIN;
+    let instructions = async |signature: String| {
+        let mut valgrind = tokio::process::Command::new("valgrind");
+        valgrind.args(["--tool=callgrind", "--callgrind-out-file=/dev/null", "--read-inline-info=no"]);
+        valgrind.arg("--toggle-collect=*PrivateKey::has_signed*").arg(std::env::current_exe().unwrap());
+        valgrind.args(["--exact", "tripay_callback::one_signature_is_compared", "--test-threads=1"]);
+        let output = valgrind.env(COMPARED, &signature).output().await;
+        let output = output.expect("the tests need valgrind: apt-get install valgrind");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{signature}: {said}");
+        let counted = said.lines().find_map(|line| line.split_once("Collected : ")?.1.trim().parse().ok());
+        counted.unwrap_or_else(|| panic!("{signature}: {said}"))
+    };
+    // Another digit of the same kind, as reading 3 and c are not the same branch.
+    let wrong_at = |places: &[usize]| -> String {
+        let other = |(place, digit): (usize, char)| match digit {
+            _ if !places.contains(&place) => digit,
+            '9' => '0',
+            'f' => 'a',
+            digit => char::from(digit as u8 + 1),
+        };
+        right.chars().enumerate().map(other).collect()
+    };
+    let wrong = [wrong_at(&[0]), wrong_at(&[31]), wrong_at(&[63]), wrong_at(&(0..64).collect::<Vec<_>>())];
+    let counted: Vec<u64> = join_all(wrong.map(instructions)).await;
+    assert!(counted[0] > 1_000, "{counted:?}");
+    assert!(counted.iter().all(|count| *count == counted[0]), "{counted:?}");
 }
