@@ -12,7 +12,7 @@ use std::process::{Command, Stdio};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use chrono::Utc;
+use chrono::{DateTime, Utc};
 use dev::auth::SigningKey;
 use dev::postgres::Postgres;
 use dev::proxy::Proxy;
@@ -20,7 +20,7 @@ use dev::verify::verify_migrations;
 use futures_util::future::join_all;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::time::{sleep, timeout};
 use tokio_postgres::NoTls;
 use wiremock::matchers::any;
@@ -419,12 +419,50 @@ async fn clocks_differ_by_five_minutes() {
     load.settles(server().await).await;
 }
 
+/// That of the machines that functions run on is set while they work. libfaketime reads by how many seconds it is off.
+#[tokio::test]
+async fn the_functions_clock_is_set_five_minutes_forward_and_back() {
+    let remedy = "the tests need libfaketime: apt-get install faketime";
+    let faketime = Command::new("faketime").args(["-f", "+0", "printenv", "LD_PRELOAD"]).output().expect(remedy);
+    let library = String::from_utf8(faketime.stdout).unwrap().trim().to_owned();
+    assert!(!library.is_empty(), "{remedy}");
+    let seconds_off = run_directory("clock");
+    fs::write(&seconds_off, "+0").unwrap();
+    let world = World::with(BTreeMap::from([
+        ("LD_PRELOAD".into(), library),
+        ("FAKETIME_TIMESTAMP_FILE".into(), seconds_off.display().to_string()),
+        ("FAKETIME_NO_CACHE".into(), "1".into()),
+        ("FAKETIME_DONT_FAKE_MONOTONIC".into(), "1".into()),
+    ]))
+    .await;
+    let load = Load::new(&world).await;
+    let refused = load.during(async {
+        for seconds in ["+300", "-300", "+0"] {
+            fs::write(&seconds_off, seconds).unwrap();
+            let before = load.acknowledged.borrow().len();
+            load.until(|| load.acknowledged.borrow().len() >= before + 5 * Load::WRITERS).await;
+        }
+    });
+    assert_eq!(refused.await, BTreeMap::new(), "nobody is refused for it");
+    let logged = world.logged("POST /bots/{bot_id}/trades 201", load.acknowledged.borrow().len()).await;
+    let minutes_off = |line: &Value| {
+        let logged = line["timestamp"].as_str().unwrap().parse::<DateTime<Utc>>().unwrap();
+        (logged - Utc::now()).num_minutes()
+    };
+    let off: Vec<_> = logged.iter().map(minutes_off).collect();
+    assert!(off.iter().any(|minutes| *minutes > 2) && off.iter().any(|minutes| *minutes < -4), "{off:?}");
+    load.settles(server().await).await;
+}
+
 #[tokio::test]
 async fn tripay_is_slow_dead_and_lying() {
     let tripay = Tripay::start().await;
     let world = World::with(tripay.settings()).await;
     let load = Load::new(&world).await;
     let payer = world.sign_in("free@nofomo.test").await;
+    let owner = world.database.owner().await;
+    let periods = async || owner.list("select count(*)::text from public.subscriptions").await;
+    let before = periods().await;
     let mut open = BTreeSet::new();
     let refused = load.during(async {
         let moods = [
@@ -434,11 +472,12 @@ async fn tripay_is_slow_dead_and_lying() {
             (Mood::Refuses("Invalid Payment Channel"), 422),
             (Mood::BreaksOff, 504),
             (Mood::LosesItsAnswer, 504),
+            (Mood::Lies, 504),
             (Mood::Answers, 201),
         ];
         for (n, (mood, status)) in moods.into_iter().enumerate() {
             tripay.set(mood);
-            let method = ["QRIS", "BRIVA", "BNIVA", "MANDIRIVA", "PERMATAVA", "CIMBVA", "ALFAMART"][n];
+            let method = ["QRIS", "BRIVA", "BNIVA", "MANDIRIVA", "PERMATAVA", "CIMBVA", "BSIVA", "ALFAMART"][n];
             let body = json!({ "plan": "pro", "period": "monthly", "method": method }).to_string();
             let key = format!("invoice-{n}");
             let answer = world.post_with("/invoices", &payer, &[("idempotency-key", &key)], &body).await;
@@ -451,12 +490,23 @@ async fn tripay_is_slow_dead_and_lying() {
                 open.insert(invoice["reference_id"].as_str().unwrap().to_owned());
             }
         }
+        // One rupiah is said to have paid for each of them.
+        let told = "select tripay_invoice_id::text from public.invoices
+            where status = 'pending' and reference_id = any(string_to_array($1, ','))";
+        let given = open.iter().cloned().collect::<Vec<_>>().join(",");
+        for row in owner.rows(told, &[&given]).await.unwrap() {
+            let reference: String = row.get(0);
+            tripay.change(&reference, &json!({ "status": "PAID", "amount": 1, "amount_received": 1 }));
+        }
+        let later = (Utc::now() + chrono::Duration::minutes(20)).to_rfc3339();
+        assert!(world.counts("reconcile-invoices", &later).await["asked"].as_i64() >= Some(5));
     });
     assert_eq!(refused.await, BTreeMap::new(), "what is broken there is nothing to trades");
     let pending =
         "select reference_id::text from public.invoices where status = 'pending' and checkout_url is not null";
-    let pending: BTreeSet<String> = world.database.owner().await.list(pending).await.into_iter().collect();
-    assert!(open.len() >= 4 && pending.is_superset(&open), "{open:?} {pending:?}");
+    let pending: BTreeSet<String> = owner.list(pending).await.into_iter().collect();
+    assert!(open.len() >= 5 && pending.is_superset(&open), "{open:?} {pending:?}");
+    assert_eq!(periods().await, before, "nobody has paid");
     load.settles(server().await).await;
 }
 
@@ -495,6 +545,33 @@ async fn the_language_model_is_slow_dead_and_lying() {
         }
     });
     assert_eq!(refused.await, BTreeMap::new(), "what is broken there is nothing to trades");
+    load.settles(server().await).await;
+}
+
+#[tokio::test]
+async fn at_tripay_and_at_the_language_model_nobody_listens() {
+    let nobody = "http://127.0.0.1:1";
+    let world = World::with(BTreeMap::from([
+        ("TRIPAY_URL".into(), nobody.into()),
+        ("LANGUAGE_MODEL_URL".into(), nobody.into()),
+        ("LANGUAGE_MODEL_KEY".into(), "key-of-the-model".into()),
+        ("LANGUAGE_MODEL_NAME".into(), "words".into()),
+    ]))
+    .await;
+    let load = Load::new(&world).await;
+    let token = load.token.borrow().clone();
+    let bot = world.bot_of(PRO).await;
+    let refused = load.during(async {
+        let wanted = json!({ "plan": "enterprise", "period": "monthly", "method": "QRIS" });
+        let answer = world.post("/invoices", &token, &wanted).await;
+        // Not 504: nothing can have been opened.
+        assert_eq!(answer.status, 502, "{answer:?}");
+        let wanted = json!({ "analysis_type": "performance", "bot_id": bot, "narrative": true });
+        let judged = world.post("/analyses", &token, &wanted).await;
+        assert_eq!(judged.status, 201, "{judged:?}");
+        assert!(judged.json()["results"]["narrative_error"].is_string(), "{judged:?}");
+    });
+    assert_eq!(refused.await, BTreeMap::new(), "who is away there is nothing to trades");
     load.settles(server().await).await;
 }
 

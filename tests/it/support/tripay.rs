@@ -28,6 +28,8 @@ pub(crate) enum Mood {
     BreaksOff,
     /// The same, after it was done.
     LosesItsAnswer,
+    /// Does what it is asked, and tells of another payment, of another amount.
+    Lies,
 }
 
 pub(crate) struct Tripay {
@@ -138,7 +140,7 @@ async fn mood(shared: &Mutex<Shared>, asked: String, about: &str) -> Option<Resp
         if shared.silent_about.contains(about) { Mood::BreaksOff } else { shared.mood }
     };
     match mood {
-        Mood::Answers | Mood::LosesItsAnswer => None,
+        Mood::Answers | Mood::LosesItsAnswer | Mood::Lies => None,
         Mood::Slow => {
             tokio::time::sleep(Duration::from_millis(350)).await;
             None
@@ -163,8 +165,10 @@ async fn create(State(shared): State<Arc<Mutex<Shared>>>, Json(order): Json<Valu
     opened["expired_time"] = order["expired_time"].clone();
     shared.transactions.push(opened.clone());
     shared.orders.push(order);
-    if shared.mood == Mood::LosesItsAnswer {
-        return broken_off();
+    match shared.mood {
+        Mood::LosesItsAnswer => return broken_off(),
+        Mood::Lies => opened = transaction(&reference, "INV-of-another", "QRIS", 1, "PAID"),
+        _ => {}
     }
     Json(json!({ "success": true, "message": "", "data": opened })).into_response()
 }
