@@ -2,12 +2,13 @@
 
 use std::{
     collections::BTreeMap,
-    fs,
+    fs::{self, File},
+    io,
     path::{Path, PathBuf},
     sync::LazyLock,
 };
 
-use tokio::{process::Command, sync::Mutex};
+use tokio::{process::Command, sync::Mutex, task::spawn_blocking};
 
 use crate::{Error, Result};
 
@@ -31,13 +32,15 @@ pub async fn programs(target: &Path, name: &str, packages: &[&str]) -> Result<Pa
 }
 
 async fn install(home: &Path, packages: &[&str]) -> Result<()> {
+    let unwritable =
+        |error| Error::new(format!("cannot write {}: {error}", home.display()), "check its owner and permissions");
+    // Another process may be installing the same.
+    let _turn = turn(home.with_extension("lock")).await.map_err(unwritable)?;
     let (wanted, note) = (packages.join("\n"), home.join("installed"));
     if fs::read_to_string(&note).is_ok_and(|there| there == wanted) {
         return Ok(());
     }
     eprintln!("Installing {} into {}: once, and perhaps a few minutes", packages.join(", "), home.display());
-    let unwritable =
-        |error| Error::new(format!("cannot write {}: {error}", home.display()), "check its owner and permissions");
     if home.exists() {
         fs::remove_dir_all(home).map_err(unwritable)?;
     }
@@ -47,6 +50,17 @@ async fn install(home: &Path, packages: &[&str]) -> Result<()> {
     pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]).args(packages);
     succeed(&mut pip, "see that PyPI can be reached").await?;
     fs::write(note, wanted).map_err(unwritable)
+}
+
+/// Held until it is dropped.
+async fn turn(path: PathBuf) -> io::Result<File> {
+    let wait = move || {
+        fs::create_dir_all(path.parent().unwrap_or(&path))?;
+        let file = File::create(path)?;
+        file.lock()?;
+        Ok(file)
+    };
+    spawn_blocking(wait).await?
 }
 
 async fn succeed(command: &mut Command, remedy: &str) -> Result<()> {

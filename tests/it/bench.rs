@@ -94,7 +94,7 @@ async fn a_far_database_costs_each_command_one_round_trip() {
 async fn trades_are_recorded_by_the_function_and_by_pgbench() {
     let database = Database::new().await;
     let site = site(&database).await;
-    let size = throughput::Size { during: Duration::from_secs(1), instances: vec![2], batches: vec![1, 3] };
+    let size = throughput::Size { during: Duration::from_secs(1), rounds: 2, instances: vec![2], batches: vec![1, 3] };
     let report = throughput::measure(&site, &size).await.unwrap();
     assert_eq!(report.figures.len(), 2, "{report}");
     for figures in &report.figures {

@@ -444,7 +444,8 @@ async fn the_functions_clock_is_set_five_minutes_forward_and_back() {
         }
     });
     assert_eq!(refused.await, BTreeMap::new(), "nobody is refused for it");
-    let logged = world.logged("POST /bots/{bot_id}/trades 201", load.acknowledged.borrow().len()).await;
+    let acknowledged = load.acknowledged.borrow().len();
+    let logged = world.logged("POST /bots/{bot_id}/trades 201", acknowledged).await;
     let minutes_off = |line: &Value| {
         let logged = line["timestamp"].as_str().unwrap().parse::<DateTime<Utc>>().unwrap();
         (logged - Utc::now()).num_minutes()

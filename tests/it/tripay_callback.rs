@@ -864,6 +864,7 @@ async fn deliveries_are_for_us_alone() {
 const COMPARED: &str = "NOFOMO_TEST_SIGNATURE";
 
 #[test]
+#[expect(clippy::disallowed_methods, reason = "how the test that starts it says which")]
 fn one_signature_is_compared() {
     let (body, right) = PLAIN;
     let key = PrivateKey::read(|_| Some(DOCUMENTED_KEY.into())).unwrap();
