@@ -1,11 +1,5 @@
--- Plans are made once for a connection, and not with each request: planning was up to half of what a request cost the database.
-
--- What is asked for is found by ids and by owner, and its plan is the same whoever he is. Left to itself PostgreSQL plans a statement
--- anew for each request as long as it believes that values might matter, which depends on when the tables were last analysed.
-alter role nofomo_api set plan_cache_mode = 'force_generic_plan';
-
--- The functions below are those of 004, 005, 008, 011, 020 and 027, in a language that keeps their plans. In SQL they were planned
--- anew by each statement that calls them.
+-- Plans are kept: these functions are those of 004, 005, 008, 011, 020 and 027, in a language that makes a plan once for a connection.
+-- In SQL they were planned anew by each statement that called them, which was half of what the database worked for a portfolio.
 
 -- The one shape of a bot in every answer: decimals are strings, times are UTC, and a column added to the table stays out
 -- until it is written here. Json and not jsonb, which would put the keys in the order of their lengths.

@@ -128,7 +128,7 @@ pub async fn measure(site: &Site<'_>, size: Size) -> Result<Report> {
         fleet.invoke(events.nth(size.starts)).await.map_err(|error| broke(error.to_string()))?;
         let instance = Processes::of(&fleet.instances());
         let server = Processes::of_server(&admin).await?;
-        let (function_before, server_before) = (instance.cpu_seconds(), server.cpu_seconds());
+        let (function_before, server_before) = (instance.cpu(), server.cpu());
         let mut last = String::new();
         for n in 1..=size.requests {
             let begun = Instant::now();
@@ -148,8 +148,8 @@ pub async fn measure(site: &Site<'_>, size: Size) -> Result<Report> {
             next_ms: median(next),
             answer_ms: median(answer),
             request_ms: median(later),
-            function_cpu_ms: each(instance.cpu_seconds() - function_before),
-            database_cpu_ms: each(server.cpu_seconds() - server_before),
+            function_cpu_ms: each(instance.cpu().seconds_since(&function_before)),
+            database_cpu_ms: each(server.cpu().seconds_since(&server_before)),
             memory_mib: instance.resident_mib(),
         };
         site.tell(format!("cold       {function}: {:.1} ms", figures.next_ms));

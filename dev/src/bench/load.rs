@@ -162,6 +162,8 @@ pub async fn measure(site: &Site<'_>, size: Size) -> Result<Report> {
     let traffic = Arc::new(Traffic::prepare(site, &stack, &admin, size).await?);
 
     let warm = drive(Size::CALLERS, size.warm_up, async |n| traffic.send(n).await).await?.requests;
+    // As after each checkpoint, a page is written to the log as a whole when it is first changed.
+    admin.batch_execute("checkpoint").await.map_err(|error| unreadable(&error))?;
     let probed = drive(Size::CALLERS, size.probe, async |n| traffic.send(warm + n).await).await?;
     site.tell(format!("load       {:.0} requests/s at most", probed.per_second));
     let gap = Duration::from_secs_f64(1.0 / (probed.per_second * SHARE));
@@ -258,7 +260,7 @@ impl Kind {
 struct Traffic {
     client: reqwest::Client,
     url: String,
-    traders: Vec<[Call; 6]>,
+    traders: Vec<[Call; 7]>,
     /// Trades.
     acknowledged: AtomicI64,
 }
@@ -290,11 +292,19 @@ impl Traffic {
                 "type": "entry_fill", "trade_id": NTH, "exchange": "Binance", "pair": "ETH/USDT", "direction": "Long",
                 "open_rate": "3120.4", "order_type": "limit", "amount": "1.0", "open_date": entry_time,
             });
+            // What is opened is closed: an open trade is in every portfolio, and no bot has ever more of them.
+            let exit = json!({
+                "type": "exit_fill", "trade_id": NTH, "exchange": "Binance", "pair": "ETH/USDT", "direction": "Long",
+                "open_rate": "3120.4", "close_rate": "3141.2", "order_type": "limit", "amount": "1.0", "gain": "profit",
+                "profit_amount": "14.54", "profit_ratio": "0.004659", "open_date": entry_time, "close_date": exit_time,
+                "is_final_exit": "True",
+            });
             let log = json!([{ "log_level": "info", "message": "Bot heartbeat", "context": { "state": "RUNNING" } }]);
             traders.push([
                 portfolio(&user),
                 Call::new(&token, "POST", format!("/bots/{id}/trades"), &trade),
                 Call::new(&token, "POST", format!("/freqtrade/{token}"), &entry),
+                Call::new(&token, "POST", format!("/freqtrade/{token}"), &exit),
                 Call::new(&token, "POST", format!("/bots/{id}/logs"), &log),
                 Call::new(&user, "POST", format!("/bots/{id}/pause"), &json!({})),
                 Call::new(&user, "POST", format!("/bots/{id}/start"), &json!({})),
@@ -307,12 +317,12 @@ impl Traffic {
     async fn send(&self, n: usize) -> Result<()> {
         // Each of them asks everything, in time.
         let trader = self.traders.get((n + n / 100) % self.traders.len().max(1));
-        let Some([portfolio, trade, webhook, log, pause, start]) = trader else { return Ok(()) };
+        let Some([portfolio, trade, entry, exit, log, pause, start]) = trader else { return Ok(()) };
         let kind = Kind::of(n);
         let calls: &[&Call] = match kind {
             Kind::Portfolio => &[portfolio],
             Kind::Trade => &[trade],
-            Kind::Webhook => &[webhook],
+            Kind::Webhook => &[entry, exit],
             Kind::Log => &[log],
             Kind::Pause => &[pause, start],
         };

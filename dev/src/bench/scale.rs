@@ -27,6 +27,8 @@ use crate::{
 
 /// Of the quickest, for a trade on the bot with the longest history.
 const BUDGET: f64 = 1.2;
+/// A portfolio with one bot, to a trade: whatever trades others have, in the same table.
+const PORTFOLIO_BUDGET: f64 = 5.0;
 
 #[derive(Clone, Debug)]
 pub struct Size {
@@ -82,7 +84,7 @@ pub struct Report {
 }
 
 impl Report {
-    /// Whether a longer history makes a trade dearer, in words.
+    /// Whether a longer history makes a trade dearer, or that of others a portfolio, in words.
     pub fn missed(&self) -> Vec<String> {
         let least = self.record_trade.iter().map(|figures| figures.p50_ms).fold(f64::INFINITY, f64::min);
         let dear = self.record_trade.iter().filter(|figures| figures.p50_ms > least * BUDGET);
@@ -90,7 +92,12 @@ impl Report {
             let times = p50_ms / least;
             format!("a trade of a bot with {count} takes {times:.2} times as long as the quickest, and may {BUDGET}")
         });
-        words.collect()
+        let small = self.get_portfolio.iter().min_by_key(|figures| figures.count);
+        let dear = small.map(|figures| figures.p50_ms / least).filter(|times| *times > PORTFOLIO_BUDGET);
+        let of_others = dear.map(|times| {
+            format!("a small portfolio takes {times:.0} times as long as a trade, and may {PORTFOLIO_BUDGET}")
+        });
+        words.chain(of_others).collect()
     }
 
     pub fn plot(&self) -> Result<String> {
@@ -320,12 +327,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_long_history_may_make_a_trade_a_fifth_dearer() {
+    fn a_long_history_may_make_a_trade_a_fifth_dearer_and_that_of_others_no_portfolio() {
         let figures = |count, p50_ms| Figures { count, p50_ms, p99_ms: 9.0 };
         let report = |record_trade| Report {
             record_trade,
             expire_subscriptions: Vec::new(),
-            get_portfolio: vec![figures(1, 1.0), figures(1_000, 90.0)],
+            get_portfolio: vec![figures(1_000, 90.0), figures(1, 4.5)],
             newest_on_offer: Vec::new(),
             best_on_offer: Vec::new(),
         };
@@ -333,6 +340,10 @@ mod tests {
         assert_eq!(
             report(vec![figures(10, 1.0), figures(1_000, 1.25)]).missed(),
             ["a trade of a bot with 1000 takes 1.25 times as long as the quickest, and may 1.2"]
+        );
+        assert_eq!(
+            report(vec![figures(10, 0.5)]).missed(),
+            ["a small portfolio takes 9 times as long as a trade, and may 5"]
         );
     }
 }

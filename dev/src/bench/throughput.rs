@@ -17,7 +17,7 @@ use super::{
     plot,
     requests::{BOTS, NTH, USER, new_bots, outcome, trades},
     site::{Site, fleet},
-    usage::Processes,
+    usage::{Cpu, Processes},
 };
 use crate::{Error, Result, connect::connect};
 
@@ -147,14 +147,14 @@ pub async fn measure(site: &Site<'_>, size: &Size) -> Result<Report> {
             let mut rounds = Vec::new();
             for round in 0..size.rounds.max(1) {
                 let server = Processes::of_server(&admin).await?;
-                let used = || [&ours, &this, &server].map(Processes::cpu_seconds);
+                let used = || [&ours, &this, &server].map(Processes::cpu);
                 let before = used();
                 // Trades that no round before has recorded.
                 let driven = drive(instances, size.during, async |n| request((round << 32) + n).await).await?;
                 let ([ours_before, this_before, server_before], [ours_after, this_after, server_after]) =
                     (before, used());
                 let requests = driven.requests as f64;
-                let each = |seconds: f64| seconds * 1_000.0 / requests;
+                let each = |after: &Cpu, before: &Cpu| after.seconds_since(before) * 1_000.0 / requests;
 
                 let pgbench =
                     Pgbench { site, token: &token, bots: &bots, batch, connections: instances, during: size.during };
@@ -167,9 +167,9 @@ pub async fn measure(site: &Site<'_>, size: &Size) -> Result<Report> {
                     driven,
                     pgbench_per_second,
                     ratio,
-                    function_cpu_ms: each(ours_after - ours_before),
-                    lambda_cpu_ms: each(this_after - this_before),
-                    database_cpu_ms: each(server_after - server_before),
+                    function_cpu_ms: each(&ours_after, &ours_before),
+                    lambda_cpu_ms: each(&this_after, &this_before),
+                    database_cpu_ms: each(&server_after, &server_before),
                     pgbench_database_cpu_ms,
                 });
             }
@@ -215,9 +215,9 @@ impl Pgbench<'_> {
         let used = async {
             sleep(self.during / 4).await;
             let server = Processes::of_server(admin).await?;
-            let (begun, before) = (Instant::now(), server.cpu_seconds());
+            let (begun, before) = (Instant::now(), server.cpu());
             sleep(self.during / 2).await;
-            Ok::<_, Error>((server.cpu_seconds() - before) / begun.elapsed().as_secs_f64())
+            Ok::<_, Error>(server.cpu().seconds_since(&before) / begun.elapsed().as_secs_f64())
         };
         let (output, used) = tokio::join!(output, used);
         let output = output.map_err(missing)?;

@@ -31,11 +31,11 @@ impl Processes {
         Ok(Self(children.chain([postmaster]).collect()))
     }
 
-    /// Of all processors together, since each process began.
-    pub(super) fn cpu_seconds(&self) -> f64 {
+    /// The processor time of each until now.
+    pub(super) fn cpu(&self) -> Cpu {
         let system = look(ProcessesToUpdate::Some(&self.0), ProcessRefreshKind::nothing().with_cpu());
         let of = |id: &Pid| system.process(*id).map_or(0, sysinfo::Process::accumulated_cpu_time);
-        self.0.iter().map(of).sum::<u64>() as f64 / 1_000.0
+        Cpu(self.0.iter().map(of).collect())
     }
 
     /// Of all of them together.
@@ -43,6 +43,16 @@ impl Processes {
         let system = look(ProcessesToUpdate::Some(&self.0), ProcessRefreshKind::nothing().with_memory());
         let of = |id: &Pid| system.process(*id).map_or(0, sysinfo::Process::memory);
         self.0.iter().map(of).sum::<u64>() as f64 / 1_024.0 / 1_024.0
+    }
+}
+
+/// Milliseconds of all processors together, of each process.
+pub(super) struct Cpu(Vec<u64>);
+
+impl Cpu {
+    /// Of the same processes. One that has ended meanwhile, such as a worker of autovacuum, has used nothing.
+    pub(super) fn seconds_since(&self, before: &Self) -> f64 {
+        self.0.iter().zip(&before.0).map(|(now, before)| now.saturating_sub(*before)).sum::<u64>() as f64 / 1_000.0
     }
 }
 
@@ -91,13 +101,14 @@ mod tests {
     #[test]
     fn this_process_uses_time_and_memory() {
         let this = Processes::of(&[std::process::id()]);
-        let before = this.cpu_seconds();
+        let before = this.cpu();
         let begun = std::time::Instant::now();
         while begun.elapsed().as_millis() < 100 {
-            std::hint::black_box(before);
+            std::hint::black_box(&before);
         }
-        let used = this.cpu_seconds() - before;
+        let used = this.cpu().seconds_since(&before);
         assert!(used > 0.0 && used < 60.0, "{used}");
+        assert!(this.cpu().seconds_since(&Cpu(vec![u64::MAX])) < f64::EPSILON, "one that has ended");
         assert!(this.resident_mib() > 0.5, "{}", this.resident_mib());
     }
 }
