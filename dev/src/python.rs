@@ -34,10 +34,14 @@ pub async fn programs(target: &Path, name: &str, packages: &[&str]) -> Result<Pa
 async fn install(home: &Path, packages: &[&str]) -> Result<()> {
     let unwritable =
         |error| Error::new(format!("cannot write {}: {error}", home.display()), "check its owner and permissions");
+    let (wanted, note) = (packages.join("\n"), home.join("installed"));
+    let is_there = || fs::read_to_string(&note).is_ok_and(|there| there == wanted);
+    if is_there() {
+        return Ok(());
+    }
     // Another process may be installing the same.
     let _turn = turn(home.with_extension("lock")).await.map_err(unwritable)?;
-    let (wanted, note) = (packages.join("\n"), home.join("installed"));
-    if fs::read_to_string(&note).is_ok_and(|there| there == wanted) {
+    if is_there() {
         return Ok(());
     }
     eprintln!("Installing {} into {}: once, and perhaps a few minutes", packages.join(", "), home.display());

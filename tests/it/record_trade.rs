@@ -420,11 +420,7 @@ async fn pages(session: &Session, bot: &str) -> (u64, u64) {
     let trade = with(closed("110"), json!({"id": id, "fee": "0", "exchange_order_id": id.to_string()}));
     let report = json!({"bot_id": bot, "trades": [trade]});
     let claims = json!({"sub": ENTERPRISE, "role": "authenticated"});
-    let explain =
-        format!("explain (analyze, buffers, format json) select private.record_trade('{claims}', '{report}')");
-    let explained: Value = session.rows(&explain, &[]).await.unwrap()[0].get(0);
-    let count = |name: &str| explained[0]["Plan"][name].as_u64().unwrap();
-    (count("Shared Hit Blocks") + count("Shared Read Blocks"), count("Shared Dirtied Blocks"))
+    session.pages(&format!("select private.record_trade('{claims}', '{report}')")).await
 }
 
 /// Counted in database pages, which do not depend on the machine.
@@ -437,7 +433,9 @@ async fn a_trade_of_a_bot_with_a_million_costs_what_one_of_a_bot_with_ten_does()
     let large = large["id"].as_str().unwrap().to_owned();
     owner.run(&fill(&small, 10)).await.unwrap();
     owner.run(&fill(&large, 1_000_000)).await.unwrap();
-    owner.run("vacuum analyze public.trades; vacuum public.bots; checkpoint").await.ok();
+    for sql in ["vacuum analyze public.trades", "vacuum public.bots"] {
+        owner.run(sql).await.unwrap();
+    }
     let mut measured = Vec::new();
     for bot in [&small, &large] {
         let session = world.database.session("nofomo_api").await;
@@ -463,7 +461,8 @@ async fn a_trade_costs_the_same_before_the_table_was_analysed() {
     pages(&session, &bot).await;
     let (before, _) = pages(&session, &bot).await;
     owner.run(&fill(&bot, 50_000)).await.unwrap();
-    let (after, _) = pages(&session, &bot).await;
+    // The first may have to read the catalog again.
+    let after = [pages(&session, &bot).await.0, pages(&session, &bot).await.0].into_iter().min().unwrap();
     assert!(after <= before + 40, "{before} pages before, {after} after");
 }
 

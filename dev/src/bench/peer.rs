@@ -20,7 +20,7 @@ use tokio::{
 
 use super::{
     drive::{Driven, drive, median, milliseconds},
-    requests::{BOTS, Call, Events, NTH, READER, USER, bot, new_bots, outcome, portfolio, trades},
+    requests::{BEFORE, BOTS, Call, Events, NTH, READER, USER, bot, new_bots, outcome, portfolio, trades},
     site::{Site, fleet},
     usage::Processes,
 };
@@ -202,7 +202,7 @@ async fn on_lambda(fleet: &Fleet, events: &[Events], size: Size) -> Result<Figur
     let nth = |n: usize| events.get(n % events.len().max(1)).map(|events| events.nth(n)).unwrap_or_default();
     let mut starts = Vec::new();
     for n in 0..size.starts {
-        let start = fleet.cold_start(&nth(usize::MAX / 2 + n)).await;
+        let start = fleet.cold_start(&nth(BEFORE + n)).await;
         starts.push(milliseconds(start.map_err(|error| broke(&error))?.answer));
     }
     let request = async |number: usize| {
@@ -210,7 +210,7 @@ async fn on_lambda(fleet: &Fleet, events: &[Events], size: Size) -> Result<Figur
         outcome(&answer).map(|_| ())
     };
     // One that answers at once may answer two of them: until each caller has his own.
-    drive(size.callers, size.during / 10, async |n| request(usize::MAX / 4 + n).await).await?;
+    drive(size.callers, size.during / 10, async |n| request(2 * BEFORE + n).await).await?;
     let instances = fleet.instances();
     let processes = Processes::of(&instances);
     let before = processes.cpu();
@@ -236,14 +236,14 @@ async fn as_server(site: &Site<'_>, stack: &Stack, calls: &[Call], size: Size) -
     for n in 0..size.starts {
         let begun = Instant::now();
         let peer = Peer::start(&site.workspace, &site.target, &site.database.api_url, stack.auth().issuer(), 1).await?;
-        send(&peer.url(), usize::MAX / 2 + n).await?;
+        send(&peer.url(), BEFORE + n).await?;
         starts.push(milliseconds(begun.elapsed()));
     }
     let peer =
         Peer::start(&site.workspace, &site.target, &site.database.api_url, stack.auth().issuer(), size.callers).await?;
     let url = peer.url();
     let request = async |number: usize| send(&url, number).await;
-    try_join_all((0..size.callers).map(|n| request(usize::MAX / 4 + n))).await?;
+    try_join_all((0..size.callers).map(|n| request(2 * BEFORE + n))).await?;
     let process = Processes::of(&[peer.process.id().unwrap_or_default()]);
     let before = process.cpu();
     let driven = drive(size.callers, size.during, &request).await?;

@@ -25,6 +25,9 @@ const EXPORT: &str = "shared/freqtrade/fixtures/backtest-result-2026-11-22_10-29
 /// Whose trades are recorded by several at once: those of one bot wait for each other.
 pub(super) const BOTS: usize = 16;
 
+/// From here on are the numbers of what is asked before anything is measured.
+pub(super) const BEFORE: usize = 1 << 40;
+
 /// Stands in a request for what is another one each time: twelve hexadecimal digits, and so the end of an id.
 pub(super) const NTH: &str = "nth-of-these";
 

@@ -15,7 +15,7 @@ use tokio_postgres::Client;
 use super::{
     drive::{Driven, drive},
     plot,
-    requests::{BOTS, NTH, USER, new_bots, outcome, trades},
+    requests::{BEFORE, BOTS, NTH, USER, new_bots, outcome, trades},
     site::{Site, fleet},
     usage::{Cpu, Processes},
 };
@@ -140,7 +140,7 @@ pub async fn measure(site: &Site<'_>, size: &Size) -> Result<Report> {
                 outcome(&fleet.invoke(event).await.map_err(|error| broke(&error))?).map(|_| ())
             };
             // All at once, so that each instance is there.
-            try_join_all((0..instances).map(|n| request(usize::MAX / 2 + n))).await?;
+            try_join_all((0..instances).map(|n| request(BEFORE + n))).await?;
 
             let ours = Processes::of(&fleet.instances());
             let this = Processes::of(&[std::process::id()]);

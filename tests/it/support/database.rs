@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use dev::postgres::Postgres;
 use dev::supabase::{self, DefaultGrants};
+use serde_json::Value;
 use tokio::sync::OnceCell;
 use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Client, NoTls, Row};
@@ -172,6 +173,14 @@ impl Session {
     /// The first column of all rows, which must be text.
     pub(crate) async fn list(&self, sql: &str) -> Vec<String> {
         self.rows(sql, &[]).await.unwrap().iter().map(|row| row.get(0)).collect()
+    }
+
+    /// The pages that a statement reads and writes.
+    pub(crate) async fn pages(&self, sql: &str) -> (u64, u64) {
+        let explained = self.rows(&format!("explain (analyze, buffers, format json) {sql}"), &[]).await.unwrap();
+        let explained: Value = explained[0].get(0);
+        let count = |name: &str| explained[0]["Plan"][name].as_u64().unwrap();
+        (count("Shared Hit Blocks") + count("Shared Read Blocks"), count("Shared Dirtied Blocks"))
     }
 
     /// As PostgREST would: from here on in this transaction, the user's role and claims.

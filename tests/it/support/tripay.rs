@@ -21,6 +21,8 @@ pub(crate) enum Mood {
     Answers,
     /// Takes its time for each answer.
     Slow,
+    /// Takes more than anybody has.
+    Hangs,
     Refuses(&'static str),
     /// A page instead of an answer, as Cloudflare sends it.
     Blocks,
@@ -144,6 +146,10 @@ async fn mood(shared: &Mutex<Shared>, asked: String, about: &str) -> Option<Resp
         Mood::Slow => {
             tokio::time::sleep(Duration::from_millis(350)).await;
             None
+        }
+        Mood::Hangs => {
+            tokio::time::sleep(Duration::from_secs(60)).await;
+            Some(broken_off())
         }
         Mood::Refuses(message) => {
             Some((StatusCode::BAD_REQUEST, Json(json!({ "success": false, "message": message }))).into_response())
