@@ -6,8 +6,10 @@ create or replace function private.record_trade(claims jsonb, input jsonb) retur
 language plpgsql
 security definer
 set search_path = ''
--- All is found by ids, whichever they are; planned for each report, the statement below takes as long again.
+-- All is found by ids, whichever they are; planned for each report, the statement below takes as long again. And a plan that is kept
+-- must not read a table through because it was small when the plan was made.
 set plan_cache_mode = 'force_generic_plan'
+set enable_seqscan = off
 as $$
 declare
     bot constant public.bots := private.reporting_bot(claims, (input ->> 'bot_id')::uuid);

@@ -13,7 +13,7 @@ use crate::{
     Error, Result,
     connect::{connect, explain},
     migrations::migrate,
-    postgres::Postgres,
+    postgres::{Postgres, SUPERUSER},
     supabase::{DefaultGrants, create_database, drop_database},
 };
 
@@ -94,6 +94,9 @@ enum Change {
 pub async fn verify_migrations(postgres: &Postgres, url: &str, migrations: &Path) -> Result<Report> {
     ensure_migrated(url).await?;
     let scratch = format!("verify_{}", Uuid::new_v4().simple());
+    // Migrations set up roles, which are the whole server's: two at once would meet there.
+    let turn = connect(&postgres.url(SUPERUSER, "postgres")).await?;
+    turn.batch_execute("select pg_advisory_lock(hashtext('verify'))").await.map_err(unreadable)?;
     let compare = async {
         create_database(postgres, &scratch, DefaultGrants::Closed).await?;
         let reference_url = postgres.url("postgres", &scratch);
