@@ -159,6 +159,7 @@ async fn traffic_of_every_kind_fails_nowhere_and_loses_nothing() {
     let site = site(&database).await;
     let size = load::Size {
         traders: 4,
+        history: 10,
         warm_up: AN_INSTANT,
         probe: Duration::from_secs(2),
         parts: 2,
@@ -172,7 +173,7 @@ async fn traffic_of_every_kind_fails_nowhere_and_loses_nothing() {
     assert_eq!(rows(&report.to_string()), 3, "{report}");
     let kinds = "select concat_ws(' ',
         (select count(*) > 0 from public.trades where exchange_order_id like 'load-%'),
-        (select count(*) > 0 from private.freqtrade_events),
+        (select bool_and(status = 'closed') from public.trades where metadata ? 'freqtrade'),
         (select count(*) > 0 from public.logs where message = 'Bot heartbeat'),
         (select count(*) > 0 from public.logs where message = 'Paused bot'))";
     assert_eq!(database.owner().await.text(kinds).await, "t t t t");

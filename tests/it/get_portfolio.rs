@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::database::{FREE, PRO};
+use crate::support::database::{Database, FREE, PRO};
 use crate::support::world::{World, new_bot};
 
 fn keys(value: &Value) -> Vec<&str> {
@@ -156,4 +156,40 @@ async fn without_a_token_there_is_nothing() {
     let answer = world.send(reqwest::Method::GET, "/portfolio", &[], "").await;
     assert_eq!((answer.status.as_u16(), answer.problem()), (401, "unauthenticated".into()));
     assert_eq!(answer.headers["www-authenticate"], "Bearer");
+}
+
+/// Neither what somebody else did, nor what one did before, nor where each trade lies.
+#[tokio::test]
+async fn the_figures_of_thirty_days_are_read_from_an_index() {
+    let database = Database::new().await;
+    let owner = database.owner().await;
+    owner.run("alter table public.trades set (autovacuum_enabled = false)").await.unwrap();
+    owner.run("analyze public.trades").await.unwrap();
+    let session = database.session("nofomo_api").await;
+    let pages = async |user: &str| {
+        session.become_user(user).await;
+        let figures = format!("select * from public.get_user_trading_performance('{user}')");
+        session.pages(&figures).await;
+        let (read, _) = session.pages(&figures).await;
+        session.rollback().await;
+        read
+    };
+    // The plan is kept from here on, where the table is small.
+    pages(FREE).await;
+    let many = format!(
+        "insert into public.trades (bot_id, user_id, exchange, trading_pair, side, order_type, amount, price, profit, status,
+             entry_time, exit_time, metadata)
+         select bots.id, bots.user_id, 'binance', 'BTC/USDT', 'buy', 'market', 1, 1, 1, 'closed', now() - interval '99 days',
+             now() - number * interval '1 hour', jsonb_build_object('note', repeat('x', 300))
+         from generate_series(1, 20000) as number
+         cross join (select id, user_id from public.bots where user_id = '{PRO}' limit 1) as bots"
+    );
+    owner.run(&many).await.unwrap();
+    let few = pages(FREE).await;
+    assert!(few < 20, "before it was analysed again: {few}");
+    for analysed in ["vacuum public.trades", "analyze public.trades"] {
+        owner.run(analysed).await.unwrap();
+        let (few, many) = (pages(FREE).await, pages(PRO).await);
+        assert!(few < 20 && many < 40, "{analysed}: {few} for few, {many} for 720 of 20,000");
+    }
 }

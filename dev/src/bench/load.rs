@@ -43,6 +43,8 @@ const SLOWEST: f64 = 3.0;
 #[derive(Clone, Copy, Debug)]
 pub struct Size {
     pub traders: i64,
+    /// Trades that each of them had in the thirty days before.
+    pub history: i32,
     /// How long the stack is asked for all it can do, before that is measured and while it is.
     pub warm_up: Duration,
     pub probe: Duration,
@@ -53,7 +55,8 @@ pub struct Size {
 
 impl Size {
     pub const FULL: Self = Self {
-        traders: 500,
+        traders: 1_000,
+        history: 500,
         warm_up: Duration::from_secs(30),
         probe: Duration::from_secs(60),
         parts: 10,
@@ -162,8 +165,6 @@ pub async fn measure(site: &Site<'_>, size: Size) -> Result<Report> {
     let traffic = Arc::new(Traffic::prepare(site, &stack, &admin, size).await?);
 
     let warm = drive(Size::CALLERS, size.warm_up, async |n| traffic.send(n).await).await?.requests;
-    // As after each checkpoint, a page is written to the log as a whole when it is first changed.
-    admin.batch_execute("checkpoint").await.map_err(|error| unreadable(&error))?;
     let probed = drive(Size::CALLERS, size.probe, async |n| traffic.send(warm + n).await).await?;
     site.tell(format!("load       {:.0} requests/s at most", probed.per_second));
     let gap = Duration::from_secs_f64(1.0 / (probed.per_second * SHARE));
@@ -266,20 +267,24 @@ struct Traffic {
 }
 
 impl Traffic {
-    /// Signs everybody up, with a bot that runs and has a token.
+    /// Signs everybody up, with a bot that has traded, runs and has a token.
     async fn prepare(site: &Site<'_>, stack: &Stack, admin: &Client, size: Size) -> Result<Self> {
         let emails = admin.query_typed(include_str!("load/traders.sql"), &[(&size.traders, Type::INT8)]).await;
         let emails = emails.map_err(|error| unreadable(&error))?;
         // Their profiles are there when the statement before has ended.
         let on_pro = "update public.users set subscription_plan = 'pro' where email like 'trader-%'";
         admin.batch_execute(on_pro).await.map_err(|error| unreadable(&error))?;
+        site.tell(format!("load       {} people, each with a bot of {} trades", size.traders, size.history));
         let mut traders = Vec::new();
+        let before: Vec<_> = (0..size.history).map(|number| trade_before(number, size.history)).collect();
+        let before = json!(before);
         for row in emails {
             let user = stack.auth().token_for(row.get(0)).await?;
             let call = |method, path: String, body: &Value| Call::new(&user, method, path, body);
             let made = ask(site, stack, &call("POST", "/bots".to_owned(), &bot("Swing", "binance", true))).await?;
             let id = made.get("id").and_then(Value::as_str).unwrap_or_default().to_owned();
             ask(site, stack, &call("POST", format!("/bots/{id}/start"), &json!({}))).await?;
+            ask(site, stack, &call("POST", format!("/bots/{id}/trades"), &before)).await?;
             let issued = ask(site, stack, &call("POST", format!("/bots/{id}/token"), &json!({}))).await?;
             let token = issued.get("token").and_then(Value::as_str).unwrap_or_default().to_owned();
             let [entry_time, exit_time] = [6, 2].map(|hours| Utc::now() - chrono::Duration::hours(hours));
@@ -299,12 +304,14 @@ impl Traffic {
                 "profit_amount": "14.54", "profit_ratio": "0.004659", "open_date": entry_time, "close_date": exit_time,
                 "is_final_exit": "True",
             });
+            let entry = Call::new(&token, "POST", format!("/freqtrade/{token}"), &entry);
+            let exit = Call::new(&token, "POST", format!("/freqtrade/{token}"), &exit).about(&entry);
             let log = json!([{ "log_level": "info", "message": "Bot heartbeat", "context": { "state": "RUNNING" } }]);
             traders.push([
                 portfolio(&user),
                 Call::new(&token, "POST", format!("/bots/{id}/trades"), &trade),
-                Call::new(&token, "POST", format!("/freqtrade/{token}"), &entry),
-                Call::new(&token, "POST", format!("/freqtrade/{token}"), &exit),
+                entry,
+                exit,
                 Call::new(&token, "POST", format!("/bots/{id}/logs"), &log),
                 Call::new(&user, "POST", format!("/bots/{id}/pause"), &json!({})),
                 Call::new(&user, "POST", format!("/bots/{id}/start"), &json!({})),
@@ -334,6 +341,16 @@ impl Traffic {
         }
         Ok(())
     }
+}
+
+/// One of so many in thirty days, two of three of which won.
+fn trade_before(number: i32, count: i32) -> Value {
+    let exit_time = Utc::now() - chrono::Duration::days(30) * number / count.max(1);
+    json!({
+        "exchange_order_id": format!("before-{number}"), "side": "buy", "order_type": "limit", "status": "closed", "amount": "0.25",
+        "price": "60000", "exit_price": if number % 3 == 0 { "59800" } else { "60150" }, "fee": "0.6",
+        "entry_time": exit_time - chrono::Duration::hours(3), "exit_time": exit_time,
+    })
 }
 
 fn unreadable(error: &tokio_postgres::Error) -> Error {

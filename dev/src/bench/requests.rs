@@ -54,6 +54,12 @@ impl Call {
         self
     }
 
+    /// About the same: both have the same number the nth time.
+    pub(super) fn about(mut self, other: &Self) -> Self {
+        self.numbers = other.numbers.clone();
+        self
+    }
+
     /// As it is sent the nth time.
     pub(super) fn nth(&self, n: usize) -> Self {
         let headers = self.headers.iter().map(|(name, value)| (*name, self.numbers.put(value, n))).collect();
