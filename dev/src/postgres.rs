@@ -45,6 +45,7 @@ impl Postgres {
             eprintln!("the database's files lie in {path}, as PostgreSQL may not enter {data}");
         }
         home.stop_orphan().await;
+        home.sweep();
         let installation = Installation::find(&home.cluster()).await?;
         if !home.cluster().exists() {
             home.create_cluster(&installation).await?;

@@ -1,7 +1,6 @@
 //! What payments, refunds, upgrades and the passing of time make of a user's periods: rules that hold for any sequence of them.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
@@ -13,6 +12,7 @@ use tokio_postgres::Row;
 use uuid::Uuid;
 
 use crate::support::database::{Database, Session};
+use crate::support::waiting::until;
 
 mod at_once;
 mod calendar;
@@ -154,13 +154,8 @@ impl Books {
     async fn until_blocked(&self, count: usize) {
         let blocked =
             "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'";
-        for _ in 0..5000 {
-            if self.owner.text(blocked).await.parse::<usize>().unwrap() >= count {
-                return;
-            }
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
-        panic!("they do not wait for each other");
+        let enough = async || self.owner.text(blocked).await.parse::<usize>().unwrap() >= count;
+        until("they wait for each other", enough).await;
     }
 }
 

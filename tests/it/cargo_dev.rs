@@ -6,7 +6,7 @@ use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU16, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use dev::postgres::Postgres;
 use dev::supabase;
@@ -19,13 +19,11 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdout, Command};
 use tokio::sync::OnceCell;
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 
 use crate::support::database::{Session, default_grants, run_directory, server, workspace};
+use crate::support::waiting::{PATIENCE, until};
 use crate::support::world::{PASSWORD, functions, new_bot};
-
-/// Longer than anything takes that is not broken.
-const PATIENCE: Duration = Duration::from_secs(120);
 
 /// The program, built once, together with the functions: each start builds them, and finds nothing left to do.
 async fn program() -> &'static Path {
@@ -138,14 +136,8 @@ fn process_in(directory: &Path) -> Option<Process> {
 
 /// Waits until none of these lives.
 async fn gone(family: &[Process]) {
-    let deadline = Instant::now() + Duration::from_secs(10);
-    loop {
-        let mut left = processes().await;
-        left.retain(|process| family.iter().any(|one| one.id == process.id && one.command == process.command));
-        let Some(process) = left.first() else { return };
-        assert!(Instant::now() < deadline, "{} still runs: {}", process.id, process.command);
-        sleep(Duration::from_millis(50)).await;
-    }
+    let is_left = |process: &Process| family.iter().any(|one| one.id == process.id && one.command == process.command);
+    until("all processes end", async || !processes().await.iter().any(is_left)).await;
 }
 
 /// The migrations that these lines tell of.
@@ -287,17 +279,7 @@ impl Dev {
     }
 
     async fn ended(mut self) -> ExitStatus {
-        timeout(Duration::from_secs(10), self.process.wait()).await.expect("it ends within seconds").unwrap()
-    }
-}
-
-/// Waits until so many statements wait for the lock that the session holds.
-async fn waiting(session: &Session, count: usize) {
-    let waiting = "select count(*) from pg_locks where not granted";
-    let deadline = Instant::now() + PATIENCE;
-    while session.text(waiting).await != count.to_string() {
-        assert!(Instant::now() < deadline, "{count} statements wait");
-        sleep(Duration::from_millis(20)).await;
+        timeout(PATIENCE, self.process.wait()).await.expect("it ends").unwrap()
     }
 }
 
@@ -363,7 +345,7 @@ async fn interrupted_or_killed_under_a_request_it_leaves_no_process_and_loses_no
         let lock = dev.lock_bots().await;
         let held = dev.client.post(format!("{}/bots", dev.url)).bearer_auth(&token).json(&new_bot("held")).send();
         let held = tokio::spawn(async move { held.await.ok().map(|answer| answer.status().as_u16()) });
-        waiting(&lock, 1).await;
+        lock.blocks(1).await;
 
         let family = dev.family().await;
         for program in ["/create-bot", "/get-portfolio", "/cluster"] {
@@ -392,12 +374,17 @@ async fn interrupted_while_it_makes_its_database_it_starts_the_next_time() {
         family = dev.family().await;
     }
     assert_eq!(dev.end(Signal::SIGINT).await.code(), Some(0));
-    let mut left = processes().await;
-    left.retain(|process| is_initdb(process) && family.iter().any(|one| one.id == process.id));
-    assert!(left.is_empty(), "it would be in the way of the next");
+    // What initdb had started may still write.
     let dev = Dev::start(&data, &["--port", "0"]).await;
     assert_eq!(dev.create_bot(&dev.token().await, "mine").await, 201);
     gone(&family).await;
+
+    assert!(dev.end(Signal::SIGINT).await.success());
+    let dev = Dev::start(&data, &["--port", "0"]).await;
+    assert!(dev.bots(&dev.token().await).await.contains(&"mine".to_owned()));
+    let files = fs::read_dir(data.path.join("postgres")).unwrap().map(|entry| entry.unwrap().file_name());
+    let left: Vec<_> = files.filter(|name| name.to_string_lossy().contains("incomplete")).collect();
+    assert!(left.is_empty(), "{left:?}");
 }
 
 #[tokio::test]
@@ -431,7 +418,7 @@ async fn requests_at_once_have_an_instance_each_and_a_killed_one_costs_only_its_
     let lock = dev.lock_bots().await;
     let requests = join_all(["one", "two", "three"].map(|name| dev.create_bot(&token, name)));
     let counting = async {
-        waiting(&lock, 3).await;
+        lock.blocks(3).await;
         let instances = dev.instances().await;
         lock.rollback().await;
         instances
@@ -443,7 +430,7 @@ async fn requests_at_once_have_an_instance_each_and_a_killed_one_costs_only_its_
 
     lock.run("begin; lock table public.bots in access exclusive mode").await.unwrap();
     let killing = async {
-        waiting(&lock, 1).await;
+        lock.blocks(1).await;
         instances.iter().for_each(|instance| kill(Pid::from_raw(instance.id), Signal::SIGKILL).unwrap());
     };
     let (answer, ()) = tokio::join!(dev.create_bot(&token, "five"), killing);

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 use futures_util::future::join_all;
 use nix::sys::signal::{Signal, kill};
@@ -12,6 +11,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::support::database::{PRO, Session};
+use crate::support::waiting::until;
 use crate::support::world::World;
 
 const FUNCTION: &str = "clean-logs";
@@ -161,9 +161,7 @@ async fn a_million_go_in_batches_while_others_write_and_a_run_that_is_killed_is_
     let counting = world.database.owner().await;
     let left = async || counting.text("select count(*) from public.logs where log_level = 'info'").await;
     let killed = async {
-        while left().await == "1000000" {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+        until("a batch is gone", async || left().await != "1000000").await;
         let [instance] = world.stack.fleet(FUNCTION).unwrap().instances()[..] else { panic!("one instance") };
         kill(Pid::from_raw(i32::try_from(instance).unwrap()), Signal::SIGKILL).unwrap();
     };
@@ -173,9 +171,7 @@ async fn a_million_go_in_batches_while_others_write_and_a_run_that_is_killed_is_
     // What the server was doing it still does.
     let doing = "select count(*) from pg_stat_activity
          where datname = current_database() and state = 'active' and query like '%private.clean_logs%' and pid <> pg_backend_pid()";
-    while counting.text(doing).await != "0" {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    until("it is done", async || counting.text(doing).await == "0").await;
     let rest: u64 = left().await.parse().unwrap();
     assert!((100_001..1_000_000).contains(&rest), "{rest}");
 

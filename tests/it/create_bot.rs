@@ -1,12 +1,8 @@
 //! `POST /bots`
 
-use std::pin::pin;
-use std::time::Duration;
-
 use futures_util::future::join_all;
 use reqwest::Method;
 use serde_json::{Value, json};
-use tokio::time::timeout;
 
 use crate::support::database::{Database, ENTERPRISE, FREE, PRO};
 use crate::support::world::{Answer, World, new_bot};
@@ -520,10 +516,11 @@ async fn at_the_limit_the_second_waits_for_what_becomes_of_the_first() {
         first.run(&insert("first")).await.unwrap();
         second.become_user(FREE).await;
         let insert = insert("second");
-        let mut waiting = pin!(second.run(&insert));
-        assert!(timeout(Duration::from_millis(300), &mut waiting).await.is_err(), "it does not wait");
-        first.run(end).await.unwrap();
-        let outcome = waiting.await;
+        let ending = async {
+            first.blocks(1).await;
+            first.run(end).await.unwrap();
+        };
+        let (outcome, ()) = tokio::join!(second.run(&insert), ending);
         if end == "commit" {
             let error = outcome.unwrap_err();
             let refusal = error.as_db_error().unwrap();

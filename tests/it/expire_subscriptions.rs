@@ -1,7 +1,6 @@
 //! Hourly: what is due ends, and nothing else, however often, slowly or simultaneously it is ended.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use futures_util::future::join_all;
 use nix::sys::signal::{Signal, kill};
@@ -10,6 +9,7 @@ use serde_json::{Value, json};
 
 use crate::support::database::{Database, Session};
 use crate::support::payers::{Period, add_period, only_payers, payer};
+use crate::support::waiting::until;
 use crate::support::world::{World, tells};
 
 const FUNCTION: &str = "expire-subscriptions";
@@ -352,15 +352,8 @@ async fn hold_up(owner: &Session, user: u32) {
         .unwrap();
 }
 
-/// Polls until the answer is this one.
-async fn until(owner: &Session, sql: &str, answer: &str) {
-    for _ in 0..2000 {
-        if owner.text(sql).await == answer {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-    panic!("{sql} is {}", owner.text(sql).await);
+async fn answers(owner: &Session, sql: &str, answer: &str) {
+    until(&format!("{sql} is {answer}"), async || owner.text(sql).await == answer).await;
 }
 
 #[tokio::test]
@@ -381,19 +374,19 @@ async fn a_run_that_is_killed_and_started_again_ends_as_one_undisturbed() {
         // In the third batch: those whose period ended first have the highest numbers.
         hold_up(&owner, 1_800).await;
         let killing = async {
-            until(&owner, "select count(*) from public.subscriptions where status = 'expired'", "1000").await;
-            until(&owner, &format!("select count(*) {WORKING} and wait_event = 'advisory'"), "1").await;
+            answers(&owner, "select count(*) from public.subscriptions where status = 'expired'", "1000").await;
+            answers(&owner, &format!("select count(*) {WORKING} and wait_event = 'advisory'"), "1").await;
             if is_the_function_killed {
                 let instance = world.stack.fleet(FUNCTION).unwrap().instances()[0];
                 kill(Pid::from_raw(instance.cast_signed()), Signal::SIGKILL).unwrap();
                 // Nobody is left to hear of it, and the batch takes effect all the same.
                 owner.run("select pg_advisory_unlock(1)").await.unwrap();
-                until(&owner, &format!("select count(*) {WORKING}"), "0").await;
+                answers(&owner, &format!("select count(*) {WORKING}"), "0").await;
                 let ended = "select count(*) from public.subscriptions where status = 'expired'";
                 assert_eq!(owner.text(ended).await, "1500");
             } else {
                 owner.run(&format!("select pg_terminate_backend(pid) {WORKING}")).await.unwrap();
-                until(&owner, &format!("select count(*) {WORKING}"), "0").await;
+                answers(&owner, &format!("select count(*) {WORKING}"), "0").await;
                 owner.run("select pg_advisory_unlock(1)").await.unwrap();
             }
         };

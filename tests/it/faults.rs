@@ -21,7 +21,7 @@ use futures_util::future::join_all;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::{Value, json};
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 use tokio_postgres::NoTls;
 use wiremock::matchers::any;
 use wiremock::{Mock, MockServer, ResponseTemplate};
@@ -30,6 +30,7 @@ use crate::support::database::{Database, PRO, migrate_template, migrations, run_
 use crate::support::issuer::{Issuer, published};
 use crate::support::pooler::Pooler;
 use crate::support::tripay::{Mood, Tripay};
+use crate::support::waiting::until;
 use crate::support::world::World;
 
 const UNAVAILABLE: u16 = 503;
@@ -39,15 +40,6 @@ const STORED: &str = "select exchange_order_id::text from public.trades where ex
 
 const fn milliseconds(count: u64) -> Duration {
     Duration::from_millis(count)
-}
-
-async fn until(what: &str, is_so: impl AsyncFn() -> bool) {
-    let waiting = async {
-        while !is_so().await {
-            sleep(milliseconds(10)).await;
-        }
-    };
-    timeout(Duration::from_secs(30), waiting).await.unwrap_or_else(|_| panic!("not within half a minute: {what}"));
 }
 
 /// Bots of one user that report all the while.
@@ -135,6 +127,10 @@ impl<'a> Load<'a> {
         until("reports are acknowledged", async || self.acknowledged.borrow().len() >= enough).await;
     }
 
+    async fn is_refused(&self) {
+        until("reports are refused", async || self.refused.borrow().contains_key(&UNAVAILABLE)).await;
+    }
+
     async fn stored(&self) -> BTreeSet<String> {
         self.world.database.owner().await.list(STORED).await.into_iter().collect()
     }
@@ -180,7 +176,7 @@ async fn the_database_is_killed_and_restarted() {
     let load = Load::new(&world).await;
     let refused = load.during(async {
         postgres.kill().unwrap();
-        sleep(milliseconds(500)).await;
+        load.is_refused().await;
         postgres.restart().await.unwrap();
     });
     only(&refused.await, UNAVAILABLE);
@@ -255,7 +251,7 @@ async fn the_database_is_read_only_for_a_while() {
     };
     let refused = load.during(async {
         turn("on").await;
-        sleep(milliseconds(700)).await;
+        load.is_refused().await;
         turn("off").await;
     });
     only(&refused.await, UNAVAILABLE);
@@ -329,18 +325,17 @@ async fn the_disk_is_full_until_somebody_makes_room() {
 /// What PostgreSQL says of it, where nobody can make it happen.
 async fn no_room_is_left_for_trades() {
     let world = World::new().await;
-    trades_meet(&world, "raise exception 'No space left on device' using errcode = 'disk_full'", milliseconds(800))
-        .await;
+    trades_meet(&world, "raise exception 'No space left on device' using errcode = 'disk_full'").await;
 }
 
 #[tokio::test]
 async fn the_database_is_too_slow_for_a_while() {
     // Longer than statement_timeout.
-    trades_meet(&World::new().await, "perform pg_sleep(20)", Duration::from_secs(9)).await;
+    trades_meet(&World::new().await, "perform pg_sleep(20)").await;
 }
 
-/// For a while this is done before each insert.
-async fn trades_meet(world: &World, hindrance: &str, during: Duration) {
+/// Until a report was refused for it, this is done before each insert.
+async fn trades_meet(world: &World, hindrance: &str) {
     let load = Load::new(world).await;
     let owner = world.database.owner().await;
     let hinder = format!(
@@ -355,7 +350,7 @@ async fn trades_meet(world: &World, hindrance: &str, during: Duration) {
     owner.run(&hinder).await.unwrap();
     let refused = load.during(async {
         owner.run("insert into public.hindered default values").await.unwrap();
-        sleep(during).await;
+        load.is_refused().await;
         owner.run("delete from public.hindered").await.unwrap();
     });
     only(&refused.await, UNAVAILABLE);
@@ -387,7 +382,10 @@ async fn instances_are_killed() {
     let load = Load::new(&world).await;
     let fleet = world.stack.fleet("record-trade").unwrap();
     let refused = load.during(async {
-        for n in 0..30 {
+        for n in 0.. {
+            if n >= 30 && !load.refused.borrow().is_empty() {
+                break;
+            }
             sleep(milliseconds(23 + n % 9)).await;
             for instance in fleet.instances() {
                 kill(Pid::from_raw(instance.cast_signed()), Signal::SIGKILL).ok();
@@ -412,7 +410,7 @@ async fn clocks_differ_by_five_minutes() {
                 claims[name] = json!(claims[name].as_i64().unwrap() + seconds);
             }
             *load.token.borrow_mut() = world.stack.auth().sign(&claims).unwrap();
-            sleep(milliseconds(300)).await;
+            load.goes_on().await;
         }
         // And so may be the clock of the schedules.
         for minutes in [5, -5] {
@@ -603,15 +601,15 @@ async fn signing_keys_are_away_and_then_rotated() {
         // Another token of the same user, which no instance has seen.
         let claims = world.stack.auth().claims_for("pro@nofomo.test").await.unwrap();
         *load.token.borrow_mut() = world.stack.auth().sign(&claims).unwrap();
-        sleep(milliseconds(300)).await;
+        load.goes_on().await;
         assert_eq!(*load.refused.borrow(), BTreeMap::new(), "known keys are kept");
         // Whoever starts now has no keys: he does not know whether a token is good, and says so.
         issuer.take_fetches();
         for instance in world.stack.fleet("record-trade").unwrap().instances() {
             kill(Pid::from_raw(instance.cast_signed()), Signal::SIGKILL).ok();
         }
-        sleep(milliseconds(500)).await;
-        assert!(issuer.take_fetches() > 0 && load.refused.borrow().contains_key(&UNAVAILABLE), "{:?}", load.refused);
+        load.is_refused().await;
+        assert!(issuer.take_fetches() > 0);
         let next = SigningKey::generate().unwrap();
         world.stack.auth().publish(&next);
         *issuer.body.lock().unwrap() = published(&world).await.to_string();

@@ -1,7 +1,6 @@
 //! `POST /strategies/{strategy_id}/backtests`
 
 use std::io::{Cursor, Write};
-use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use futures_util::future::join_all;
@@ -518,7 +517,7 @@ async fn a_run_is_counted_after_those_that_came_before_it() {
         .await
         .unwrap();
     let ending = async {
-        tokio::time::sleep(Duration::from_secs(3)).await;
+        first.blocks(1).await;
         first.run("commit").await.unwrap();
     };
     let (answer, ()) = tokio::join!(import(&world, &token, &strategy, export(ONE_TRADE)), ending);
@@ -679,7 +678,7 @@ async fn two_backtests_at_once_are_both_counted() {
     let other = delete(2);
     let waiting = two.run(&other);
     let ending = async {
-        tokio::time::sleep(Duration::from_millis(200)).await;
+        one.blocks(1).await;
         one.run("commit").await
     };
     let (waited, ended) = tokio::join!(waiting, ending);

@@ -82,12 +82,12 @@ async fn a_connection_that_was_closed_between_requests_is_replaced_unseen() {
     let token = world.sign_in("pro@nofomo.test").await;
     assert_eq!(world.post("/bots", &token, &new_bot("before")).await.status, 201);
     proxy.cut();
-    tokio::time::sleep(Duration::from_millis(100)).await;
+    tokio::time::sleep(Duration::from_millis(500)).await;
     assert_eq!(world.post("/bots", &token, &new_bot("after cut")).await.status, 201);
 
     let owner = world.database.owner().await;
     owner.run("select pg_terminate_backend(pid) from pg_stat_activity where usename = 'nofomo_api' and datname = current_database()").await.unwrap();
-    tokio::time::sleep(Duration::from_millis(100)).await;
+    tokio::time::sleep(Duration::from_millis(500)).await;
     assert_eq!(world.post("/bots", &token, &new_bot("after termination")).await.status, 201);
     assert_eq!(names(&owner).await.len(), 5);
 }
@@ -123,7 +123,7 @@ async fn a_statement_whose_answer_is_lost_is_not_sent_again() {
     let key = [("idempotency-key", "ambiguous")];
     let sending = world.post_with("/bots", &token, &key, &body);
     let cutting = async {
-        tokio::time::sleep(Duration::from_millis(500)).await;
+        owner.blocks(1).await;
         // From here on the server's answers disappear, then the connection does.
         proxy.silence();
         owner.run("commit").await.unwrap();
@@ -146,10 +146,9 @@ async fn a_lock_that_is_held_too_long_ends_in_503_and_changes_nothing() {
     let token = world.sign_in("pro@nofomo.test").await;
     let owner = world.database.owner().await;
     owner.run("begin; lock table public.bots in access exclusive mode").await.unwrap();
-    let started = Instant::now();
     let answer = world.post("/bots", &token, &new_bot("blocked")).await;
     assert!(is_unavailable(&answer), "{answer:?}");
-    assert!(started.elapsed() < Duration::from_secs(9));
+    assert!(world.log().contains("canceling statement due to lock timeout"), "{}", world.log());
     owner.rollback().await;
     assert_eq!(names(&owner).await.len(), 2);
     assert_eq!(world.post("/bots", &token, &new_bot("free again")).await.status, 201);
@@ -168,7 +167,7 @@ async fn a_read_only_database_is_unavailable_for_what_writes() {
     admin.run(&setting("off")).await.unwrap();
     let body: Value = new_bot("writable");
     let mut status = StatusCode::SERVICE_UNAVAILABLE;
-    for _ in 0..3 {
+    for _ in 0..10 {
         // The open connection has read its settings; a new one reads them anew.
         admin.run("select pg_terminate_backend(pid) from pg_stat_activity where usename = 'nofomo_api' and datname = current_database()").await.unwrap();
         tokio::time::sleep(Duration::from_millis(100)).await;
@@ -191,7 +190,7 @@ async fn an_instance_that_dies_is_answered_for_and_replaced() {
     owner.run("begin; lock table public.bots in access exclusive mode").await.unwrap();
     let body = new_bot("two");
     let killing = async {
-        tokio::time::sleep(Duration::from_millis(400)).await;
+        owner.blocks(1).await;
         let id = nix::unistd::Pid::from_raw(first[0].cast_signed());
         nix::sys::signal::kill(id, nix::sys::signal::Signal::SIGKILL).unwrap();
     };
@@ -217,21 +216,21 @@ async fn a_connection_that_falls_silent_under_a_request_is_given_up_with_it() {
     let key = [("idempotency-key", "unheard")];
     let silencing = async {
         // It has arrived and waits; its answer will not.
-        tokio::time::sleep(Duration::from_millis(500)).await;
+        owner.blocks(1).await;
         proxy.silence();
         owner.run("commit").await.unwrap();
     };
     let (answer, ()) = tokio::join!(world.post_with("/bots", &token, &key, &body), silencing);
     assert!(is_unavailable(&answer), "{answer:?}");
     let seconds = started.elapsed().as_secs_f64();
-    assert!((9.5..14.0).contains(&seconds), "{seconds}");
+    assert!((9.5..25.0).contains(&seconds), "before the gateway gives us up: {seconds}");
     assert_eq!((proxy.take_connections(), proxy.take_round_trips()), (0, 1), "sent once");
 
     // The next one has a connection and an answer of its own.
     let started = Instant::now();
     let next = world.post("/bots", &token, &new_bot("next")).await;
     assert_eq!((next.status.as_u16(), next.json()["name"].as_str()), (201, Some("next")), "{next:?}");
-    assert!(started.elapsed() < Duration::from_secs(3), "{:?}", started.elapsed());
+    assert!(started.elapsed() < Duration::from_secs(9), "it does not wait as well: {:?}", started.elapsed());
     assert_eq!(proxy.take_connections(), 1);
     let again = world.post_with("/bots", &token, &key, &body).await;
     assert_eq!((again.status.as_u16(), again.json()["name"].as_str()), (200, Some("unheard")), "it had taken effect");
@@ -251,7 +250,7 @@ async fn a_database_that_takes_no_more_connections_is_unavailable_until_it_does(
     owner.run(&limit(0)).await.unwrap();
     assert_eq!(world.post("/bots", &token, &new_bot("on an open connection")).await.status, 201);
     proxy.cut();
-    tokio::time::sleep(Duration::from_millis(100)).await;
+    tokio::time::sleep(Duration::from_millis(500)).await;
     for answer in [world.post("/bots", &token, &new_bot("refused")).await, world.get("/portfolio", &token).await] {
         assert!(is_unavailable(&answer), "{answer:?}");
     }

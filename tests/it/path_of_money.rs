@@ -1,11 +1,10 @@
 //! From an invoice through the checkout page in a real browser to a plan, and back to Free.
 
-use std::time::Duration;
-
 use serde_json::{Value, json};
 
 use crate::support::browser::Browser;
 use crate::support::database::FREE;
+use crate::support::waiting::until;
 use crate::support::world::{World, new_bot};
 
 async fn open_invoice(world: &World, token: &str, plan: &str) -> Value {
@@ -20,14 +19,9 @@ async fn portfolio(world: &World, token: &str) -> Value {
 
 /// Callbacks are sent in the background, as Tripay's are.
 async fn plan_becomes(world: &World, token: &str, plan: &str) -> Value {
-    for _ in 0..200 {
-        let portfolio = portfolio(world, token).await;
-        if portfolio["user"]["plan"] == plan {
-            return portfolio;
-        }
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-    panic!("the plan does not become {plan}");
+    let is_so = async || portfolio(world, token).await["user"]["plan"] == plan;
+    until(&format!("the plan becomes {plan}"), is_so).await;
+    portfolio(world, token).await
 }
 
 /// The hourly run, so many days from now.
@@ -113,12 +107,7 @@ async fn on_the_page_a_payment_can_fail_expire_and_be_refunded() {
         browser.go_to(invoice["checkout_url"].as_str().unwrap()).await;
         browser.press(button).await;
         let row = format!("select status from public.invoices where id = '{}'", invoice["id"].as_str().unwrap());
-        for _ in 0..200 {
-            if owner.text(&row).await != "pending" {
-                break;
-            }
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
+        until("the callback", async || owner.text(&row).await != "pending").await;
         assert_eq!(owner.text(&row).await, status);
     }
     let invoice = open_invoice(&world, &token, "enterprise").await;

@@ -551,7 +551,7 @@ async fn an_id_that_another_bot_takes_in_this_moment_is_refused_and_its_trade_is
     let (path, batch) = (format!("/bots/{bot}/trades"), json!([open(), with(open(), json!({"id": id}))]));
     let reporting = world.post(&path, &token, &batch);
     let committing = async {
-        tokio::time::sleep(Duration::from_millis(500)).await;
+        other.blocks(1).await;
         other.run("commit").await.unwrap();
     };
     let (answer, ()) = tokio::join!(reporting, committing);
@@ -569,7 +569,7 @@ async fn a_bot_that_is_deleted_in_this_moment_is_no_mistake_of_ours() {
     let (path, trade) = (format!("/bots/{bot}/trades"), open());
     let reporting = world.post(&path, &token, &trade);
     let committing = async {
-        tokio::time::sleep(Duration::from_millis(500)).await;
+        owner.blocks(1).await;
         owner.run("commit").await.unwrap();
     };
     let (answer, ()) = tokio::join!(reporting, committing);

@@ -329,16 +329,11 @@ async fn each_of_many_at_once_counts_those_before_it() {
         let lock = format!("begin; select pg_advisory_xact_lock(hashtextextended('limits of {PRO}', 0))");
         holder.run(&lock).await.unwrap();
         let asked = join_all((0..2).map(|_| world.post_with("/analyses", &token, &[], &body)));
-        let waiting =
-            "select count(*) from pg_stat_activity where datname = current_database() and wait_event = 'advisory'";
         let let_go = async {
-            while owner.text(waiting).await != "2" {
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
+            holder.blocks(2).await;
             holder.run("commit").await.unwrap();
         };
-        let both = async { tokio::join!(asked, let_go).0 };
-        let answers = tokio::time::timeout(Duration::from_secs(120), both).await.expect("both wait for the lock");
+        let (answers, ()) = tokio::join!(asked, let_go);
         let mut statuses: Vec<_> = answers.iter().map(|answer| answer.status.as_u16()).collect();
         statuses.sort_unstable();
         assert_eq!(statuses, [201, 403], "round {round}: {answers:?}");

@@ -230,14 +230,7 @@ async fn a_start_and_the_end_of_its_keys_at_once_leave_no_bot_running_without_th
         .await
         .unwrap();
     let release = async {
-        let waiting =
-            "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and query like '%control_bot%'";
-        let mut looks = 0;
-        while owner.text(waiting).await != "1" {
-            looks += 1;
-            assert!(looks < 5_000, "the start does not wait");
-            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
-        }
+        holder.blocks(1).await;
         holder.run("commit").await.unwrap();
     };
     let (held, ()) = tokio::join!(start(&world, &token, &bot), release);

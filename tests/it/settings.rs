@@ -207,7 +207,7 @@ async fn rotate(admin: &Session, password: &str) {
     admin.run(&format!("alter role nofomo_api password '{password}'")).await.unwrap();
     let disconnect = "select pg_terminate_backend(pid) from pg_stat_activity where usename = 'nofomo_api'";
     admin.run(disconnect).await.unwrap();
-    tokio::time::sleep(Duration::from_millis(100)).await;
+    tokio::time::sleep(Duration::from_millis(500)).await;
 }
 
 #[tokio::test]

@@ -7,6 +7,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
 use crate::support::database::{Session, migrate_template, run_directory, server};
+use crate::support::waiting::until;
 
 struct Authority {
     pem: String,
@@ -49,6 +50,7 @@ async fn certificate_and_host_name_are_checked() {
     migrate_template(&postgres).await;
     let admin = Session::open(&postgres.url("supabase_admin", "migrated")).await;
     let data = admin.text("select current_setting('data_directory')").await;
+    let plain = postgres.url("nofomo_api", "migrated");
     let serve = async |host: &str| {
         let (certificate, key) = authority.issue(host);
         // Written by the server itself, whose account may be another.
@@ -61,10 +63,12 @@ async fn certificate_and_host_name_are_checked() {
             admin.run(&format!("copy (select 1) to program 'cat > /dev/null; chmod 600 {path}'")).await.unwrap();
         }
         admin.run("alter system set ssl = on").await.unwrap();
+        // What a new connection is told of, the server has read.
+        let read = async || Session::open(&plain).await.text("select pg_conf_load_time()").await;
+        let before = read().await;
         admin.run("select pg_reload_conf()").await.unwrap();
-        tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+        until("the server reads its settings", async || read().await != before).await;
     };
-    let plain = postgres.url("nofomo_api", "migrated");
     let (by_address, _) = plain.split_once('?').unwrap();
     let by_name = by_address.replace("127.0.0.1", "localhost");
 

@@ -27,6 +27,9 @@ use super::{
 };
 use crate::{Error, Result, connect::connect};
 
+/// How the name of a server begins that is still being made.
+const INCOMPLETE: &str = "cluster.incomplete-";
+
 /// The directory of one server: `cluster` is PostgreSQL's own, the rest is ours.
 pub(super) struct Home {
     pub(super) path: PathBuf,
@@ -101,11 +104,9 @@ impl Home {
     }
 
     pub(super) async fn create_cluster(&self, installation: &Installation) -> Result<()> {
-        // Not by its name until it is complete, so that an interruption leaves nothing that looks like a server.
-        let incomplete = self.path.join("cluster.incomplete");
-        if incomplete.exists() {
-            fs::remove_dir_all(&incomplete).map_err(cannot("delete", &incomplete))?;
-        }
+        // Not by its name until it is complete, so that an interruption leaves nothing that looks like a server;
+        // and never by the same name twice, as an initdb that was interrupted still writes for a moment.
+        let incomplete = self.path.join(format!("{INCOMPLETE}{}", Uuid::new_v4().simple()));
         DirBuilder::new().mode(0o700).create(&incomplete).map_err(cannot("create", &incomplete))?;
 
         let password = self.password();
@@ -128,13 +129,20 @@ impl Home {
         initdb.arg("--pgdata").arg(&incomplete).arg("--pwfile").arg(&password);
         initdb.args(["--username", SUPERUSER, "--auth", "scram-sha-256", "--encoding", "UTF8", "--no-sync"]);
         initdb.args(["--locale", if cfg!(target_os = "macos") { "C" } else { "C.UTF-8" }]);
-        // Were it to outlive us, it would be in the way of the next start.
         let mut initdb = tokio::process::Command::from(initdb);
         initdb.kill_on_drop(true);
         run(initdb).await.map_err(|reason| {
             Error::new(format!("initdb failed: {reason}"), format!("check the directory {}", self.path.display()))
         })?;
         fs::rename(&incomplete, self.cluster()).map_err(cannot("rename", &incomplete))
+    }
+
+    /// Deletes the servers that nobody finished making. What is still written into one goes the next time.
+    pub(super) fn sweep(&self) {
+        let entries = fs::read_dir(&self.path).into_iter().flatten().flatten();
+        for entry in entries.filter(|entry| entry.file_name().as_bytes().starts_with(INCOMPLETE.as_bytes())) {
+            fs::remove_dir_all(entry.path()).ok();
+        }
     }
 
     /// We hold the lock, so a server on these files has outlived whoever started it.

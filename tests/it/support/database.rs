@@ -10,6 +10,8 @@ use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Client, NoTls, Row};
 use uuid::Uuid;
 
+use super::waiting::until;
+
 /// The sample people of `migrations/003_sample_data.sql`.
 pub(crate) const FREE: &str = "0190b000-0000-7000-8000-000000000001";
 pub(crate) const PRO: &str = "0190b000-0000-7000-8000-000000000002";
@@ -173,6 +175,14 @@ impl Session {
     /// The first column of all rows, which must be text.
     pub(crate) async fn list(&self, sql: &str) -> Vec<String> {
         self.rows(sql, &[]).await.unwrap().iter().map(|row| row.get(0)).collect()
+    }
+
+    /// Waits until so many others wait for what this session has locked.
+    pub(crate) async fn blocks(&self, count: usize) {
+        // Within a transaction `pg_stat_activity` shows again what it showed first.
+        let blocked = "select count(distinct pid) from pg_locks
+            where not granted and pg_backend_pid() = any (pg_blocking_pids(pid))";
+        until("others wait for the lock", async || self.text(blocked).await == count.to_string()).await;
     }
 
     /// The pages that a statement reads and writes.

@@ -7,4 +7,5 @@ pub(crate) mod leaks;
 pub(crate) mod payers;
 pub(crate) mod pooler;
 pub(crate) mod tripay;
+pub(crate) mod waiting;
 pub(crate) mod world;

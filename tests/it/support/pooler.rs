@@ -63,7 +63,7 @@ impl Pooler {
     }
 
     async fn listens(&mut self) {
-        for _ in 0..200 {
+        for _ in 0..2_000 {
             if TcpStream::connect(("127.0.0.1", self.port)).await.is_ok() {
                 return;
             }

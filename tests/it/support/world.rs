@@ -222,7 +222,7 @@ impl World {
 
     /// The lines of this message, of which the last may still be on its way.
     pub(crate) async fn logged(&self, message: &str, count: usize) -> Vec<Value> {
-        for _ in 0..200 {
+        for _ in 0..4_000 {
             let found: Vec<Value> = self
                 .log()
                 .lines()
