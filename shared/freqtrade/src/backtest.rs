@@ -49,7 +49,7 @@ const MOST_KEYS: usize = 500;
 const LONGEST_FIGURE: usize = 500;
 
 impl Backtest {
-    pub(crate) fn read(strategy: &str, result: &RawValue) -> Result<Self, Refusal> {
+    pub(crate) fn read(strategy: &str, result: &str) -> Result<Self, Refusal> {
         let fields = Fields::of(result, MOST_KEYS)?;
         let (timeframe, candle) = fields.required("timeframe", timeframe)?;
         let backtest = Self {

@@ -1,6 +1,7 @@
 //! The file that freqtrade writes after a backtest.
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 use serde_json::value::RawValue;
 
@@ -14,6 +15,8 @@ use crate::{Backtest, MOST_BYTES, Refusal, archive, syntax};
 pub struct Export<'a> {
     json: Cow<'a, str>,
     strategies: Vec<String>,
+    /// Where in the JSON each one's result lies: to look for it again would be to read everything again.
+    results: Vec<Range<usize>>,
 }
 
 const MOST_STRATEGIES: usize = 100;
@@ -51,15 +54,14 @@ impl<'a> Export<'a> {
     /// No such strategy, or several and no name; or the first thing in it that no version of freqtrade writes, with its place.
     pub fn backtest(&self, strategy: Option<&str>) -> Result<Backtest, Refusal> {
         let names = || listed(self.strategies.iter().map(String::as_str));
-        let name = match (strategy, self.strategies.as_slice()) {
-            (None, [only]) => only,
-            (None, _) => return Err(Refusal::SeveralStrategies(names())),
-            (Some(asked), all) => {
-                all.iter().find(|name| *name == asked).ok_or_else(|| Refusal::UnknownStrategy(names()))?
-            }
-        };
-        let results = results(&self.json)?;
-        let result = results.get(name).ok_or(Refusal::NoResult)?;
+        let mut all = self.strategies.iter().zip(&self.results);
+        let (name, result) = match (strategy, self.strategies.len()) {
+            (None, 2..) => return Err(Refusal::SeveralStrategies(names())),
+            (None, _) => all.next(),
+            (Some(asked), _) => all.find(|(name, _)| *name == asked),
+        }
+        .ok_or_else(|| Refusal::UnknownStrategy(names()))?;
+        let result = self.json.get(result.clone()).ok_or(Refusal::NoResult)?;
         Backtest::read(name, result).map_err(|refusal| refusal.within(&format!("strategy.{name}")))
     }
 
@@ -87,25 +89,27 @@ impl<'a> Export<'a> {
     }
 
     fn plain(json: Cow<'a, str>) -> Result<Self, Refusal> {
-        let results = results(&json)?;
-        let mut strategies = Vec::new();
-        for (name, _) in results.members() {
+        let (mut strategies, mut results) = (Vec::new(), Vec::new());
+        for (name, result) in strategy(&json)?.members() {
             in_one_line(name, &(1..=100)).map_err(|wrong| Refusal::value("each name in strategy", wrong))?;
+            let start = result.get().as_ptr().addr() - json.as_ptr().addr();
             strategies.push(name.to_owned());
+            results.push(start..start + result.get().len());
         }
         if strategies.is_empty() {
             return Err(Refusal::value("strategy", "must have at least one strategy"));
         }
-        Ok(Self { json, strategies })
+        Ok(Self { json, strategies, results })
     }
 }
 
 /// What stands at the top under `strategy`.
-fn results(json: &str) -> Result<Fields<'_>, Refusal> {
-    let root: &RawValue = serde_json::from_str(json).map_err(|_| syntax::refusal(json))?;
-    let is_object = |value: &&RawValue| value.get().starts_with('{');
-    let root = Some(root).filter(is_object).ok_or(Refusal::NoResult)?;
-    let root = Fields::of(root, MOST_KEYS).map_err(|refusal| refusal.within("the JSON"))?;
-    let strategy = root.get("strategy").filter(is_object).ok_or(Refusal::NoResult)?;
-    Fields::of(strategy, MOST_STRATEGIES).map_err(|refusal| refusal.within("strategy"))
+fn strategy(json: &str) -> Result<Fields<'_>, Refusal> {
+    let root = Fields::of(json, MOST_KEYS).map_err(|refusal| match serde_json::from_str::<&RawValue>(json) {
+        Err(_) => syntax::refusal(json),
+        Ok(root) if root.get().starts_with('{') => refusal.within("the JSON"),
+        Ok(_) => Refusal::NoResult,
+    })?;
+    let strategy = root.get("strategy").filter(|value| value.get().starts_with('{')).ok_or(Refusal::NoResult)?;
+    Fields::of(strategy.get(), MOST_STRATEGIES).map_err(|refusal| refusal.within("strategy"))
 }

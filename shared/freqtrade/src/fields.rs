@@ -23,9 +23,10 @@ struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
 
 impl<'a> Fields<'a> {
     /// A place in an error is relative to the object's.
-    pub(crate) fn of(object: &'a RawValue, most: usize) -> Result<Self, Refusal> {
-        let mut json = serde_json::Deserializer::from_str(object.get());
-        let members = json.deserialize_map(Members(most)).map_err(|_| Refusal::value("", "must be an object"))?;
+    pub(crate) fn of(object: &'a str, most: usize) -> Result<Self, Refusal> {
+        let mut json = serde_json::Deserializer::from_str(object);
+        let members = json.deserialize_map(Members(most)).and_then(|members| json.end().map(|()| members));
+        let members = members.map_err(|_| Refusal::value("", "must be an object"))?;
         if members.len() > most {
             return Err(Refusal::value("", format!("must have at most {most} keys")));
         }

@@ -26,7 +26,7 @@ const MOST_KEYS: usize = 50;
 
 impl ExportedOrder {
     pub(crate) fn read(order: &RawValue) -> Result<Self, Refusal> {
-        let fields = Fields::of(order, MOST_KEYS)?;
+        let fields = Fields::of(order.get(), MOST_KEYS)?;
         Ok(Self {
             is_entry: fields.required("ft_is_entry", flag)?,
             amount: fields.required("amount", positive)?,

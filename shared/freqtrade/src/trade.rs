@@ -52,7 +52,7 @@ const MOST_ORDERS: usize = 10_000;
 
 impl ExportedTrade {
     pub(crate) fn read(trade: &RawValue) -> Result<Self, Refusal> {
-        let fields = Fields::of(trade, MOST_KEYS)?;
+        let fields = Fields::of(trade.get(), MOST_KEYS)?;
         let stake_amount = fields.required("stake_amount", positive)?;
         let exit_reason = match fields.optional("sell_reason", tag)? {
             Some(reason) if fields.get("exit_reason").is_none() => reason,
