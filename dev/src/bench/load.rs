@@ -4,7 +4,7 @@ use std::{
     fmt,
     sync::{
         Arc,
-        atomic::{AtomicI64, Ordering},
+        atomic::{AtomicI64, AtomicUsize, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -32,7 +32,7 @@ use crate::{
 
 /// Of what the stack can do.
 const SHARE: f64 = 0.8;
-/// How much the memory of an instance may grow with each request, in bytes. It is 155: lambda_runtime puts each trace's id into the
+/// How much the memory of an instance may grow with each call, in bytes. It is 155: lambda_runtime puts each trace's id into the
 /// environment, and glibc keeps whatever was ever put there.
 const GROWTH: f64 = 200.0;
 /// For one answer.
@@ -72,6 +72,8 @@ impl Size {
 pub struct Part {
     #[serde(flatten)]
     pub driven: Driven,
+    /// Of functions: a pause and a freqtrade trade are two.
+    pub calls: usize,
     pub instances: usize,
     pub memory_of_instance_mib: f64,
     pub connections: i64,
@@ -104,7 +106,7 @@ impl Report {
         if let Some(last) = self.parts.last() {
             let growth = self.growth();
             if growth > GROWTH {
-                missed.push(format!("an instance grows by {growth:.0} bytes a request, and may by {GROWTH}"));
+                missed.push(format!("an instance grows by {growth:.0} bytes a call, and may by {GROWTH}"));
             }
             let most = i64::try_from(last.instances).unwrap_or(i64::MAX);
             if last.connections > most {
@@ -118,13 +120,13 @@ impl Report {
         missed
     }
 
-    /// Bytes by which an instance grows with each request after the first part.
+    /// Bytes by which an instance grows with each call after the first part.
     fn growth(&self) -> f64 {
         let [first, rest @ ..] = &self.parts[..] else { return 0.0 };
         let Some(last) = rest.last() else { return 0.0 };
-        let requests: usize = rest.iter().map(|part| part.driven.requests).sum();
+        let calls: usize = rest.iter().map(|part| part.calls).sum();
         let grown = (last.memory_of_instance_mib - first.memory_of_instance_mib) * 1_024.0 * 1_024.0;
-        grown * last.instances as f64 / requests.max(1) as f64
+        grown * last.instances as f64 / calls.max(1) as f64
     }
 }
 
@@ -136,7 +138,9 @@ impl fmt::Display for Report {
             f,
             "| part | requests/s | p50, ms | p99, ms | instances | MiB of one | connections |\n|--:|--:|--:|--:|--:|--:|--:|"
         )?;
-        for (number, Part { driven, instances, memory_of_instance_mib, connections }) in self.parts.iter().enumerate() {
+        for (number, Part { driven, instances, memory_of_instance_mib, connections, .. }) in
+            self.parts.iter().enumerate()
+        {
             let Driven { per_second, p50_ms, p99_ms, .. } = driven;
             writeln!(
                 f,
@@ -146,7 +150,7 @@ impl fmt::Display for Report {
         }
         writeln!(
             f,
-            "\nAn instance grows by {:.0} bytes a request. {} requests failed. {} trades were acknowledged, {} are there. `verify` found {} differences.",
+            "\nAn instance grows by {:.0} bytes a call. {} requests failed. {} trades were acknowledged, {} are there. `verify` found {} differences.",
             self.growth(),
             self.errors.len(),
             self.acknowledged,
@@ -172,7 +176,7 @@ pub async fn measure(site: &Site<'_>, size: Size) -> Result<Report> {
     let line = Arc::new(Semaphore::new(Size::CALLERS));
     let (mut parts, mut errors, mut next) = (Vec::new(), Vec::new(), warm + probed.requests);
     for number in 1..=size.parts {
-        let begun = Instant::now();
+        let (begun, called) = (Instant::now(), traffic.calls.load(Ordering::Relaxed));
         let mut under_way = JoinSet::new();
         while begun.elapsed() < size.part {
             // They come when they come, whether earlier ones are answered or not, and wait in line where all callers are busy: that
@@ -196,7 +200,8 @@ pub async fn measure(site: &Site<'_>, size: Size) -> Result<Report> {
                 Err(error) => failed.push(error.to_string()),
             }
         }
-        let part = look(site, &stack, &admin, Driven::of(waited, took)).await?;
+        let calls = traffic.calls.load(Ordering::Relaxed) - called;
+        let part = look(site, &stack, &admin, Driven::of(waited, took), calls).await?;
         site.tell(format!(
             "load       part {number} of {}: p99 {:.1} ms, {} failed",
             size.parts,
@@ -219,7 +224,7 @@ pub async fn measure(site: &Site<'_>, size: Size) -> Result<Report> {
     Ok(Report { most_per_second: probed.per_second, parts, errors, acknowledged, stored, differences })
 }
 
-async fn look(site: &Site<'_>, stack: &Stack, admin: &Client, driven: Driven) -> Result<Part> {
+async fn look(site: &Site<'_>, stack: &Stack, admin: &Client, driven: Driven, calls: usize) -> Result<Part> {
     let ids: Vec<u32> = site
         .template
         .functions
@@ -230,7 +235,7 @@ async fn look(site: &Site<'_>, stack: &Stack, admin: &Client, driven: Driven) ->
     let count = "select count(*) from pg_stat_activity where usename in ('nofomo_api', 'nofomo_jobs') and datname = current_database()";
     let connections = admin.query_typed_one(count, &[]).await.map_err(|error| unreadable(&error))?.get(0);
     let memory_of_instance_mib = Processes::of(&ids).resident_mib() / ids.len().max(1) as f64;
-    Ok(Part { driven, instances: ids.len(), memory_of_instance_mib, connections })
+    Ok(Part { driven, calls, instances: ids.len(), memory_of_instance_mib, connections })
 }
 
 /// What the nth request is.
@@ -262,6 +267,7 @@ struct Traffic {
     client: reqwest::Client,
     url: String,
     traders: Vec<[Call; 7]>,
+    calls: AtomicUsize,
     /// Trades.
     acknowledged: AtomicI64,
 }
@@ -318,7 +324,13 @@ impl Traffic {
             ]);
         }
         let client = client("nofomo-bench", PATIENCE)?;
-        Ok(Self { client, url: stack.url(), traders, acknowledged: AtomicI64::default() })
+        Ok(Self {
+            client,
+            url: stack.url(),
+            traders,
+            calls: AtomicUsize::default(),
+            acknowledged: AtomicI64::default(),
+        })
     }
 
     async fn send(&self, n: usize) -> Result<()> {
@@ -335,6 +347,7 @@ impl Traffic {
         };
         for call in calls {
             call.send(&self.client, &self.url, n).await?;
+            self.calls.fetch_add(1, Ordering::Relaxed);
         }
         if kind == Kind::Trade {
             self.acknowledged.fetch_add(1, Ordering::Relaxed);
@@ -362,8 +375,8 @@ mod tests {
     use super::*;
 
     fn part(p99_ms: f64, memory_of_instance_mib: f64, connections: i64) -> Part {
-        let driven = Driven { requests: 10_000, per_second: 100.0, p50_ms: 1.0, p99_ms };
-        Part { driven, instances: 4, memory_of_instance_mib, connections }
+        let driven = Driven { requests: 8_000, per_second: 100.0, p50_ms: 1.0, p99_ms };
+        Part { driven, calls: 10_000, instances: 4, memory_of_instance_mib, connections }
     }
 
     fn clean() -> Report {
@@ -386,7 +399,7 @@ mod tests {
             Report { stored: 6, ..clean() },
             Report { stored: 8, ..clean() },
             Report { differences: vec!["trigger x: missing".into()], ..clean() },
-            last(part(10.0, 11.1, 4)), // 231 bytes a request
+            last(part(10.0, 11.1, 4)), // 231 bytes a call
             last(part(10.0, 10.0, 5)),
             last(part(31.0, 10.0, 4)),
         ] {
