@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use chrono::{DateTime, Utc};
-use nofomo_analytics::{Note, Record, Settings, Trade};
+use nofomo_analytics::{Figures, Note, Record, Settings, Trade};
 use nofomo_freqtrade::{Backtest, TradingMode};
 use nofomo_http::{FieldError, Problem};
 use rust_decimal::Decimal;
@@ -79,8 +79,7 @@ impl<'a> BacktestResult<'a> {
         };
         let record = Record::new(&judged, settings)
             .map_err(|invalid| Problem::Invalid(vec![FieldError::at("", format!("cannot be judged: {invalid}"))]))?;
-        let metrics = record.metrics();
-        let (clock, daily) = (metrics.trades, metrics.daily);
+        let Figures { trades: clock, balance, daily, notes } = record.figures();
         let run_seconds = backtest.run_time().map(|time| i32::try_from(time.num_seconds()).unwrap_or(i32::MAX));
         Ok(Self {
             id,
@@ -90,10 +89,10 @@ impl<'a> BacktestResult<'a> {
             start_date: backtest.start,
             end_date: backtest.end,
             initial_balance: backtest.starting_balance,
-            final_balance: metrics.balance.final_balance,
+            final_balance: balance.final_balance,
             total_return: clock.net_profit,
-            total_return_percentage: metrics.balance.total_return * 100.0,
-            max_drawdown: metrics.balance.max_drawdown * 100.0,
+            total_return_percentage: balance.total_return * 100.0,
+            max_drawdown: balance.max_drawdown * 100.0,
             sharpe_ratio: daily.sharpe.filter(fits),
             sortino_ratio: daily.sortino.filter(fits),
             calmar_ratio: daily.calmar.filter(fits),
@@ -112,7 +111,7 @@ impl<'a> BacktestResult<'a> {
                 stake_currency: &backtest.stake_currency,
                 trading_mode: backtest.trading_mode,
                 run_seconds,
-                notes: metrics.notes,
+                notes,
                 freqtrade: &backtest.figures,
             },
             run_seconds,

@@ -152,7 +152,6 @@ pub(crate) async fn compare(
         kind: "not-analysable",
         detail: "The backtest has trades that contradict themselves; import it again.".into(),
     })?;
-    let tested_metrics = tested_record.metrics();
 
     let pairings = paired(&live, &tested, backtest, wanted);
     let count = |outcome| pairings.iter().filter(|pairing| pairing.outcome == outcome).count();
@@ -166,11 +165,11 @@ pub(crate) async fn compare(
         exit_slippage: Slippage::of(pairings.iter().filter_map(|pairing| pairing.exit_slippage)),
         profit_difference: pairings.iter().filter_map(difference).sum(),
         live: match live_record {
-            Some(record) => only(&record.metrics(), |name| COMPARED.contains(&name))?,
+            Some(record) => only(&record.figures(), |name| COMPARED.contains(&name))?,
             None => Map::new(),
         },
-        backtest_metrics: only(&tested_metrics, |name| COMPARED.contains(&name))?,
-        backtest_confidence: tested_metrics.confidence,
+        backtest_metrics: only(&tested_record.figures(), |name| COMPARED.contains(&name))?,
+        backtest_confidence: tested_record.confidence(),
         inside_band: is_inside_band(&live, &tested),
         trades: pairings.into_iter().take(MOST_TRADES).collect(),
         currency,

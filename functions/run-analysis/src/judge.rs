@@ -151,7 +151,7 @@ fn series(series: &Series) -> Result<Value, Problem> {
 }
 
 /// The metrics of these names.
-pub(crate) fn only(metrics: &Metrics, is_shown: impl Fn(&str) -> bool) -> Result<Map<String, Value>, Problem> {
+pub(crate) fn only(metrics: &impl Serialize, is_shown: impl Fn(&str) -> bool) -> Result<Map<String, Value>, Problem> {
     let Value::Object(mut all) = serde_json::to_value(metrics).map_err(unwritable)? else { return Ok(Map::new()) };
     all.retain(|name, _| is_shown(name));
     Ok(all)

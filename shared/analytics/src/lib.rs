@@ -52,7 +52,7 @@ pub use daily_clock::DailyMetrics;
 pub use drawdown::Drawdown;
 pub use excursions::{Excursion, Excursions, StopLoss};
 pub use halves::{Half, Halves};
-pub use metrics::{Metrics, Note};
+pub use metrics::{Figures, Metrics, Note};
 pub use monte_carlo::MonteCarlo;
 pub use overfitting::{Overfitting, TrialMatrix};
 pub use record::Record;

@@ -29,6 +29,18 @@ pub struct Metrics {
     pub notes: Vec<Note>,
 }
 
+/// Those of [`Metrics`] that nothing is simulated for.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Figures {
+    #[serde(flatten)]
+    pub trades: TradeMetrics,
+    #[serde(flatten)]
+    pub balance: BalanceMetrics,
+    #[serde(flatten)]
+    pub daily: DailyMetrics,
+    pub notes: Vec<Note>,
+}
+
 /// Why a metric is null, or not worth much.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -51,12 +63,18 @@ pub enum Note {
 const DAYS_TO_ANNUALISE: usize = 30;
 
 impl Record<'_> {
-    /// A few passes over the trades and the days, and the Monte Carlo simulation.
-    pub fn metrics(&self) -> Metrics {
+    /// A few passes over the trades and the days.
+    pub fn figures(&self) -> Figures {
         let trades = TradeMetrics::of(self);
         let balance = BalanceMetrics::of(self);
         let daily = DailyMetrics::of(self, balance.cagr);
         let notes = notes(self, &trades);
+        Figures { trades, balance, daily, notes }
+    }
+
+    /// The figures, how sure one may be, and the Monte Carlo simulation, which takes longer than all else.
+    pub fn metrics(&self) -> Metrics {
+        let Figures { trades, balance, daily, notes } = self.figures();
         Metrics {
             risk_of_ruin: self.risk_of_ruin(),
             monte_carlo: self.monte_carlo(),

@@ -236,3 +236,18 @@ fn ten_times_the_trades_take_no_more_allocations() {
     assert!(thousand > 0);
     assert_eq!(thousand, ten_thousand);
 }
+
+/// To import a backtest takes the figures only.
+#[test]
+fn for_figures_nothing_is_simulated() {
+    let trades = crate::support::fixture("main");
+    let (drawn, read) = (record(&trades), record(&trades));
+    let mut metrics = None;
+    let all = allocation_counter::measure(|| metrics = Some(drawn.metrics()));
+    let mut figures = None;
+    let some = allocation_counter::measure(|| figures = Some(read.figures()));
+    assert!(some.bytes_total * 10 < all.bytes_total, "{} of {} bytes", some.bytes_total, all.bytes_total);
+    let (metrics, figures) = (metrics.unwrap(), figures.unwrap());
+    assert_eq!((figures.trades, figures.balance), (metrics.trades, metrics.balance));
+    assert_eq!((figures.daily, figures.notes), (metrics.daily, metrics.notes));
+}
