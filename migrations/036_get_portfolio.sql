@@ -1,10 +1,12 @@
 -- GET /portfolio, whatever else is in the table: the figures of thirty days are read from an index, and no longer from a page for
--- each trade. Where there are millions of trades, who reports one waits while it is built, a second for each million; built by hand
--- before this (`create index concurrently`, under the first of its names) it is found here, and nobody waits.
-create index if not exists idx_trades_user_figures on public.trades (user_id, exit_time)
+-- each trade. While it is built nobody can report a trade, which is a second for each million there is; whoever is told to come again
+-- meanwhile does.
+create index idx_trades_user_figures on public.trades (user_id, exit_time)
 include (profit, holding_duration, trading_pair)
 where status = 'closed';
+-- squawk-ignore require-concurrent-index-deletion
 drop index public.idx_trades_user_closed;
+-- squawk-ignore renaming-object
 alter index public.idx_trades_user_figures rename to idx_trades_user_closed;
 
 create or replace function public.get_user_trading_performance(user_uuid uuid, days_back integer default 30)

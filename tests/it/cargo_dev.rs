@@ -382,7 +382,9 @@ async fn interrupted_while_it_makes_its_database_it_starts_the_next_time() {
     assert!(dev.end(Signal::SIGINT).await.success());
     let dev = Dev::start(&data, &["--port", "0"]).await;
     assert!(dev.bots(&dev.token().await).await.contains(&"mine".to_owned()));
-    let files = fs::read_dir(data.path.join("postgres")).unwrap().map(|entry| entry.unwrap().file_name());
+    let cluster = Session::open(&dev.database_url().await).await.text("select current_setting('data_directory')").await;
+    let home = Path::new(&cluster).parent().unwrap();
+    let files = fs::read_dir(home).unwrap().map(|entry| entry.unwrap().file_name());
     let left: Vec<_> = files.filter(|name| name.to_string_lossy().contains("incomplete")).collect();
     assert!(left.is_empty(), "{left:?}");
 }

@@ -179,7 +179,7 @@ async fn a_million_go_in_batches_while_others_write_and_a_run_that_is_killed_is_
     let writer = world.database.owner().await;
     let over = AtomicBool::new(false);
     let writing = async {
-        writer.run("set lock_timeout = '100ms'").await.unwrap();
+        writer.run("set lock_timeout = '2s'").await.unwrap();
         let mut written = 0;
         while !over.load(Ordering::Relaxed) {
             let insert =

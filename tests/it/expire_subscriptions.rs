@@ -534,14 +534,14 @@ async fn a_bot_that_is_locked_keeps_only_its_owner_waiting() {
 
 #[tokio::test]
 async fn a_run_stops_before_its_time_is_out_and_the_next_one_goes_on() {
-    // Of 18 seconds it keeps 15 for one more batch, so that it has three.
-    let world = World::with_time_limit(Database::new().await, BTreeMap::new(), FUNCTION, 18).await;
+    // Of 21 seconds it keeps 15 for one more batch, so that it has three.
+    let world = World::with_time_limit(Database::new().await, BTreeMap::new(), FUNCTION, 21).await;
     let owner = world.database.owner().await;
     crowd(&owner, 3_000).await;
     owner
         .run(
             "create function public.slow_down() returns trigger language plpgsql as
-             $$ begin perform pg_sleep(1); return null; end $$;
+             $$ begin perform pg_sleep(2); return null; end $$;
              create trigger slow_down after update on public.subscriptions execute function public.slow_down()",
         )
         .await

@@ -122,6 +122,11 @@ async fn money_of_different_currencies_is_not_added_up() {
         assert_eq!(performance[figure], Value::Null, "{figure}");
     }
     assert_eq!(keys(&performance["profit_by_currency"]), ["BTC", "USDT"]);
+    let holding = format!(
+        "select floor(extract(epoch from avg(holding_duration))) from public.trades where user_id = '{PRO}' and status = 'closed'"
+    );
+    let holding = world.database.owner().await.text(&holding).await;
+    assert_eq!(performance["average_holding_seconds"].to_string(), holding, "of all together");
 }
 
 #[tokio::test]
@@ -182,7 +187,8 @@ async fn the_figures_of_thirty_days_are_read_from_an_index() {
          select bots.id, bots.user_id, 'binance', 'BTC/USDT', 'buy', 'market', 1, 1, 1, 'closed', now() - interval '99 days',
              now() - number * interval '1 hour', jsonb_build_object('note', repeat('x', 300))
          from generate_series(1, 20000) as number
-         cross join (select id, user_id from public.bots where user_id = '{PRO}' limit 1) as bots"
+         cross join (select id, user_id from public.bots where user_id = '{PRO}' limit 1) as bots
+         order by md5(number::text)"
     );
     owner.run(&many).await.unwrap();
     let few = pages(FREE).await;

@@ -1,13 +1,13 @@
 //! The one line of each request: who reads it, what CloudWatch makes of it, and what a trace shows.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 
 use serde_json::{Value, json};
 use tokio::net::UdpSocket;
 use tokio::time::timeout;
 
 use crate::support::database::PRO;
+use crate::support::waiting::PATIENCE;
 use crate::support::world::{World, new_bot};
 
 /// The figures that a line names for CloudWatch, each of which it must hold as a number, by what they are split by.
@@ -84,7 +84,7 @@ async fn a_trace_shows_what_a_request_waited_for() {
     let mut names = Vec::new();
     for _ in 0..3 {
         let mut datagram = vec![0; 4096];
-        let received = timeout(Duration::from_secs(20), daemon.recv(&mut datagram)).await.unwrap().unwrap();
+        let received = timeout(PATIENCE, daemon.recv(&mut datagram)).await.unwrap().unwrap();
         let text = std::str::from_utf8(&datagram[..received]).unwrap();
         let segment: Value = serde_json::from_str(text.split_once('\n').unwrap().1).unwrap();
         assert_eq!((&segment["trace_id"], &segment["type"]), (&line["trace_id"], &json!("subsegment")));

@@ -2,7 +2,7 @@
 
 use dev::postgres::Postgres;
 
-use crate::support::database::{Database, PRO, Session, default_grants, migrations, run_directory, server, workspace};
+use crate::support::database::{Database, PRO, Session, default_grants, migrations, run_directory, workspace};
 
 const SPECIFIED: &str = include_str!("../fixtures/specified_tables.sql");
 
@@ -173,10 +173,10 @@ async fn the_sample_data_is_all_there() {
 
 #[tokio::test]
 async fn sample_data_refuses_to_run_unless_asked_for() {
-    let postgres = server().await;
-    let name = format!("test_{}", uuid::Uuid::new_v4().simple());
-    dev::supabase::create_database(postgres, &name, default_grants()).await.unwrap();
-    let url = postgres.url("postgres", &name);
+    // Of its own: migrations set up roles, which are the whole server's.
+    let postgres = Postgres::start(&run_directory("postgres-unasked"), None).await.unwrap();
+    dev::supabase::create_database(&postgres, "unasked", default_grants()).await.unwrap();
+    let url = postgres.url("postgres", "unasked");
     dev::migrations::migrate(&url, &migrations(), false, |_| {}).await.unwrap();
     let owner = Session::open(&url).await;
     assert_eq!(owner.text("select count(*) from public.users").await, "0");
@@ -190,8 +190,7 @@ async fn sample_data_refuses_to_run_unless_asked_for() {
     // Asked for later, it is applied although newer migrations are.
     dev::migrations::migrate(&url, &migrations(), true, |_| {}).await.unwrap();
     assert_eq!(owner.text("select count(*) from public.users").await, "3");
-    drop(owner);
-    dev::supabase::drop_database(postgres, &name).await.unwrap();
+    postgres.stop().await.unwrap();
 }
 
 #[tokio::test]

@@ -23,6 +23,7 @@ use uuid::Uuid;
 
 use crate::support::database::PRO;
 use crate::support::issuer::{Issuer, published};
+use crate::support::waiting::until;
 use crate::support::world::{Answer, World};
 
 const HS256_SECRET: &str = "super-secret-jwt-token-with-at-least-32-characters-long";
@@ -264,11 +265,11 @@ async fn a_verified_token_is_remembered_until_it_expires() {
     let issuer = Issuer::start(&json!({"keys": []})).await;
     let world = issuer.world().await;
     *issuer.body.lock().unwrap() = published(&world).await.to_string();
-    // Expires, leeway included, eight seconds from now.
-    let token = world.stack.auth().sign(&with(claims(&world), json!({"exp": Utc::now().timestamp() - 22}))).unwrap();
+    // Expires, leeway included, twenty seconds from now.
+    let token = world.stack.auth().sign(&with(claims(&world), json!({"exp": Utc::now().timestamp() - 10}))).unwrap();
     assert_eq!(try_token(&world, &token).await.status, 200);
     assert_eq!(try_token(&world, &token).await.status, 200);
-    tokio::time::sleep(std::time::Duration::from_secs(9)).await;
+    until("it expires", async || try_token(&world, &token).await.status != 200).await;
     let expired = try_token(&world, &token).await;
     assert_eq!(expired.status, 401);
     assert!(expired.json()["detail"].as_str().unwrap().contains("expired"), "{expired:?}");

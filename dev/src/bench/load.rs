@@ -32,7 +32,7 @@ use crate::{
 
 /// Of what the stack can do.
 const SHARE: f64 = 0.8;
-/// How much the memory of an instance may grow with each call, in bytes. It is 155: lambda_runtime puts each trace's id into the
+/// How much the memory of an instance may grow with each call, in bytes. It is 160: lambda_runtime puts each trace's id into the
 /// environment, and glibc keeps whatever was ever put there.
 const GROWTH: f64 = 200.0;
 /// For one answer.
@@ -85,7 +85,7 @@ pub struct Report {
     pub parts: Vec<Part>,
     /// Each request that failed, in words.
     pub errors: Vec<String>,
-    /// Trades that were answered with 201, and those of them that are there.
+    /// Trades, trades of freqtrade's and lines of log that were acknowledged, and those of them that are there.
     pub acknowledged: i64,
     pub stored: i64,
     /// What `cargo dev verify` found.
@@ -100,7 +100,10 @@ impl Report {
             missed.push(format!("{} requests failed, such as: {first}", self.errors.len()));
         }
         if self.stored != self.acknowledged {
-            missed.push(format!("{} trades were acknowledged and {} are there", self.acknowledged, self.stored));
+            missed.push(format!(
+                "{} trades and lines were acknowledged and {} are there",
+                self.acknowledged, self.stored
+            ));
         }
         missed.extend(self.differences.iter().cloned());
         if let Some(last) = self.parts.last() {
@@ -150,7 +153,7 @@ impl fmt::Display for Report {
         }
         writeln!(
             f,
-            "\nAn instance grows by {:.0} bytes a call. {} requests failed. {} trades were acknowledged, {} are there. `verify` found {} differences.",
+            "\nAn instance grows by {:.0} bytes a call. {} requests failed. {} trades and lines of log were acknowledged, {} are there. `verify` found {} differences.",
             self.growth(),
             self.errors.len(),
             self.acknowledged,
@@ -217,7 +220,9 @@ pub async fn measure(site: &Site<'_>, size: Size) -> Result<Report> {
     stack.stop().await;
 
     let acknowledged = traffic.acknowledged.load(Ordering::Relaxed);
-    let count = "select count(*) from public.trades where exchange_order_id like 'load-%'";
+    let count = "select
+        (select count(*) from public.trades where exchange_order_id like 'load-%' or metadata ? 'freqtrade')
+        + (select count(*) from public.logs where message = 'Bot heartbeat')";
     let stored = admin.query_typed_one(count, &[]).await.map_err(|error| unreadable(&error))?.get(0);
     let verified = verify_migrations(site.postgres, &site.migrations_url, &site.workspace.join("migrations")).await?;
     let differences = verified.differences.iter().map(ToString::to_string).collect();
@@ -268,7 +273,7 @@ struct Traffic {
     url: String,
     traders: Vec<[Call; 7]>,
     calls: AtomicUsize,
-    /// Trades.
+    /// Trades and lines of log.
     acknowledged: AtomicI64,
 }
 
@@ -349,7 +354,7 @@ impl Traffic {
             call.send(&self.client, &self.url, n).await?;
             self.calls.fetch_add(1, Ordering::Relaxed);
         }
-        if kind == Kind::Trade {
+        if matches!(kind, Kind::Trade | Kind::Webhook | Kind::Log) {
             self.acknowledged.fetch_add(1, Ordering::Relaxed);
         }
         Ok(())

@@ -28,7 +28,7 @@ use super::{
 use crate::{Error, Result, connect::connect};
 
 /// How the name of a server begins that is still being made.
-const INCOMPLETE: &str = "cluster.incomplete-";
+const INCOMPLETE: &str = "cluster.incomplete";
 
 /// The directory of one server: `cluster` is PostgreSQL's own, the rest is ours.
 pub(super) struct Home {
@@ -106,7 +106,7 @@ impl Home {
     pub(super) async fn create_cluster(&self, installation: &Installation) -> Result<()> {
         // Not by its name until it is complete, so that an interruption leaves nothing that looks like a server;
         // and never by the same name twice, as an initdb that was interrupted still writes for a moment.
-        let incomplete = self.path.join(format!("{INCOMPLETE}{}", Uuid::new_v4().simple()));
+        let incomplete = self.path.join(format!("{INCOMPLETE}-{}", Uuid::new_v4().simple()));
         DirBuilder::new().mode(0o700).create(&incomplete).map_err(cannot("create", &incomplete))?;
 
         let password = self.password();

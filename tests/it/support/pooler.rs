@@ -51,13 +51,13 @@ impl Pooler {
         pooler
     }
 
-    /// Ends it and all its connections, and starts it again after a while.
-    pub(crate) async fn restart(&mut self, after: Duration) {
+    /// Ends it and all its connections, and starts it again after something has happened.
+    pub(crate) async fn restart(&mut self, after: impl Future<Output = ()>) {
         drop(self.process.stdin.take());
         while self.process.try_wait().unwrap().is_none() {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
-        tokio::time::sleep(after).await;
+        after.await;
         self.process = run(&self.settings);
         self.listens().await;
     }

@@ -1,6 +1,7 @@
 //! One test's world: a database, the functions' binaries behind the gateway, people who sign in, and what was logged.
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -18,6 +19,7 @@ use super::contract;
 use super::database::{Database, server, through_pooler, workspace};
 use super::leaks::leak_in;
 use super::pooler;
+use super::waiting::until;
 
 pub(crate) const PASSWORD: &str = "nofomo-dev";
 
@@ -235,6 +237,24 @@ impl World {
             tokio::time::sleep(Duration::from_millis(25)).await;
         }
         panic!("not {count} lines of {message}: {}", self.log());
+    }
+
+    /// Waits until each instance of a function that loses its connection by this has noticed that.
+    pub(crate) async fn lets_go(&self, function: &str, cause: impl Future<Output = ()>) {
+        let instances = self.stack.fleet(function).unwrap().instances();
+        let sockets = || -> usize {
+            let files =
+                instances.iter().filter_map(|id| fs::read_dir(format!("/proc/{id}/fd")).ok()).flatten().flatten();
+            let kinds = files.filter_map(|file| fs::read_link(file.path()).ok());
+            kinds.filter(|kind| kind.to_string_lossy().starts_with("socket:")).count()
+        };
+        let before = sockets();
+        cause.await;
+        if cfg!(target_os = "linux") {
+            until("closed connections are let go", async || sockets() + instances.len() <= before).await;
+        } else {
+            tokio::time::sleep(Duration::from_millis(500)).await;
+        }
     }
 
     /// What the functions wrote so far.
