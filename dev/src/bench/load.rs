@@ -32,7 +32,7 @@ use crate::{
 
 /// Of what the stack can do.
 const SHARE: f64 = 0.8;
-/// How much the memory of an instance may grow with each call, in bytes. It is 160: lambda_runtime puts each trace's id into the
+/// How much the memory of an instance may grow with each call, in bytes. It is 166: lambda_runtime puts each trace's id into the
 /// environment, and glibc keeps whatever was ever put there.
 const GROWTH: f64 = 200.0;
 /// For one answer.
