@@ -287,5 +287,4 @@ end
 $$;
 
 -- Not kept where one user may have three trades and another ten million: what suits one would be a second's work for the other.
-alter function public.get_user_trading_performance(uuid, integer) set plan_cache_mode = 'force_custom_plan';
 alter function private.run_analysis(jsonb, jsonb) set plan_cache_mode = 'force_custom_plan';

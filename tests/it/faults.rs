@@ -206,11 +206,6 @@ async fn connections_are_cut_again_and_again() {
     let world = World::on(database, settings).await;
     let load = Load::new(&world).await;
     let owner = world.database.owner().await;
-    // In this database alone: those of one template share the numbers of their tables.
-    let waiting = "select count(*) from pg_locks where relation = 'public.trades'::regclass and not granted
-        and database = (select oid from pg_database where datname = current_database())";
-    let at_work = "select count(*) from pg_stat_activity
-        where usename = 'nofomo_api' and datname = current_database() and state = 'active'";
     let refused = load.during(async {
         // As it comes: in a login, a statement, an answer, or between them.
         for n in 0..40 {
@@ -222,12 +217,12 @@ async fn connections_are_cut_again_and_again() {
             load.goes_on().await;
             let known = load.known.get();
             owner.run("begin; lock table public.trades in share row exclusive mode").await.unwrap();
-            until("a report waits for the lock", async || owner.text(waiting).await != "0").await;
+            owner.blocks(1).await;
             if is_silent {
                 // The statement ends well, and of its commit's answer nothing arrives.
                 proxy.silence();
                 owner.run("commit").await.unwrap();
-                until("all have answered", async || owner.text(at_work).await == "0").await;
+                owner.has_answered().await;
                 proxy.cut();
             } else {
                 // In the middle of the statement, which takes effect all the same.

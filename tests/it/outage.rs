@@ -11,7 +11,6 @@ use reqwest::StatusCode;
 use serde_json::Value;
 
 use crate::support::database::{Database, PRO, Session, migrate_template, run_directory};
-use crate::support::waiting::until;
 use crate::support::world::{Answer, World, new_bot};
 
 /// A world whose functions reach the database through a proxy, and through nothing else.
@@ -137,9 +136,7 @@ async fn a_statement_whose_answer_is_lost_is_not_sent_again() {
         // From here on the server's answers disappear, then the connection does.
         proxy.silence();
         owner.run("commit").await.unwrap();
-        let at_work = "select count(*) from pg_stat_activity
-            where usename = 'nofomo_api' and datname = current_database() and state = 'active'";
-        until("it has answered", async || owner.text(at_work).await == "0").await;
+        owner.has_answered().await;
         proxy.cut();
     };
     proxy.take_round_trips();

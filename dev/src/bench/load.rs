@@ -287,8 +287,7 @@ impl Traffic {
         admin.batch_execute(on_pro).await.map_err(|error| unreadable(&error))?;
         site.tell(format!("load       {} people, each with a bot of {} trades", size.traders, size.history));
         let mut traders = Vec::new();
-        let before: Vec<_> = (0..size.history).map(|number| trade_before(number, size.history)).collect();
-        let before = json!(before);
+        let before: Value = (0..size.history).map(|number| trade_before(number, size.history)).collect();
         for row in emails {
             let user = stack.auth().token_for(row.get(0)).await?;
             let call = |method, path: String, body: &Value| Call::new(&user, method, path, body);

@@ -177,12 +177,19 @@ impl Session {
         self.rows(sql, &[]).await.unwrap().iter().map(|row| row.get(0)).collect()
     }
 
-    /// Waits until so many others wait for what this session has locked.
+    /// Waits until so many others, or more, wait for what this session has locked.
     pub(crate) async fn blocks(&self, count: usize) {
         // Within a transaction `pg_stat_activity` shows again what it showed first.
         let blocked = "select count(distinct pid) from pg_locks
             where not granted and pg_backend_pid() = any (pg_blocking_pids(pid))";
-        until("others wait for the lock", async || self.text(blocked).await == count.to_string()).await;
+        until("others wait for the lock", async || self.text(blocked).await.parse::<usize>().unwrap() >= count).await;
+    }
+
+    /// Waits until the server has nothing more to do for the functions, whether they hear of it or not.
+    pub(crate) async fn has_answered(&self) {
+        let at_work = "select count(*) from pg_stat_activity
+            where usename = 'nofomo_api' and datname = current_database() and state = 'active'";
+        until("it has answered", async || self.text(at_work).await == "0").await;
     }
 
     /// The pages that a statement reads and writes.
