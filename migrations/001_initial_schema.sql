@@ -1,8 +1,7 @@
--- The tables of NoFOMO, who may touch them, and the two roles that the functions log in as.
+-- The tables of NoFOMO, and the two roles that the functions log in as.
 --
--- Every table is closed first and opened column by column, so that the result is the same whether the project's default
--- privileges expose new tables (historic Supabase) or not (since 2026). A policy names one role and one action, and wraps
--- auth.uid() in a select, so that it is evaluated once per statement and not once per row.
+-- Every table is closed here and opened column by column in 002, so that the result is the same whether the project's default
+-- privileges expose new tables (before May 2026) or not.
 
 -- What clients must not be able to name: no USAGE here for anon and authenticated.
 create schema if not exists private;
@@ -10,28 +9,51 @@ revoke all on schema private from public, anon, authenticated, service_role;
 
 -- nofomo_api serves requests: owns nothing, may become a signed-in user, and reads nothing until it has.
 -- nofomo_jobs serves callbacks and schedules: may execute the functions it is granted, and nothing else.
--- Their passwords are set outside the repository.
+-- Their passwords are set outside the repository. Settings act at login; set inside a statement they would not bound that statement.
+--
+-- Roles belong to the whole server: only what differs is changed, as two databases of one server may be migrated at the same time.
 do $$
+declare
+    needed record;
 begin
-    if not exists (select from pg_roles where rolname = 'nofomo_api') then
-        create role nofomo_api login noinherit;
-    end if;
-    if not exists (select from pg_roles where rolname = 'nofomo_jobs') then
-        create role nofomo_jobs login noinherit;
-    end if;
+    for needed in
+        select role.name
+        from (values ('nofomo_api'), ('nofomo_jobs')) as role (name)
+        where not exists (select from pg_roles where pg_roles.rolname = role.name)
+    loop
+        execute format('create role %I login noinherit', needed.name);
+    end loop;
+
+    for needed in
+        select role.name, role.setting, role.value
+        from (
+            values
+                ('nofomo_api', 'statement_timeout', '8s'),
+                ('nofomo_api', 'lock_timeout', '5s'),
+                ('nofomo_api', 'idle_in_transaction_session_timeout', '10s'),
+                ('nofomo_jobs', 'statement_timeout', '60s'),
+                ('nofomo_jobs', 'lock_timeout', '5s'),
+                ('nofomo_jobs', 'idle_in_transaction_session_timeout', '10s')
+        ) as role (name, setting, value)
+        where not exists (
+            select from pg_roles
+            where pg_roles.rolname = role.name and role.setting || '=' || role.value = any(pg_roles.rolconfig)
+        )
+    loop
+        execute format('alter role %I set %I = %L', needed.name, needed.setting, needed.value);
+    end loop;
+
+    for needed in
+        select role.name
+        from (values ('anon'), ('authenticated')) as role (name)
+        where not pg_has_role('nofomo_api', role.name, 'member')
+    loop
+        execute format('grant %I to nofomo_api', needed.name);
+    end loop;
 end
 $$;
 
-grant anon, authenticated to nofomo_api;
 grant usage on schema private to nofomo_api, nofomo_jobs;
-
--- A role's settings act at login; set inside a statement they would not bound that statement.
-alter role nofomo_api set statement_timeout = '8s';
-alter role nofomo_api set lock_timeout = '5s';
-alter role nofomo_api set idle_in_transaction_session_timeout = '10s';
-alter role nofomo_jobs set statement_timeout = '60s';
-alter role nofomo_jobs set lock_timeout = '5s';
-alter role nofomo_jobs set idle_in_transaction_session_timeout = '10s';
 
 -- Time-ordered ids keep the newest rows of an index together. PostgreSQL has its own uuidv7() only from version 18.
 create function private.uuid_v7() returns uuid
@@ -58,7 +80,7 @@ $$;
 revoke execute on function private.uuid_v7() from public, anon, authenticated, service_role;
 grant execute on function private.uuid_v7() to authenticated;
 
--- Users -----------------------------------------------------------------------------------------------------------------
+-- Users ------------------------------------------------------------------------------------------------------------------
 
 create table public.users (
     id uuid not null default private.uuid_v7(),
@@ -78,41 +100,10 @@ create table public.users (
 comment on table public.users is 'Profile of a Supabase Auth user; the id is auth.uid().';
 comment on column public.users.exchange_credentials is 'Sealed exchange API keys by exchange; no API role may read them.';
 comment on column public.users.is_active is 'False: refused by every function, and by every policy that lets a user write.';
-
--- Policies that let a user write ask this. It looks past row level security so that the policy on users can ask it too.
-create function private.is_full_user() returns boolean
-language sql
-stable
-security definer
-set search_path = ''
-as $$
-    select
-        coalesce((auth.jwt() ->> 'is_anonymous')::boolean, false) is false
-        and exists (select from public.users where users.id = auth.uid() and users.is_active is not false)
-$$;
-comment on function private.is_full_user() is 'Whether the caller has signed up (no anonymous sign-in) and is not deactivated.';
-revoke execute on function private.is_full_user() from public, anon, authenticated, service_role;
-grant execute on function private.is_full_user() to authenticated;
-
 alter table public.users enable row level security;
 revoke all on table public.users from public, anon, authenticated, service_role;
-grant
-    select (
-        id, email, full_name, avatar_url, subscription_plan, preferences, last_login_at, is_active, created_at, updated_at
-    ),
-    update (full_name, avatar_url, preferences)
-on table public.users to authenticated;
 
-create policy "Users can view their own profile"
-    on public.users for select to authenticated
-    using ((select auth.uid()) = id);
-
-create policy "Users can update their own profile"
-    on public.users for update to authenticated
-    using ((select auth.uid()) = id and (select private.is_full_user()))
-    with check ((select auth.uid()) = id);
-
--- Bots ------------------------------------------------------------------------------------------------------------------
+-- Bots -------------------------------------------------------------------------------------------------------------------
 
 create table public.bots (
     id uuid not null default private.uuid_v7(),
@@ -152,38 +143,10 @@ comment on table public.bots is 'A trading bot: what it may do, and how it has d
 comment on column public.bots.profit is 'Kept by trades_*_update_bot_statistics, with the counts, balance and last_trade_at.';
 comment on column public.bots.request_hash is
     'SHA-256 of the request that created the bot under an Idempotency-Key: the same key with another request is refused.';
-
 alter table public.bots enable row level security;
 revoke all on table public.bots from public, anon, authenticated, service_role;
--- Not the owner's to write: statistics, and what a check stands before (status, exchange, live trading).
-grant
-    select,
-    insert (
-        id, user_id, name, exchange, trading_pair, timeframe, strategy, initial_balance, max_open_trades, stake_amount,
-        stop_loss, take_profit, risk_percentage, is_paper_trade, metadata, request_hash
-    ),
-    update (name, timeframe, strategy, max_open_trades, stake_amount, stop_loss, take_profit, risk_percentage, metadata),
-    delete
-on table public.bots to authenticated;
 
-create policy "Users can view their own bots"
-    on public.bots for select to authenticated
-    using ((select auth.uid()) = user_id);
-
-create policy "Users can create their own bots"
-    on public.bots for insert to authenticated
-    with check ((select auth.uid()) = user_id and (select private.is_full_user()));
-
-create policy "Users can update their own bots"
-    on public.bots for update to authenticated
-    using ((select auth.uid()) = user_id and (select private.is_full_user()))
-    with check ((select auth.uid()) = user_id);
-
-create policy "Users can delete their own bots"
-    on public.bots for delete to authenticated
-    using ((select auth.uid()) = user_id and (select private.is_full_user()));
-
--- Strategies ------------------------------------------------------------------------------------------------------------
+-- Strategies -------------------------------------------------------------------------------------------------------------
 
 create table public.strategies (
     id uuid not null default private.uuid_v7(),
@@ -209,34 +172,10 @@ create table public.strategies (
 );
 comment on table public.strategies is 'A trading strategy: Python source for freqtrade, and what is known of it.';
 comment on column public.strategies.is_verified is 'Set by publishing alone, after the source was checked.';
-
 alter table public.strategies enable row level security;
 revoke all on table public.strategies from public, anon, authenticated, service_role;
--- Source, parameters, type and visibility change through functions, which check them; the rest is the owner's own text.
-grant
-    select,
-    update (name, description, tags, category, risk_level),
-    delete
-on table public.strategies to authenticated;
 
--- One policy for both reasons to see a row: two permissive ones would both be evaluated for every row.
-create policy "Users can view their own and verified marketplace strategies"
-    on public.strategies for select to authenticated
-    using (
-        (select auth.uid()) = user_id
-        or (is_public = true and strategy_type = 'marketplace' and is_verified = true)
-    );
-
-create policy "Users can update their own strategies"
-    on public.strategies for update to authenticated
-    using ((select auth.uid()) = user_id and (select private.is_full_user()))
-    with check ((select auth.uid()) = user_id);
-
-create policy "Users can delete their own strategies"
-    on public.strategies for delete to authenticated
-    using ((select auth.uid()) = user_id and (select private.is_full_user()));
-
--- Trades ----------------------------------------------------------------------------------------------------------------
+-- Trades -----------------------------------------------------------------------------------------------------------------
 
 create table public.trades (
     id uuid not null default private.uuid_v7(),
@@ -274,16 +213,10 @@ create table public.trades (
 );
 comment on table public.trades is 'What a bot did: one position from entry to exit.';
 comment on column public.trades.exit_price is 'Average price of the exit; price is that of the entry.';
-
 alter table public.trades enable row level security;
 revoke all on table public.trades from public, anon, authenticated, service_role;
-grant select on table public.trades to authenticated;
 
-create policy "Users can view their own trades"
-    on public.trades for select to authenticated
-    using ((select auth.uid()) = user_id);
-
--- Logs ------------------------------------------------------------------------------------------------------------------
+-- Logs -------------------------------------------------------------------------------------------------------------------
 
 create table public.logs (
     id uuid not null default private.uuid_v7(),
@@ -302,16 +235,10 @@ create table public.logs (
     constraint logs_log_level_check check (log_level in ('info', 'warning', 'error', 'debug'))
 );
 comment on table public.logs is 'What bots report, and the audit trail of important actions (source api).';
-
 alter table public.logs enable row level security;
 revoke all on table public.logs from public, anon, authenticated, service_role;
-grant select on table public.logs to authenticated;
 
-create policy "Users can view their own logs"
-    on public.logs for select to authenticated
-    using ((select auth.uid()) = user_id);
-
--- AI analyses -----------------------------------------------------------------------------------------------------------
+-- AI analyses ------------------------------------------------------------------------------------------------------------
 
 create table public.ai_analyses (
     id uuid not null default private.uuid_v7(),
@@ -335,16 +262,10 @@ create table public.ai_analyses (
         check (analysis_type in ('performance', 'risk', 'optimization', 'backtest'))
 );
 comment on table public.ai_analyses is 'A judgement of trades: what was asked, every figure, what follows from it.';
-
 alter table public.ai_analyses enable row level security;
 revoke all on table public.ai_analyses from public, anon, authenticated, service_role;
-grant select on table public.ai_analyses to authenticated;
 
-create policy "Users can view their own analyses"
-    on public.ai_analyses for select to authenticated
-    using ((select auth.uid()) = user_id);
-
--- Backtest results ------------------------------------------------------------------------------------------------------
+-- Backtest results -------------------------------------------------------------------------------------------------------
 
 create table public.backtest_results (
     id uuid not null default private.uuid_v7(),
@@ -380,16 +301,10 @@ create table public.backtest_results (
     constraint backtest_results_user_id_fkey foreign key (user_id) references public.users (id) on delete cascade
 );
 comment on table public.backtest_results is 'A strategy on past prices, as its backtest reported it.';
-
 alter table public.backtest_results enable row level security;
 revoke all on table public.backtest_results from public, anon, authenticated, service_role;
-grant select on table public.backtest_results to authenticated;
 
-create policy "Users can view their own backtest results"
-    on public.backtest_results for select to authenticated
-    using ((select auth.uid()) = user_id);
-
--- Plans -----------------------------------------------------------------------------------------------------------------
+-- Plans ------------------------------------------------------------------------------------------------------------------
 
 create table public.plans (
     id uuid not null default private.uuid_v7(),
@@ -414,16 +329,15 @@ create table public.plans (
 );
 comment on table public.plans is 'What one may buy, and what it allows. Prices in rupiah. A limit of -1 is unlimited.';
 comment on column public.plans.sort_order is 'Rank: of several subscriptions in force the plan with the highest counts.';
-
+comment on column public.plans.max_bots is 'How many bots may exist, and of those that do the oldest may run; -1: any number.';
+comment on column public.plans.max_strategies is 'How many strategies may exist; -1: any number.';
+comment on column public.plans.custom_strategies is 'Whether strategies may be stored that somebody wrote himself.';
+comment on column public.plans.api_access is 'Information for apps: no function asks for it.';
+comment on column public.plans.priority_support is 'Information for whoever answers users.';
 alter table public.plans enable row level security;
 revoke all on table public.plans from public, anon, authenticated, service_role;
-grant select on table public.plans to anon, authenticated;
 
-create policy "Everyone can view the plans on offer"
-    on public.plans for select to anon, authenticated
-    using (is_active = true);
-
--- Invoices --------------------------------------------------------------------------------------------------------------
+-- Invoices ---------------------------------------------------------------------------------------------------------------
 
 create table public.invoices (
     id uuid not null default private.uuid_v7(),
@@ -445,23 +359,35 @@ create table public.invoices (
     paid_at timestamptz,
     created_at timestamptz default now(),
     updated_at timestamptz default now(),
+    period varchar(20),
+    checkout_url text,
+    pay_code varchar(255),
+    pay_url text,
+    qr_url text,
+    refunded_at timestamptz,
+    renews_subscription_id uuid,
+    request_hash bytea,
+    checked_at timestamptz,
     constraint invoices_pkey primary key (id),
     constraint invoices_tripay_invoice_id_key unique (tripay_invoice_id),
     constraint invoices_user_id_fkey foreign key (user_id) references public.users (id) on delete cascade,
     constraint invoices_plan_id_fkey foreign key (plan_id) references public.plans (id) on delete set null,
-    constraint invoices_status_check check (status in ('pending', 'paid', 'failed', 'expired', 'cancelled'))
+    constraint invoices_status_check check (status in ('pending', 'paid', 'failed', 'expired', 'cancelled')),
+    constraint invoices_period_check check (period in ('monthly', 'yearly'))
 );
 comment on table public.invoices is 'A payment asked for through Tripay. Amount in rupiah.';
-
+comment on column public.invoices.reference_id is 'Ours, which Tripay calls merchant_ref.';
+comment on column public.invoices.tripay_invoice_id is 'Reference of the transaction that was opened for it at Tripay.';
+comment on column public.invoices.transaction_id is 'Reference of the transaction that paid it: nearly always tripay_invoice_id.';
+comment on column public.invoices.expired_at is 'Until when it can be paid, as Tripay said it; it may be less than was asked for.';
+comment on column public.invoices.refunded_at is 'When Tripay told that the money went back; the invoice stays paid.';
+comment on column public.invoices.renews_subscription_id is 'The period whose end it was opened for, if nobody asked for it.';
+comment on column public.invoices.request_hash is 'SHA-256 of the request that made it: the same key with another one is refused.';
+comment on column public.invoices.checked_at is 'When Tripay was last asked about it.';
 alter table public.invoices enable row level security;
 revoke all on table public.invoices from public, anon, authenticated, service_role;
-grant select on table public.invoices to authenticated;
 
-create policy "Users can view their own invoices"
-    on public.invoices for select to authenticated
-    using ((select auth.uid()) = user_id);
-
--- Subscriptions ---------------------------------------------------------------------------------------------------------
+-- Subscriptions ----------------------------------------------------------------------------------------------------------
 
 create table public.subscriptions (
     id uuid not null default private.uuid_v7(),
@@ -476,23 +402,33 @@ create table public.subscriptions (
     trial_ends_at timestamptz,
     created_at timestamptz default now(),
     updated_at timestamptz default now(),
+    period_months integer,
+    value numeric(14, 4) not null default 0,
+    credited_from uuid,
+    anchored_at timestamptz,
     constraint subscriptions_pkey primary key (id),
     constraint subscriptions_user_id_fkey foreign key (user_id) references public.users (id) on delete cascade,
     constraint subscriptions_plan_id_fkey foreign key (plan_id) references public.plans (id) on delete cascade,
     constraint subscriptions_invoice_id_fkey foreign key (invoice_id) references public.invoices (id) on delete set null,
-    constraint subscriptions_status_check check (status in ('active', 'cancelled', 'expired', 'trial'))
+    constraint subscriptions_status_check check (status in ('active', 'cancelled', 'expired', 'trial')),
+    constraint subscriptions_credited_from_fkey
+        foreign key (credited_from) references public.subscriptions (id) on delete set null
 );
 comment on table public.subscriptions is 'A period of a plan; in force from started_at until expires_at unless expired.';
-
+comment on column public.subscriptions.period_months is 'Calendar months that were bought; null for a trial or credit, whose length is fixed.';
+comment on column public.subscriptions.value is 'Rupiah that the period stands for, so that an upgrade can turn its rest into other time.';
+comment on column public.subscriptions.credited_from is 'The period whose rest this one was made of, by an upgrade.';
+comment on column public.subscriptions.anchored_at is
+    'Start of the unbroken run of periods that months are counted from: after 28 February it is the 31st again.';
 alter table public.subscriptions enable row level security;
 revoke all on table public.subscriptions from public, anon, authenticated, service_role;
-grant select on table public.subscriptions to authenticated;
 
-create policy "Users can view their own subscriptions"
-    on public.subscriptions for select to authenticated
-    using ((select auth.uid()) = user_id);
+-- Invoices and subscriptions refer to each other.
+alter table public.invoices
+    add constraint invoices_renews_subscription_id_fkey
+    foreign key (renews_subscription_id) references public.subscriptions (id) on delete set null;
 
--- Notifications ---------------------------------------------------------------------------------------------------------
+-- Notifications ----------------------------------------------------------------------------------------------------------
 
 create table public.notifications (
     id uuid not null default private.uuid_v7(),
@@ -503,20 +439,140 @@ create table public.notifications (
     context jsonb not null default '{}',
     read_at timestamptz,
     created_at timestamptz not null default now(),
+    fact varchar(100),
     constraint notifications_pkey primary key (id),
     constraint notifications_user_id_fkey foreign key (user_id) references public.users (id) on delete cascade
 );
 comment on table public.notifications is 'What a user should hear of: a plan that ends, a bot that failed.';
-
+comment on column public.notifications.fact is 'What it tells of, once for each user: a job that runs again repeats nothing.';
 alter table public.notifications enable row level security;
 revoke all on table public.notifications from public, anon, authenticated, service_role;
-grant select, update (read_at) on table public.notifications to authenticated;
 
-create policy "Users can view their own notifications"
-    on public.notifications for select to authenticated
-    using ((select auth.uid()) = user_id);
+-- Private ----------------------------------------------------------------------------------------------------------------
 
-create policy "Users can mark their own notifications as read"
-    on public.notifications for update to authenticated
-    using ((select auth.uid()) = user_id and (select private.is_full_user()))
-    with check ((select auth.uid()) = user_id);
+-- Out of every client's reach: schema private is closed to them, and only functions that run as their owner read and write here.
+
+-- One for each bot: a new one takes the place of the old. In private, and closed to everyone: only definer functions
+-- look in here.
+create table private.bot_tokens (
+    bot_id uuid not null,
+    token_hash bytea not null,
+    scopes text[] not null,
+    created_at timestamptz not null default now(),
+    constraint bot_tokens_pkey primary key (bot_id),
+    constraint bot_tokens_token_hash_key unique (token_hash),
+    constraint bot_tokens_bot_id_fkey foreign key (bot_id) references public.bots (id) on delete cascade,
+    constraint bot_tokens_token_hash_check check (length(token_hash) = 32),
+    constraint bot_tokens_scopes_check check (scopes <@ array['report', 'trade'] and cardinality(scopes) > 0)
+);
+comment on table private.bot_tokens is 'SHA-256 of the token a bot reports with; the token itself is shown once and kept nowhere.';
+alter table private.bot_tokens enable row level security;
+revoke all on table private.bot_tokens from public, anon, authenticated, service_role;
+
+create table private.freqtrade_events (
+    bot_id uuid not null,
+    body_hash bytea not null,
+    trade_id uuid,
+    kind text not null,
+    event jsonb not null,
+    received_at timestamptz not null default now(),
+    constraint freqtrade_events_pkey primary key (bot_id, body_hash),
+    constraint freqtrade_events_bot_id_fkey foreign key (bot_id) references public.bots (id) on delete cascade
+);
+comment on table private.freqtrade_events is 'Events of freqtrade''s webhook, each body once; retries are byte-identical.';
+comment on column private.freqtrade_events.trade_id is 'Id in trades: of (bot, freqtrade''s trade_id, open_date, pair).';
+alter table private.freqtrade_events enable row level security;
+revoke all on table private.freqtrade_events from public, anon, authenticated, service_role;
+
+-- Rust reads the source and writes here what it found; a source that changed by another way has other bytes, and no findings.
+create table private.strategy_sources (
+    strategy_id uuid not null,
+    request_hash bytea,
+    source_hash bytea not null,
+    stored_at timestamptz not null default now(),
+    class_name text not null,
+    interface_version smallint not null,
+    timeframe text not null,
+    can_short boolean not null,
+    checker_version integer not null,
+    findings jsonb not null,
+    model_used text,
+    tokens_used integer,
+    constraint strategy_sources_pkey primary key (strategy_id),
+    constraint strategy_sources_strategy_id_fkey foreign key (strategy_id) references public.strategies (id) on delete cascade,
+    constraint strategy_sources_findings_check check (jsonb_typeof(findings) = 'array')
+);
+comment on table private.strategy_sources is 'What is known of a strategy''s source, as long as that has the same SHA-256.';
+comment on column private.strategy_sources.request_hash is 'What the strategy was created from, for Idempotency-Key.';
+comment on column private.strategy_sources.stored_at is 'Since when the strategy has this source.';
+comment on column private.strategy_sources.findings is 'Objects with rule, verdict, line, column and why; none: nothing but what is known to be harmless.';
+comment on column private.strategy_sources.model_used is 'The language model or template that wrote it.';
+alter table private.strategy_sources enable row level security;
+revoke all on table private.strategy_sources from public, anon, authenticated, service_role;
+
+create table private.backtest_trades (
+    backtest_id uuid not null,
+    position integer not null,
+    trading_pair varchar(50) not null,
+    side varchar(10) not null,
+    amount numeric not null,
+    price numeric not null,
+    exit_price numeric not null,
+    fee numeric not null,
+    profit numeric not null,
+    entry_time timestamptz not null,
+    exit_time timestamptz not null,
+    constraint backtest_trades_pkey primary key (backtest_id, position),
+    constraint backtest_trades_backtest_id_fkey
+        foreign key (backtest_id) references public.backtest_results (id) on delete cascade,
+    constraint backtest_trades_side_check check (side in ('buy', 'sell'))
+);
+comment on table private.backtest_trades is 'The trades of imported backtests, to every digit, for comparison with live ones.';
+alter table private.backtest_trades enable row level security;
+revoke all on table private.backtest_trades from public, anon, authenticated, service_role;
+
+create table private.backtest_runs (
+    backtest_id uuid not null,
+    user_id uuid not null,
+    run_seconds integer not null,
+    imported_at timestamptz not null default now(),
+    constraint backtest_runs_pkey primary key (backtest_id),
+    constraint backtest_runs_user_id_fkey foreign key (user_id) references public.users (id) on delete cascade
+);
+comment on table private.backtest_runs is
+    'How long imported backtests ran: counts against backtest_minutes_per_month, also after a strategy was deleted.';
+alter table private.backtest_runs enable row level security;
+revoke all on table private.backtest_runs from public, anon, authenticated, service_role;
+
+-- What counts against ai_requests_per_month: reserved before the work begins, so that two at once cannot both be the last.
+create table private.ai_requests (
+    id uuid not null,
+    user_id uuid not null,
+    requested_at timestamptz not null default now(),
+    request_hash bytea not null,
+    constraint ai_requests_pkey primary key (id),
+    constraint ai_requests_user_id_fkey foreign key (user_id) references public.users (id) on delete cascade
+);
+comment on table private.ai_requests is 'Requests for analyses and strategies; the id is that of what was asked for.';
+alter table private.ai_requests enable row level security;
+revoke all on table private.ai_requests from public, anon, authenticated, service_role;
+
+create table private.payment_events (
+    id uuid not null default private.uuid_v7(),
+    sequence bigint generated by default as identity,
+    received_at timestamptz not null,
+    source varchar(20) not null,
+    body bytea not null,
+    signature_valid boolean not null,
+    invoice_id uuid,
+    outcome varchar(50) not null,
+    constraint payment_events_pkey primary key (id),
+    constraint payment_events_sequence_key unique (sequence),
+    constraint payment_events_invoice_id_fkey foreign key (invoice_id) references public.invoices (id) on delete set null,
+    constraint payment_events_source_check check (source in ('callback', 'reconciliation'))
+);
+comment on table private.payment_events is
+    'Every callback of Tripay''s as it came, and every answer of Tripay''s that told something new: what was made of it.';
+comment on column private.payment_events.sequence is 'The order in which the events of one user took effect.';
+alter table private.payment_events enable row level security;
+revoke all on table private.payment_events from public, anon, authenticated, service_role;

@@ -1,6 +1,10 @@
--- Indexes, the rules that hold whoever writes (triggers), the figures clients may ask for, the views, and Realtime.
+-- Indexes; who may do what (grants and policies); the rules that hold whoever writes (triggers), with what they call; the figures
+-- and views that clients may ask for; Realtime.
+--
+-- A policy names one role and one action, and wraps auth.uid() in a select, so that it is evaluated once per statement and not
+-- once per row.
 
--- Indexes ---------------------------------------------------------------------------------------------------------------
+-- Indexes ----------------------------------------------------------------------------------------------------------------
 
 create index idx_bots_user_id on public.bots (user_id);
 create index idx_bots_status on public.bots (status);
@@ -9,8 +13,10 @@ create index idx_bots_exchange on public.bots (exchange);
 create index idx_trades_bot_id on public.trades (bot_id);
 create index idx_trades_entry_time on public.trades (entry_time);
 create index idx_trades_user_date on public.trades (user_id, entry_time);
--- What a user closed lately: the portfolio and the performance of the last days.
-create index idx_trades_user_closed on public.trades (user_id, exit_time) where status = 'closed';
+-- What a user closed lately. The figures of a portfolio are read from it without a visit to the table.
+create index idx_trades_user_closed on public.trades (user_id, exit_time)
+    include (profit, holding_duration, trading_pair)
+    where status = 'closed';
 create index idx_trades_user_open on public.trades (user_id, entry_time) where status = 'open';
 -- When a bot was last active, once its last trade has gone.
 create index idx_trades_bot_activity on public.trades (bot_id, coalesce(exit_time, entry_time)) where status <> 'cancelled';
@@ -18,10 +24,16 @@ create index idx_trades_bot_activity on public.trades (bot_id, coalesce(exit_tim
 create index idx_strategies_user_id on public.strategies (user_id);
 create index idx_strategies_marketplace on public.strategies (is_public, strategy_type, is_verified)
     where is_public = true and strategy_type = 'marketplace';
+create index idx_strategies_on_offer on public.strategies (created_at desc, id)
+    where is_public = true and strategy_type = 'marketplace' and is_verified = true;
+-- One strategy by a name, however that is written.
+create unique index strategies_marketplace_name on public.strategies (lower(normalize(btrim(name), nfkc)))
+    where is_public and strategy_type = 'marketplace' and is_verified;
 
 create index idx_logs_user_date on public.logs (user_id, created_at);
 create index idx_logs_bot_date on public.logs (bot_id, created_at);
 create index idx_logs_strategy_id on public.logs (strategy_id);
+create index idx_logs_level_date on public.logs (log_level, created_at);
 
 create index idx_ai_analyses_user_date on public.ai_analyses (user_id, created_at);
 create index idx_ai_analyses_bot_id on public.ai_analyses (bot_id);
@@ -33,16 +45,177 @@ create index idx_backtest_results_user_id on public.backtest_results (user_id);
 
 create index idx_invoices_user_date on public.invoices (user_id, created_at);
 create index idx_invoices_plan_id on public.invoices (plan_id);
+create unique index invoices_reference_id_key on public.invoices (reference_id);
+create unique index invoices_renews_subscription_id_key on public.invoices (renews_subscription_id);
+create index idx_invoices_pending on public.invoices (expired_at, id) where status = 'pending';
+-- What may still be paid, or may have been without our hearing of it.
+create index idx_invoices_unpaid on public.invoices (expired_at) where status in ('pending', 'expired', 'cancelled');
 
 create index idx_subscriptions_user_expiry on public.subscriptions (user_id, expires_at);
 create index idx_subscriptions_plan_id on public.subscriptions (plan_id);
 -- One paid invoice makes one period, whatever is delivered how often.
 create unique index subscriptions_invoice_id_key on public.subscriptions (invoice_id);
+create index idx_subscriptions_credited_from on public.subscriptions (credited_from);
+create index idx_subscriptions_due on public.subscriptions (expires_at, id) where status <> 'expired';
+-- One trial a user, ever.
+create unique index subscriptions_trial_key on public.subscriptions (user_id) where trial_ends_at is not null;
 
 create index idx_notifications_user_unread on public.notifications (user_id, created_at) where read_at is null;
 create index idx_notifications_user_id on public.notifications (user_id);
+create unique index notifications_fact_key on public.notifications (user_id, fact);
+create index idx_notifications_read_at on public.notifications (read_at) where read_at is not null;
 
--- updated_at ------------------------------------------------------------------------------------------------------------
+create index idx_freqtrade_events_trade_id on private.freqtrade_events (trade_id) where trade_id is not null;
+create index idx_backtest_runs_user_date on private.backtest_runs (user_id, imported_at);
+create index idx_ai_requests_user_date on private.ai_requests (user_id, requested_at);
+create index idx_payment_events_invoice_id on private.payment_events (invoice_id);
+create index idx_payment_events_received_at on private.payment_events (received_at);
+create index idx_freqtrade_events_received_at on private.freqtrade_events (received_at);
+
+-- Access -----------------------------------------------------------------------------------------------------------------
+
+-- Policies that let a user write ask this. It looks past row level security so that the policy on users can ask it too.
+create function private.is_full_user() returns boolean
+language sql
+stable
+security definer
+set search_path = ''
+as $$
+    select
+        coalesce((auth.jwt() ->> 'is_anonymous')::boolean, false) is false
+        and exists (select from public.users where users.id = auth.uid() and users.is_active is not false)
+$$;
+comment on function private.is_full_user() is 'Whether the caller has signed up (no anonymous sign-in) and is not deactivated.';
+revoke execute on function private.is_full_user() from public, anon, authenticated, service_role;
+grant execute on function private.is_full_user() to authenticated;
+
+grant
+    select (
+        id, email, full_name, avatar_url, subscription_plan, preferences, last_login_at, is_active, created_at, updated_at
+    ),
+    update (full_name, avatar_url, preferences)
+on table public.users to authenticated;
+
+create policy "Users can view their own profile"
+    on public.users for select to authenticated
+    using ((select auth.uid()) = id);
+
+create policy "Users can update their own profile"
+    on public.users for update to authenticated
+    using ((select auth.uid()) = id and (select private.is_full_user()))
+    with check ((select auth.uid()) = id);
+
+-- Not the owner's to write: statistics, and what a check stands before (status, exchange, live trading).
+grant
+    select,
+    insert (
+        id, user_id, name, exchange, trading_pair, timeframe, strategy, initial_balance, max_open_trades, stake_amount,
+        stop_loss, take_profit, risk_percentage, is_paper_trade, metadata, request_hash
+    ),
+    update (name, timeframe, strategy, max_open_trades, stake_amount, stop_loss, take_profit, risk_percentage, metadata),
+    delete
+on table public.bots to authenticated;
+
+create policy "Users can view their own bots"
+    on public.bots for select to authenticated
+    using ((select auth.uid()) = user_id);
+
+create policy "Users can create their own bots"
+    on public.bots for insert to authenticated
+    with check ((select auth.uid()) = user_id and (select private.is_full_user()));
+
+create policy "Users can update their own bots"
+    on public.bots for update to authenticated
+    using ((select auth.uid()) = user_id and (select private.is_full_user()))
+    with check ((select auth.uid()) = user_id);
+
+create policy "Users can delete their own bots"
+    on public.bots for delete to authenticated
+    using ((select auth.uid()) = user_id and (select private.is_full_user()));
+
+-- Source, parameters, type and visibility change through functions, which check them; the rest is the owner's own text.
+grant
+    select,
+    update (name, description, tags, category, risk_level),
+    delete
+on table public.strategies to authenticated;
+
+-- One policy for both reasons to see a row: two permissive ones would both be evaluated for every row.
+create policy "Users can view their own and verified marketplace strategies"
+    on public.strategies for select to authenticated
+    using (
+        (select auth.uid()) = user_id
+        or (is_public = true and strategy_type = 'marketplace' and is_verified = true)
+    );
+
+create policy "Users can update their own strategies"
+    on public.strategies for update to authenticated
+    using ((select auth.uid()) = user_id and (select private.is_full_user()))
+    with check ((select auth.uid()) = user_id);
+
+create policy "Users can delete their own strategies"
+    on public.strategies for delete to authenticated
+    using ((select auth.uid()) = user_id and (select private.is_full_user()));
+
+-- Of no effect until private.show_marketplace_to_anonymous grants what it is about.
+create policy "Anyone may view verified marketplace strategies"
+    on public.strategies for select to anon
+    using (is_public = true and strategy_type = 'marketplace' and is_verified = true);
+
+grant select on table public.trades to authenticated;
+
+create policy "Users can view their own trades"
+    on public.trades for select to authenticated
+    using ((select auth.uid()) = user_id);
+
+grant select on table public.logs to authenticated;
+
+create policy "Users can view their own logs"
+    on public.logs for select to authenticated
+    using ((select auth.uid()) = user_id);
+
+grant select on table public.ai_analyses to authenticated;
+
+create policy "Users can view their own analyses"
+    on public.ai_analyses for select to authenticated
+    using ((select auth.uid()) = user_id);
+
+grant select on table public.backtest_results to authenticated;
+
+create policy "Users can view their own backtest results"
+    on public.backtest_results for select to authenticated
+    using ((select auth.uid()) = user_id);
+
+grant select on table public.plans to anon, authenticated;
+
+create policy "Everyone can view the plans on offer"
+    on public.plans for select to anon, authenticated
+    using (is_active = true);
+
+grant select on table public.invoices to authenticated;
+
+create policy "Users can view their own invoices"
+    on public.invoices for select to authenticated
+    using ((select auth.uid()) = user_id);
+
+grant select on table public.subscriptions to authenticated;
+
+create policy "Users can view their own subscriptions"
+    on public.subscriptions for select to authenticated
+    using ((select auth.uid()) = user_id);
+
+grant select, update (read_at) on table public.notifications to authenticated;
+
+create policy "Users can view their own notifications"
+    on public.notifications for select to authenticated
+    using ((select auth.uid()) = user_id);
+
+create policy "Users can mark their own notifications as read"
+    on public.notifications for update to authenticated
+    using ((select auth.uid()) = user_id and (select private.is_full_user()))
+    with check ((select auth.uid()) = user_id);
+
+-- updated_at -------------------------------------------------------------------------------------------------------------
 
 create function private.set_updated_at() returns trigger
 language plpgsql
@@ -70,7 +243,7 @@ create trigger invoices_set_updated_at before update on public.invoices
 create trigger subscriptions_set_updated_at before update on public.subscriptions
     for each row execute function private.set_updated_at();
 
--- Profiles --------------------------------------------------------------------------------------------------------------
+-- Profiles ---------------------------------------------------------------------------------------------------------------
 
 -- Never fails for the sake of an address: phone and SSO users may have none, or one that is taken.
 create function private.create_profile(user_id uuid, email text, full_name text) returns void
@@ -145,7 +318,7 @@ revoke execute on function private.handle_user_deleted() from public, anon, auth
 create trigger on_auth_user_deleted after delete on auth.users
     for each row execute function private.handle_user_deleted();
 
--- Becoming the user -----------------------------------------------------------------------------------------------------
+-- Becoming the user ------------------------------------------------------------------------------------------------------
 
 -- First call of every command. From here to the end of the statement, and not longer, the policies apply.
 -- A deactivated user is the one refusal that all commands share; it is raised, so that no command can forget it.
@@ -187,45 +360,55 @@ $$;
 revoke execute on function private.become_user(jsonb) from public, anon, authenticated, service_role;
 grant execute on function private.become_user(jsonb) to nofomo_api;
 
--- Plans and limits ------------------------------------------------------------------------------------------------------
+-- Plans and limits -------------------------------------------------------------------------------------------------------
 
 -- Of the subscriptions in force the one with the best plan. A cancelled subscription runs to its end.
-create function private.subscription_in_force(user_id uuid) returns public.subscriptions
-language sql
+create function private.subscription_in_force(user_id uuid, moment timestamptz default now()) returns public.subscriptions
+language plpgsql
 stable
 security definer
 set search_path = ''
 as $$
-    select subscriptions.*
+declare
+    subscription public.subscriptions;
+begin
+    select subscriptions.* into subscription
     from public.subscriptions
     inner join public.plans on plans.id = subscriptions.plan_id
     where
         subscriptions.user_id = subscription_in_force.user_id
         and subscriptions.status <> 'expired'
-        and subscriptions.started_at <= now()
-        and subscriptions.expires_at > now()
+        and subscriptions.started_at <= moment
+        and subscriptions.expires_at > moment
     order by plans.sort_order desc, subscriptions.expires_at desc
-    limit 1
+    limit 1;
+    return subscription;
+end
 $$;
-revoke execute on function private.subscription_in_force(uuid) from public, anon, authenticated, service_role;
-grant execute on function private.subscription_in_force(uuid) to nofomo_api;
+revoke execute on function private.subscription_in_force(uuid, timestamptz) from public, anon, authenticated, service_role;
+grant execute on function private.subscription_in_force(uuid, timestamptz) to nofomo_api;
 
 -- Its plan, else Free.
-create function private.plan_in_force(user_id uuid) returns public.plans
-language sql
+create function private.plan_in_force(user_id uuid, moment timestamptz default now()) returns public.plans
+language plpgsql
 stable
 security definer
 set search_path = ''
 as $$
-    select plans.*
+declare
+    plan public.plans;
+begin
+    select plans.* into plan
     from public.plans
-    left join private.subscription_in_force(plan_in_force.user_id) as subscription on subscription.plan_id = plans.id
+    left join private.subscription_in_force(plan_in_force.user_id, moment) as subscription on subscription.plan_id = plans.id
     where subscription.id is not null or lower(plans.name) = 'free'
     order by subscription.id is not null desc
-    limit 1
+    limit 1;
+    return plan;
+end
 $$;
-revoke execute on function private.plan_in_force(uuid) from public, anon, authenticated, service_role;
-grant execute on function private.plan_in_force(uuid) to nofomo_api;
+revoke execute on function private.plan_in_force(uuid, timestamptz) from public, anon, authenticated, service_role;
+grant execute on function private.plan_in_force(uuid, timestamptz) to nofomo_api;
 
 -- Runs after the insert, so that a repeated request meets its own row before it meets the limit. The lock makes two
 -- requests of one user count one after the other, each seeing what the other has committed.
@@ -262,33 +445,29 @@ revoke execute on function private.validate_bot_limits() from public, anon, auth
 create trigger bots_validate_limits after insert on public.bots
     for each row execute function private.validate_bot_limits();
 
--- Live trading needs keys for the exchange.
-create function private.validate_bot_credentials() returns trigger
+-- A plan that somebody bought is withdrawn with is_active: its periods would go with it.
+create function private.keep_sold_plans() returns trigger
 language plpgsql
 security definer
 set search_path = ''
 as $$
 begin
-    if not exists (
-        select from public.users where users.id = new.user_id and users.exchange_credentials ? new.exchange
-    ) then
-        raise exception 'no credentials are saved for %', new.exchange
-        using
-            errcode = 'PT409',
-            constraint = 'credentials_missing',
-            detail = jsonb_build_object('exchange', new.exchange),
-            hint = 'Save API keys for this exchange first, or trade on paper.';
+    if
+        exists (select from public.subscriptions where subscriptions.plan_id = old.id)
+        or exists (select from public.invoices where invoices.plan_id = old.id)
+    then
+        raise exception 'plan % was sold and cannot be deleted', old.name
+        using errcode = 'PT409', constraint = 'plan_is_unsold', hint = 'Set is_active to false.';
     end if;
-    return null;
+    return old;
 end
 $$;
-revoke execute on function private.validate_bot_credentials() from public, anon, authenticated, service_role;
+revoke execute on function private.keep_sold_plans() from public, anon, authenticated, service_role;
 
-create trigger bots_validate_credentials after insert or update of is_paper_trade, exchange on public.bots
-    for each row when (new.is_paper_trade is not true)
-    execute function private.validate_bot_credentials();
+create trigger plans_keep_sold before delete on public.plans
+    for each row execute function private.keep_sold_plans();
 
--- Bots ------------------------------------------------------------------------------------------------------------------
+-- Bots -------------------------------------------------------------------------------------------------------------------
 
 -- What the columns' types allow and no bot may have, whoever writes. NaN is greater than every number, so that it fails
 -- each upper bound. A new bot starts with its balance and without a past.
@@ -372,7 +551,95 @@ revoke execute on function private.audit_bot() from public, anon, authenticated,
 create trigger bots_audit after insert or delete on public.bots
     for each row execute function private.audit_bot();
 
--- Strategies ------------------------------------------------------------------------------------------------------------
+-- The audit trail of a bot's life, whoever changes its status.
+create function private.audit_bot_status() returns trigger
+language plpgsql
+security definer
+set search_path = ''
+as $$
+begin
+    insert into public.logs (user_id, bot_id, log_level, message, context, source)
+    values (
+        new.user_id,
+        new.id,
+        case new.status when 'error' then 'error' else 'info' end,
+        case new.status
+            when 'running' then 'Started bot'
+            when 'stopped' then 'Stopped bot'
+            when 'paused' then 'Paused bot'
+            else coalesce(new.error_message, 'Bot failed')
+        end,
+        jsonb_build_object(
+            'action',
+            case new.status when 'running' then 'start' when 'stopped' then 'stop' when 'paused' then 'pause' else 'fail' end,
+            'from',
+            old.status
+        ),
+        'api'
+    );
+    return null;
+end
+$$;
+revoke execute on function private.audit_bot_status() from public, anon, authenticated, service_role;
+
+create trigger bots_audit_status after update of status on public.bots
+    for each row when (new.status is distinct from old.status)
+    execute function private.audit_bot_status();
+
+-- Live trading needs keys for the exchange.
+create function private.validate_bot_credentials() returns trigger
+language plpgsql
+security definer
+set search_path = ''
+as $$
+begin
+    if not exists (
+        select from public.users where users.id = new.user_id and users.exchange_credentials ? new.exchange
+    ) then
+        raise exception 'no credentials are saved for %', new.exchange
+        using
+            errcode = 'PT409',
+            constraint = 'credentials_missing',
+            detail = jsonb_build_object('exchange', new.exchange),
+            hint = 'Save API keys for this exchange first, or trade on paper.';
+    end if;
+    return null;
+end
+$$;
+revoke execute on function private.validate_bot_credentials() from public, anon, authenticated, service_role;
+
+create trigger bots_validate_credentials after insert or update of is_paper_trade, exchange on public.bots
+    for each row when (new.is_paper_trade is not true)
+    execute function private.validate_bot_credentials();
+
+-- A live bot runs only while there are keys. Whoever takes them away holds the bots first and then the user: in this order too.
+create function private.validate_bot_start() returns trigger
+language plpgsql
+security definer
+set search_path = ''
+as $$
+begin
+    perform from public.users
+    where users.id = new.user_id and users.exchange_credentials ? new.exchange
+    for share;
+    if not found then
+        raise exception 'no credentials are saved for %', new.exchange
+        using
+            errcode = 'PT409',
+            constraint = 'credentials_missing',
+            detail = jsonb_build_object('exchange', new.exchange),
+            hint = 'Save API keys for this exchange first, or trade on paper.';
+    end if;
+    return null;
+end
+$$;
+revoke execute on function private.validate_bot_start() from public, anon, authenticated, service_role;
+
+create trigger bots_validate_start after update of status on public.bots
+    for each row when (new.status = 'running' and old.status <> 'running' and new.is_paper_trade is not true)
+    execute function private.validate_bot_start();
+
+-- Strategies -------------------------------------------------------------------------------------------------------------
 
 -- What was verified is the source; other source has to be verified anew.
 create function private.unverify_strategy() returns trigger
@@ -391,7 +658,180 @@ create trigger strategies_unverify before update of content, parameters on publi
     when (new.content is distinct from old.content or new.parameters is distinct from old.parameters)
     execute function private.unverify_strategy();
 
--- Trades ----------------------------------------------------------------------------------------------------------------
+-- What is known of the source that a strategy has now; nothing of one that was not checked.
+create function private.strategy_source(strategy public.strategies) returns private.strategy_sources
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+    source private.strategy_sources;
+begin
+    select kept.* into source
+    from private.strategy_sources as kept
+    where kept.strategy_id = strategy.id and kept.source_hash = sha256(convert_to(strategy.content, 'UTF8'));
+    return source;
+end
+$$;
+revoke execute on function private.strategy_source(public.strategies) from public, anon, authenticated, service_role;
+
+-- Why a bot may not trade live: a strategy of its owner's, by the name that it runs, in whose source something was found, or
+-- which nobody has checked. Without one of his own it may be one of the marketplace, and no other.
+create function private.unsafe_strategy(bot public.bots) returns jsonb
+language plpgsql
+security definer
+set search_path = ''
+as $$
+declare
+    strategy public.strategies;
+    source private.strategy_sources;
+begin
+    for strategy in
+        select strategies.*
+        from public.strategies
+        where
+            strategies.user_id = bot.user_id
+            and strategies.name = bot.strategy
+            and strategies.content is not null
+        order by strategies.id
+        -- Held until the bot runs.
+        for share
+    loop
+        source := private.strategy_source(strategy);
+        if source.findings is distinct from '[]' then
+            return jsonb_build_object('strategy', strategy.name, 'findings', jsonb_array_length(source.findings));
+        end if;
+    end loop;
+    if not found and not exists (
+        select from public.strategies
+        where
+            strategies.name = bot.strategy
+            and strategies.is_public
+            and strategies.strategy_type = 'marketplace'
+            and strategies.is_verified
+    ) then
+        return jsonb_build_object('strategy', bot.strategy, 'findings', null);
+    end if;
+    return null;
+end
+$$;
+revoke execute on function private.unsafe_strategy(public.bots) from public, anon, authenticated, service_role;
+
+create function private.validate_bot_strategy() returns trigger
+language plpgsql
+security definer
+set search_path = ''
+as $$
+declare
+    refusal constant jsonb := private.unsafe_strategy(new);
+begin
+    if refusal is not null then
+        raise exception 'strategy % is not clean', new.strategy
+        using
+            errcode = 'PT409',
+            constraint = 'unsafe_strategy',
+            detail = refusal,
+            hint = 'Change what the check of its source found, or trade on paper.';
+    end if;
+    return null;
+end
+$$;
+revoke execute on function private.validate_bot_strategy() from public, anon, authenticated, service_role;
+
+create trigger bots_validate_strategy after insert or update of is_paper_trade, strategy on public.bots
+    for each row when (new.is_paper_trade is not true)
+    execute function private.validate_bot_strategy();
+create trigger bots_validate_strategy_start after update of status on public.bots
+    for each row when (new.status = 'running' and old.status <> 'running' and new.is_paper_trade is not true)
+    execute function private.validate_bot_strategy();
+
+-- Whether a live bot runs by a name of the user's strategies.
+create function private.runs_live(owner_id uuid, strategy_name text) returns boolean
+language sql
+stable
+set search_path = ''
+as $$
+    select exists (
+        select from public.bots
+        where
+            bots.user_id = owner_id
+            and bots.strategy = strategy_name
+            and bots.status = 'running'
+            and bots.is_paper_trade is not true
+    )
+$$;
+revoke execute on function private.runs_live(uuid, text) from public, anon, authenticated, service_role;
+
+-- A client may give a strategy another name, or delete it: not while a live bot runs by the name that it has or would get.
+create function private.validate_strategy_name() returns trigger
+language plpgsql
+security definer
+set search_path = ''
+as $$
+begin
+    if private.runs_live(old.user_id, old.name) or (tg_op = 'UPDATE' and private.runs_live(new.user_id, new.name)) then
+        raise exception 'a live bot runs strategy %', old.name
+        using errcode = 'PT409', constraint = 'strategy_in_use', hint = 'Stop the bot first.';
+    end if;
+    return null;
+end
+$$;
+revoke execute on function private.validate_strategy_name() from public, anon, authenticated, service_role;
+
+create trigger strategies_validate_name after update of name on public.strategies
+    for each row when (new.name is distinct from old.name)
+    execute function private.validate_strategy_name();
+create trigger strategies_validate_delete after delete on public.strategies
+    for each row when (pg_trigger_depth() = 0)
+    execute function private.validate_strategy_name();
+
+-- What a strategy's backtests come to.
+create function private.strategy_performance(strategy_id uuid) returns jsonb
+language sql
+stable
+set search_path = ''
+set timezone = 'UTC'
+as $$
+    select
+        case count(*)
+            when 0 then '{}'
+            else jsonb_build_object(
+                'backtests', count(*),
+                'average_return_percentage', round(avg(backtest_results.total_return_percentage), 4)::text,
+                'average_max_drawdown', round(avg(backtest_results.max_drawdown), 4)::text,
+                'total_trades', sum(backtest_results.total_trades),
+                'last_backtest_at', max(backtest_results.created_at)
+            )
+        end
+    from public.backtest_results
+    where backtest_results.strategy_id = strategy_performance.strategy_id
+$$;
+revoke execute on function private.strategy_performance(uuid) from public, anon, authenticated, service_role;
+
+create function private.set_strategy_performance() returns trigger
+language plpgsql
+security definer
+set search_path = ''
+as $$
+begin
+    -- Locked before it is summed up: who waited for another's backtest counts it.
+    perform
+    from public.strategies
+    where strategies.id in (old.strategy_id, new.strategy_id)
+    order by strategies.id
+    for no key update;
+    update public.strategies
+    set performance = private.strategy_performance(strategies.id)
+    where strategies.id in (old.strategy_id, new.strategy_id);
+    return null;
+end
+$$;
+revoke execute on function private.set_strategy_performance() from public, anon, authenticated, service_role;
+
+create trigger backtest_results_set_strategy_performance after insert or update or delete on public.backtest_results
+    for each row execute function private.set_strategy_performance();
+
+-- Trades -----------------------------------------------------------------------------------------------------------------
 
 -- NaN is a value of every decimal column, and one of it would make a bot's every figure NaN for good.
 create function private.prepare_trade() returns trigger
@@ -473,6 +913,11 @@ begin
         );
     end if;
 
+    -- An insert that may update fires the trigger for updates too, nearly always for nothing.
+    if cardinality(differences) = 0 then
+        return null;
+    end if;
+
     -- In the order of ids, so that two batches for the same bots wait for each other instead of blocking each other; and
     -- before the update, so that its look at the trades that are left sees what the other has committed.
     perform
@@ -533,7 +978,7 @@ create trigger trades_delete_update_bot_statistics after delete on public.trades
     referencing old table as removed
     for each statement execute function private.update_bot_statistics();
 
--- Figures and views -----------------------------------------------------------------------------------------------------
+-- Figures and views ------------------------------------------------------------------------------------------------------
 
 -- Runs as the caller: under the policies another user's trades are not there. Money of different currencies is not added
 -- up: total_profit, best and worst trade are null unless all trades are in one; profit_by_currency has them all.
@@ -552,50 +997,49 @@ returns table (
     average_holding interval,
     profit_by_currency jsonb
 )
-language sql
+language plpgsql
 stable
 set search_path = ''
+-- For a user with three trades as for one with ten million it is the part of the index that is his. To plan that took as long as to
+-- read it, and the plan that is kept is for somebody with an average number of trades.
+set plan_cache_mode = 'force_generic_plan'
+set enable_seqscan = off
+set jit = off
 as $$
-    with closed as (
+begin
+    return query
+    with by_currency as (
         select
-            trades.profit,
-            trades.holding_duration,
             -- BTC/USDT is settled in its quote, BTC/USDT:USDT in what follows the colon.
             coalesce(
                 nullif(split_part(trades.trading_pair, ':', 2), ''),
                 split_part(trades.trading_pair, '/', 2)
-            ) as currency
+            ) as currency,
+            count(*) as total,
+            count(*) filter (where trades.profit > 0) as winning,
+            count(*) filter (where trades.profit < 0) as losing,
+            sum(trades.holding_duration) as holding,
+            sum(trades.profit) as profit,
+            max(trades.profit) as best_trade,
+            min(trades.profit) as worst_trade,
+            sum(trades.profit) filter (where trades.profit > 0) as won,
+            -sum(trades.profit) filter (where trades.profit < 0) as lost
         from public.trades
         where
             trades.user_id = user_uuid
             and trades.status = 'closed'
             and trades.exit_time >= now() - make_interval(days => days_back)
-    ),
-
-    by_currency as (
-        select
-            closed.currency,
-            sum(closed.profit) as profit,
-            max(closed.profit) as best_trade,
-            min(closed.profit) as worst_trade,
-            sum(closed.profit) filter (where closed.profit > 0) as won,
-            -sum(closed.profit) filter (where closed.profit < 0) as lost
-        from closed
-        group by closed.currency
+        group by 1
     ),
 
     counts as (
         select
-            count(*) as total,
-            count(*) filter (where closed.profit > 0) as winning,
-            count(*) filter (where closed.profit < 0) as losing,
-            avg(closed.holding_duration) as average_holding
-        from closed
-    ),
-
-    -- One row only if there is exactly one currency.
-    single as (
-        select by_currency.* from by_currency where (select count(*) from by_currency) = 1
+            coalesce(sum(by_currency.total), 0)::bigint as total,
+            coalesce(sum(by_currency.winning), 0)::bigint as winning,
+            coalesce(sum(by_currency.losing), 0)::bigint as losing,
+            sum(by_currency.holding) as holding,
+            count(*) as currencies
+        from by_currency
     )
 
     select
@@ -609,10 +1053,11 @@ as $$
         single.best_trade,
         single.worst_trade,
         round(single.won / nullif(single.lost, 0), 4),
-        counts.average_holding,
+        counts.holding / nullif(counts.total, 0),
         coalesce((select jsonb_object_agg(by_currency.currency, by_currency.profit::text) from by_currency), '{}')
     from counts
-    left join single on true
+    left join by_currency as single on counts.currencies = 1;
+end
 $$;
 revoke execute on function public.get_user_trading_performance(uuid, integer)
 from public, anon, authenticated, service_role;
@@ -719,7 +1164,24 @@ comment on view public.strategy_marketplace is 'Verified strategies on offer, wi
 revoke all on table public.strategy_marketplace from public, anon, authenticated, service_role;
 grant select on table public.strategy_marketplace to authenticated;
 
--- Realtime --------------------------------------------------------------------------------------------------------------
+-- For the owner of the database to call, once: whether the marketplace is shown to those who are not signed in.
+create function private.show_marketplace_to_anonymous(is_shown boolean) returns void
+language plpgsql
+set search_path = ''
+as $$
+begin
+    if is_shown then
+        grant select on table public.strategies, public.strategy_marketplace to anon;
+        grant execute on function private.marketplace_entry(uuid) to anon;
+    else
+        revoke select on table public.strategies, public.strategy_marketplace from anon;
+        revoke execute on function private.marketplace_entry(uuid) from anon;
+    end if;
+end
+$$;
+revoke execute on function private.show_marketplace_to_anonymous(boolean) from public, anon, authenticated, service_role;
+
+-- Realtime ---------------------------------------------------------------------------------------------------------------
 
 do $$
 declare

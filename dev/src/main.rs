@@ -20,7 +20,7 @@ use dev::{
     bench::{Measurement, Site},
     build,
     credentials::{self, rotate},
-    migrations::{ensure_development, migrate},
+    migrations::{add_sample_data, ensure_development, migrate},
     postgres::Postgres,
     reports::{Sample, samples},
     runtime::log,
@@ -315,9 +315,12 @@ fn erase_payments(data: &Path) -> Result<()> {
 
 async fn apply(url: &str, sample_data: bool) -> Result<()> {
     let migrations = workspace().join("migrations");
-    let applied = migrate(url, &migrations, sample_data, |file| say(format_args!("migration  {file}"))).await?;
+    let applied = migrate(url, &migrations, |file| say(format_args!("migration  {file}"))).await?;
     if applied == 0 {
         say("migration  nothing new");
+    }
+    if sample_data && add_sample_data(url, &migrations).await? {
+        say("sample     users, plans, bots and trades added");
     }
     Ok(())
 }

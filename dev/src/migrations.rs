@@ -9,7 +9,7 @@ use crate::{
     connect::{connect, explain},
 };
 
-/// Rows for development and tests, which no real project should get by itself.
+/// Name of the file with rows for development and tests. Without `nofomo.sample_data` it adds none.
 const SAMPLE_DATA: &str = "sample_data";
 
 /// Held to the end of a transaction: longer is not to be had through a transaction pooler. Two who migrate at once take
@@ -23,22 +23,21 @@ const HISTORY: &str = "
     alter table supabase_migrations.schema_migrations add column if not exists statements text[];
     alter table supabase_migrations.schema_migrations add column if not exists name text;";
 
-/// Applies what is new in `directory`, as the user of the URL, and says how many files that were. The sample data is
-/// applied only when asked for, then also if later files have been applied already.
-pub async fn migrate(
-    url: &str,
-    directory: &Path,
-    sample_data: bool,
-    mut on_applied: impl FnMut(&str),
-) -> Result<usize> {
+/// Applies the files in `directory` that are new to the database, as the user of the URL; answers how many that were.
+///
+/// # Errors
+///
+/// The database was made by other files than these, or refuses one.
+pub async fn migrate(url: &str, directory: &Path, mut on_applied: impl FnMut(&str)) -> Result<usize> {
     let migrations = read(directory)?;
     let mut client = connect(url).await?;
     ensure_history(&client).await.map_err(|error| {
         let problem = format!("cannot keep the history of migrations: {}", explain(&error));
         Error::new(problem, "use the URL of the role postgres")
     })?;
+    ensure_same_files(&client, &migrations).await?;
     let mut applied = 0;
-    for migration in migrations.values().filter(|migration| sample_data || migration.name != SAMPLE_DATA) {
+    for migration in migrations.values() {
         let refused = |error| migration.refused(&error);
         let transaction = client.transaction().await.map_err(refused)?;
         if migration.apply(&transaction).await? {
@@ -50,33 +49,104 @@ pub async fn migrate(
     Ok(applied)
 }
 
-/// Refuses a database with users and without the sample data: it may be production, reached through a tunnel.
-pub async fn ensure_development(url: &str) -> Result<()> {
-    let client = connect(url).await?;
-    let unreadable = |error| {
-        let problem = format!("cannot see whether the database is one for development: {}", explain(&error));
-        Error::new(problem, "use the URL of the role postgres")
+/// Adds the sample data to a migrated database, unless it is there; answers whether it was added.
+///
+/// # Errors
+///
+/// The database has users or plans of its own, or refuses the sample data.
+pub async fn add_sample_data(url: &str, directory: &Path) -> Result<bool> {
+    let migrations = read(directory)?;
+    let Some(sample) = migrations.values().find(|migration| migration.name == SAMPLE_DATA) else {
+        let problem = format!("{} has no sample data", directory.display());
+        return Err(Error::new(problem, "run this in the repository's directory"));
     };
-    let tables = "
-        select
-            to_regclass('auth.users') is not null,
-            to_regclass('supabase_migrations.schema_migrations') is not null";
-    let tables = client.query_typed_one(tables, &[]).await.map_err(unreadable)?;
-    let (has_users_table, has_history): (bool, bool) = (tables.get(0), tables.get(1));
-    // As JSON: the column may be missing from a history that an early Supabase CLI made. It can also note what was never
-    // applied, so one of the samples must be there as well.
-    let sampled = "
-        select from supabase_migrations.schema_migrations as migration
-        where to_jsonb(migration) ->> 'name' = $1 and exists (select from auth.users where email = 'free@nofomo.test')
-        limit 1";
-    let users = "select from auth.users limit 1";
-    let is_sampled = has_history
-        && has_users_table
-        && client.query_typed_opt(sampled, &[(&SAMPLE_DATA, Type::TEXT)]).await.map_err(unreadable)?.is_some();
-    if !is_sampled && has_users_table && client.query_typed_opt(users, &[]).await.map_err(unreadable)?.is_some() {
-        let problem = "the database has users and no sample data, so it may not be one for development: this would add \
-                       users whose password is public, and change the passwords of the functions' roles";
-        return Err(Error::new(problem, "give the URL of an empty database"));
+    let mut client = connect(url).await?;
+    let refused = |error| sample.refused(&error);
+    let transaction = client.transaction().await.map_err(refused)?;
+    // Two processes that add it at once take turns; the second finds it there.
+    transaction.batch_execute(&format!("{LOCK}; set local nofomo.sample_data = 'on'")).await.map_err(refused)?;
+    if state(&transaction).await? == State::Sampled {
+        return Ok(false);
+    }
+    transaction.batch_execute(&sample.sql).await.map_err(refused)?;
+    transaction.commit().await.map_err(refused)?;
+    Ok(true)
+}
+
+/// Refuses a database that is not known to be one for development, such as production reached through a tunnel.
+///
+/// # Errors
+///
+/// The database has users or plans, and no sample data.
+pub async fn ensure_development(url: &str) -> Result<()> {
+    let mut client = connect(url).await?;
+    state(&client.transaction().await.map_err(state_unreadable)?).await.map(drop)
+}
+
+/// Contents of a database that may get sample data.
+#[derive(Debug, Eq, PartialEq)]
+enum State {
+    /// Neither users nor plans.
+    Empty,
+    /// The sample data, and perhaps more.
+    Sampled,
+}
+
+/// Reads the state of a database; one that has users or plans without the sample data is an error.
+async fn state(transaction: &Transaction<'_>) -> Result<State> {
+    let tables = "select to_regclass('auth.users') is not null, to_regclass('public.plans') is not null";
+    let tables = transaction.query_typed_one(tables, &[]).await.map_err(state_unreadable)?;
+    let exists = async |is_table: bool, row: &str| match is_table {
+        true => transaction.query_typed_opt(row, &[]).await.map_err(state_unreadable).map(|row| row.is_some()),
+        false => Ok(false),
+    };
+    let (has_users_table, has_plans_table): (bool, bool) = (tables.get(0), tables.get(1));
+    let sample_plan = "select from public.plans where id = '0190a000-0000-7000-8000-000000000001'";
+    if exists(has_plans_table, sample_plan).await? {
+        return Ok(State::Sampled);
+    }
+    let found = if exists(has_users_table, "select from auth.users limit 1").await? {
+        "users"
+    } else if exists(has_plans_table, "select from public.plans limit 1").await? {
+        "plans"
+    } else {
+        return Ok(State::Empty);
+    };
+    let problem = format!(
+        "the database has {found} and no sample data, so it may not be one for development: this would add users whose \
+         password is public, and change the passwords of the functions' roles"
+    );
+    Err(Error::new(problem, "give the URL of an empty database"))
+}
+
+fn state_unreadable(error: tokio_postgres::Error) -> Error {
+    let problem = format!("cannot see whether the database is one for development: {}", explain(&error));
+    Error::new(problem, "use the URL of the role postgres")
+}
+
+/// Refuses a database that other files than these have made, before anything is changed in it.
+async fn ensure_same_files(client: &Client, migrations: &BTreeMap<u64, Migration>) -> Result<()> {
+    let unreadable = |error| {
+        Error::new(
+            format!("cannot read the history of migrations: {}", explain(&error)),
+            "use the URL of the role postgres",
+        )
+    };
+    let applied =
+        "select version, coalesce(name, ''), statements from supabase_migrations.schema_migrations order by version";
+    for row in client.query_typed(applied, &[]).await.map_err(unreadable)? {
+        let (version, name, statements): (String, String, Option<Vec<String>>) = (row.get(0), row.get(1), row.get(2));
+        let difference = match version.parse().ok().and_then(|number: u64| migrations.get(&number)) {
+            Some(file) if file.name != name => format!("version {version} there is {name}, and here {}", file.file),
+            Some(file) if statements.is_some_and(|applied| essence(&applied.concat()) != essence(&file.sql)) => {
+                format!("{} was changed after it had been applied", file.file)
+            }
+            Some(_) => continue,
+            None => format!("{version}_{name} is not among these"),
+        };
+        let remedy =
+            "start a local database over with `cargo dev --fresh`; for any other, migrations/README.md says what to do";
+        return Err(Error::new(format!("the database was made by other migrations: {difference}"), remedy));
     }
     Ok(())
 }
@@ -110,22 +180,12 @@ impl Migration {
         let start = format!("reset all; {LOCK}; set local lock_timeout = '10s'");
         transaction.batch_execute(&start).await.map_err(refused)?;
 
-        let noted = "select statements from supabase_migrations.schema_migrations where version = $1";
-        let noted = transaction.query_typed_opt(noted, &[(&self.version, Type::TEXT)]).await.map_err(refused)?;
-        if let Some(noted) = noted {
-            let statements: Option<Vec<String>> = noted.get(0);
-            return match statements {
-                Some(statements) if essence(&statements.concat()) != essence(&self.sql) => {
-                    let remedy = "put the change into a new file (a local database can start over with --fresh)";
-                    Err(Error::new(format!("{} was edited after it had been applied", self.file), remedy))
-                }
-                _ => Ok(false),
-            };
+        let applied = "select from supabase_migrations.schema_migrations where version = $1";
+        let applied = transaction.query_typed_opt(applied, &[(&self.version, Type::TEXT)]).await.map_err(refused)?;
+        if applied.is_some() {
+            return Ok(false);
         }
 
-        if self.name == SAMPLE_DATA {
-            transaction.batch_execute("set local nofomo.sample_data = 'on'").await.map_err(refused)?;
-        }
         transaction.batch_execute(&self.sql).await.map_err(refused)?;
         let note = "
             insert into supabase_migrations.schema_migrations (version, name, statements)

@@ -100,7 +100,7 @@ pub async fn verify_migrations(postgres: &Postgres, url: &str, migrations: &Path
     let compare = async {
         create_database(postgres, &scratch, DefaultGrants::Closed).await?;
         let reference_url = postgres.url("postgres", &scratch);
-        migrate(&reference_url, migrations, false, |_| {}).await?;
+        migrate(&reference_url, migrations, |_| {}).await?;
         show_marketplace_alike(url, &reference_url).await?;
         verify(url, &reference_url).await
     };

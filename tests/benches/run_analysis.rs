@@ -19,7 +19,7 @@ use dev::postgres::Postgres;
 use dev::stack::{Database, Options, Stack};
 use dev::supabase::{self, DefaultGrants};
 use dev::template::Template;
-use dev::{build, migrations, tripay};
+use dev::{build, tripay};
 use reqwest::Client;
 use serde_json::{Value, json};
 use tokio_postgres::NoTls;
@@ -43,9 +43,9 @@ async fn main() {
     let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("bench-{}", std::process::id()));
     let postgres = Postgres::start(&directory, None).await.unwrap();
     supabase::create_database(&postgres, DATABASE, DefaultGrants::Closed).await.unwrap();
-    migrations::migrate(&postgres.url("postgres", DATABASE), &workspace.join("migrations"), true, |_| {})
-        .await
-        .unwrap();
+    let (url, migrations) = (postgres.url("postgres", DATABASE), workspace.join("migrations"));
+    dev::migrations::migrate(&url, &migrations, |_| {}).await.unwrap();
+    dev::migrations::add_sample_data(&url, &migrations).await.unwrap();
     let database = Database::of(&postgres, DATABASE);
     supabase::set_passwords(&database.admin_url, postgres.password()).await.unwrap();
     let stack = Stack::start(Options {

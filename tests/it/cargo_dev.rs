@@ -26,7 +26,7 @@ use crate::support::waiting::{PATIENCE, until};
 use crate::support::world::{PASSWORD, functions, new_bot};
 
 /// The program, built once, together with the functions: each start builds them, and finds nothing left to do.
-async fn program() -> &'static Path {
+pub(crate) async fn program() -> &'static Path {
     static BUILT: OnceCell<PathBuf> = OnceCell::const_new();
     let build = async || {
         functions().await;
@@ -149,7 +149,7 @@ fn applied<'a>(lines: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
 fn migrations() -> Vec<String> {
     let files = fs::read_dir(workspace().join("migrations")).unwrap();
     let files: BTreeSet<_> = files.map(|file| file.unwrap().file_name().into_string().unwrap()).collect();
-    files.into_iter().collect()
+    files.into_iter().filter(|file| file.ends_with(".sql")).collect()
 }
 
 /// Below those that the system gives out by itself, so that it is still free after a stop.
@@ -518,12 +518,18 @@ async fn migrations_are_applied_once_and_sample_data_when_asked_for() {
     let (data, name) = (Data::new("migrate").await, format!("test_{}", uuid::Uuid::new_v4().simple()));
     supabase::create_database(server().await, &name, default_grants()).await.unwrap();
     let url = server().await.url("postgres", &name);
-    let (sample, others): (Vec<_>, _) = migrations().into_iter().partition(|file| file.ends_with("_sample_data.sql"));
     for database in [&[][..], &["--database-url", &url]] {
-        for (more, expected) in [(&[][..], &others), (&[], &vec![]), (&["--sample-data"], &sample)] {
+        let (nothing, sample) = ("migration  nothing new", "sample     users, plans, bots and trades added");
+        for (more, files, said) in [
+            (&[][..], migrations(), vec![]),
+            (&[], Vec::new(), vec![nothing]),
+            (&["--sample-data"], Vec::new(), vec![nothing, sample]),
+            (&["--sample-data"], Vec::new(), vec![nothing]),
+        ] {
             let (code, printed) = run(&data, &[&["migrate"], database, more].concat()).await;
-            assert_eq!((code, applied(printed.lines())), (0, expected.iter().map(String::as_str).collect()));
-            assert_eq!(printed.contains("migration  nothing new"), expected.is_empty(), "{printed}");
+            assert_eq!((code, applied(printed.lines())), (0, files.iter().map(String::as_str).collect()));
+            let found: Vec<_> = printed.lines().filter(|line| [nothing, sample].contains(line)).collect();
+            assert_eq!(found, said, "{printed}");
         }
         let (code, printed) = run(&data, &[&["verify"], database].concat()).await;
         assert!(code == 0 && printed.ends_with(": no difference\n"), "{printed}");
@@ -547,6 +553,27 @@ async fn where_nothing_was_migrated_one_line_says_so() {
     supabase::drop_database(server().await, &name).await.unwrap();
 }
 
+#[tokio::test]
+async fn data_that_other_migrations_made_is_recognised_and_fresh_data_is_not() {
+    let data = Data::new("other").await;
+    assert_eq!(run(&data, &["migrate"]).await.0, 0);
+    let postgres = Postgres::start(&data.path.join("postgres"), None).await.unwrap();
+    let owner = Session::open(&postgres.url("postgres", "nofomo")).await;
+    owner
+        .run("insert into supabase_migrations.schema_migrations (version, name) values ('036', 'get_portfolio')")
+        .await
+        .unwrap();
+    drop(owner);
+    postgres.stop().await.unwrap();
+    let expected = "error: the database was made by other migrations: 036_get_portfolio is not among these; start a local \
+                    database over with `cargo dev --fresh`; for any other, migrations/README.md says what to do";
+    for arguments in [&["--port", "0"][..], &["migrate"]] {
+        assert_eq!(refusal(command(&data, arguments).await).await, expected);
+    }
+    let dev = Dev::start(&data, &["--port", "0", "--fresh"]).await;
+    assert_eq!(dev.applied(), migrations());
+}
+
 /// A tunnel makes a production database look as if it were on this machine.
 #[tokio::test]
 async fn a_database_with_users_of_its_own_is_left_as_it_is() {
@@ -565,6 +592,24 @@ async fn a_database_with_users_of_its_own_is_left_as_it_is() {
         let is_migrated = admin.text("select to_regclass('public.users') is not null").await;
         assert_eq!(is_migrated, migrate.to_string());
     }
+    supabase::drop_database(server().await, &name).await.unwrap();
+}
+
+/// As `docs/operations.md` has it made: the sample data would meet its plans.
+#[tokio::test]
+async fn a_database_with_plans_of_its_own_is_told_what_to_do_instead() {
+    let (data, name) = (Data::new("plans").await, format!("test_{}", uuid::Uuid::new_v4().simple()));
+    supabase::create_database(server().await, &name, default_grants()).await.unwrap();
+    let url = server().await.url("postgres", &name);
+    assert_eq!(run(&data, &["migrate", "--database-url", &url]).await.0, 0);
+    let owner = Session::open(&url).await;
+    owner.run("insert into public.plans (name, price_monthly, features, max_bots, max_strategies) values ('Free', 0, '[]', 1, 1)").await.unwrap();
+    for arguments in [&["--port", "0"][..], &["migrate", "--sample-data"]] {
+        let error = refusal(command(&data, &[arguments, &["--database-url", &url]].concat()).await).await;
+        assert!(error.starts_with("error: the database has plans and no sample data, "), "{error}");
+        assert!(error.ends_with("; give the URL of an empty database"), "{error}");
+    }
+    assert_eq!(owner.text("select string_agg(name, ' ') from public.plans").await, "Free");
     supabase::drop_database(server().await, &name).await.unwrap();
 }
 

@@ -30,6 +30,7 @@ mod issue_bot_token;
 mod logs;
 mod manage_subscription;
 mod marketplace;
+mod migrations;
 mod open_credentials;
 mod openapi;
 mod outage;

@@ -423,7 +423,7 @@ async fn nobody_gives_himself_a_plan_through_the_supabase_client() {
             "select private.set_plans_in_force(array[auth.uid()], now())",
             "select private.manage_subscription(jsonb_build_object('sub', auth.uid()), '{\"action\": \"trial\"}')",
             "select private.settle_payment('{}')",
-            "select private.record_invoice('{}')",
+            "select private.record_tripay_answer('{}')",
         ] {
             session.become_user(user).await;
             let refused = session.run(sql).await.unwrap_err();

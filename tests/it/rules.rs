@@ -363,8 +363,10 @@ async fn performance_is_that_of_the_last_thirty_days_or_of_as_many_as_are_asked_
 
     // The portfolio's is the same.
     let claims = json!({"sub": PRO, "role": "authenticated"});
-    let portfolio: Value =
-        serde_json::from_str(&user.text(&format!("select private.get_portfolio('{claims}', '{{}}')")).await).unwrap();
+    let portfolio: Value = serde_json::from_str(
+        &user.text(&format!("select private.get_portfolio('{claims}', '{{\"days\": 30}}')")).await,
+    )
+    .unwrap();
     assert_eq!(portfolio["performance"]["total_trades"], 2);
     assert_eq!(portfolio["performance"]["total_profit"], "11.00000000");
 }
@@ -381,7 +383,7 @@ async fn a_command_runs_for_the_user_of_its_claims_whatever_the_session_has_left
         let answer = session.text(&format!("select private.{function}('{claims}', '{input}')")).await;
         serde_json::from_str(&answer).unwrap()
     };
-    let portfolio = call("get_portfolio", &json!({})).await;
+    let portfolio = call("get_portfolio", &json!({ "days": 30 })).await;
     assert_eq!(portfolio["user"]["id"], PRO);
     let names: Vec<_> = portfolio["bots"].as_array().unwrap().iter().map(|bot| bot["name"].clone()).collect();
     assert_eq!(json!(names), json!(["BTC swing", "ETH perpetual"]));
@@ -418,7 +420,8 @@ async fn analyses_are_counted_from_the_first_of_the_month() {
         .unwrap();
     let session = database.session("nofomo_api").await;
     let claims = json!({"sub": PRO, "role": "authenticated"});
-    let usage = format!("select private.get_portfolio('{claims}', '{{}}') #>> '{{user,usage,ai_requests}}'");
+    let usage =
+        format!("select private.get_portfolio('{claims}', '{{\"days\": 30}}') #>> '{{user,usage,ai_requests}}'");
     assert_eq!(session.text(&usage).await, "2");
     // Whoever deletes an analysis gets no other for it.
     owner.run(&format!("delete from public.ai_analyses where user_id = '{PRO}'")).await.unwrap();

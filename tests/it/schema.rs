@@ -2,7 +2,7 @@
 
 use dev::postgres::Postgres;
 
-use crate::support::database::{Database, PRO, Session, default_grants, migrations, run_directory, workspace};
+use crate::support::database::{Database, PRO, Session, default_grants, migrations, run_directory, server};
 
 const SPECIFIED: &str = include_str!("../fixtures/specified_tables.sql");
 
@@ -171,26 +171,116 @@ async fn the_sample_data_is_all_there() {
     assert_eq!(owner.text(types).await, "ai_generated custom marketplace");
 }
 
+/// Number of rows of each table with sample data.
+async fn row_counts(owner: &Session) -> Vec<String> {
+    let tables = "select quote_ident(schemaname) || '.' || quote_ident(tablename) from pg_tables
+        where schemaname in ('public', 'private') order by 1";
+    let mut counts = Vec::new();
+    for table in owner.list(tables).await {
+        counts.push(format!("{table} {}", owner.text(&format!("select count(*) from {table}")).await));
+    }
+    counts
+}
+
 #[tokio::test]
-async fn sample_data_refuses_to_run_unless_asked_for() {
+async fn sample_data_is_added_when_it_is_asked_for_and_once() {
     // Of its own: migrations set up roles, which are the whole server's.
     let postgres = Postgres::start(&run_directory("postgres-unasked"), None).await.unwrap();
-    dev::supabase::create_database(&postgres, "unasked", default_grants()).await.unwrap();
-    let url = postgres.url("postgres", "unasked");
-    dev::migrations::migrate(&url, &migrations(), false, |_| {}).await.unwrap();
-    let owner = Session::open(&url).await;
-    assert_eq!(owner.text("select count(*) from public.users").await, "0");
-    for file in ["003_sample_data.sql", "030_sample_data.sql"] {
-        let file = std::fs::read_to_string(migrations().join(file)).unwrap();
-        let refused = owner.run(&file).await.unwrap_err();
-        assert!(refused.as_db_error().unwrap().message().contains("not asked for"), "{refused:?}");
-    }
-    assert_eq!(owner.text("select count(*) from public.plans").await, "0");
+    let migrated = async |name: &str| {
+        dev::supabase::create_database(&postgres, name, default_grants()).await.unwrap();
+        let url = postgres.url("postgres", name);
+        if name == "in_order" {
+            let admin = Session::open(&postgres.url("supabase_admin", name)).await;
+            admin.run("alter database in_order set nofomo.sample_data = 'on'").await.unwrap();
+        }
+        dev::migrations::migrate(&url, &migrations(), |_| {}).await.unwrap();
+        (Session::open(&url).await, url)
+    };
+    let (owner, url) = migrated("unasked").await;
+    let empty = row_counts(&owner).await;
+    assert!(empty.iter().all(|count| count.ends_with(" 0")), "{empty:?}");
+    let file = std::fs::read_to_string(migrations().join("003_sample_data.sql")).unwrap();
+    owner.run(&file).await.unwrap();
+    assert_eq!(row_counts(&owner).await, empty, "any tool may run it");
 
-    // Asked for later, it is applied although newer migrations are.
-    dev::migrations::migrate(&url, &migrations(), true, |_| {}).await.unwrap();
-    assert_eq!(owner.text("select count(*) from public.users").await, "3");
+    assert!(dev::migrations::add_sample_data(&url, &migrations()).await.unwrap());
+    let sampled = row_counts(&owner).await;
+    assert!(sampled.contains(&"public.users 3".into()) && sampled.contains(&"private.strategy_sources 3".into()));
+    assert!(!dev::migrations::add_sample_data(&url, &migrations()).await.unwrap(), "it is there");
+    assert_eq!(row_counts(&owner).await, sampled);
+
+    let (in_order, _) = migrated("in_order").await;
+    assert_eq!(row_counts(&in_order).await, sampled, "whether it comes third or last");
+    drop((owner, in_order));
     postgres.stop().await.unwrap();
+}
+
+/// Roles are the server's: whoever migrates one database must not meet who migrates another.
+#[tokio::test]
+async fn databases_of_one_server_can_be_migrated_at_once() {
+    let postgres = server().await;
+    let names: Vec<_> = (0..6).map(|_| format!("test_{}", uuid::Uuid::new_v4().simple())).collect();
+    for name in &names {
+        dev::supabase::create_database(postgres, name, default_grants()).await.unwrap();
+    }
+    let migrated = names.iter().map(async |name| {
+        dev::migrations::migrate(&postgres.url("postgres", name), &migrations(), |_| {}).await.unwrap()
+    });
+    let counts = futures_util::future::join_all(migrated).await;
+    assert!(counts[0] > 0 && counts.iter().all(|count| *count == counts[0]), "{counts:?}");
+    for name in &names {
+        dev::supabase::drop_database(postgres, name).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_database_with_plans_or_users_of_its_own_gets_no_sample_data() {
+    let database = Database::new().await;
+    let (owner, url) = (database.owner().await, database.url("postgres"));
+    let admin = database.session("supabase_admin").await;
+    admin.run("truncate public.plans, auth.users cascade; delete from public.users").await.unwrap();
+    let plan = "insert into public.plans (name, price_monthly, features, max_bots, max_strategies)
+        values ('Free', 0, '[]', 1, 1)";
+    let user = "insert into auth.users (id, email) values (gen_random_uuid(), 'trader@example.test')";
+    for (found, statement) in [("plans", plan), ("users", user)] {
+        admin.run(statement).await.unwrap();
+        let before = row_counts(&owner).await;
+        let error = dev::migrations::add_sample_data(&url, &migrations()).await.unwrap_err().to_string();
+        assert!(error.starts_with(&format!("the database has {found} and no sample data, ")), "{error}");
+        assert!(error.ends_with("; give the URL of an empty database"), "{error}");
+        assert!(dev::migrations::ensure_development(&url).await.is_err(), "{found}");
+        assert_eq!(row_counts(&owner).await, before);
+    }
+}
+
+#[tokio::test]
+async fn a_database_that_other_migrations_made_is_recognised_and_left_alone() {
+    for (change, difference) in [
+        (
+            "update supabase_migrations.schema_migrations set statements = array['select 1'] where version = '004'",
+            "004_billing.sql was changed after it had been applied",
+        ),
+        (
+            "update supabase_migrations.schema_migrations set name = 'create_bot' where version = '004'",
+            "version 004 there is create_bot, and here 004_billing.sql",
+        ),
+        (
+            "insert into supabase_migrations.schema_migrations (version, name) values ('036', 'get_portfolio')",
+            "036_get_portfolio is not among these",
+        ),
+    ] {
+        let database = Database::new().await;
+        let owner = database.owner().await;
+        // A file that is missing there must not be applied either.
+        owner.run("delete from supabase_migrations.schema_migrations where version = '029'").await.unwrap();
+        owner.run(change).await.unwrap();
+        let error = dev::migrations::migrate(&database.url("postgres"), &migrations(), |file| panic!("{file}")).await;
+        let expected = format!(
+            "the database was made by other migrations: {difference}; start a local database over with \
+             `cargo dev --fresh`; for any other, migrations/README.md says what to do"
+        );
+        assert_eq!(error.unwrap_err().to_string(), expected);
+    }
 }
 
 #[tokio::test]
@@ -259,45 +349,4 @@ async fn whoever_deletes_his_account_takes_what_is_his_and_leaves_his_address_fr
     .unwrap();
     let email = format!("select email from public.users where id = '{again}'");
     assert_eq!(owner.text(&email).await, "pro@nofomo.test");
-}
-
-/// As the Supabase CLI does it, after it was told that the sample data is not wanted: file by file, with a history of its own.
-#[tokio::test]
-async fn what_supabases_own_tool_pushes_is_what_the_migrations_make() {
-    // Roles belong to a whole server: nobody else may migrate on it at once.
-    let postgres = Postgres::start(&run_directory("postgres-pushed"), None).await.unwrap();
-    dev::supabase::create_database(&postgres, "pushed", default_grants()).await.unwrap();
-    let url = postgres.url("postgres", "pushed");
-    let owner = Session::open(&url).await;
-    let history = "create schema if not exists supabase_migrations;
-        create table supabase_migrations.schema_migrations (version text primary key, statements text[], name text)";
-    owner.run(history).await.unwrap();
-    let pushed = std::fs::read_dir(workspace().join("supabase/migrations")).unwrap();
-    let mut pushed: Vec<_> = pushed.map(|entry| entry.unwrap().path()).collect();
-    pushed.sort();
-    for path in pushed {
-        let sql = std::fs::read_to_string(&path).unwrap();
-        let file = path.file_stem().unwrap().to_str().unwrap().to_owned();
-        let (version, title) = file.split_once('_').unwrap();
-        if title != "sample_data" {
-            owner.run(&sql).await.unwrap_or_else(|error| panic!("{file}: {error:?}"));
-        }
-        let note = "insert into supabase_migrations.schema_migrations (version, name, statements)
-            values ($1, $2, array[$3])";
-        owner.rows(note, &[&version, &title, &sql]).await.unwrap();
-    }
-    assert_eq!(owner.text("select count(*) from public.users").await, "0");
-    assert_eq!(dev::migrations::migrate(&url, &migrations(), false, |_| {}).await.unwrap(), 0, "nothing is new");
-
-    // What is to be done by hand, as it is written.
-    let operations = std::fs::read_to_string(workspace().join("docs/operations.md")).unwrap();
-    let by_hand = operations.split("```sql\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
-    owner.run(by_hand).await.unwrap();
-    let report = dev::verify::verify_migrations(&postgres, &url, &migrations()).await.unwrap();
-    assert!(report.differences.is_empty(), "{report}");
-
-    // That the history knows of sample data makes it no database for development.
-    let admin = Session::open(&postgres.url("supabase_admin", "pushed")).await;
-    admin.run("insert into auth.users (id, email) values (gen_random_uuid(), 'trader@example.test')").await.unwrap();
-    assert!(dev::migrations::ensure_development(&url).await.is_err());
 }

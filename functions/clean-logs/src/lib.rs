@@ -1,4 +1,4 @@
-//! Daily: removes logs, and what else is kept for a time. Its SQL is `migrations/023_clean_logs.sql`.
+//! Daily: removes logs, and what else is kept for a time. Its SQL is `migrations/029_clean_logs.sql`.
 //!
 //! Each batch is a transaction. A run that ends early, or is ended, leaves the rest to the next one.
 

@@ -1,5 +1,5 @@
 //! `POST /bots/{bot_id}/{action}`: starts, stops or pauses a bot; its runner reports that it failed.
-//! Its SQL is `migrations/007_control_bot.sql`.
+//! Its SQL is `migrations/009_control_bot.sql`.
 
 use nofomo_http::{Answer, App, Problem, Request, lines};
 use serde::{Deserialize, Serialize};

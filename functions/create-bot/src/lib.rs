@@ -1,4 +1,4 @@
-//! `POST /bots`: creates a stopped bot of the caller. Its SQL is `migrations/004_create_bot.sql`.
+//! `POST /bots`: creates a stopped bot of the caller. Its SQL is `migrations/008_create_bot.sql`.
 
 use std::ops::RangeInclusive;
 

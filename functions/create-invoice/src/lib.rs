@@ -1,4 +1,4 @@
-//! `POST /invoices`: opens a Tripay payment for a plan. Its SQL is `migrations/012_create_invoice.sql`.
+//! `POST /invoices`: opens a Tripay payment for a plan. Its SQL is `migrations/023_create_invoice.sql`.
 //!
 //! The invoice is committed before Tripay is asked, and Tripay is asked once: it has no idempotency key, and each transaction it
 //! opens can be paid.

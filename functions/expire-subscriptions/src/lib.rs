@@ -1,5 +1,5 @@
 //! Hourly: ends subscriptions that are due, stops bots that the plan left does not cover, and expires unpaid invoices.
-//! Its SQL is `migrations/015_expire_subscriptions.sql`.
+//! Its SQL is `migrations/026_expire_subscriptions.sql`.
 //!
 //! Each batch is a transaction. A run that ends early, or is ended, leaves the rest to the next one.
 

@@ -1,5 +1,5 @@
 //! `POST /strategies/generate`: has a strategy written from a prompt, or by a template, and checks it. Its SQL is
-//! `migrations/029_generate_strategy.sql`.
+//! `migrations/018_generate_strategy.sql`.
 //!
 //! The request counts before the work begins, and no transaction is open while a model writes.
 

@@ -1,10 +1,13 @@
-//! `GET /portfolio`: all that an app's home screen needs. Its SQL is `migrations/005_get_portfolio.sql`.
+//! `GET /portfolio`: all that an app's home screen needs. Its SQL is `migrations/016_get_portfolio.sql`.
 
 use nofomo_http::{Answer, App, Problem, Request};
 use serde_json::json;
 
+/// How many days the figures of `performance` cover.
+const PERFORMANCE_DAYS: u32 = 30;
+
 pub async fn handle(app: &'static App, request: Request) -> Result<Answer, Problem> {
     let user = app.user(&request).await?;
-    let portfolio = app.db.command(user.claims(), "get_portfolio", &json!({})).await?;
+    let portfolio = app.db.command(user.claims(), "get_portfolio", &json!({ "days": PERFORMANCE_DAYS })).await?;
     Ok(Answer::ok(portfolio))
 }

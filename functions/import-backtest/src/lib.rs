@@ -1,4 +1,4 @@
-//! `POST /strategies/{strategy_id}/backtests`: takes a freqtrade backtest export. Its SQL is `migrations/019_import_backtest.sql`.
+//! `POST /strategies/{strategy_id}/backtests`: takes a freqtrade backtest export. Its SQL is `migrations/020_import_backtest.sql`.
 
 mod result;
 mod trade;

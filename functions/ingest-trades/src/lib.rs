@@ -1,5 +1,5 @@
 //! A queue of trades: what comes faster than the database takes connections. It records as record-trade does, by the same
-//! statement, whose SQL is `migrations/008_record_trade.sql`.
+//! statement. Its SQL is `migrations/010_record_trade.sql`.
 //!
 //! A message is one report of one bot, in the name of the bot's own token:
 //!

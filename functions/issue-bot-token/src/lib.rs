@@ -1,6 +1,6 @@
 //! `POST` and `DELETE /bots/{bot_id}/token`: a token that can only report for one bot, or get its exchange keys
 //! too, shown once.
-//! Its SQL is `migrations/026_issue_bot_token.sql`.
+//! Its SQL is `migrations/013_issue_bot_token.sql`.
 
 use nofomo_http::{Answer, App, BotToken, Problem, Request};
 use serde::{Deserialize, Serialize};

@@ -1,5 +1,5 @@
 //! `POST /subscription/{action}`: one trial for each user, cancelling the renewal, and resuming it.
-//! Its SQL is `migrations/014_manage_subscription.sql`.
+//! Its SQL is `migrations/025_manage_subscription.sql`.
 
 use nofomo_http::{Answer, App, Problem, Request};
 use serde::{Deserialize, Serialize};

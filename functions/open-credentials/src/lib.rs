@@ -1,5 +1,5 @@
 //! `POST /bots/{bot_id}/credentials`: a live bot's runner gets the keys of its bot's exchange, and each time is in its log.
-//! Its SQL is `migrations/025_open_credentials.sql`.
+//! Its SQL is `migrations/015_open_credentials.sql`.
 
 use nofomo_http::{Answer, App, Problem, Request};
 use nofomo_vault::KeyRing;

@@ -1,5 +1,5 @@
 //! Every 15 minutes: asks Tripay about invoices that may have been paid without our hearing of it. Its SQL is
-//! `migrations/017_reconcile_invoices.sql`; what Tripay answers is settled as a callback is.
+//! `migrations/028_reconcile_invoices.sql`; what Tripay answers is settled as a callback is.
 
 use std::time::Duration;
 
@@ -42,7 +42,7 @@ struct Invoice {
     tripay_invoice_id: Option<String>,
 }
 
-/// What Tripay opened, for `private.record_invoice`; none, if it certainly opened nothing.
+/// What Tripay opened, for `private.record_tripay_answer`; none, if it certainly opened nothing.
 #[derive(Serialize)]
 struct Recorded<'a> {
     now: DateTime<Utc>,
@@ -136,7 +136,7 @@ async fn settle(
     if invoice.tripay_invoice_id.is_none() {
         let transaction = transactions.first();
         let recorded = Recorded { now, id: invoice.id, merchant_code: tripay.merchant_code(), transaction };
-        let _: Box<RawValue> = job.db.job("record_invoice", &recorded).await?;
+        let _: Box<RawValue> = job.db.job("record_tripay_answer", &recorded).await?;
         let counted = if transaction.is_some() { &mut counts.found } else { &mut counts.failed };
         *counted += 1;
     } else if transactions.is_empty() {

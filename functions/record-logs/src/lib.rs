@@ -1,5 +1,5 @@
 //! `POST /bots/{bot_id}/logs`: what a bot's runner has to tell, up to 500 rows at once.
-//! Its SQL is `migrations/009_record_logs.sql`.
+//! Its SQL is `migrations/012_record_logs.sql`.
 
 use chrono::{DateTime, Utc};
 use nofomo_http::{Answer, App, Batch, Fields, Problem, Request, collect, lines, object, one_of, time};

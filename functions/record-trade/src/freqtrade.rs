@@ -1,5 +1,5 @@
 //! `POST /freqtrade/{bot_token}`: freqtrade's webhook, as freqtrade sends it: JSON or a form, every value as text, `None` for
-//! nothing. Its SQL is `migrations/010_record_freqtrade_event.sql`.
+//! nothing. Its SQL is `migrations/011_record_freqtrade_event.sql`.
 //!
 //! Freqtrade does not queue: what is refused is lost. So every event of a known bot is answered 200, and what makes no
 //! trade is kept where the bot's owner can read it.

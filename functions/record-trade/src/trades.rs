@@ -1,4 +1,4 @@
-//! `POST /bots/{bot_id}/trades`: one trade, or an array of up to 1,000. Its SQL is `migrations/008_record_trade.sql`.
+//! `POST /bots/{bot_id}/trades`: one trade, or an array of up to 1,000. Its SQL is `migrations/010_record_trade.sql`.
 
 use nofomo_http::{Answer, App, Problem, Request};
 use nofomo_trades::{MOST_TRADES, Recorded, Report};

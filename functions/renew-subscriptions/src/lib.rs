@@ -1,5 +1,5 @@
 //! Daily: says that a plan will end, and opens the invoices that renew plans. Its SQL is
-//! `migrations/016_renew_subscriptions.sql`.
+//! `migrations/027_renew_subscriptions.sql`.
 //!
 //! An invoice is committed before Tripay is asked to open it, once; one that Tripay did not answer for is found again, or
 //! marked as failed, by reconcile-invoices.
@@ -47,7 +47,7 @@ struct Failure {
     cause: String,
 }
 
-/// What Tripay answered, for `private.record_invoice`.
+/// What Tripay answered, for `private.record_tripay_answer`.
 #[derive(Serialize)]
 struct Recorded<'a> {
     now: DateTime<Utc>,
@@ -102,7 +102,7 @@ pub async fn run(job: &'static Job, tripay: &Tripay, run: Run) -> Result<Counts,
                 merchant_code: tripay.merchant_code(),
                 transaction: transaction.as_ref(),
             };
-            let _: Box<RawValue> = job.db.job("record_invoice", &recorded).await?;
+            let _: Box<RawValue> = job.db.job("record_tripay_answer", &recorded).await?;
         }
         batch.after = renewed.after;
         if batch.after.is_none() {

@@ -1,4 +1,4 @@
-//! `POST /analyses`: judges closed trades, in the words of `shared/analytics`. Its SQL is `migrations/020_run_analysis.sql`.
+//! `POST /analyses`: judges closed trades, in the words of `shared/analytics`. Its SQL is `migrations/021_run_analysis.sql`.
 //!
 //! The request counts before the work begins, and no transaction is open while trades are judged or a model is asked.
 

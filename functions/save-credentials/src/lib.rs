@@ -1,5 +1,5 @@
 //! `PUT` and `DELETE /credentials/{exchange}`: exchange API keys, sealed before they reach the database.
-//! Its SQL is `migrations/024_save_credentials.sql`.
+//! Its SQL is `migrations/014_save_credentials.sql`.
 
 use nofomo_http::{Answer, App, Fields, Problem, Request, text};
 use nofomo_vault::{KeyRing, Zeroizing};

@@ -1,4 +1,4 @@
-//! `GET /analyses/{analysis_id}/report`: an analysis as a page with charts. Its SQL is `migrations/021_show_report.sql`.
+//! `GET /analyses/{analysis_id}/report`: an analysis as a page with charts. Its SQL is `migrations/022_show_report.sql`.
 
 mod analysis;
 mod catalogue;

@@ -1,4 +1,4 @@
-//! `POST /callbacks/tripay`: Tripay reports a payment. Its SQL is `migrations/013_tripay_callback.sql`.
+//! `POST /callbacks/tripay`: Tripay reports a payment. Its SQL is `migrations/024_tripay_callback.sql`.
 //!
 //! Every delivery is kept as it came, also one that nobody can believe. Tripay sends again what is not answered with success,
 //! four times in six minutes, and never after: so whatever was kept is a success, unless its signature is wrong.

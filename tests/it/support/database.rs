@@ -77,7 +77,8 @@ pub(crate) async fn server() -> &'static Postgres {
 pub(crate) async fn migrate_template(postgres: &Postgres) {
     supabase::create_database(postgres, TEMPLATE, default_grants()).await.unwrap();
     let url = postgres.url("postgres", TEMPLATE);
-    dev::migrations::migrate(&url, &migrations(), true, |_| {}).await.unwrap();
+    dev::migrations::migrate(&url, &migrations(), |_| {}).await.unwrap();
+    dev::migrations::add_sample_data(&url, &migrations()).await.unwrap();
     supabase::set_passwords(&postgres.url("supabase_admin", TEMPLATE), postgres.password()).await.unwrap();
 }
 

@@ -3,10 +3,6 @@
 -- A run is a row of calls, each a batch and a transaction of its own: `input` has `what`, `before` (rows older than that go), `limit`,
 -- and `after`, where the call before stopped. What somebody else has locked is left for the next run.
 
-create index idx_logs_level_date on public.logs (log_level, created_at);
-create index idx_notifications_read_at on public.notifications (read_at) where read_at is not null;
-create index idx_freqtrade_events_received_at on private.freqtrade_events (received_at);
-
 -- Outcome: how many were removed, and `after`, the age of the last of them. Less than `limit`: there are no more.
 create function private.clean_logs(input jsonb) returns json
 language plpgsql

@@ -1,162 +1,10 @@
--- What money needs: columns that invoices and subscriptions lack, every delivery of Tripay's, and the one rule by which paid
--- invoices become periods.
+-- Money, shared by the endpoints and jobs that deal with it: the one rule by which paid invoices become periods, the notices that
+-- users get, an invoice and what Tripay answers about it, and the shapes of both in answers.
 --
--- All that changes a user's periods first locks his row in users, and takes its time after that, so that of two at once
--- the later one sees what the earlier one did.
---
--- Written before anybody has paid, so no table that it changes has rows to scan, and no function that it drops has callers:
--- squawk-ignore-file constraint-missing-not-valid, adding-foreign-key-constraint, ban-drop-function
+-- Whatever changes a user's periods first locks their row in users, and takes its time after that, so that of two at once the
+-- later one sees what the earlier one did.
 
--- Tables ----------------------------------------------------------------------------------------------------------------
-
-alter table public.invoices
-    add column period varchar(20),
-    add column checkout_url text,
-    add column pay_code varchar(255),
-    add column pay_url text,
-    add column qr_url text,
-    add column refunded_at timestamptz,
-    add column renews_subscription_id uuid,
-    add column request_hash bytea,
-    add column checked_at timestamptz,
-    add constraint invoices_period_check check (period in ('monthly', 'yearly')),
-    add constraint invoices_renews_subscription_id_fkey
-        foreign key (renews_subscription_id) references public.subscriptions (id) on delete set null;
-comment on column public.invoices.reference_id is 'Ours, which Tripay calls merchant_ref.';
-comment on column public.invoices.tripay_invoice_id is 'Reference of the transaction that was opened for it at Tripay.';
-comment on column public.invoices.transaction_id is 'Reference of the transaction that paid it: nearly always tripay_invoice_id.';
-comment on column public.invoices.expired_at is 'Until when it can be paid, as Tripay said it; it may be less than was asked for.';
-comment on column public.invoices.refunded_at is 'When Tripay told that the money went back; the invoice stays paid.';
-comment on column public.invoices.renews_subscription_id is 'The period whose end it was opened for, if nobody asked for it.';
-comment on column public.invoices.request_hash is 'SHA-256 of the request that made it: the same key with another one is refused.';
-comment on column public.invoices.checked_at is 'When Tripay was last asked about it.';
-
-create unique index invoices_reference_id_key on public.invoices (reference_id);
-create unique index invoices_renews_subscription_id_key on public.invoices (renews_subscription_id);
-create index idx_invoices_pending on public.invoices (expired_at, id) where status = 'pending';
--- What may still be paid, or may have been without our hearing of it.
-create index idx_invoices_unpaid on public.invoices (expired_at) where status in ('pending', 'expired', 'cancelled');
-
-alter table public.subscriptions
-    add column period_months integer,
-    add column value numeric(14, 4) not null default 0,
-    add column credited_from uuid,
-    add column anchored_at timestamptz,
-    add constraint subscriptions_credited_from_fkey
-        foreign key (credited_from) references public.subscriptions (id) on delete set null;
-comment on column public.subscriptions.period_months is 'Calendar months that were bought; null for a trial or credit, whose length is fixed.';
-comment on column public.subscriptions.value is 'Rupiah that the period stands for, so that an upgrade can turn its rest into other time.';
-comment on column public.subscriptions.credited_from is 'The period whose rest this one was made of, by an upgrade.';
-comment on column public.subscriptions.anchored_at is
-    'Start of the unbroken run of periods that months are counted from: after 28 February it is the 31st again.';
-create index idx_subscriptions_credited_from on public.subscriptions (credited_from);
-create index idx_subscriptions_due on public.subscriptions (expires_at, id) where status <> 'expired';
--- One trial a user, ever.
-create unique index subscriptions_trial_key on public.subscriptions (user_id) where trial_ends_at is not null;
-
--- What was there before.
-update public.invoices
-set
-    period = case when invoices.amount = plans.price_yearly then 'yearly' else 'monthly' end,
-    transaction_id = case when invoices.status = 'paid' then invoices.tripay_invoice_id end
-from public.plans
-where plans.id = invoices.plan_id;
-
-update public.subscriptions
-set value = invoices.amount
-from public.invoices
-where invoices.id = subscriptions.invoice_id and invoices.status = 'paid';
-
-alter table public.notifications add column fact varchar(100);
-comment on column public.notifications.fact is 'What it tells of, once for each user: a job that runs again repeats nothing.';
-create unique index notifications_fact_key on public.notifications (user_id, fact);
-
-create table private.payment_events (
-    id uuid not null default private.uuid_v7(),
-    sequence bigint generated by default as identity,
-    received_at timestamptz not null,
-    source varchar(20) not null,
-    body bytea not null,
-    signature_valid boolean not null,
-    invoice_id uuid,
-    outcome varchar(50) not null,
-    constraint payment_events_pkey primary key (id),
-    constraint payment_events_sequence_key unique (sequence),
-    constraint payment_events_invoice_id_fkey foreign key (invoice_id) references public.invoices (id) on delete set null,
-    constraint payment_events_source_check check (source in ('callback', 'reconciliation'))
-);
-comment on table private.payment_events is
-    'Every callback of Tripay''s as it came, and every answer of Tripay''s that told something new: what was made of it.';
-comment on column private.payment_events.sequence is 'The order in which the events of one user took effect.';
-create index idx_payment_events_invoice_id on private.payment_events (invoice_id);
-create index idx_payment_events_received_at on private.payment_events (received_at);
-alter table private.payment_events enable row level security;
-revoke all on table private.payment_events from public, anon, authenticated, service_role;
-
--- A plan that somebody bought is withdrawn with is_active: its periods would go with it.
-create function private.keep_sold_plans() returns trigger
-language plpgsql
-security definer
-set search_path = ''
-as $$
-begin
-    if
-        exists (select from public.subscriptions where subscriptions.plan_id = old.id)
-        or exists (select from public.invoices where invoices.plan_id = old.id)
-    then
-        raise exception 'plan % was sold and cannot be deleted', old.name
-        using errcode = 'PT409', constraint = 'plan_is_unsold', hint = 'Set is_active to false.';
-    end if;
-    return old;
-end
-$$;
-revoke execute on function private.keep_sold_plans() from public, anon, authenticated, service_role;
-
-create trigger plans_keep_sold before delete on public.plans
-    for each row execute function private.keep_sold_plans();
-
--- The plan in force, at any moment --------------------------------------------------------------------------------------
-
-drop function private.plan_in_force(uuid);
-drop function private.subscription_in_force(uuid);
-
--- Of the subscriptions in force the one with the best plan. A cancelled subscription runs to its end.
-create function private.subscription_in_force(user_id uuid, moment timestamptz default now()) returns public.subscriptions
-language sql
-stable
-security definer
-set search_path = ''
-as $$
-    select subscriptions.*
-    from public.subscriptions
-    inner join public.plans on plans.id = subscriptions.plan_id
-    where
-        subscriptions.user_id = subscription_in_force.user_id
-        and subscriptions.status <> 'expired'
-        and subscriptions.started_at <= moment
-        and subscriptions.expires_at > moment
-    order by plans.sort_order desc, subscriptions.expires_at desc
-    limit 1
-$$;
-revoke execute on function private.subscription_in_force(uuid, timestamptz) from public, anon, authenticated, service_role;
-grant execute on function private.subscription_in_force(uuid, timestamptz) to nofomo_api;
-
--- Its plan, else Free.
-create function private.plan_in_force(user_id uuid, moment timestamptz default now()) returns public.plans
-language sql
-stable
-security definer
-set search_path = ''
-as $$
-    select plans.*
-    from public.plans
-    left join private.subscription_in_force(plan_in_force.user_id, moment) as subscription on subscription.plan_id = plans.id
-    where subscription.id is not null or lower(plans.name) = 'free'
-    order by subscription.id is not null desc
-    limit 1
-$$;
-revoke execute on function private.plan_in_force(uuid, timestamptz) from public, anon, authenticated, service_role;
-grant execute on function private.plan_in_force(uuid, timestamptz) to nofomo_api;
+-- Periods ----------------------------------------------------------------------------------------------------------------
 
 create function private.set_plans_in_force(user_ids uuid[], moment timestamptz) returns void
 language sql
@@ -175,8 +23,6 @@ as $$
 $$;
 comment on function private.set_plans_in_force(uuid[], timestamptz) is 'users.subscription_plan follows what is in force.';
 revoke execute on function private.set_plans_in_force(uuid[], timestamptz) from public, anon, authenticated, service_role;
-
--- Periods ---------------------------------------------------------------------------------------------------------------
 
 -- How many calendar months in Jakarta lie between two moments; null if it is not a whole number of them.
 create function private.months_between(anchored_at timestamptz, started_at timestamptz) returns integer
@@ -356,7 +202,7 @@ $$;
 revoke execute on function private.withdraw_period(public.invoices, timestamptz)
 from public, anon, authenticated, service_role;
 
--- What people are told ----------------------------------------------------------------------------------------------------
+-- Notices ----------------------------------------------------------------------------------------------------------------
 
 create function private.rupiah(amount numeric) returns text
 language sql
@@ -406,15 +252,159 @@ $$;
 revoke execute on function private.audit_billing(uuid, text, jsonb, timestamptz)
 from public, anon, authenticated, service_role;
 
+-- Invoices ---------------------------------------------------------------------------------------------------------------
+
+-- A pending invoice of somebody whose row in users is locked.
+create function private.open_invoice(
+    new_id uuid,
+    person public.users,
+    plan public.plans,
+    period text,
+    method text,
+    phone text,
+    expired_at timestamptz,
+    renews_subscription_id uuid,
+    request_hash bytea,
+    moment timestamptz
+) returns public.invoices
+language sql
+set search_path = ''
+as $$
+    insert into public.invoices (
+        id, user_id, plan_id, reference_id, amount, status, period, payment_method, description, customer_name,
+        customer_email, customer_phone, expired_at, renews_subscription_id, request_hash, created_at
+    )
+    values (
+        new_id,
+        person.id,
+        plan.id,
+        'INV-' || new_id,
+        round(case open_invoice.period when 'yearly' then plan.price_yearly else plan.price_monthly end),
+        'pending',
+        open_invoice.period,
+        method,
+        plan.name || ', ' || open_invoice.period,
+        coalesce(nullif(btrim(person.full_name), ''), person.email),
+        person.email,
+        phone,
+        open_invoice.expired_at,
+        open_invoice.renews_subscription_id,
+        open_invoice.request_hash,
+        moment
+    )
+    returning *
+$$;
+revoke execute on function private.open_invoice(
+    uuid, public.users, public.plans, text, text, text, timestamptz, uuid, bytea, timestamptz
+) from public, anon, authenticated, service_role;
+
+-- What Tripay is asked to open for it.
+create function private.tripay_order(invoice public.invoices) returns json
+language sql
+stable
+set search_path = ''
+set timezone = 'UTC'
+as $$
+    select json_build_object(
+        'method', invoice.payment_method,
+        'merchant_ref', invoice.reference_id,
+        'amount', invoice.amount::bigint,
+        'item', invoice.description,
+        'customer_name', invoice.customer_name,
+        'customer_email', invoice.customer_email,
+        'customer_phone', invoice.customer_phone,
+        'expires_at', invoice.expired_at
+    )
+$$;
+revoke execute on function private.tripay_order(public.invoices) from public, anon, authenticated, service_role;
+
+-- What came of asking Tripay to open it: `transaction`, or none. A callback may have come before, and stands. Answers null,
+-- and changes nothing, if the transaction is another invoice's.
+create function private.record_tripay_answer(input jsonb) returns json
+language plpgsql
+security definer
+set search_path = ''
+as $$
+declare
+    opened record;
+    invoice public.invoices;
+    moment constant timestamptz := coalesce((input ->> 'now')::timestamptz, now());
+begin
+    select field.* into opened
+    from jsonb_to_record(coalesce(nullif(input -> 'transaction', 'null'), '{}')) as field (
+        reference text, payment_name text, checkout_url text, pay_code text, pay_url text, qr_url text,
+        expires_at timestamptz
+    );
+    if opened.reference is null then
+        -- Only what was certainly never opened.
+        update public.invoices
+        set status = 'failed'
+        where
+            invoices.id = (input ->> 'id')::uuid
+            and invoices.status = 'pending'
+            and invoices.tripay_invoice_id is null
+        returning invoices.* into invoice;
+        if found and invoice.renews_subscription_id is not null then
+            perform private.notify(
+                invoice.user_id, 'invoice:' || invoice.id || ':failed', 'invoice', 'Your renewal needs you',
+                format(
+                    'No payment of %s could be opened for %s by %s. Choose another way to pay before your plan ends.',
+                    private.rupiah(invoice.amount), invoice.description, invoice.payment_method
+                ),
+                jsonb_build_object('invoice_id', invoice.id), moment
+            );
+        end if;
+    elsif exists (
+        select from public.invoices as other
+        where other.tripay_invoice_id = opened.reference and other.id <> (input ->> 'id')::uuid
+    ) then
+        return 'null'::json;
+    else
+        update public.invoices
+        set
+            tripay_invoice_id = opened.reference,
+            tripay_merchant_id = input ->> 'merchant_code',
+            payment_channel = left(opened.payment_name, 100),
+            checkout_url = opened.checkout_url,
+            pay_code = opened.pay_code,
+            pay_url = opened.pay_url,
+            qr_url = opened.qr_url,
+            expired_at = coalesce(opened.expires_at, invoices.expired_at)
+        where
+            invoices.id = (input ->> 'id')::uuid
+            and coalesce(invoices.tripay_invoice_id, opened.reference) = opened.reference
+        returning invoices.* into invoice;
+        if found and invoice.renews_subscription_id is not null and invoice.status = 'pending' then
+            perform private.notify(
+                invoice.user_id, 'invoice:' || invoice.id || ':renewal', 'invoice',
+                format('Renew %s', split_part(invoice.description, ',', 1)),
+                format(
+                    'Pay %s by %s until %s to keep your plan.',
+                    private.rupiah(invoice.amount), invoice.payment_channel, private.day_of(invoice.expired_at)
+                ),
+                jsonb_build_object('invoice_id', invoice.id, 'checkout_url', invoice.checkout_url), moment
+            );
+        end if;
+    end if;
+    select invoices.* into invoice from public.invoices where invoices.id = (input ->> 'id')::uuid;
+    return private.invoice_json(invoice);
+end
+$$;
+revoke execute on function private.record_tripay_answer(jsonb) from public, anon, authenticated, service_role;
+grant execute on function private.record_tripay_answer(jsonb) to nofomo_jobs;
+
+-- Answers ----------------------------------------------------------------------------------------------------------------
+
 -- The one shape of an invoice in every answer.
 create function private.invoice_json(invoice public.invoices) returns json
-language sql
+language plpgsql
 stable
 security definer
 set search_path = ''
 set timezone = 'UTC'
 as $$
-    select json_build_object(
+begin
+    return json_build_object(
         'id', invoice.id,
         'plan_id', invoice.plan_id,
         'plan', (select plans.name from public.plans where plans.id = invoice.plan_id),
@@ -434,7 +424,8 @@ as $$
         'paid_at', invoice.paid_at,
         'refunded_at', invoice.refunded_at,
         'created_at', invoice.created_at
-    )
+    );
+end
 $$;
 revoke execute on function private.invoice_json(public.invoices) from public, anon, authenticated, service_role;
 grant execute on function private.invoice_json(public.invoices) to nofomo_api;
@@ -442,34 +433,38 @@ grant execute on function private.invoice_json(public.invoices) to nofomo_api;
 -- The one shape of a subscription in every answer. plan_ends_at: the end of the unbroken time of its plan, with the
 -- periods that follow.
 create function private.subscription_json(subscription public.subscriptions) returns json
-language sql
+language plpgsql
 stable
 security definer
 set search_path = ''
 set timezone = 'UTC'
 as $$
-    select json_build_object(
-        'id', subscription.id,
-        'plan', plans.name,
-        'status', subscription.status,
-        'started_at', subscription.started_at,
-        'expires_at', subscription.expires_at,
-        'plan_ends_at', (
-            select max(following.expires_at)
-            from public.subscriptions as following
-            where
-                following.user_id = subscription.user_id
-                and following.plan_id = subscription.plan_id
-                and (following.id = subscription.id or following.status <> 'expired')
-                -- Better plans come first: between two periods of one plan there is never another.
-                and following.started_at >= subscription.started_at
-        ),
-        'cancelled_at', subscription.cancelled_at,
-        'auto_renew', subscription.auto_renew,
-        'trial_ends_at', subscription.trial_ends_at
-    )
-    from public.plans
-    where plans.id = subscription.plan_id
+begin
+    return (
+        select json_build_object(
+            'id', subscription.id,
+            'plan', plans.name,
+            'status', subscription.status,
+            'started_at', subscription.started_at,
+            'expires_at', subscription.expires_at,
+            'plan_ends_at', (
+                select max(following.expires_at)
+                from public.subscriptions as following
+                where
+                    following.user_id = subscription.user_id
+                    and following.plan_id = subscription.plan_id
+                    and (following.id = subscription.id or following.status <> 'expired')
+                    -- Better plans come first: between two periods of one plan there is never another.
+                    and following.started_at >= subscription.started_at
+            ),
+            'cancelled_at', subscription.cancelled_at,
+            'auto_renew', subscription.auto_renew,
+            'trial_ends_at', subscription.trial_ends_at
+        )
+        from public.plans
+        where plans.id = subscription.plan_id
+    );
+end
 $$;
 revoke execute on function private.subscription_json(public.subscriptions) from public, anon, authenticated, service_role;
 grant execute on function private.subscription_json(public.subscriptions) to nofomo_api;

@@ -3,22 +3,6 @@
 -- Freqtrade sends each event once or several times, in an order that a network may change, and some not at all. So events are
 -- kept as they are, each body once, and a trade is what its events add up to: the same events make the same trade.
 
-create table private.freqtrade_events (
-    bot_id uuid not null,
-    body_hash bytea not null,
-    trade_id uuid,
-    kind text not null,
-    event jsonb not null,
-    received_at timestamptz not null default now(),
-    constraint freqtrade_events_pkey primary key (bot_id, body_hash),
-    constraint freqtrade_events_bot_id_fkey foreign key (bot_id) references public.bots (id) on delete cascade
-);
-comment on table private.freqtrade_events is 'Events of freqtrade''s webhook, each body once; retries are byte-identical.';
-comment on column private.freqtrade_events.trade_id is 'Id in trades: of (bot, freqtrade''s trade_id, open_date, pair).';
-create index idx_freqtrade_events_trade_id on private.freqtrade_events (trade_id) where trade_id is not null;
-alter table private.freqtrade_events enable row level security;
-revoke all on table private.freqtrade_events from public, anon, authenticated, service_role;
-
 -- Entry fills average in; exits book their part. A trade whose entries got lost is known by its exits.
 -- Profit is freqtrade's running total: on futures the profit of a partial exit counts funding twice.
 create function private.settle_freqtrade_trade(bot public.bots, settled_id uuid) returns void

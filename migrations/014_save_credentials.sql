@@ -1,32 +1,5 @@
 -- PUT, DELETE /credentials/{exchange}: exchange API keys, sealed before they come here.
 
--- A live bot runs only while there are keys. Whoever takes them away holds the bots first and then the user: in this order too.
-create function private.validate_bot_start() returns trigger
-language plpgsql
-security definer
-set search_path = ''
-as $$
-begin
-    perform from public.users
-    where users.id = new.user_id and users.exchange_credentials ? new.exchange
-    for share;
-    if not found then
-        raise exception 'no credentials are saved for %', new.exchange
-        using
-            errcode = 'PT409',
-            constraint = 'credentials_missing',
-            detail = jsonb_build_object('exchange', new.exchange),
-            hint = 'Save API keys for this exchange first, or trade on paper.';
-    end if;
-    return null;
-end
-$$;
-revoke execute on function private.validate_bot_start() from public, anon, authenticated, service_role;
-
-create trigger bots_validate_start after update of status on public.bots
-    for each row when (new.status = 'running' and old.status <> 'running' and new.is_paper_trade is not true)
-    execute function private.validate_bot_start();
-
 -- Outcomes: saved with exchange, key_hint and saved_at; deleted with the live bots that were stopped. `input.sealed` is null to
 -- delete.
 create function private.save_credentials(claims jsonb, input jsonb) returns json
@@ -92,9 +65,3 @@ $$;
 comment on function private.save_credentials(jsonb, jsonb) is 'PUT, DELETE /credentials/{exchange}';
 revoke execute on function private.save_credentials(jsonb, jsonb) from public, anon, authenticated, service_role;
 grant execute on function private.save_credentials(jsonb, jsonb) to nofomo_api;
-
-comment on column public.plans.max_bots is 'How many bots may exist, and of those that do the oldest may run; -1: any number.';
-comment on column public.plans.max_strategies is 'How many strategies may exist; -1: any number.';
-comment on column public.plans.custom_strategies is 'Whether strategies may be stored that somebody wrote himself.';
-comment on column public.plans.api_access is 'Information for apps: no function asks for it.';
-comment on column public.plans.priority_support is 'Information for whoever answers users.';

@@ -1,12 +1,41 @@
--- GET /portfolio, with what counts against a plan's requests for analyses. The shapes of its rows are in 004, 005 and 011.
+-- GET /portfolio: all that an app's home screen needs, in one call.
 
-create or replace function private.get_portfolio(claims jsonb, input jsonb) returns json
+-- Exchanges with saved keys: the hint and the date, never the sealed keys themselves, which no API role may read.
+create function private.saved_exchanges(user_id uuid) returns json
+language plpgsql
+stable
+security definer
+set search_path = ''
+as $$
+begin
+    return (
+        select coalesce(
+            json_agg(
+                json_build_object(
+                    'exchange', saved.key, 'key_hint', saved.value -> 'key_hint', 'saved_at', saved.value -> 'saved_at'
+                )
+                order by saved.key
+            ),
+            '[]'
+        )
+        from public.users
+        cross join lateral jsonb_each(users.exchange_credentials) as saved
+        where users.id = saved_exchanges.user_id
+    );
+end
+$$;
+revoke execute on function private.saved_exchanges(uuid) from public, anon, authenticated, service_role;
+grant execute on function private.saved_exchanges(uuid) to nofomo_api;
+
+-- `input.days`: how many days the figures of performance cover.
+create function private.get_portfolio(claims jsonb, input jsonb) returns json
 language plpgsql
 set search_path = ''
 set timezone = 'UTC'
 as $$
 declare
     caller uuid := (claims ->> 'sub')::uuid;
+    days constant integer := (input ->> 'days')::integer;
     profile record;
     usage record;
     performance record;
@@ -27,7 +56,7 @@ begin
         (select count(*) from public.bots where bots.user_id = caller) as bots,
         (select count(*) from public.strategies where strategies.user_id = caller) as strategies
     into usage;
-    select * into performance from public.get_user_trading_performance(caller, 30);
+    select * into performance from public.get_user_trading_performance(caller, days);
     owned_bots := array(
         select bots from public.bots
         where bots.user_id = caller
@@ -83,7 +112,7 @@ begin
         'open_trades', (select coalesce(json_agg(private.trade_json(trade)), '[]') from unnest(open_trades) as trade),
         'recent_trades', (select coalesce(json_agg(private.trade_json(trade)), '[]') from unnest(recent_trades) as trade),
         'performance', json_build_object(
-            'days', 30,
+            'days', days,
             'total_trades', performance.total_trades,
             'winning_trades', performance.winning_trades,
             'losing_trades', performance.losing_trades,
@@ -120,3 +149,6 @@ begin
     );
 end
 $$;
+comment on function private.get_portfolio(jsonb, jsonb) is 'GET /portfolio';
+revoke execute on function private.get_portfolio(jsonb, jsonb) from public, anon, authenticated, service_role;
+grant execute on function private.get_portfolio(jsonb, jsonb) to nofomo_api;

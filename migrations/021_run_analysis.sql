@@ -1,60 +1,5 @@
 -- POST /analyses: reserves a request of the plan, hands out the trades, and keeps what was made of them.
 
--- What counts against ai_requests_per_month: reserved before the work begins, so that two at once cannot both be the last.
-create table private.ai_requests (
-    id uuid not null,
-    user_id uuid not null,
-    requested_at timestamptz not null default now(),
-    request_hash bytea not null,
-    constraint ai_requests_pkey primary key (id),
-    constraint ai_requests_user_id_fkey foreign key (user_id) references public.users (id) on delete cascade
-);
-comment on table private.ai_requests is 'Requests for analyses and strategies; the id is that of what was asked for.';
-create index idx_ai_requests_user_date on private.ai_requests (user_id, requested_at);
-alter table private.ai_requests enable row level security;
-revoke all on table private.ai_requests from public, anon, authenticated, service_role;
-
-insert into private.ai_requests (id, user_id, requested_at, request_hash)
-select ai_analyses.id, ai_analyses.user_id, coalesce(ai_analyses.created_at, now()), '' from public.ai_analyses;
-
--- Those of the present month, in UTC.
-create function private.ai_requests_this_month(user_id uuid) returns bigint
-language sql
-stable
-security definer
-set search_path = ''
-as $$
-    select count(*) from private.ai_requests
-    where
-        ai_requests.user_id = ai_requests_this_month.user_id
-        and ai_requests.requested_at >= date_trunc('month', now(), 'UTC')
-$$;
-revoke execute on function private.ai_requests_this_month(uuid) from public, anon, authenticated, service_role;
-grant execute on function private.ai_requests_this_month(uuid) to nofomo_api;
-
-create function private.analysis_json(analysis public.ai_analyses) returns json
-language sql
-stable
-set search_path = ''
-set timezone = 'UTC'
-as $$
-    select json_build_object(
-        'id', analysis.id,
-        'bot_id', analysis.bot_id,
-        'strategy_id', analysis.strategy_id,
-        'analysis_type', analysis.analysis_type,
-        'input_data', analysis.input_data,
-        'results', analysis.results,
-        'recommendations', analysis.recommendations,
-        'confidence_score', analysis.confidence_score::text,
-        'model_used', analysis.model_used,
-        'tokens_used', analysis.tokens_used,
-        'processing_time_ms', analysis.processing_time_ms,
-        'created_at', analysis.created_at
-    )
-$$;
-revoke execute on function private.analysis_json(public.ai_analyses) from public, anon, authenticated, service_role;
-
 -- The bots of the caller that an analysis is about: one, those that run a strategy by its name, or all.
 create function private.analysed_bots(caller uuid, input jsonb) returns setof public.bots
 language sql
@@ -92,6 +37,8 @@ language plpgsql
 security definer
 set search_path = ''
 set timezone = 'UTC'
+-- One user may have three trades and another ten million: what suits one would be a second's work for the other.
+set plan_cache_mode = 'force_custom_plan'
 as $$
 declare
     caller constant uuid := (claims ->> 'sub')::uuid;

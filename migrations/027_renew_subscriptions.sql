@@ -110,8 +110,8 @@ declare
     is_told boolean;
     invoice public.invoices;
     notices bigint := 0;
-    opened json[] := '{}';
-    failures json[] := '{}';
+    opened json[] := array[]::json[];
+    failures json[] := array[]::json[];
 begin
     for last in
         select subscriptions.*

@@ -29,4 +29,3 @@ $$;
 comment on function private.show_report(jsonb, jsonb) is 'GET /analyses/{analysis_id}/report';
 revoke execute on function private.show_report(jsonb, jsonb) from public, anon, authenticated, service_role;
 grant execute on function private.show_report(jsonb, jsonb) to nofomo_api;
-grant execute on function private.analysis_json(public.ai_analyses) to nofomo_api;

@@ -1,7 +1,7 @@
--- POST, DELETE /bots/{bot_id}/token, with the right to trade for live bots alone.
+-- POST, DELETE /bots/{bot_id}/token: a revocable token that can only report for one bot, and if it is live get its exchange keys.
 
 -- Outcomes: issued, revoked, not_found, paper_bot. `input.token_hash` is null to revoke.
-create or replace function private.issue_bot_token(claims jsonb, input jsonb) returns json
+create function private.issue_bot_token(claims jsonb, input jsonb) returns json
 language plpgsql
 security definer
 set search_path = ''

@@ -114,7 +114,7 @@ declare
     counts json;
     subscriptions bigint := 0;
     bots bigint := 0;
-    failures json[] := '{}';
+    failures json[] := array[]::json[];
 begin
     -- A user with several that are due is dealt with when the first of them is met.
     select

@@ -1,9 +1,5 @@
 -- POST /strategies/{strategy_id}/publish: a strategy of the caller in the marketplace.
 
--- One strategy by a name, however that is written.
-create unique index strategies_marketplace_name on public.strategies (lower(normalize(btrim(name), nfkc)))
-    where is_public and strategy_type = 'marketplace' and is_verified;
-
 -- Outcomes: published with the strategy; unchecked with the source, to be asked again with what a check finds; findings with
 -- them; no_source, few_trades, name_taken, not_found.
 create function private.publish_strategy(claims jsonb, input jsonb) returns json
@@ -70,25 +66,3 @@ $$;
 comment on function private.publish_strategy(jsonb, jsonb) is 'POST /strategies/{strategy_id}/publish';
 revoke execute on function private.publish_strategy(jsonb, jsonb) from public, anon, authenticated, service_role;
 grant execute on function private.publish_strategy(jsonb, jsonb) to nofomo_api;
-
--- Of no effect until the next function grants what it is about.
-create policy "Anyone may view verified marketplace strategies"
-    on public.strategies for select to anon
-    using (is_public = true and strategy_type = 'marketplace' and is_verified = true);
-
--- For the owner of the database to call, once: whether the marketplace is shown to those who are not signed in.
-create function private.show_marketplace_to_anonymous(is_shown boolean) returns void
-language plpgsql
-set search_path = ''
-as $$
-begin
-    if is_shown then
-        grant select on table public.strategies, public.strategy_marketplace to anon;
-        grant execute on function private.marketplace_entry(uuid) to anon;
-    else
-        revoke select on table public.strategies, public.strategy_marketplace from anon;
-        revoke execute on function private.marketplace_entry(uuid) from anon;
-    end if;
-end
-$$;
-revoke execute on function private.show_marketplace_to_anonymous(boolean) from public, anon, authenticated, service_role;

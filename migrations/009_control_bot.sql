@@ -15,43 +15,7 @@ as $$
 $$;
 revoke execute on function private.is_covered_by_plan(public.bots) from public, anon, authenticated, service_role;
 
--- The audit trail of a bot's life, whoever changes its status.
-create function private.audit_bot_status() returns trigger
-language plpgsql
-security definer
-set search_path = ''
-as $$
-begin
-    insert into public.logs (user_id, bot_id, log_level, message, context, source)
-    values (
-        new.user_id,
-        new.id,
-        case new.status when 'error' then 'error' else 'info' end,
-        case new.status
-            when 'running' then 'Started bot'
-            when 'stopped' then 'Stopped bot'
-            when 'paused' then 'Paused bot'
-            else coalesce(new.error_message, 'Bot failed')
-        end,
-        jsonb_build_object(
-            'action',
-            case new.status when 'running' then 'start' when 'stopped' then 'stop' when 'paused' then 'pause' else 'fail' end,
-            'from',
-            old.status
-        ),
-        'api'
-    );
-    return null;
-end
-$$;
-revoke execute on function private.audit_bot_status() from public, anon, authenticated, service_role;
-
-create trigger bots_audit_status after update of status on public.bots
-    for each row when (new.status is distinct from old.status)
-    execute function private.audit_bot_status();
-
--- Outcomes: done and already with the bot, wrong_state with its status, plan_limit with limit and plan,
--- credentials_missing with exchange, not_found.
+-- Outcomes: those before, and unsafe_strategy with the strategy's name and how much was found in it.
 create function private.control_bot(claims jsonb, input jsonb) returns json
 language plpgsql
 security definer
@@ -69,6 +33,7 @@ declare
     end;
     bot public.bots := private.reporting_bot(claims, (input ->> 'bot_id')::uuid);
     plan public.plans;
+    refusal jsonb;
 begin
     -- A runner reports; whether the bot runs is its owner's to decide.
     if bot.id is null or (claims ? 'bot_token_hash' and action <> 'fail') then
@@ -85,6 +50,10 @@ begin
             select from public.users where users.id = bot.user_id and users.exchange_credentials ? bot.exchange
         ) then
             return json_build_object('credentials_missing', json_build_object('exchange', bot.exchange));
+        end if;
+        refusal := case when bot.is_paper_trade is not true then private.unsafe_strategy(bot) end;
+        if refusal is not null then
+            return json_build_object('unsafe_strategy', refusal);
         end if;
     end if;
 

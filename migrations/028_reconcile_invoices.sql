@@ -1,4 +1,4 @@
--- Every 15 minutes: which invoices Tripay is to be asked about. What it answers goes to settle_payment and record_invoice.
+-- Every 15 minutes: which invoices Tripay is to be asked about. What it answers goes to settle_payment and record_tripay_answer.
 
 -- One batch, each of them marked as asked about: fewer than `limit` when that was all. Pending for more than ten minutes, by
 -- when its creation is over; and for a day after its end, once an hour: a payment may have come in the last minute.

@@ -1,0 +1,99 @@
+-- Strategies, shared by the endpoints that store, write or publish one: their shape, their check, and how many a plan allows.
+
+-- Every column, and the check of the source.
+create function private.strategy_json(strategy public.strategies) returns json
+language plpgsql
+stable
+set search_path = ''
+set timezone = 'UTC'
+as $$
+declare
+    source constant private.strategy_sources := private.strategy_source(strategy);
+begin
+    return json_build_object(
+        'id', strategy.id,
+        'user_id', strategy.user_id,
+        'name', strategy.name,
+        'description', strategy.description,
+        'strategy_type', strategy.strategy_type,
+        'content', strategy.content,
+        'parameters', strategy.parameters,
+        'performance', strategy.performance,
+        'is_public', strategy.is_public,
+        'is_verified', strategy.is_verified,
+        'backtest_results', strategy.backtest_results,
+        'tags', strategy.tags,
+        'category', strategy.category,
+        'risk_level', strategy.risk_level,
+        'model_used', source.model_used,
+        'tokens_used', source.tokens_used,
+        'check', case
+            when source.strategy_id is not null then json_build_object(
+                'verdict', case
+                    when jsonb_path_exists(source.findings, '$[*] ? (@.verdict == "refused")') then 'refused'
+                    when source.findings <> '[]' then 'unproved'
+                    else 'clean'
+                end,
+                'findings', source.findings,
+                'class_name', source.class_name,
+                'interface_version', source.interface_version,
+                'timeframe', source.timeframe,
+                'can_short', source.can_short
+            )
+        end,
+        'created_at', strategy.created_at,
+        'updated_at', strategy.updated_at
+    );
+end
+$$;
+revoke execute on function private.strategy_json(public.strategies) from public, anon, authenticated, service_role;
+
+-- Keeps what a check found, whoever asked for it.
+create function private.keep_strategy_source(strategy public.strategies, found jsonb) returns void
+language sql
+set search_path = ''
+as $$
+    insert into private.strategy_sources as known (
+        strategy_id, request_hash, source_hash, stored_at, class_name, interface_version, timeframe, can_short,
+        checker_version, findings, model_used, tokens_used
+    )
+    select
+        strategy.id, given.request_hash::bytea, sha256(convert_to(strategy.content, 'UTF8')), strategy.created_at,
+        given.class_name, given.interface_version, given.timeframe, given.can_short, given.checker_version,
+        given.findings, given.model_used, given.tokens_used
+    from jsonb_to_record(found) as given (
+        request_hash text, class_name text, interface_version smallint, timeframe text, can_short boolean,
+        checker_version integer, findings jsonb, model_used text, tokens_used integer
+    )
+    on conflict (strategy_id) do update
+        set
+            source_hash = excluded.source_hash,
+            -- The same bytes checked again are no other source.
+            stored_at = case known.source_hash when excluded.source_hash then known.stored_at else now() end,
+            class_name = excluded.class_name,
+            interface_version = excluded.interface_version,
+            timeframe = excluded.timeframe,
+            can_short = excluded.can_short,
+            checker_version = excluded.checker_version,
+            findings = excluded.findings
+$$;
+revoke execute on function private.keep_strategy_source(public.strategies, jsonb) from public, anon, authenticated, service_role;
+
+-- Why the user's plan has no place for another strategy: how many it allows. Under the lock of his limits.
+create function private.strategy_limit(caller uuid, is_own_work boolean) returns json
+language plpgsql
+set search_path = ''
+as $$
+declare
+    plan constant public.plans := private.plan_in_force(caller);
+    most constant integer := case
+        when is_own_work and plan.custom_strategies is not true then 0 else coalesce(plan.max_strategies, 0)
+    end;
+begin
+    if most < 0 or (select count(*) from public.strategies where strategies.user_id = caller) < most then
+        return null;
+    end if;
+    return json_build_object('limit', most, 'plan', coalesce(plan.name, 'Free'));
+end
+$$;
+revoke execute on function private.strategy_limit(uuid, boolean) from public, anon, authenticated, service_role;

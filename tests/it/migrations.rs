@@ -1,0 +1,177 @@
+//! The folder `migrations`: each object is created once, by one file, and whatever names a file names the right one.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::support::database::{Database, migrations, workspace};
+
+/// Text of each migration by its file's name.
+fn files() -> BTreeMap<String, String> {
+    let entries = fs::read_dir(migrations()).unwrap().map(|entry| entry.unwrap().path());
+    let files = entries.filter(|path| path.extension().is_some_and(|extension| extension == "sql"));
+    let name = |path: &Path| path.file_name().unwrap().to_str().unwrap().to_owned();
+    files.map(|path| (name(&path), fs::read_to_string(&path).unwrap())).collect()
+}
+
+/// Lines that begin a statement: the bodies of functions and the parts of longer statements are indented.
+fn statements(sql: &str) -> impl Iterator<Item = &str> {
+    sql.lines().filter(|line| line.starts_with(|first: char| first.is_ascii_lowercase()))
+}
+
+/// Objects that a file creates, each as in `function private.create_bot`, in the order of the file.
+fn created(sql: &str) -> Vec<String> {
+    let name_of = |line: &str| {
+        let mut rest = line.strip_prefix("create ")?;
+        for word in ["or replace ", "unique ", "materialized "] {
+            rest = rest.strip_prefix(word).unwrap_or(rest);
+        }
+        let (kind, rest) = rest.split_once(' ')?;
+        let rest = rest.strip_prefix("if not exists ").unwrap_or(rest);
+        let name = match rest.strip_prefix('"') {
+            Some(quoted) => quoted.split('"').next()?,
+            None => rest.split(['(', ' ', ';']).next()?,
+        };
+        Some(format!("{kind} {name}"))
+    };
+    statements(sql).filter_map(name_of).collect()
+}
+
+/// Objects that are created more than once, with the files that do it.
+fn created_twice(files: &BTreeMap<String, String>) -> BTreeMap<String, Vec<&str>> {
+    let mut creators: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+    for (file, sql) in files {
+        for object in created(sql) {
+            creators.entry(object).or_default().push(file);
+        }
+    }
+    creators.retain(|_, files| files.len() > 1);
+    creators
+}
+
+#[test]
+fn every_object_is_created_once() {
+    let mut files = files();
+    assert_eq!(created_twice(&files), BTreeMap::new());
+    for (file, sql) in &files {
+        // An earlier body, setting or index that another statement replaces is one that nobody uses.
+        let replaces = |line: &&str| {
+            let verbs =
+                ["create or replace ", "drop ", "alter function ", "alter index ", "alter view ", "alter policy "];
+            verbs.iter().any(|verb| line.starts_with(verb))
+        };
+        assert_eq!(statements(sql).find(replaces), None, "{file}");
+    }
+
+    let again = "create or replace function private.create_bot(\n    claims jsonb, input jsonb\n) returns json";
+    files.insert("030_again.sql".into(), again.into());
+    let twice = BTreeMap::from([("function private.create_bot".into(), vec!["008_create_bot.sql", "030_again.sql"])]);
+    assert_eq!(created_twice(&files), twice, "a second definition is found");
+}
+
+/// What the text of the files says is what the database has: nothing is created out of sight, in a block or by a trick of format.
+#[tokio::test]
+async fn the_files_create_what_the_catalog_has() {
+    let database = Database::new().await;
+    let catalog = "
+        select 'function ' || p.pronamespace::regnamespace || '.' || p.proname
+        from pg_proc as p
+        where p.pronamespace in ('public'::regnamespace, 'private'::regnamespace)
+        union all
+        select
+            case c.relkind when 'r' then 'table ' when 'v' then 'view ' when 'm' then 'view ' when 'c' then 'type '
+                else c.relkind::text end
+            || c.relnamespace::regnamespace || '.' || c.relname
+        from pg_class as c
+        where
+            c.relnamespace in ('public'::regnamespace, 'private'::regnamespace)
+            -- Sequences belong to columns.
+            and c.relkind not in ('i', 'S')
+        union all
+        select 'index ' || c.relname
+        from pg_index as i
+        join pg_class as c on c.oid = i.indexrelid
+        where
+            c.relnamespace in ('public'::regnamespace, 'private'::regnamespace)
+            and not exists (select from pg_constraint as k where k.conindid = i.indexrelid)
+        union all
+        select 'trigger ' || t.tgname from pg_trigger as t where not t.tgisinternal
+        union all
+        select 'policy ' || p.polname from pg_policy as p";
+    let mut in_database = database.owner().await.list(catalog).await;
+    in_database.sort();
+    let files = files();
+    let mut in_files: Vec<String> = files.values().flat_map(|sql| created(sql)).collect();
+    in_files.retain(|object| !object.starts_with("schema "));
+    in_files.sort();
+    assert_eq!(in_files, in_database);
+}
+
+fn read_below(folder: &Path, extension: &str) -> Vec<(PathBuf, String)> {
+    let mut found = Vec::new();
+    for path in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+        if path.is_dir() {
+            found.extend(read_below(&path, extension));
+        } else if path.extension().is_some_and(|other| other == extension) {
+            let text = fs::read_to_string(&path).unwrap();
+            found.push((path, text));
+        }
+    }
+    found
+}
+
+/// Names of files that a text has after this.
+fn named_after<'a>(text: &'a str, words: &str) -> Vec<&'a str> {
+    let name = |rest: &'a str| rest.split(|next: char| !(next.is_ascii_alphanumeric() || "._".contains(next))).next();
+    text.split(words).skip(1).filter_map(name).filter(|name| name.ends_with(".sql")).collect()
+}
+
+#[test]
+fn every_pointer_to_a_file_names_the_one_that_defines_what_is_called() {
+    let files = files();
+    let shared = read_below(&workspace().join("shared/trades/src"), "rs");
+    let mut pointers: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for folder in fs::read_dir(workspace().join("functions")).unwrap().map(|entry| entry.unwrap().path()) {
+        let name = folder.file_name().unwrap().to_str().unwrap().to_owned();
+        let sources = read_below(&folder.join("src"), "rs");
+        let mut code: String = sources.iter().map(|(_, text)| text.as_str()).collect();
+        if fs::read_to_string(folder.join("Cargo.toml")).unwrap().contains("nofomo-trades") {
+            code.extend(shared.iter().map(|(_, text)| text.as_str()));
+        }
+        for (path, text) in &sources {
+            for file in named_after(&text.replace("\n//! ", " "), "Its SQL is `migrations/") {
+                let sql = files.get(file).unwrap_or_else(|| panic!("{}: there is no {file}", path.display()));
+                let functions = created(sql).into_iter().filter_map(|object| {
+                    object.strip_prefix("function private.").map(|function| format!("\"{function}\""))
+                });
+                assert!(functions.into_iter().any(|function| code.contains(&function)), "{}: {file}", path.display());
+                pointers.entry(name.clone()).or_default().insert(file.to_owned());
+            }
+        }
+        assert!(pointers.contains_key(&name), "{name}: no `Its SQL is`");
+    }
+
+    // The README's table says the same; a row without a name goes on with the function before it.
+    let readme = fs::read_to_string(workspace().join("README.md")).unwrap();
+    let mut rows: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    let mut name = String::new();
+    for row in readme.lines().filter(|line| line.contains("](migrations/")) {
+        let [file] = named_after(row, "](migrations/")[..] else { panic!("{row}") };
+        assert!(row.contains(&format!("[{file}](migrations/{file})")), "{row}");
+        if let Some((_, rest)) = row.split_once("](functions/") {
+            name = rest.split('/').next().unwrap().to_owned();
+        }
+        rows.entry(name.clone()).or_default().insert(file.to_owned());
+    }
+    assert_eq!(rows, pointers);
+
+    let texts = ["functions", "shared", "dev", "tests"].map(|folder| read_below(&workspace().join(folder), "rs"));
+    let documents = ["docs", "migrations"].map(|folder| read_below(&workspace().join(folder), "md"));
+    let others = ["ARCHITECTURE.md", "README.md", "SECURITY.md", "BENCHMARKS.md"].map(|file| workspace().join(file));
+    let others = others.into_iter().map(|path| (path.clone(), fs::read_to_string(&path).unwrap()));
+    for (path, text) in texts.into_iter().flatten().chain(documents.into_iter().flatten()).chain(others) {
+        for file in named_after(&text, "`migrations/") {
+            assert!(files.contains_key(file), "{}: there is no {file}", path.display());
+        }
+    }
+}
