@@ -9,6 +9,7 @@ pub mod credentials;
 mod docs;
 pub mod gateway;
 pub mod migrations;
+pub mod node;
 pub mod postgres;
 pub mod proxy;
 pub mod python;

@@ -198,6 +198,9 @@ struct Backend {
 impl Backend {
     async fn start(options: Serve, data: &Path) -> Result<Self> {
         let template = Template::load(workspace())?;
+        if options.database_url.is_none() {
+            Postgres::ensure_installed().await?;
+        }
         // Found out now and not after the build.
         drop(TcpListener::bind(("127.0.0.1", options.port)).map_err(|error| {
             let problem = format!("cannot listen on port {}: {error}", options.port);

@@ -13,13 +13,14 @@ use std::{
     time::{Duration, Instant},
 };
 
+use bare_machine::postgresql::Installation;
 use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
 };
 use tokio::time::sleep;
 
-use self::{command::cannot, home::Home, installation::Installation, process::Server};
+use self::{command::cannot, home::Home, installation::find_installation, process::Server};
 use crate::{Error, Result, connect::connect};
 
 /// `postgres` is left to be what it is on Supabase, no superuser: the role that made the server cannot be demoted.
@@ -46,7 +47,7 @@ impl Postgres {
         }
         home.stop_orphan().await;
         home.sweep();
-        let installation = Installation::find(&home.cluster()).await?;
+        let installation = find_installation(&home.cluster()).await?;
         if !home.cluster().exists() {
             home.create_cluster(&installation).await?;
         }
@@ -66,6 +67,11 @@ impl Postgres {
         Ok(postgres)
     }
 
+    /// Makes sure that this machine has a PostgreSQL to start; as root on Debian and Ubuntu it is installed.
+    pub async fn ensure_installed() -> Result<()> {
+        installation::ensure_installed().await
+    }
+
     /// Whether [`Postgres::start`] has made a server for `data` before.
     pub fn exists(data: &Path) -> bool {
         Home::has_cluster(data)
@@ -82,7 +88,7 @@ impl Postgres {
         Ok(())
     }
 
-    /// One of PostgreSQL's own programs, of the same version.
+    /// Path of one of PostgreSQL's own programs, of the same version.
     pub(crate) fn program(&self, name: &str) -> PathBuf {
         self.installation.program(name)
     }

@@ -1,4 +1,4 @@
-//! Programs from PyPI, each in an environment of its own in the target directory, installed once for all runs.
+//! Programs of PyPI, each in an environment of its own in the target directory, installed once for all runs.
 
 use std::{
     collections::BTreeMap,
@@ -8,6 +8,7 @@ use std::{
     sync::LazyLock,
 };
 
+use bare_machine::report_progress;
 use tokio::{process::Command, sync::Mutex, task::spawn_blocking};
 
 use crate::{Error, Result};
@@ -19,41 +20,48 @@ use crate::{Error, Result};
 ///
 /// There is no Python, or pip could not install them.
 pub async fn programs(target: &Path, name: &str, packages: &[&str]) -> Result<PathBuf> {
-    static INSTALLED: LazyLock<Mutex<BTreeMap<String, PathBuf>>> = LazyLock::new(Mutex::default);
-    let mut installed = INSTALLED.lock().await;
-    if let Some(programs) = installed.get(name) {
-        return Ok(programs.clone());
-    }
     let home = target.join("python").join(name);
-    let programs = home.join("bin");
-    install(&home, packages).await?;
-    installed.insert(name.to_owned(), programs.clone());
-    Ok(programs)
+    install_once(&home, packages, async || {
+        let remedy = "install Python 3.11 or newer with venv: apt-get install python3-venv";
+        succeed(Command::new("python3").args(["-m", "venv"]).arg(&home), remedy).await?;
+        let mut pip = Command::new(home.join("bin/python"));
+        pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]).args(packages);
+        succeed(&mut pip, "see that PyPI can be reached").await
+    })
+    .await?;
+    Ok(home.join("bin"))
 }
 
-async fn install(home: &Path, packages: &[&str]) -> Result<()> {
+/// Has packages installed in the folder `home`, unless they are there from an earlier run or by another process.
+pub(crate) async fn install_once(
+    home: &Path,
+    packages: &[&str],
+    install: impl AsyncFnOnce() -> Result<()>,
+) -> Result<()> {
+    static INSTALLED: LazyLock<Mutex<BTreeMap<PathBuf, String>>> = LazyLock::new(Mutex::default);
     let unwritable =
         |error| Error::new(format!("cannot write {}: {error}", home.display()), "check its owner and permissions");
     let (wanted, note) = (packages.join("\n"), home.join("installed"));
-    let is_there = || fs::read_to_string(&note).is_ok_and(|there| there == wanted);
-    if is_there() {
+    let mut installed = INSTALLED.lock().await;
+    if installed.get(home) == Some(&wanted) {
         return Ok(());
     }
     // Another process may be installing the same.
     let _turn = turn(home.with_extension("lock")).await.map_err(unwritable)?;
-    if is_there() {
-        return Ok(());
+    if !fs::read_to_string(&note).is_ok_and(|there| there == wanted) {
+        report_progress(format_args!(
+            "installing {} into {}: once, and perhaps a few minutes",
+            packages.join(", "),
+            home.display()
+        ));
+        if home.exists() {
+            fs::remove_dir_all(home).map_err(unwritable)?;
+        }
+        install().await?;
+        fs::write(note, &wanted).map_err(unwritable)?;
     }
-    eprintln!("Installing {} into {}: once, and perhaps a few minutes", packages.join(", "), home.display());
-    if home.exists() {
-        fs::remove_dir_all(home).map_err(unwritable)?;
-    }
-    let remedy = "install Python 3.11 or newer with venv: apt-get install python3-venv";
-    succeed(Command::new("python3").args(["-m", "venv"]).arg(home), remedy).await?;
-    let mut pip = Command::new(home.join("bin/python"));
-    pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]).args(packages);
-    succeed(&mut pip, "see that PyPI can be reached").await?;
-    fs::write(note, wanted).map_err(unwritable)
+    installed.insert(home.to_owned(), wanted);
+    Ok(())
 }
 
 /// Held until it is dropped.
@@ -67,7 +75,8 @@ async fn turn(path: PathBuf) -> io::Result<File> {
     spawn_blocking(wait).await?
 }
 
-async fn succeed(command: &mut Command, remedy: &str) -> Result<()> {
+/// Runs a command to its end; what it complained of is the problem if it failed.
+pub(crate) async fn succeed(command: &mut Command, remedy: &str) -> Result<()> {
     let called = format!("{:?}", command.as_std());
     match command.output().await {
         Ok(output) if output.status.success() => Ok(()),

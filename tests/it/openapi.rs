@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Output;
 
+use dev::node::Node;
 use dev::python::programs;
 use dev::template::Template;
 use fantoccini::Locator;
@@ -64,7 +65,9 @@ fn copy_of_the_client() -> PathBuf {
     let kept = workspace().join("clients/typescript");
     let copy = Path::new(env!("CARGO_TARGET_TMPDIR")).join("../typescript");
     std::fs::create_dir_all(copy.join("src")).unwrap();
-    for file in ["package.json", "package-lock.json", "tsconfig.json", "src/client.ts", "src/example.ts"] {
+    for file in
+        ["package.json", "package-lock.json", "tsconfig.json", "src/client.ts", "src/database.ts", "src/example.ts"]
+    {
         std::fs::copy(kept.join(file), copy.join(file)).unwrap();
     }
     copy
@@ -72,10 +75,11 @@ fn copy_of_the_client() -> PathBuf {
 
 #[tokio::test]
 async fn a_typescript_client_is_generated_compiles_and_works() {
-    let remedy = "the tests need Node.js 20 or newer with npm: apt-get install nodejs npm";
+    let remedy = "see that npm's registry can be reached";
     let client = copy_of_the_client();
+    let node = Node::find(target()).await.unwrap();
     let program = |name: &str| {
-        let mut command = Command::new(name);
+        let mut command = node.command(name);
         command.current_dir(&client);
         command
     };

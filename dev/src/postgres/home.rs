@@ -12,6 +12,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use bare_machine::postgresql::Installation;
 use nix::{
     sys::signal::{Signal, kill},
     unistd::{Pid, Uid, User},
@@ -22,7 +23,6 @@ use uuid::Uuid;
 use super::{
     PATIENCE, SUPERUSER,
     command::{cannot, command, run},
-    installation::Installation,
     url,
 };
 use crate::{Error, Result, connect::connect};

@@ -7,7 +7,9 @@ use std::{
     process::{Child, Stdio},
 };
 
-use super::{command::cannot, home::Home, installation::Installation};
+use bare_machine::postgresql::Installation;
+
+use super::{command::cannot, home::Home};
 use crate::{Error, Result};
 
 /// Given at each start, so that data made by an earlier version of this program gets them too.

@@ -161,7 +161,7 @@ async fn start_driver() -> (Child, String) {
             .stderr(Stdio::null())
             .kill_on_drop(true)
             .spawn()
-            .expect("chromedriver is there: install the packages chromium and chromium-driver");
+            .unwrap();
         let mut lines = BufReader::new(driver.stdout.take().unwrap()).lines();
         while let Some(line) = lines.next_line().await.unwrap() {
             if let Some((_, port)) = line.split_once("started successfully on port ") {

@@ -54,10 +54,20 @@ pub(crate) fn run_directory(name: &str) -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{}", std::process::id()))
 }
 
+/// Makes sure, once, that this machine has what the tests need. Where it has not, one message says so and no test goes on: each of
+/// them would fail for its own part of the same reason.
+fn ensure_machine() {
+    if let Err(error) = bare_machine::ensure(bare_machine::Purpose::Testing) {
+        bare_machine::report_progress(format_args!("error: {error}"));
+        std::process::exit(1);
+    }
+}
+
 /// It ends with the process of the tests.
 pub(crate) async fn server() -> &'static Postgres {
     SERVER
         .get_or_init(|| async {
+            ensure_machine();
             for entry in std::fs::read_dir(env!("CARGO_TARGET_TMPDIR")).into_iter().flatten().flatten() {
                 let is_ours = entry.file_name().to_string_lossy().ends_with(&format!("-{}", std::process::id()));
                 // Not where another run still holds it.

@@ -68,7 +68,7 @@ impl Pooler {
                 return;
             }
             if let Ok(Some(status)) = self.process.try_wait() {
-                panic!("pgbouncer ended ({status}); install the package pgbouncer");
+                panic!("pgbouncer ended ({status})");
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
