@@ -33,6 +33,7 @@ mod marketplace;
 mod migrations;
 mod open_credentials;
 mod openapi;
+mod operations;
 mod outage;
 mod path_of_money;
 mod peer;

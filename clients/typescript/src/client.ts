@@ -2,6 +2,9 @@
 import createClient from "openapi-fetch";
 import type { components, paths } from "./api.js";
 
+/** Tables and views as supabase-js reads them: `createClient<Database>(…)`. */
+export type { Database } from "./database.js";
+
 export type Schemas = components["schemas"];
 
 /** `baseUrl` is the API's; `token` is asked before each request: an access token, or a bot's own. */

@@ -1,0 +1,202 @@
+//! `docs/operations.md` done as it is written, and what Supabase's own command-line tool makes of the migrations.
+
+use std::os::unix::fs::symlink;
+use std::path::PathBuf;
+use std::process::Stdio;
+
+use dev::node::Node;
+use dev::postgres::Postgres;
+use dev::supabase::{self, DefaultGrants};
+use tokio::process::Command;
+
+use crate::cargo_dev;
+use crate::support::database::{Database, Session, default_grants, migrations, run_directory, target, workspace};
+
+/// Supabase's tool as `docs/operations.md` has it installed.
+const SUPABASE: &str = "supabase@3.1.0";
+
+/// A shell in which `cargo dev` and `supabase` are the programs of these tests, in a folder with what they read of the workspace.
+struct Shell {
+    node: Node,
+    programs: PathBuf,
+    cargo_dev: PathBuf,
+    folder: PathBuf,
+    postgres_url: String,
+}
+
+impl Shell {
+    async fn new(folder: PathBuf, postgres_url: String) -> Self {
+        let node = Node::find(target()).await.unwrap();
+        let programs = node.programs(target(), "supabase", &[SUPABASE]).await.unwrap();
+        std::fs::create_dir_all(folder.join("supabase")).unwrap();
+        std::fs::copy(workspace().join("supabase/config.toml"), folder.join("supabase/config.toml")).unwrap();
+        symlink(migrations().canonicalize().unwrap(), folder.join("supabase/migrations")).unwrap();
+        let cargo_dev = cargo_dev::program().await.canonicalize().unwrap();
+        Self { node, programs: programs.canonicalize().unwrap(), cargo_dev, folder, postgres_url }
+    }
+
+    /// What commands print. The first that fails ends them, and the test.
+    async fn run(&self, commands: &str) -> String {
+        let prelude = "cargo() { shift; \"$CARGO_DEV\" \"$@\" --data \"$HOME/data\"; }\n\
+                       supabase() { \"$PROGRAMS/supabase\" \"$@\"; }\n";
+        let mut shell = Command::new("bash");
+        self.node.add_to_path(&mut shell);
+        shell.args(["-euo", "pipefail", "-c", &format!("{prelude}{commands}")]).current_dir(&self.folder);
+        shell.env("POSTGRES_URL", &self.postgres_url).env("CARGO_DEV", &self.cargo_dev).env("PROGRAMS", &self.programs);
+        shell.env("HOME", &self.folder).env("SUPABASE_TELEMETRY_DISABLED", "1").stdin(Stdio::null());
+        let output = shell.output().await.unwrap();
+        let printed = [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap()).concat();
+        assert!(output.status.success(), "{commands}\n{printed}");
+        printed
+    }
+}
+
+/// The blocks of a document for the shell and for SQL, in their order, without their indentation.
+fn blocks(document: &str) -> Vec<(&str, String)> {
+    let mut blocks = Vec::new();
+    for part in document.split("```").skip(1).step_by(2) {
+        let (language, text) = part.split_once('\n').unwrap();
+        let text: Vec<_> = text.lines().map(str::trim).collect();
+        blocks.push((language, text.join("\n")));
+    }
+    blocks
+}
+
+#[tokio::test]
+async fn what_is_to_be_done_with_the_database_works_as_it_is_written() {
+    let document = std::fs::read_to_string(workspace().join("docs/operations.md")).unwrap();
+    let folder = run_directory("operations");
+    let postgres = Postgres::start(&folder.join("postgres"), None).await.unwrap();
+    supabase::create_database(&postgres, "project", default_grants()).await.unwrap();
+    let shell = Shell::new(folder.join("shell"), postgres.url("postgres", "project")).await;
+
+    let mut printed = Vec::new();
+    for (language, block) in blocks(&document) {
+        if language == "sql" {
+            let passwords = block.replace("<one>", "first password").replace("<another>", "second password");
+            assert!(!passwords.contains('<'), "{passwords}");
+            Session::open(&shell.postgres_url).await.run(&passwords).await.unwrap();
+        }
+        let is_for_database = |line: &&str| line.starts_with("cargo dev ") || line.starts_with("supabase ");
+        for command in block.lines().filter(is_for_database) {
+            printed.push((command.to_owned(), shell.run(command).await));
+        }
+    }
+    let printed_by = |words: &str| {
+        let of_command = printed.iter().filter(|(command, _)| command.contains(words));
+        of_command.map(|(_, printed)| printed.as_str()).collect::<Vec<_>>()
+    };
+    assert!(printed_by("migrate")[0].contains("migration  001_initial_schema.sql"), "{printed:#?}");
+    let [pushed] = printed_by("db push")[..] else { panic!("{printed:#?}") };
+    assert!(pushed.contains("Remote database is up to date."), "{pushed}");
+    let verified = printed_by("verify");
+    assert!(verified.len() >= 3, "{printed:#?}");
+    assert!(verified.iter().all(|report| report.contains(": no difference")), "{printed:#?}");
+
+    // The functions can log in with the passwords that were given.
+    for (role, password) in [("nofomo_api", "first%20password"), ("nofomo_jobs", "second%20password")] {
+        let url =
+            shell.postgres_url.replace(&format!("postgres:{}", postgres.password()), &format!("{role}:{password}"));
+        assert_eq!(Session::open(&url).await.text("select current_user").await, role);
+    }
+    postgres.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn supabases_own_tool_pushes_what_the_migrations_make_and_finds_nothing_wrong() {
+    let folder = run_directory("supabase");
+    let postgres = Postgres::start(&folder.join("postgres"), None).await.unwrap();
+    let mut files: Vec<_> = std::fs::read_dir(migrations())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .filter(|file| file.ends_with(".sql"))
+        .collect();
+    files.sort();
+    for grants in [DefaultGrants::Closed, DefaultGrants::Exposed] {
+        let name = format!("{grants:?}");
+        supabase::create_database(&postgres, &name, grants).await.unwrap();
+        let url = postgres.url("postgres", &name);
+        let shell = Shell::new(folder.join(&name), url.clone()).await;
+
+        let pushed = shell.run("supabase db push --yes --remote=\"$POSTGRES_URL\"").await;
+        let applied = pushed.lines().filter_map(|line| line.strip_prefix("Applying migration ")?.strip_suffix("..."));
+        assert_eq!(applied.collect::<Vec<_>>(), files, "{pushed}");
+        for again in ["db push --yes", "migration up"] {
+            let again = shell.run(&format!("supabase {again} --remote=\"$POSTGRES_URL\"")).await;
+            assert!(again.contains("up to date"), "{again}");
+        }
+        let listed = shell.run("supabase migration list --remote=\"$POSTGRES_URL\"").await;
+        for file in &files {
+            let version = &file[..3];
+            assert!(listed.contains(&format!("`{version}` | `{version}`")), "{listed}");
+        }
+        let ours = dev::migrations::migrate(&url, &migrations(), |file| panic!("{file} is new")).await;
+        assert_eq!(ours.unwrap(), 0);
+
+        let advisors = "supabase db advisors --level warn --fail-on warn --remote=\"$POSTGRES_URL\"";
+        let advised = shell.run(advisors).await;
+        assert!(advised.contains("No issues found"), "{advised}");
+        for what in ["table-stats", "index-stats", "role-stats", "locks", "bloat"] {
+            shell.run(&format!("supabase inspect db {what} --remote=\"$POSTGRES_URL\"")).await;
+        }
+        lint(&postgres, &name, &shell).await;
+
+        // One function that an advisor or the linter must find says that they look.
+        let owner = Session::open(&url).await;
+        owner
+            .run("create view public.peek as select email from public.users; grant select on public.peek to anon")
+            .await
+            .unwrap();
+        let failing = format!("if {advisors}; then exit 1; fi");
+        let advised = shell.run(&failing).await;
+        assert!(advised.contains("security_definer_view"), "{advised}");
+        owner.run("drop view public.peek").await.unwrap();
+
+        // With a plan named Free it is what the migrations make.
+        owner.run("insert into public.plans (name, price_monthly, features, max_bots, max_strategies) values ('Free', 0, '[]', 1, 1)").await.unwrap();
+        let report = dev::verify::verify_migrations(&postgres, &url, &migrations()).await.unwrap();
+        assert!(report.differences.is_empty(), "{report}");
+    }
+    postgres.stop().await.unwrap();
+}
+
+/// Has `supabase db lint` read all functions, where the server has the extension that does it.
+async fn lint(postgres: &Postgres, database: &str, shell: &Shell) {
+    let admin = Session::open(&postgres.url("supabase_admin", database)).await;
+    let available = "select count(*) from pg_available_extensions where name = 'plpgsql_check'";
+    if admin.text(available).await == "0" {
+        assert!(!must_lint(), "the server has no plpgsql_check: apt-get install postgresql-15-plpgsql-check");
+        bare_machine::report_progress("not linted: the server has no plpgsql_check");
+        return;
+    }
+    admin.run("create extension plpgsql_check with schema extensions").await.unwrap();
+    let lint = "supabase db lint --level warning --fail-on warning --schema public,private --remote=\"$POSTGRES_URL\"";
+    let linted = shell.run(lint).await;
+    assert!(linted.contains("No schema errors found"), "{linted}");
+    let owner = Session::open(&shell.postgres_url).await;
+    owner
+        .run("create function private.careless() returns int language plpgsql as $$ begin return nothing; end $$")
+        .await
+        .unwrap();
+    let linted = shell.run(&format!("if {lint}; then exit 1; fi")).await;
+    assert!(linted.contains("private.careless"), "{linted}");
+    owner.run("drop function private.careless").await.unwrap();
+    admin.run("drop extension plpgsql_check").await.unwrap();
+}
+
+/// Set where the linter must be there.
+#[expect(clippy::disallowed_methods, reason = "how a run of the tests differs from another")]
+fn must_lint() -> bool {
+    std::env::var_os("NOFOMO_TEST_LINT").is_some()
+}
+
+#[tokio::test]
+async fn the_types_of_the_tables_are_kept_for_clients() {
+    let database = Database::new().await;
+    let shell = Shell::new(run_directory("types"), database.url("postgres")).await;
+    let generate =
+        "supabase gen types --lang typescript --schema public --remote=\"$POSTGRES_URL\" 2> \"$HOME/errors\"";
+    let generated = shell.run(generate).await;
+    let kept = std::fs::read_to_string(workspace().join("clients/typescript/src/database.ts")).unwrap();
+    assert!(generated == kept, "src/database.ts is not of today: npm run generate-database, in clients/typescript");
+}
