@@ -1,6 +1,8 @@
 //! What the fuzzing targets in `tests/fuzz` have found interesting, sent to the functions as they are, with the database behind them.
 
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Read;
 use std::path::Path;
 
 use dev::verify::verify_migrations;
@@ -8,6 +10,7 @@ use futures_util::{StreamExt, stream};
 use hmac::{Hmac, KeyInit, Mac};
 use reqwest::Method;
 use sha2::Sha256;
+use zip::ZipArchive;
 
 use crate::issue_bot_token::issue;
 use crate::support::database::{PRO, migrations, server, workspace};
@@ -21,11 +24,19 @@ const TRIPAY_PRIVATE_KEY: &str = "ytf6ooi2gmlNPfpchd94jDOk8hRWOu";
 /// At once: each waits for its instance.
 const WIDTH: usize = 8;
 
+/// Inputs of a target by their names: files that a person has named, and the archive of those that the fuzzer has found.
 fn corpus(target: &str) -> Vec<(String, Vec<u8>)> {
     let folder = workspace().join("tests/fuzz/corpus").join(target);
+    let mut found = ZipArchive::new(File::open(folder.with_extension("zip")).unwrap()).unwrap();
+    assert!(found.len() > 50, "{target} has a corpus");
     let read = |path: &Path| (path.display().to_string(), std::fs::read(path).unwrap());
-    let inputs: Vec<_> = folder.read_dir().unwrap().map(|entry| read(&entry.unwrap().path())).collect();
-    assert!(inputs.len() > 2, "{target} has a corpus");
+    let mut inputs: Vec<_> = folder.read_dir().unwrap().map(|entry| read(&entry.unwrap().path())).collect();
+    for index in 0..found.len() {
+        let mut entry = found.by_index(index).unwrap();
+        let mut input = Vec::new();
+        entry.read_to_end(&mut input).unwrap();
+        inputs.push((format!("{target}.zip: {}", entry.name().unwrap()), input));
+    }
     inputs
 }
 
