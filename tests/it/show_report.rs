@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::run_analysis::with_trades;
-use crate::support::browser::Browser;
+use crate::support::browser::{Browser, keeps_all_pictures};
 use crate::support::world::World;
 
 /// Where the parts of a page are that a reader must be able to find.
@@ -136,7 +136,9 @@ async fn every_type_reads_well_on_a_phone_and_on_a_desk_and_asks_nobody_for_anyt
                 // What is folded on a screen cannot be unfolded on paper.
                 assert!(look[2] == true || *kind == "optimization", "{place}: no numbers");
                 assert!(medium == "screen" || look[1] == true, "{place}: numbers are folded away");
-                browser.keep_whole_picture(&format!("report-{kind}-{device}-{medium}-{scheme}")).await;
+                if keeps_all_pictures() {
+                    browser.keep_whole_picture(&format!("report-{kind}-{device}-{medium}-{scheme}")).await;
+                }
             }
             browser.look_at_it("screen", "light").await;
         }

@@ -317,7 +317,7 @@ async def record_trade(bot_id: uuid.UUID, request: Request, claims: User, key: K
 
 @app.get("/portfolio")
 async def get_portfolio(claims: User) -> Response:
-    return ok(await command("get_portfolio", claims, {}))
+    return ok(await command("get_portfolio", claims, {"days": 30}))
 
 
 # Problems ---------------------------------------------------------------------------------------------------------------
