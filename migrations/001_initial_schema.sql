@@ -452,8 +452,7 @@ revoke all on table public.notifications from public, anon, authenticated, servi
 
 -- Out of every client's reach: schema private is closed to them, and only functions that run as their owner read and write here.
 
--- One for each bot: a new one takes the place of the old. In private, and closed to everyone: only definer functions
--- look in here.
+-- One token for each bot: a new one takes the place of the old.
 create table private.bot_tokens (
     bot_id uuid not null,
     token_hash bytea not null,

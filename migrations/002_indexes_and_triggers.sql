@@ -157,7 +157,7 @@ create policy "Users can delete their own strategies"
     on public.strategies for delete to authenticated
     using ((select auth.uid()) = user_id and (select private.is_full_user()));
 
--- Of no effect until private.show_marketplace_to_anonymous grants what it is about.
+-- No effect until private.show_marketplace_to_anonymous grants select to anon.
 create policy "Anyone may view verified marketplace strategies"
     on public.strategies for select to anon
     using (is_public = true and strategy_type = 'marketplace' and is_verified = true);
@@ -1000,8 +1000,8 @@ returns table (
 language plpgsql
 stable
 set search_path = ''
--- For a user with three trades as for one with ten million it is the part of the index that is his. To plan that took as long as to
--- read it, and the plan that is kept is for somebody with an average number of trades.
+-- One plan for everybody: it reads the user's part of the index, be that three trades or ten million. Planning took as long as
+-- reading it.
 set plan_cache_mode = 'force_generic_plan'
 set enable_seqscan = off
 set jit = off

@@ -1,6 +1,6 @@
--- Analyses, shared by the endpoints that run, show or count them.
+-- Analyses, shared by the endpoints that run, show or count them, and the requests that count against a plan.
 
--- Those of the present month, in UTC.
+-- Number of requests, for analyses and generated strategies, in the current month in UTC.
 create function private.ai_requests_this_month(user_id uuid) returns bigint
 language plpgsql
 stable

@@ -15,7 +15,8 @@ as $$
 $$;
 revoke execute on function private.is_covered_by_plan(public.bots) from public, anon, authenticated, service_role;
 
--- Outcomes: those before, and unsafe_strategy with the strategy's name and how much was found in it.
+-- Outcomes: done and already with the bot, wrong_state with its status, plan_limit with limit and plan, credentials_missing with
+-- exchange, unsafe_strategy with the strategy's name and how much was found in it, not_found.
 create function private.control_bot(claims jsonb, input jsonb) returns json
 language plpgsql
 security definer

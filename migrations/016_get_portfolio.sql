@@ -27,7 +27,7 @@ $$;
 revoke execute on function private.saved_exchanges(uuid) from public, anon, authenticated, service_role;
 grant execute on function private.saved_exchanges(uuid) to nofomo_api;
 
--- `input.days`: how many days the figures of performance cover.
+-- `input.days`: how many days the figures of performance cover; 30 if it does not say.
 create function private.get_portfolio(claims jsonb, input jsonb) returns json
 language plpgsql
 set search_path = ''
@@ -35,7 +35,7 @@ set timezone = 'UTC'
 as $$
 declare
     caller uuid := (claims ->> 'sub')::uuid;
-    days constant integer := (input ->> 'days')::integer;
+    days constant integer := coalesce((input ->> 'days')::integer, 30);
     profile record;
     usage record;
     performance record;

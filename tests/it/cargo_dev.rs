@@ -402,7 +402,20 @@ async fn the_next_start_keeps_bots_and_tokens_and_a_fresh_one_only_the_tokens() 
     let dev = Dev::start(&data, &["--port", &port]).await;
     assert_eq!(dev.applied(), [""; 0]);
     let kept = dev.bots(&token).await;
+    // Nor does it bring back sample data that was deleted.
+    let owner = Session::open(&dev.database_url().await).await;
+    owner
+        .run("delete from auth.users where email = 'free@nofomo.test'; delete from public.plans where name = 'Free'")
+        .await
+        .unwrap();
+    drop(owner);
     assert!(kept.contains(&"mine".to_owned()) && kept.len() == sample.len() + 1, "{kept:?}");
+    assert!(dev.end(Signal::SIGTERM).await.success());
+
+    let dev = Dev::start(&data, &["--port", &port]).await;
+    let owner = Session::open(&dev.database_url().await).await;
+    assert_eq!(owner.text("select count(*) from auth.users").await, "2");
+    drop(owner);
     assert!(dev.end(Signal::SIGTERM).await.success());
 
     let dev = Dev::start(&data, &["--port", &port, "--fresh"]).await;
@@ -565,7 +578,7 @@ async fn data_that_other_migrations_made_is_recognised_and_fresh_data_is_not() {
         .unwrap();
     drop(owner);
     postgres.stop().await.unwrap();
-    let expected = "error: the database was made by other migrations: 036_get_portfolio is not among these; start a local \
+    let expected = "error: the database was made by other migrations: it has 036_get_portfolio, which is not here; start a local \
                     database over with `cargo dev --fresh`; for any other, migrations/README.md says what to do";
     for arguments in [&["--port", "0"][..], &["migrate"]] {
         assert_eq!(refusal(command(&data, arguments).await).await, expected);
@@ -607,7 +620,10 @@ async fn a_database_with_plans_of_its_own_is_told_what_to_do_instead() {
     for arguments in [&["--port", "0"][..], &["migrate", "--sample-data"]] {
         let error = refusal(command(&data, &[arguments, &["--database-url", &url]].concat()).await).await;
         assert!(error.starts_with("error: the database has plans and no sample data, "), "{error}");
-        assert!(error.ends_with("; give the URL of an empty database"), "{error}");
+        assert!(
+            error.ends_with("; give the URL of an empty database, or start the local one over with --fresh"),
+            "{error}"
+        );
     }
     assert_eq!(owner.text("select string_agg(name, ' ') from public.plans").await, "Free");
     supabase::drop_database(server().await, &name).await.unwrap();

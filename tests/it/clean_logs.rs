@@ -10,7 +10,7 @@ use nix::unistd::Pid;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::database::{PRO, Session};
+use crate::support::database::{PRO, Session, at_full_size};
 use crate::support::waiting::until;
 use crate::support::world::World;
 
@@ -138,18 +138,15 @@ async fn what_is_older_than_its_time_goes_and_nothing_else() {
     assert_eq!(owner.list(LEFT).await, kept);
 }
 
-/// Rows of the log that a run works through in dozens of batches, and those among them that are too young to go.
-const ROWS: u64 = 300_000;
-const YOUNG_ROWS: u64 = ROWS / 10;
-
-async fn fill(owner: &Session) {
+/// Adds so many rows to the log, of which one in ten is too young to go.
+async fn fill(owner: &Session, rows: u64) {
     owner
         .run(&format!(
             "insert into public.logs (user_id, log_level, message, created_at)
              select '{PRO}', 'info', 'Did something', case
                  when number % 10 = 0 then now() - interval '1 day'
                  else now() - interval '31 days' - number * interval '1 second' end
-             from generate_series(1, {ROWS}) as number;
+             from generate_series(1, {rows}) as number;
              analyze public.logs"
         ))
         .await
@@ -160,11 +157,14 @@ async fn fill(owner: &Session) {
 async fn many_go_in_batches_while_others_write_and_a_run_that_is_killed_is_taken_up() {
     let world = Arc::new(World::new().await);
     let owner = emptied(&world).await;
-    fill(&owner).await;
+    // In dozens of batches.
+    let rows: u64 = if at_full_size() { 1_000_000 } else { 300_000 };
+    let young = rows / 10;
+    fill(&owner, rows).await;
     let counting = world.database.owner().await;
     let left = async || counting.text("select count(*) from public.logs where log_level = 'info'").await;
     let killed = async {
-        until("a batch is gone", async || left().await != ROWS.to_string()).await;
+        until("a batch is gone", async || left().await != rows.to_string()).await;
         let [instance] = world.stack.fleet(FUNCTION).unwrap().instances()[..] else { panic!("one instance") };
         kill(Pid::from_raw(i32::try_from(instance).unwrap()), Signal::SIGKILL).unwrap();
     };
@@ -176,7 +176,7 @@ async fn many_go_in_batches_while_others_write_and_a_run_that_is_killed_is_taken
          where datname = current_database() and state = 'active' and query like '%private.clean_logs%' and pid <> pg_backend_pid()";
     until("it is done", async || counting.text(doing).await == "0").await;
     let rest: u64 = left().await.parse().unwrap();
-    assert!((YOUNG_ROWS + 1..ROWS).contains(&rest), "{rest}");
+    assert!((young + 1..rows).contains(&rest), "{rest}");
 
     // Somebody writes without a pause, and waits for nobody.
     let writer = world.database.owner().await;
@@ -198,8 +198,8 @@ async fn many_go_in_batches_while_others_write_and_a_run_that_is_killed_is_taken
         counts
     };
     let (written, counts) = tokio::join!(writing, cleaning);
-    assert_eq!((&counts["info"], &counts["is_complete"]), (&json!(rest - YOUNG_ROWS), &json!(true)), "{counts}");
-    assert_eq!(left().await, YOUNG_ROWS.to_string());
+    assert_eq!((&counts["info"], &counts["is_complete"]), (&json!(rest - young), &json!(true)), "{counts}");
+    assert_eq!(left().await, young.to_string());
     assert_eq!(counting.text("select count(*) from public.logs where message = 'new'").await, written.to_string());
     assert!(written > 20, "only {written} were written meanwhile");
 

@@ -264,8 +264,20 @@ async fn the_database_is_read_only_for_a_while() {
 struct SmallDisk(PathBuf);
 
 impl SmallDisk {
+    /// Where PostgreSQL's account may enter, also if it may not enter the clone: otherwise its files would lie on another disk.
+    const FOLDER: &str = "/var/tmp";
+    const PREFIX: &str = "nofomo-small-disk-";
+
     /// None where this user may not mount anything.
-    fn mount(directory: PathBuf) -> Option<Self> {
+    fn mount() -> Option<Self> {
+        for entry in fs::read_dir(Self::FOLDER).unwrap().flatten() {
+            // Left by a run that was killed.
+            let name = entry.file_name().to_string_lossy().into_owned();
+            if name.strip_prefix(Self::PREFIX).is_some_and(|process| !Path::new("/proc").join(process).exists()) {
+                drop(Self(entry.path()));
+            }
+        }
+        let directory = Path::new(Self::FOLDER).join(format!("{}{}", Self::PREFIX, std::process::id()));
         fs::create_dir_all(&directory).unwrap();
         let mut mount = Command::new("mount");
         mount.args(["-t", "tmpfs", "-o", "size=400M,mode=0755", "tmpfs"]).arg(&directory).stderr(Stdio::null());
@@ -295,9 +307,7 @@ fn fill(path: &Path) {
 
 #[tokio::test]
 async fn the_disk_is_full_until_somebody_makes_room() {
-    // Where PostgreSQL's account may enter, also if it may not enter the clone: otherwise its files would lie on another disk.
-    let directory = PathBuf::from(format!("/var/tmp/nofomo-small-disk-{}", std::process::id()));
-    let Some(disk) = SmallDisk::mount(directory) else {
+    let Some(disk) = SmallDisk::mount() else {
         return no_room_is_left_for_trades().await;
     };
     let (mut postgres, world) = own_server(disk.0.join("postgres")).await;

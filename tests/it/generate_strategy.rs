@@ -10,7 +10,7 @@ use wiremock::matchers::{bearer_token, method, path};
 use wiremock::{Mock, MockServer, Request, ResponseTemplate};
 
 use crate::create_strategy::{clean, looking_ahead};
-use crate::support::database::{PRO, run_directory};
+use crate::support::database::{PRO, at_full_size, run_directory};
 use crate::support::freqtrade;
 use crate::support::world::{Answer, World};
 
@@ -103,7 +103,7 @@ async fn every_template_loads_and_backtests_in_freqtrade() {
                 let own = directory.join(format!("{template}-{risk}-{timeframe}"));
                 let request = kept(&own, &strategy);
                 // Each risk of each template, and over the templates every timeframe.
-                if timeframe == "1h" || (place % TEMPLATES.len() == template_at && place % 3 == at) {
+                if at_full_size() || timeframe == "1h" || (place % TEMPLATES.len() == template_at && place % 3 == at) {
                     tested.push(request.clone());
                 }
                 loaded.push(request);

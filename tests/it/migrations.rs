@@ -69,9 +69,9 @@ fn every_object_is_created_once() {
     assert_eq!(created_twice(&files), twice, "a second definition is found");
 }
 
-/// What the text of the files says is what the database has: nothing is created out of sight, in a block or by a trick of format.
+/// Every object of the catalog is found in the text of the files, so the tests of that text miss none.
 #[tokio::test]
-async fn the_files_create_what_the_catalog_has() {
+async fn the_files_create_every_object_of_the_catalog() {
     let database = Database::new().await;
     let catalog = "
         select 'function ' || p.pronamespace::regnamespace || '.' || p.proname
@@ -120,14 +120,14 @@ fn read_below(folder: &Path, extension: &str) -> Vec<(PathBuf, String)> {
     found
 }
 
-/// Names of files that a text has after this.
-fn named_after<'a>(text: &'a str, words: &str) -> Vec<&'a str> {
+/// Names of SQL files that directly follow `words` in a text.
+fn file_names_after<'a>(text: &'a str, words: &str) -> Vec<&'a str> {
     let name = |rest: &'a str| rest.split(|next: char| !(next.is_ascii_alphanumeric() || "._".contains(next))).next();
     text.split(words).skip(1).filter_map(name).filter(|name| name.ends_with(".sql")).collect()
 }
 
 #[test]
-fn every_pointer_to_a_file_names_the_one_that_defines_what_is_called() {
+fn every_documented_sql_file_defines_a_function_that_is_called() {
     let files = files();
     let shared = read_below(&workspace().join("shared/trades/src"), "rs");
     let mut pointers: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
@@ -139,7 +139,7 @@ fn every_pointer_to_a_file_names_the_one_that_defines_what_is_called() {
             code.extend(shared.iter().map(|(_, text)| text.as_str()));
         }
         for (path, text) in &sources {
-            for file in named_after(&text.replace("\n//! ", " "), "Its SQL is `migrations/") {
+            for file in file_names_after(&text.replace("\n//! ", " "), "Its SQL is `migrations/") {
                 let sql = files.get(file).unwrap_or_else(|| panic!("{}: there is no {file}", path.display()));
                 let functions = created(sql).into_iter().filter_map(|object| {
                     object.strip_prefix("function private.").map(|function| format!("\"{function}\""))
@@ -156,7 +156,7 @@ fn every_pointer_to_a_file_names_the_one_that_defines_what_is_called() {
     let mut rows: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     let mut name = String::new();
     for row in readme.lines().filter(|line| line.contains("](migrations/")) {
-        let [file] = named_after(row, "](migrations/")[..] else { panic!("{row}") };
+        let [file] = file_names_after(row, "](migrations/")[..] else { panic!("{row}") };
         assert!(row.contains(&format!("[{file}](migrations/{file})")), "{row}");
         if let Some((_, rest)) = row.split_once("](functions/") {
             name = rest.split('/').next().unwrap().to_owned();
@@ -170,7 +170,7 @@ fn every_pointer_to_a_file_names_the_one_that_defines_what_is_called() {
     let others = ["ARCHITECTURE.md", "README.md", "SECURITY.md", "BENCHMARKS.md"].map(|file| workspace().join(file));
     let others = others.into_iter().map(|path| (path.clone(), fs::read_to_string(&path).unwrap()));
     for (path, text) in texts.into_iter().flatten().chain(documents.into_iter().flatten()).chain(others) {
-        for file in named_after(&text, "`migrations/") {
+        for file in file_names_after(&text, "`migrations/") {
             assert!(files.contains_key(file), "{}: there is no {file}", path.display());
         }
     }

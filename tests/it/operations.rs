@@ -10,7 +10,9 @@ use dev::supabase::{self, DefaultGrants};
 use tokio::process::Command;
 
 use crate::cargo_dev;
-use crate::support::database::{Database, Session, default_grants, migrations, run_directory, target, workspace};
+use crate::support::database::{
+    Database, Session, default_grants, migrations, must_lint, run_directory, target, workspace,
+};
 
 /// Supabase's tool as `docs/operations.md` has it installed.
 const SUPABASE: &str = "supabase@3.1.0";
@@ -27,7 +29,7 @@ struct Shell {
 impl Shell {
     async fn new(folder: PathBuf, postgres_url: String) -> Self {
         let node = Node::find(target()).await.unwrap();
-        let programs = node.programs(target(), "supabase", &[SUPABASE]).await.unwrap();
+        let programs = node.install_packages(target(), "supabase", &[SUPABASE]).await.unwrap();
         std::fs::create_dir_all(folder.join("supabase")).unwrap();
         std::fs::copy(workspace().join("supabase/config.toml"), folder.join("supabase/config.toml")).unwrap();
         symlink(migrations().canonicalize().unwrap(), folder.join("supabase/migrations")).unwrap();
@@ -35,7 +37,7 @@ impl Shell {
         Self { node, programs: programs.canonicalize().unwrap(), cargo_dev, folder, postgres_url }
     }
 
-    /// What commands print. The first that fails ends them, and the test.
+    /// Runs commands and returns what they print; panics at the first that fails.
     async fn run(&self, commands: &str) -> String {
         let prelude = "cargo() { shift; \"$CARGO_DEV\" \"$@\" --data \"$HOME/data\"; }\n\
                        supabase() { \"$PROGRAMS/supabase\" \"$@\"; }\n";
@@ -51,7 +53,7 @@ impl Shell {
     }
 }
 
-/// The blocks of a document for the shell and for SQL, in their order, without their indentation.
+/// Fenced code blocks of a document, each with its language, without indentation.
 fn blocks(document: &str) -> Vec<(&str, String)> {
     let mut blocks = Vec::new();
     for part in document.split("```").skip(1).step_by(2) {
@@ -63,8 +65,10 @@ fn blocks(document: &str) -> Vec<(&str, String)> {
 }
 
 #[tokio::test]
-async fn what_is_to_be_done_with_the_database_works_as_it_is_written() {
+async fn the_commands_for_the_database_work_as_they_are_written() {
     let document = std::fs::read_to_string(workspace().join("docs/operations.md")).unwrap();
+    let package = std::fs::read_to_string(workspace().join("clients/typescript/package.json")).unwrap();
+    assert!(document.contains(SUPABASE) && package.contains(SUPABASE), "one version everywhere: {SUPABASE}");
     let folder = run_directory("operations");
     let postgres = Postgres::start(&folder.join("postgres"), None).await.unwrap();
     supabase::create_database(&postgres, "project", default_grants()).await.unwrap();
@@ -149,7 +153,7 @@ async fn supabases_own_tool_pushes_what_the_migrations_make_and_finds_nothing_wr
             assert!(inspected.contains("trades"), "{inspected}");
         }
         lint(&postgres, &name, &shell).await;
-        // That the advisors look is seen by what they must find.
+        // This view must be reported, which proves that the advisors inspect the database.
         let owner = Session::open(&url).await;
         let peek = "create view public.peek as select email from public.users; grant select on public.peek to anon";
         owner.run(peek).await.unwrap();
@@ -159,13 +163,13 @@ async fn supabases_own_tool_pushes_what_the_migrations_make_and_finds_nothing_wr
     postgres.stop().await.unwrap();
 }
 
-/// Has `supabase db lint` read all functions, where the server has the extension that does it.
+/// Runs `supabase db lint` over all functions, where the server has the extension that it needs.
 async fn lint(postgres: &Postgres, database: &str, shell: &Shell) {
     let admin = Session::open(&postgres.url("supabase_admin", database)).await;
     let available = "select count(*) from pg_available_extensions where name = 'plpgsql_check'";
     if admin.text(available).await == "0" {
         assert!(!must_lint(), "the server has no plpgsql_check: apt-get install postgresql-15-plpgsql-check");
-        bare_machine::report_progress("not linted: the server has no plpgsql_check");
+        check_prerequisites::report_progress("not linted: the server has no plpgsql_check");
         return;
     }
     admin.run("create extension plpgsql_check with schema extensions").await.unwrap();
@@ -183,12 +187,6 @@ async fn lint(postgres: &Postgres, database: &str, shell: &Shell) {
     admin.run("drop extension plpgsql_check").await.unwrap();
 }
 
-/// Set where the linter must be there.
-#[expect(clippy::disallowed_methods, reason = "how a run of the tests differs from another")]
-fn must_lint() -> bool {
-    std::env::var_os("NOFOMO_TEST_LINT").is_some()
-}
-
 #[tokio::test]
 async fn the_types_of_the_tables_are_kept_for_clients() {
     let database = Database::new().await;
@@ -197,5 +195,5 @@ async fn the_types_of_the_tables_are_kept_for_clients() {
         "supabase gen types --lang typescript --schema public --remote=\"$POSTGRES_URL\" 2> \"$HOME/errors\"";
     let generated = shell.run(generate).await;
     let kept = std::fs::read_to_string(workspace().join("clients/typescript/src/database.ts")).unwrap();
-    assert!(generated == kept, "src/database.ts is not of today: npm run generate-database, in clients/typescript");
+    assert!(generated == kept, "src/database.ts is out of date: run `npm run generate-database` in clients/typescript");
 }

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::statistics::DIFFERING;
-use crate::support::database::{Database, ENTERPRISE, PRO, Session, migrate_template, run_directory};
+use crate::support::database::{Database, ENTERPRISE, PRO, Session, at_full_size, migrate_template, run_directory};
 use crate::support::world::{Answer, World, new_bot};
 
 /// A user and an empty bot of his.
@@ -432,7 +432,8 @@ async fn a_trade_of_a_bot_with_a_hundred_thousand_costs_what_one_of_a_bot_with_t
     let large = world.post("/bots", &token, &with(new_bot("large"), json!({"initial_balance": "100000"}))).await.json();
     let large = large["id"].as_str().unwrap().to_owned();
     owner.run(&fill(&small, 10)).await.unwrap();
-    owner.run(&fill(&large, 100_000)).await.unwrap();
+    let many = if at_full_size() { 1_000_000 } else { 100_000 };
+    owner.run(&fill(&large, many)).await.unwrap();
     for sql in ["vacuum analyze public.trades", "vacuum public.bots"] {
         owner.run(sql).await.unwrap();
     }

@@ -171,7 +171,7 @@ async fn the_sample_data_is_all_there() {
     assert_eq!(owner.text(types).await, "ai_generated custom marketplace");
 }
 
-/// Number of rows of each table with sample data.
+/// Row count of every table in `public` and `private`.
 async fn row_counts(owner: &Session) -> Vec<String> {
     let tables = "select quote_ident(schemaname) || '.' || quote_ident(tablename) from pg_tables
         where schemaname in ('public', 'private') order by 1";
@@ -184,7 +184,7 @@ async fn row_counts(owner: &Session) -> Vec<String> {
 
 #[tokio::test]
 async fn sample_data_is_added_when_it_is_asked_for_and_once() {
-    // Of its own: migrations set up roles, which are the whole server's.
+    // A server of its own, as a setting of one of its databases is changed.
     let postgres = Postgres::start(&run_directory("postgres-unasked"), None).await.unwrap();
     let migrated = async |name: &str| {
         dev::supabase::create_database(&postgres, name, default_grants()).await.unwrap();
@@ -215,7 +215,7 @@ async fn sample_data_is_added_when_it_is_asked_for_and_once() {
     postgres.stop().await.unwrap();
 }
 
-/// Roles are the server's: whoever migrates one database must not meet who migrates another.
+/// Roles belong to the server. Once they exist, its databases can be migrated concurrently.
 #[tokio::test]
 async fn databases_of_one_server_can_be_migrated_at_once() {
     let postgres = server().await;
@@ -241,13 +241,19 @@ async fn a_database_with_plans_or_users_of_its_own_gets_no_sample_data() {
     admin.run("truncate public.plans, auth.users cascade; delete from public.users").await.unwrap();
     let plan = "insert into public.plans (name, price_monthly, features, max_bots, max_strategies)
         values ('Free', 0, '[]', 1, 1)";
+    // With the id that it has on a laptop.
+    let copied =
+        plan.replace("(name,", "(id, name,").replace("('Free'", "('0190a000-0000-7000-8000-000000000001', 'Copied'");
     let user = "insert into auth.users (id, email) values (gen_random_uuid(), 'trader@example.test')";
-    for (found, statement) in [("plans", plan), ("users", user)] {
+    for (found, statement) in [("plans", plan), ("plans", &copied), ("users", user)] {
         admin.run(statement).await.unwrap();
         let before = row_counts(&owner).await;
         let error = dev::migrations::add_sample_data(&url, &migrations()).await.unwrap_err().to_string();
         assert!(error.starts_with(&format!("the database has {found} and no sample data, ")), "{error}");
-        assert!(error.ends_with("; give the URL of an empty database"), "{error}");
+        assert!(
+            error.ends_with("; give the URL of an empty database, or start the local one over with --fresh"),
+            "{error}"
+        );
         assert!(dev::migrations::ensure_development(&url).await.is_err(), "{found}");
         assert_eq!(row_counts(&owner).await, before);
     }
@@ -262,11 +268,11 @@ async fn a_database_that_other_migrations_made_is_recognised_and_left_alone() {
         ),
         (
             "update supabase_migrations.schema_migrations set name = 'create_bot' where version = '004'",
-            "version 004 there is create_bot, and here 004_billing.sql",
+            "version 004 is create_bot there and 004_billing.sql here",
         ),
         (
             "insert into supabase_migrations.schema_migrations (version, name) values ('036', 'get_portfolio')",
-            "036_get_portfolio is not among these",
+            "it has 036_get_portfolio, which is not here",
         ),
     ] {
         let database = Database::new().await;

@@ -3,7 +3,8 @@
 use serde_json::{Value, json};
 
 use crate::run_analysis::with_trades;
-use crate::support::browser::{Browser, keeps_all_pictures};
+use crate::support::browser::Browser;
+use crate::support::database::keeps_all_pictures;
 use crate::support::world::World;
 
 /// Where the parts of a page are that a reader must be able to find.

@@ -12,7 +12,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use bare_machine::postgresql::Installation;
+use check_prerequisites::postgresql::Installation;
 use nix::{
     sys::signal::{Signal, kill},
     unistd::{Pid, Uid, User},

@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path};
 
-use bare_machine::{
+use check_prerequisites::{
     Purpose, ensure,
     postgresql::{Installation, MIN_MAJOR, installations},
 };
@@ -42,7 +42,7 @@ pub(super) async fn find_installation(cluster: &Path) -> Result<Installation> {
 pub(super) async fn ensure_installed() -> Result<()> {
     match spawn_blocking(|| ensure(Purpose::Serving)).await {
         Ok(Ok(())) => Ok(()),
-        Ok(Err(bare_machine::Error { problem, remedy })) => Err(Error::new(problem, remedy)),
+        Ok(Err(check_prerequisites::Error { problem, remedy })) => Err(Error::new(problem, remedy)),
         Err(stopped) => Err(Error::new(format!("the installation of PostgreSQL stopped: {stopped}"), "run it again")),
     }
 }

@@ -7,7 +7,7 @@ use std::{
     process::{Child, Stdio},
 };
 
-use bare_machine::postgresql::Installation;
+use check_prerequisites::postgresql::Installation;
 
 use super::{command::cannot, home::Home};
 use crate::{Error, Result};

@@ -127,12 +127,6 @@ impl Browser {
     }
 }
 
-/// Set to look at every page in every medium and scheme: a picture of a long page takes a second.
-#[expect(clippy::disallowed_methods, reason = "how a run of the tests differs from another")]
-pub(crate) fn keeps_all_pictures() -> bool {
-    std::env::var_os("NOFOMO_TEST_PICTURES").is_some()
-}
-
 fn keep(name: &str, picture: &[u8]) {
     let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).with_file_name("pictures");
     std::fs::create_dir_all(&folder).unwrap();

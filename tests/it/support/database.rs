@@ -44,6 +44,21 @@ pub(crate) fn through_pooler() -> bool {
     variable("NOFOMO_TEST_POOLER")
 }
 
+/// Set for a run that takes its time: a million rows instead of as many as show the same.
+pub(crate) fn at_full_size() -> bool {
+    variable("NOFOMO_TEST_FULL_SIZE")
+}
+
+/// Set for a run on a server that must have the extension plpgsql_check.
+pub(crate) fn must_lint() -> bool {
+    variable("NOFOMO_TEST_LINT")
+}
+
+/// Set to leave pictures of reports in every medium and scheme: one of a long page takes a second.
+pub(crate) fn keeps_all_pictures() -> bool {
+    variable("NOFOMO_TEST_PICTURES")
+}
+
 #[expect(clippy::disallowed_methods, reason = "how a run of the tests differs from another")]
 fn variable(name: &str) -> bool {
     std::env::var_os(name).is_some()
@@ -54,11 +69,10 @@ pub(crate) fn run_directory(name: &str) -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{}", std::process::id()))
 }
 
-/// Makes sure, once, that this machine has what the tests need. Where it has not, one message says so and no test goes on: each of
-/// them would fail for its own part of the same reason.
+/// Ensures the prerequisites; where they are missing, prints one error and ends the run, in which each test would fail for its own part of it.
 fn ensure_machine() {
-    if let Err(error) = bare_machine::ensure(bare_machine::Purpose::Testing) {
-        bare_machine::report_progress(format_args!("error: {error}"));
+    if let Err(error) = check_prerequisites::ensure(check_prerequisites::Purpose::Testing) {
+        check_prerequisites::report_progress(format_args!("error: {error}"));
         std::process::exit(1);
     }
 }

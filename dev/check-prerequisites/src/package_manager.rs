@@ -1,34 +1,36 @@
 //! The system's package manager: its names for packages, the line that installs them, and on Debian and Ubuntu the installation.
 
 use std::{
-    fs,
-    io::{BufRead, BufReader, Read},
+    fs::{self, File},
+    io::{self, BufRead, BufReader, Read},
+    os::unix::fs::PermissionsExt,
     path::Path,
-    process::{Command, Stdio},
+    process::{self, Command, Stdio},
     thread,
+    time::Duration,
 };
 
 use nix::unistd::Uid;
 
 use crate::{Error, Requirement, is_in_path, report_progress};
 
-/// Keeps Debian's package of PostgreSQL from making and starting a server of its own.
+/// Settings that keep Debian's package of PostgreSQL from making and starting a server of its own.
 const CLUSTER_SETTINGS: &str = "/etc/postgresql-common/createcluster.conf";
 
-/// Asked by Debian's packages whether they may start their services; 101 says no.
+/// Program that Debian's packages ask whether they may start their services; exit code 101 says no.
 const SERVICE_POLICY: &str = "/usr/sbin/policy-rc.d";
 
 /// Package manager, as far as its names for packages are known.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum PackageManager {
-    Apt { is_ubuntu: bool, is_root: bool, is_there: bool },
+    Apt { is_ubuntu: bool, is_root: bool, has_apt_get: bool },
     Dnf { is_root: bool },
     Homebrew,
     Unknown,
 }
 
 impl PackageManager {
-    pub(crate) fn of_this_machine() -> Self {
+    pub(crate) fn detect() -> Self {
         let is_root = Uid::effective().is_root();
         let release = fs::read_to_string("/etc/os-release").unwrap_or_default();
         if Path::new("/etc/debian_version").exists() {
@@ -42,11 +44,11 @@ impl PackageManager {
         }
     }
 
-    /// The one of Debian and what is made of it, by the text of `/etc/os-release`.
-    pub(crate) fn apt(release: &str, is_root: bool, is_there: bool) -> Self {
+    /// apt, with Ubuntu told from Debian by the text of `/etc/os-release`.
+    pub(crate) fn apt(release: &str, is_root: bool, has_apt_get: bool) -> Self {
         let is_ubuntu =
             release.lines().any(|line| line == "ID=ubuntu" || line.starts_with("ID_LIKE=") && line.contains("ubuntu"));
-        Self::Apt { is_ubuntu, is_root, is_there }
+        Self::Apt { is_ubuntu, is_root, has_apt_get }
     }
 
     pub(crate) fn package_names(self, requirement: &Requirement) -> &'static str {
@@ -58,11 +60,11 @@ impl PackageManager {
         }
     }
 
-    /// Command to which the packages are added.
+    /// Command that installs the packages written after it.
     pub(crate) fn install_command(self) -> Option<&'static str> {
         match self {
-            Self::Apt { is_root: true, .. } => Some("apt-get install"),
-            Self::Apt { .. } => Some("sudo apt-get install"),
+            Self::Apt { is_root: true, .. } => Some("apt-get update && apt-get install"),
+            Self::Apt { .. } => Some("sudo apt-get update && sudo apt-get install"),
             Self::Dnf { is_root: true } => Some("dnf install"),
             Self::Dnf { .. } => Some("sudo dnf install"),
             Self::Homebrew => Some("brew install"),
@@ -70,42 +72,69 @@ impl PackageManager {
         }
     }
 
-    /// Whether packages are installed without the user's doing.
-    pub(crate) fn installs_unasked(self) -> bool {
-        matches!(self, Self::Apt { is_root: true, is_there: true, .. })
+    /// Whether [`Self::install`] is possible, without the user.
+    pub(crate) fn can_install(self) -> bool {
+        matches!(self, Self::Apt { is_root: true, has_apt_get: true, .. })
     }
 
-    /// Installs packages with apt-get, and says how far it is.
-    pub(crate) fn install(self, packages: &[&str]) -> Result<(), Error> {
+    /// Installs packages with apt-get, and reports progress. Of several processes that want to, one does; `is_needed` is asked again by those
+    /// that waited.
+    pub(crate) fn install(self, packages: &[&str], is_needed: impl FnOnce() -> bool) -> Result<(), Error> {
+        let lock = Path::new("/var/lock/nofomo-install");
+        let turn = File::create(lock).and_then(|file| file.lock().map(|()| file));
+        let _turn = turn.map_err(|error| unwritable(lock, &error))?;
+        if !is_needed() {
+            return Ok(());
+        }
         report_progress(format_args!(
             "installing {} with apt-get: once, and perhaps a few minutes",
             packages.join(", ")
         ));
         let settings = Path::new(CLUSTER_SETTINGS);
         if !settings.exists() {
-            fs::create_dir_all("/etc/postgresql-common").map_err(|error| unwritable(settings, &error))?;
-            fs::write(settings, "create_main_cluster = false\n").map_err(|error| unwritable(settings, &error))?;
+            fs::create_dir_all("/etc/postgresql-common")
+                .and_then(|()| fs::write(settings, "create_main_cluster = false\n"))
+                .map_err(|error| unwritable(settings, &error))?;
         }
-        let policy = ServicePolicy::forbid()?;
-        run_apt(&["update"])?;
+        // PgBouncer is wanted for tests, and not as a service of this machine.
+        let block = ServiceStartBlock::new()?;
+        update_lists()?;
         run_apt(&[&["install", "--yes", "--no-install-recommends"], packages].concat())?;
-        drop(policy);
+        drop(block);
         Ok(())
     }
 }
 
-/// Whoever installs PgBouncer for tests wants no PgBouncer running; the policy ends with this.
-struct ServicePolicy {
+/// Runs `apt-get update`. Other programs update the lists as well, such as a timer of a machine that has just started: for a minute they are waited for.
+fn update_lists() -> Result<(), Error> {
+    let mut attempts = 0;
+    loop {
+        attempts += 1;
+        match run_apt(&["update"]) {
+            Err(error) if attempts < 12 && error.problem.contains("lock") => thread::sleep(Duration::from_secs(5)),
+            result => return result,
+        }
+    }
+}
+
+/// Keeps packages from starting their services while they are installed; removed on drop. If this process is killed it forbids nothing more, and the
+/// next installation replaces it.
+struct ServiceStartBlock {
     is_ours: bool,
 }
 
-impl ServicePolicy {
-    fn forbid() -> Result<Self, Error> {
+impl ServiceStartBlock {
+    /// Line by which a policy of ours is known.
+    const MARK: &str = "# While `cargo dev` or `cargo test` installs packages, no service is started.";
+
+    fn new() -> Result<Self, Error> {
         let path = Path::new(SERVICE_POLICY);
-        let is_ours = !path.exists();
+        // A policy that the machine's owner has made is left alone.
+        let is_ours = !path.exists() || fs::read_to_string(path).is_ok_and(|policy| policy.contains(Self::MARK));
         if is_ours {
-            use std::os::unix::fs::PermissionsExt;
-            fs::write(path, "#!/bin/sh\nexit 101\n")
+            let policy =
+                format!("#!/bin/sh\n{}\nif kill -0 {} 2> /dev/null; then exit 101; fi\n", Self::MARK, process::id());
+            fs::write(path, policy)
                 .and_then(|()| fs::set_permissions(path, fs::Permissions::from_mode(0o755)))
                 .map_err(|error| unwritable(path, &error))?;
         }
@@ -113,21 +142,21 @@ impl ServicePolicy {
     }
 }
 
-impl Drop for ServicePolicy {
+impl Drop for ServiceStartBlock {
     fn drop(&mut self) {
         if self.is_ours {
-            // Left behind it would keep every service of this machine from starting, but nothing more can be done here.
+            // Left behind it forbids nothing.
             fs::remove_file(SERVICE_POLICY).unwrap_or_default();
         }
     }
 }
 
-/// Runs apt-get to its end; of what it reports, every tenth percent is told.
+/// Runs apt-get to its end, and reports progress at every tenth percent.
 fn run_apt(arguments: &[&str]) -> Result<(), Error> {
     let call = format!("apt-get {}", arguments.join(" "));
     let failed = |reason: String| Error {
         problem: format!("{call} failed: {reason}"),
-        remedy: "see why and run it by hand".into(),
+        remedy: "fix the cause, or run it by hand".into(),
     };
     let mut apt = Command::new("apt-get");
     apt.args(["-qq", "-o", "APT::Status-Fd=1", "-o", "DPkg::Lock::Timeout=300"]).args(arguments);
@@ -142,12 +171,12 @@ fn run_apt(arguments: &[&str]) -> Result<(), Error> {
             text
         })
     });
-    let mut told = 0;
+    let mut reported_percent = 0;
     for line in apt.stdout.take().into_iter().flat_map(|stdout| BufReader::new(stdout).lines().map_while(Result::ok)) {
         if let Some((percent, text)) = parse_status(&line)
-            && percent >= told + 10
+            && percent >= reported_percent + 10
         {
-            told = percent / 10 * 10;
+            reported_percent = percent / 10 * 10;
             report_progress(format_args!("  {percent:>3} %  {text}"));
         }
     }
@@ -160,15 +189,15 @@ fn run_apt(arguments: &[&str]) -> Result<(), Error> {
     Err(failed(error.unwrap_or("no reason given").to_owned()))
 }
 
-/// `pmstatus:curl:54.5:Unpacking curl (amd64)`: how many percent are done of installing, and what is being done. What is reported
-/// of downloads, `dlstatus`, has percents of its own, and is left out.
+/// Parses a line such as `pmstatus:curl:54.5:Unpacking curl (amd64)` into percent and description. Lines on downloads (`dlstatus`), whose percents are
+/// their own, give `None`.
 fn parse_status(line: &str) -> Option<(u32, &str)> {
     let mut parts = line.strip_prefix("pmstatus:")?.splitn(3, ':');
     let (_, percent, text) = (parts.next()?, parts.next()?, parts.next()?);
     Some((percent.split('.').next()?.parse().ok()?, text))
 }
 
-fn unwritable(path: &Path, error: &std::io::Error) -> Error {
+fn unwritable(path: &Path, error: &io::Error) -> Error {
     Error {
         problem: format!("cannot write {}: {error}", path.display()),
         remedy: "check its owner and permissions".into(),

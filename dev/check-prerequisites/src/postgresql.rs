@@ -1,4 +1,4 @@
-//! PostgreSQL servers that this machine has.
+//! PostgreSQL installations of this machine.
 
 use std::{
     cmp::Reverse,
@@ -7,12 +7,12 @@ use std::{
     process::{Command, Stdio},
 };
 
-use crate::find_in_path;
+use crate::{Error, find_in_path};
 
-/// Oldest major version that the migrations are right on.
+/// Oldest supported major version.
 pub const MIN_MAJOR: u32 = 15;
 
-/// Variable with the folder of the programs to use, where that is not to be the newest that the machine has.
+/// Environment variable: folder of the PostgreSQL programs to use instead of the newest installation.
 pub const PROGRAMS_VARIABLE: &str = "NOFOMO_POSTGRES_PROGRAMS";
 
 /// Folders whose `*/bin` may hold PostgreSQL: Debian's, PGDG's RPMs and what is built by hand, Homebrew's on both processors,
@@ -47,7 +47,7 @@ impl Installation {
     }
 }
 
-/// All that are new enough, the newest first; only the chosen one where [`PROGRAMS_VARIABLE`] is set.
+/// Installations of [`MIN_MAJOR`] or newer, the newest first; where [`PROGRAMS_VARIABLE`] is set, the chosen one alone.
 pub fn installations() -> Vec<Installation> {
     if let Some(chosen) = chosen() {
         return Installation::at(chosen).into_iter().collect();
@@ -61,6 +61,20 @@ pub fn installations() -> Vec<Installation> {
     found.sort_by_key(|installation| Reverse(installation.major));
     found.dedup();
     found
+}
+
+/// Refuses a [`PROGRAMS_VARIABLE`] that leads to no installation.
+pub(crate) fn check_choice() -> Result<(), Error> {
+    match chosen() {
+        Some(folder) if Installation::at(folder.clone()).is_none() => Err(Error {
+            problem: format!(
+                "{PROGRAMS_VARIABLE} is {}, which has no PostgreSQL {MIN_MAJOR} or newer",
+                folder.display()
+            ),
+            remedy: "let it name the folder of `postgres` and `initdb`, or unset it".to_owned(),
+        }),
+        _ => Ok(()),
+    }
 }
 
 #[expect(clippy::disallowed_methods, reason = "which server this machine runs is no setting of the functions")]

