@@ -18,8 +18,11 @@ use crate::{Error, Result};
 /// PostgreSQL is not on this machine, or not in the version that made the data.
 pub(super) async fn find_installation(cluster: &Path) -> Result<Installation> {
     let made_by = fs::read_to_string(cluster.join("PG_VERSION")).ok().and_then(|major| major.trim().parse().ok());
-    ensure_installed().await?;
     let mut found = installations();
+    if found.is_empty() {
+        ensure_installed().await?;
+        found = installations();
+    }
     let Some(made_by): Option<u32> = made_by else {
         let missing = || Error::new(format!("PostgreSQL {MIN_MAJOR} or newer is not on this machine"), "install it");
         return found.into_iter().next().ok_or_else(missing);
