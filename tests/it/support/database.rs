@@ -54,7 +54,7 @@ pub(crate) fn must_lint() -> bool {
     variable("NOFOMO_TEST_LINT")
 }
 
-/// Set to leave pictures of reports in every medium and scheme: one of a long page takes a second.
+/// Set to leave pictures of reports of every type, in every medium and scheme: one of a long page takes a second.
 pub(crate) fn keeps_all_pictures() -> bool {
     variable("NOFOMO_TEST_PICTURES")
 }
