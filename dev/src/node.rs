@@ -1,12 +1,11 @@
 //! Node.js and programs from npm's registry, installed in the target directory once for all runs.
 
 use std::{
-    env,
-    ffi::OsString,
-    fs,
+    env, fs,
     path::{Path, PathBuf},
 };
 
+use check_prerequisites::search_path;
 use tokio::process::Command;
 
 use crate::{
@@ -77,11 +76,6 @@ impl Node {
         .await?;
         Ok(home.join("node_modules/.bin"))
     }
-}
-
-#[expect(clippy::disallowed_methods, reason = "a machine's search path is no setting of ours")]
-fn search_path() -> OsString {
-    env::var_os("PATH").unwrap_or_default()
 }
 
 /// `v20.20.2`

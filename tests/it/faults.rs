@@ -264,7 +264,7 @@ async fn the_database_is_read_only_for_a_while() {
 struct SmallDisk(PathBuf);
 
 impl SmallDisk {
-    /// Where PostgreSQL's account may enter, also if it may not enter the clone: otherwise its files would lie on another disk.
+    /// Folder that PostgreSQL's account may enter, also if it may not enter the clone: otherwise its files would lie on another disk.
     const FOLDER: &str = "/var/tmp";
     const PREFIX: &str = "nofomo-small-disk-";
 

@@ -172,8 +172,9 @@ fn missing_error(missing: &[&Requirement], manager: PackageManager) -> Error {
     Error { problem: format!("this machine lacks {}", names(missing)), remedy }
 }
 
+/// Value of `PATH`; empty where it is not set.
 #[expect(clippy::disallowed_methods, reason = "a machine's search path is no setting of ours")]
-fn search_path() -> OsString {
+pub fn search_path() -> OsString {
     env::var_os("PATH").unwrap_or_default()
 }
 

@@ -72,7 +72,7 @@ impl PackageManager {
         }
     }
 
-    /// Whether [`Self::install`] is possible, without the user.
+    /// Tells whether [`Self::install`] is possible without the user.
     pub(crate) fn can_install(self) -> bool {
         matches!(self, Self::Apt { is_root: true, has_apt_get: true, .. })
     }

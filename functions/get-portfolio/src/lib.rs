@@ -3,7 +3,7 @@
 use nofomo_http::{Answer, App, Problem, Request};
 use serde_json::json;
 
-/// How many days the figures of `performance` cover.
+/// Period that the figures of `performance` cover, in days.
 const PERFORMANCE_DAYS: u32 = 30;
 
 pub async fn handle(app: &'static App, request: Request) -> Result<Answer, Problem> {
