@@ -102,8 +102,9 @@ async fn every_template_loads_and_backtests_in_freqtrade() {
                 assert_eq!(strategy["model_used"], format!("nofomo-template-{template}"));
                 let own = directory.join(format!("{template}-{risk}-{timeframe}"));
                 let request = kept(&own, &strategy);
-                // Each risk of each template, and over the templates every timeframe.
-                if at_full_size() || timeframe == "1h" || (place % TEMPLATES.len() == template_at && place % 3 == at) {
+                // Each risk of each template, and every timeframe: over the templates, or at full size with each of them.
+                let is_chosen = at_full_size() || place % TEMPLATES.len() == template_at;
+                if timeframe == "1h" || (place % 3 == at && is_chosen) {
                     tested.push(request.clone());
                 }
                 loaded.push(request);
