@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use nofomo_http::{Error, Job, Run};
+use nofomo_lambda::{Error, Job, Run};
 use serde::{Deserialize, Serialize};
 
 /// So few that whoever waits for a row of them hardly notices.

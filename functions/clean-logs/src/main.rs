@@ -1,7 +1,7 @@
 //! Daily.
 
 use clean_logs::Retention;
-use nofomo_http::{Error, Job};
+use nofomo_lambda::{Error, Job};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {

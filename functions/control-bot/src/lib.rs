@@ -1,7 +1,7 @@
 //! `POST /bots/{bot_id}/{action}`: starts, stops or pauses a bot; its runner reports that it failed.
 //! Its SQL is `migrations/009_control_bot.sql`.
 
-use nofomo_http::{Answer, App, Problem, Request, lines};
+use nofomo_lambda::{Answer, App, Problem, Request, lines};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use uuid::Uuid;

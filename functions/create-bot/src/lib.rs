@@ -2,7 +2,9 @@
 
 use std::ops::RangeInclusive;
 
-use nofomo_http::{Answer, App, Fields, Problem, Request, decimal, flag, integer, object, one_of, text, trading_pair};
+use nofomo_lambda::{
+    Answer, App, Fields, Problem, Request, decimal, flag, integer, object, one_of, text, trading_pair,
+};
 use rust_decimal::Decimal;
 use rust_decimal::dec;
 use serde::{Deserialize, Serialize};

@@ -3,7 +3,7 @@
 //! The invoice is committed before Tripay is asked, and Tripay is asked once: it has no idempotency key, and each transaction it
 //! opens can be paid.
 
-use nofomo_http::{Answer, App, FieldError, Fields, Problem, Request, User, one_of, text};
+use nofomo_lambda::{Answer, App, FieldError, Fields, Problem, Request, User, one_of, text};
 use nofomo_tripay::{Creation, Order, Transaction, Tripay};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;

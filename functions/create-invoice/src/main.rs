@@ -1,6 +1,6 @@
 //! `POST /invoices`
 
-use nofomo_http::{App, Error};
+use nofomo_lambda::{App, Error};
 use nofomo_tripay::{Account, Tripay};
 
 #[tokio::main(flavor = "current_thread")]

@@ -1,7 +1,7 @@
 //! `POST /strategies` stores a strategy of the caller's own, `PUT /strategies/{strategy_id}` gives it another source; both with
 //! what a check found in it. Its SQL is `migrations/017_create_strategy.sql`.
 
-use nofomo_http::{Answer, App, FieldError, Fields, Problem, Request, User, lines, object, one_of, text};
+use nofomo_lambda::{Answer, App, FieldError, Fields, Problem, Request, User, lines, object, one_of, text};
 use nofomo_strategy::{Checked, LONGEST_SOURCE, Mistake, check};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;

@@ -1,6 +1,6 @@
 //! `POST /strategies`, `PUT /strategies/{strategy_id}`
 
-use nofomo_http::{App, Error};
+use nofomo_lambda::{App, Error};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {

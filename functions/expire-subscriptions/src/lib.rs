@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use nofomo_http::{Error, Job, Run};
+use nofomo_lambda::{Error, Job, Run};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use tracing::error;

@@ -1,6 +1,6 @@
 //! Hourly.
 
-use nofomo_http::{Error, Job};
+use nofomo_lambda::{Error, Job};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {

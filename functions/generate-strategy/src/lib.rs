@@ -10,7 +10,7 @@ mod template;
 
 use std::time::{Duration, Instant};
 
-use nofomo_http::{Answer, App, Problem, Request};
+use nofomo_lambda::{Answer, App, Problem, Request};
 use nofomo_language_model::LanguageModel;
 use nofomo_strategy::{Checked, check};
 use serde::{Deserialize, Serialize};

@@ -1,7 +1,7 @@
 //! `POST /strategies/generate`
 
 use generate_strategy::Writers;
-use nofomo_http::{App, Error};
+use nofomo_lambda::{App, Error};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {

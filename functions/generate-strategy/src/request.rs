@@ -1,6 +1,6 @@
 //! What is asked for: in which words, or by which template, for which pair and timeframe, at which risk.
 
-use nofomo_http::{Fields, Problem, lines, one_of, text, trading_pair};
+use nofomo_lambda::{Fields, Problem, lines, one_of, text, trading_pair};
 use serde::Serialize;
 use uuid::Uuid;
 

@@ -1,6 +1,6 @@
 //! `GET /portfolio`: all that an app's home screen needs. Its SQL is `migrations/016_get_portfolio.sql`.
 
-use nofomo_http::{Answer, App, Problem, Request};
+use nofomo_lambda::{Answer, App, Problem, Request};
 use serde_json::json;
 
 /// Period that the figures of `performance` cover, in days.

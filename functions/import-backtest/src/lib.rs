@@ -4,7 +4,7 @@ mod result;
 mod trade;
 
 use nofomo_freqtrade::{Backtest, Export, Refusal};
-use nofomo_http::{Answer, App, FieldError, Problem, Request};
+use nofomo_lambda::{Answer, App, FieldError, Problem, Request};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use uuid::Uuid;

@@ -1,6 +1,6 @@
 //! `POST /strategies/{strategy_id}/backtests`
 
-use nofomo_http::{App, Error};
+use nofomo_lambda::{App, Error};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use chrono::{DateTime, Utc};
 use nofomo_analytics::{Figures, Note, Record, Settings, Trade};
 use nofomo_freqtrade::{Backtest, TradingMode};
-use nofomo_http::{FieldError, Problem};
+use nofomo_lambda::{FieldError, Problem};
 use rust_decimal::Decimal;
 use serde::Serialize;
 use serde_json::{Map, Value};

@@ -11,7 +11,7 @@
 //! the token and never the token, so whoever reads along cannot report anywhere else.
 
 use nofomo_db::Claims;
-use nofomo_http::{Batch, Job, Message, Problem, raw, text, uuid};
+use nofomo_lambda::{Batch, Job, Message, Problem, raw, text, uuid};
 use nofomo_trades::{MOST_TRADES, Report};
 use serde_json::value::RawValue;
 

@@ -2,7 +2,7 @@
 //! too, shown once.
 //! Its SQL is `migrations/013_issue_bot_token.sql`.
 
-use nofomo_http::{Answer, App, BotToken, Problem, Request};
+use nofomo_lambda::{Answer, App, BotToken, Problem, Request};
 use serde::{Deserialize, Serialize};
 use serde_json::value::{RawValue, to_raw_value};
 use uuid::Uuid;

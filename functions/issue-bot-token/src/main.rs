@@ -1,6 +1,6 @@
 //! `POST` and `DELETE /bots/{bot_id}/token`
 
-use nofomo_http::{App, Error};
+use nofomo_lambda::{App, Error};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {

@@ -1,7 +1,7 @@
 //! `POST /subscription/{action}`: one trial for each user, cancelling the renewal, and resuming it.
 //! Its SQL is `migrations/025_manage_subscription.sql`.
 
-use nofomo_http::{Answer, App, Problem, Request};
+use nofomo_lambda::{Answer, App, Problem, Request};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 

@@ -1,7 +1,7 @@
 //! `POST /bots/{bot_id}/credentials`: a live bot's runner gets the keys of its bot's exchange, and each time is in its log.
 //! Its SQL is `migrations/015_open_credentials.sql`.
 
-use nofomo_http::{Answer, App, Problem, Request};
+use nofomo_lambda::{Answer, App, Problem, Request};
 use nofomo_vault::KeyRing;
 use serde::{Deserialize, Serialize};
 use serde_json::value::{RawValue, to_raw_value};

@@ -1,6 +1,6 @@
 //! `POST /bots/{bot_id}/credentials`
 
-use nofomo_http::{App, Error};
+use nofomo_lambda::{App, Error};
 use nofomo_vault::KeyRing;
 
 #[tokio::main(flavor = "current_thread")]

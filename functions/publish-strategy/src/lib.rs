@@ -1,7 +1,7 @@
 //! `POST /strategies/{strategy_id}/publish`: verifies a strategy and offers it in the marketplace.
 //! Its SQL is `migrations/019_publish_strategy.sql`.
 
-use nofomo_http::{Answer, App, Problem, Request};
+use nofomo_lambda::{Answer, App, Problem, Request};
 use nofomo_strategy::{Checked, Finding, VERSION, check};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use chrono::{DateTime, Utc};
-use nofomo_http::{Error, Job, Run};
+use nofomo_lambda::{Error, Job, Run};
 use nofomo_tripay::{NoAnswer, Payment, Transaction, Tripay};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;

@@ -1,6 +1,6 @@
 //! Every 15 minutes.
 
-use nofomo_http::{Error, Job};
+use nofomo_lambda::{Error, Job};
 use nofomo_tripay::{Account, Tripay};
 
 #[tokio::main(flavor = "current_thread")]

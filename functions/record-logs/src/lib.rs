@@ -2,7 +2,7 @@
 //! Its SQL is `migrations/012_record_logs.sql`.
 
 use chrono::{DateTime, Utc};
-use nofomo_http::{Answer, App, Batch, Fields, Problem, Request, collect, lines, object, one_of, time};
+use nofomo_lambda::{Answer, App, Batch, Fields, Problem, Request, collect, lines, object, one_of, time};
 use serde::{Deserialize, Serialize};
 use serde_json::value::{RawValue, to_raw_value};
 use uuid::Uuid;

@@ -1,6 +1,6 @@
 //! `POST /bots/{bot_id}/logs`
 
-use nofomo_http::{App, Error};
+use nofomo_lambda::{App, Error};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, NaiveDateTime, SecondsFormat, Utc};
-use nofomo_http::{Answer, App, BotToken, Problem, Request};
+use nofomo_lambda::{Answer, App, BotToken, Problem, Request};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};

@@ -3,7 +3,7 @@
 mod freqtrade;
 mod trades;
 
-use nofomo_http::{Answer, App, Problem, Request};
+use nofomo_lambda::{Answer, App, Problem, Request};
 
 pub async fn handle(app: &'static App, request: Request) -> Result<Answer, Problem> {
     match request.route() {

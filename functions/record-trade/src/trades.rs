@@ -1,6 +1,6 @@
 //! `POST /bots/{bot_id}/trades`: one trade, or an array of up to 1,000. Its SQL is `migrations/010_record_trade.sql`.
 
-use nofomo_http::{Answer, App, Problem, Request};
+use nofomo_lambda::{Answer, App, Problem, Request};
 use nofomo_trades::{MOST_TRADES, Recorded, Report};
 
 pub(crate) async fn handle(app: &'static App, request: Request) -> Result<Answer, Problem> {

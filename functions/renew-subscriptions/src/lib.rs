@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use nofomo_http::{Error, Job, Run};
+use nofomo_lambda::{Error, Job, Run};
 use nofomo_tripay::{Creation, Order, Transaction, Tripay};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;

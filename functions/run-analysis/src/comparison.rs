@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use chrono::{DateTime, Utc};
 use nofomo_analytics::{Confidence, Record, Settings, Side, Trade, Trials};
 use nofomo_db::{Claims, Db, Row};
-use nofomo_http::Problem;
+use nofomo_lambda::Problem;
 use rand_xoshiro::SplitMix64;
 use rand_xoshiro::rand_core::{Rng, SeedableRng};
 use rust_decimal::Decimal;

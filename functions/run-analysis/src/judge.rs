@@ -5,7 +5,7 @@ use nofomo_analytics::{
     ASSUMED_MAX_LOSS, AnalysisType, Confidence, Halves, Invalid, Metrics, Note, Reason, Record, Series, Settings,
     Slice, Stress,
 };
-use nofomo_http::Problem;
+use nofomo_lambda::Problem;
 use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive;
 use serde::{Deserialize, Serialize};

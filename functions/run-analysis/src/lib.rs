@@ -14,7 +14,7 @@ mod trades;
 use std::time::{Duration, Instant};
 
 use nofomo_db::Claims;
-use nofomo_http::{Answer, App, Problem, Request};
+use nofomo_lambda::{Answer, App, Problem, Request};
 use nofomo_language_model::LanguageModel;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;

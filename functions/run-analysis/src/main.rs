@@ -1,6 +1,6 @@
 //! `POST /analyses`
 
-use nofomo_http::{App, Error};
+use nofomo_lambda::{App, Error};
 use nofomo_language_model::LanguageModel;
 
 #[tokio::main(flavor = "current_thread")]

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use nofomo_analytics::AnalysisType;
-use nofomo_http::{Fields, Problem, flag, one_of, time, uuid};
+use nofomo_lambda::{Fields, Problem, flag, one_of, time, uuid};
 use serde::Serialize;
 use uuid::Uuid;
 

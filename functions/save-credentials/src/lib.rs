@@ -1,7 +1,7 @@
 //! `PUT` and `DELETE /credentials/{exchange}`: exchange API keys, sealed before they reach the database.
 //! Its SQL is `migrations/014_save_credentials.sql`.
 
-use nofomo_http::{Answer, App, Fields, Problem, Request, text};
+use nofomo_lambda::{Answer, App, Fields, Problem, Request, text};
 use nofomo_vault::{KeyRing, Zeroizing};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;

@@ -15,7 +15,7 @@ mod time;
 mod verdict;
 mod words;
 
-use nofomo_http::{Answer, App, Problem, Request};
+use nofomo_lambda::{Answer, App, Problem, Request};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 

@@ -1,7 +1,7 @@
 //! The report: one page that stands alone, from the verdict down to the last figure.
 
 use askama::Template;
-use nofomo_http::Error;
+use nofomo_lambda::Error;
 
 use crate::analysis::{Analysis, Block, Kind, Results};
 use crate::catalogue::{Account, METRICS, Row, entry};

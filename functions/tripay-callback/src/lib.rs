@@ -5,7 +5,7 @@
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use nofomo_http::{Answer, Job, Problem, Request};
+use nofomo_lambda::{Answer, Job, Problem, Request};
 use nofomo_tripay::{Payment, PrivateKey};
 use serde::{Deserialize, Serialize};
 use tracing::error;

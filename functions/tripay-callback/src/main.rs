@@ -1,6 +1,6 @@
 //! `POST /callbacks/tripay`
 
-use nofomo_http::{Error, Job};
+use nofomo_lambda::{Error, Job};
 use nofomo_tripay::PrivateKey;
 
 #[tokio::main(flavor = "current_thread")]

@@ -4,7 +4,7 @@ use std::ops::RangeInclusive;
 
 use chrono::{DateTime, Utc};
 use nofomo_db::{Claims, Db};
-use nofomo_http::{Batch, FieldError, Fields, Problem, collect, decimal, object, one_of, text, time, uuid};
+use nofomo_lambda::{Batch, FieldError, Fields, Problem, collect, decimal, object, one_of, text, time, uuid};
 use rust_decimal::{Decimal, dec};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;

@@ -7,7 +7,7 @@ use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use fuzz::{Instance, claims, request};
 use libfuzzer_sys::fuzz_target;
-use nofomo_http::App;
+use nofomo_lambda::App;
 use serde_json::Value;
 
 static INSTANCE: LazyLock<Instance<App>> = LazyLock::new(|| Instance::of_app("get-portfolio"));

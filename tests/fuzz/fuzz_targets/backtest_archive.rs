@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use fuzz::{Instance, bearer, request};
 use libfuzzer_sys::fuzz_target;
-use nofomo_http::App;
+use nofomo_lambda::App;
 
 static INSTANCE: LazyLock<Instance<App>> = LazyLock::new(|| Instance::of_app("import-backtest"));
 

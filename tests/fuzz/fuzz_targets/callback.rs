@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 use fuzz::{Instance, TRIPAY_PRIVATE_KEY, request};
 use hmac::{Hmac, KeyInit, Mac};
 use libfuzzer_sys::fuzz_target;
-use nofomo_http::{Job, Problem};
+use nofomo_lambda::{Job, Problem};
 use nofomo_tripay::PrivateKey;
 use sha2::Sha256;
 

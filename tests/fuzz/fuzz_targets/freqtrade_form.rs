@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use fuzz::{Instance, request};
 use libfuzzer_sys::fuzz_target;
-use nofomo_http::{App, Problem};
+use nofomo_lambda::{App, Problem};
 
 static INSTANCE: LazyLock<Instance<App>> = LazyLock::new(|| Instance::of_app("record-trade"));
 

@@ -7,7 +7,7 @@ use std::thread;
 
 use jsonwebtoken::{EncodingKey, Header};
 use lambda_http::{Body, http};
-use nofomo_http::{Answer, App, Job, Problem, Request};
+use nofomo_lambda::{Answer, App, Job, Problem, Request};
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
