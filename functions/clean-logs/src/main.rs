@@ -6,6 +6,6 @@ use nofomo_lambda::{Error, Job};
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     let job = Job::start("clean-logs").await?;
-    let retention = job.keep(Retention::read)?;
-    job.run_at_its_times(|job, run| clean_logs::run(job, retention, run)).await
+    let retention = job.init_static(Retention::read)?;
+    job.serve_schedule(|job, run| clean_logs::run(job, retention, run)).await
 }

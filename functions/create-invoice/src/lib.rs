@@ -95,7 +95,7 @@ fn phone_number(value: &RawValue) -> Result<String, String> {
 }
 
 async fn open(app: &App, tripay: &Tripay, user: &User, id: Uuid, order: &Order) -> Result<Answer, Problem> {
-    match app.outside("tripay", tripay.create(order)).await {
+    match app.time_external_call("tripay", tripay.create(order)).await {
         Creation::Created(transaction) => {
             let invoice = record(app, tripay, user, id, Some(&transaction)).await?;
             Ok(Answer::created(invoice).at(format!("/invoices/{id}")))
@@ -114,7 +114,7 @@ async fn open(app: &App, tripay: &Tripay, user: &User, id: Uuid, order: &Order) 
 
 /// Whether Tripay opened after all what it did not answer for.
 async fn look(app: &App, tripay: &Tripay, user: &User, id: Uuid, reference: &str) -> Result<Answer, Problem> {
-    let asked = app.outside("tripay", tripay.transactions_of(reference)).await;
+    let asked = app.time_external_call("tripay", tripay.transactions_of(reference)).await;
     let transactions = asked.map_err(|cause| not_answered(id, cause.to_string()))?;
     match transactions.first() {
         Some(transaction) => Ok(Answer::ok(record(app, tripay, user, id, Some(transaction)).await?)),

@@ -149,7 +149,7 @@ async fn written(app: &App, writer: Writer<'_>, wanted: &Wanted, until: Instant)
             Ok((draft, checked))
         }
         Writer::Model(model) => {
-            app.outside("language model", author::write(model, wanted, until)).await.map_err(|failure| {
+            app.time_external_call("language model", author::write(model, wanted, until)).await.map_err(|failure| {
                 match failure {
             Failure::NoAnswer(cause) => Problem::NoAnswer {
                 cause: format!("language model: {cause}"),

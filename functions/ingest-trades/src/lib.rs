@@ -12,7 +12,7 @@
 
 use nofomo_db::Claims;
 use nofomo_lambda::{Batch, Job, Message, Problem, raw, text, uuid};
-use nofomo_trades::{MOST_TRADES, Report};
+use nofomo_trades::{MAX_TRADES, Report};
 use serde_json::value::RawValue;
 
 /// How many trades it reported.
@@ -23,7 +23,7 @@ pub async fn handle(job: &'static Job, message: Message) -> Result<usize, Proble
     let key = fields.optional("key", text(1..=255));
     let trades = fields.required("trades", raw);
     let trades = fields.finish(trades)?;
-    let report = Report::read(bot_id, key.as_deref(), Batch::of(&trades, &(1..=MOST_TRADES))?)?;
+    let report = Report::read(bot_id, key.as_deref(), Batch::of(&trades, &(1..=MAX_TRADES))?)?;
     report.record(&job.db, &Claims::of_bot_token(&hash)).await?;
     Ok(report.trades())
 }

@@ -5,5 +5,5 @@ use nofomo_lambda::{Error, Job};
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     let job = Job::start("ingest-trades").await?;
-    job.take_messages(ingest_trades::handle).await
+    job.serve_queue(ingest_trades::handle).await
 }

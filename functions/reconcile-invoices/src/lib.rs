@@ -103,7 +103,7 @@ async fn reconcile(job: &Job, tripay: &Tripay, run: &Run) -> Result<Counts, Erro
             return Ok(Counts { is_complete: true, ..counts });
         };
         counts.asked += 1;
-        match job.outside("tripay", ask(tripay, invoice)).await {
+        match job.time_external_call("tripay", ask(tripay, invoice)).await {
             Ok(transactions) => {
                 unanswered_in_a_row = 0;
                 settle(job, tripay, run.time, invoice, &transactions, &mut counts).await?;

@@ -82,7 +82,7 @@ pub async fn run(job: &'static Job, tripay: &Tripay, run: Run) -> Result<Counts,
             error!(%user_id, cause, "Subscription not renewed");
         }
         for Opened { id, order } in renewed.opened {
-            let transaction = match job.outside("tripay", tripay.create(&order)).await {
+            let transaction = match job.time_external_call("tripay", tripay.create(&order)).await {
                 Creation::Created(transaction) => Some(transaction),
                 Creation::Refused { message, .. } => {
                     counts.refused += 1;

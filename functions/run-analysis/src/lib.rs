@@ -142,7 +142,7 @@ async fn judged(
     if wanted.narrative {
         let limit = TIME_TO_RECORD.saturating_sub(started.elapsed());
         let told = narrative::narrate(model, wanted, &blocks, comparison.as_ref(), limit);
-        narration = app.outside("language model", told).await;
+        narration = app.time_external_call("language model", told).await;
         recommendations.extend(narration.recommendations());
     }
     let (narrative, narrative_error) = narration.told();

@@ -55,7 +55,7 @@ pub async fn handle(job: &'static Job, key: &PrivateKey, request: Request) -> Re
     if *needs_attention {
         error!(outcome, ?invoice_id, "Payment needs attention");
     }
-    request.came_to(outcome);
+    request.record_outcome(outcome);
     match outcome.as_str() {
         "bad_signature" => Err(Problem::Unauthenticated("The signature is wrong.")),
         "unreadable" => Err(Problem::NotJson("The body is not a payment.".into())),

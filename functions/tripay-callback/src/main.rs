@@ -6,6 +6,6 @@ use nofomo_tripay::PrivateKey;
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     let job = Job::start("tripay-callback").await?;
-    let key = job.keep(|setting| PrivateKey::read(setting))?;
-    job.answer_callbacks(|job, request| tripay_callback::handle(job, key, request)).await
+    let key = job.init_static(|setting| PrivateKey::read(setting))?;
+    job.serve_callbacks(|job, request| tripay_callback::handle(job, key, request)).await
 }

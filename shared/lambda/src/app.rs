@@ -8,9 +8,9 @@ use tokio::time::timeout;
 use tracing::{error, warn};
 
 use crate::jwks::Jwks;
-use crate::meter::Meter;
 use crate::process::{Process, leak, log_as_json};
 use crate::settings::Settings;
+use crate::timings::Timings;
 use crate::user::Verifier;
 use crate::{Answer, BotToken, Error, Problem, Request, User};
 
@@ -55,11 +55,11 @@ impl App {
         let jwks_url = settings.get("AUTH_JWKS_URL").unwrap_or_else(|| format!("{issuer}/.well-known/jwks.json"));
         // Set only for a project that still signs with one shared secret.
         let hs256_secret = settings.get("AUTH_HS256_SECRET");
-        let meter = Arc::<Meter>::default();
+        let timings = Arc::<Timings>::default();
         Ok(Self {
-            db: settings.database(meter.clone())?,
-            verifier: Verifier::new(issuer, Jwks::new(jwks_url, meter.clone())?, hs256_secret.as_deref()),
-            process: Process::new(name, &settings, meter),
+            db: settings.database(timings.clone())?,
+            verifier: Verifier::new(issuer, Jwks::new(jwks_url, timings.clone())?, hs256_secret.as_deref()),
+            process: Process::new(name, &settings, timings),
             settings,
         })
     }
@@ -69,7 +69,7 @@ impl App {
     /// # Errors
     ///
     /// Those of `make`, which are logged.
-    pub fn keep<T, E: Into<Error>>(
+    pub fn init_static<T, E: Into<Error>>(
         &self,
         make: impl FnOnce(&dyn Fn(&str) -> Option<String>) -> Result<T, E>,
     ) -> Result<&'static T, Error> {
@@ -83,7 +83,7 @@ impl App {
     /// 401, 403 for users who may not call functions, 503 while the signing keys cannot be fetched.
     pub async fn user(&self, request: &Request) -> Result<Arc<User>, Problem> {
         let user = self.verifier.verify(request.bearer_token()).await?;
-        request.about.user_id.get_or_init(|| user.id());
+        request.info.user_id.get_or_init(|| user.id());
         Ok(user)
     }
 
@@ -112,8 +112,8 @@ impl App {
     }
 
     /// Waits for somebody outside, so that the log and the trace of a request tell how long.
-    pub async fn outside<T>(&self, whom: &'static str, answer: impl Future<Output = T>) -> T {
-        self.process.outside(whom, answer).await
+    pub async fn time_external_call<T>(&self, whom: &'static str, answer: impl Future<Output = T>) -> T {
+        self.process.time_external_call(whom, answer).await
     }
 
     /// Answers requests until Lambda ends the process.

@@ -17,10 +17,10 @@ use serde_json::{Value, json};
 use tokio::time::timeout;
 use tracing::{error, warn};
 
-use crate::line::About;
-use crate::meter::Meter;
-use crate::process::{Process, Told, leak, log_as_json};
+use crate::log_record::Subject;
+use crate::process::{InvocationRecord, Process, leak, log_as_json};
 use crate::settings::Settings;
+use crate::timings::Timings;
 use crate::{Answer, Error, Fields, Problem, Request};
 
 /// Lambda gives start-up ten seconds; what is not ready by then is tried again by the first call.
@@ -92,8 +92,8 @@ impl Job {
 
     async fn configured(name: &'static str) -> Result<Self, Error> {
         let settings = Settings::load().await?;
-        let meter = Arc::<Meter>::default();
-        Ok(Self { db: settings.database(meter.clone())?, process: Process::new(name, &settings, meter), settings })
+        let timings = Arc::<Timings>::default();
+        Ok(Self { db: settings.database(timings.clone())?, process: Process::new(name, &settings, timings), settings })
     }
 
     /// Something else that outlives a call, made of settings by their names.
@@ -101,7 +101,7 @@ impl Job {
     /// # Errors
     ///
     /// Those of `make`, which are logged.
-    pub fn keep<T, E: Into<Error>>(
+    pub fn init_static<T, E: Into<Error>>(
         &self,
         make: impl FnOnce(&dyn Fn(&str) -> Option<String>) -> Result<T, E>,
     ) -> Result<&'static T, Error> {
@@ -109,8 +109,8 @@ impl Job {
     }
 
     /// Waits for somebody outside, so that the log and the trace of a run tell how long.
-    pub async fn outside<T>(&self, whom: &'static str, answer: impl Future<Output = T>) -> T {
-        self.process.outside(whom, answer).await
+    pub async fn time_external_call<T>(&self, whom: &'static str, answer: impl Future<Output = T>) -> T {
+        self.process.time_external_call(whom, answer).await
     }
 
     /// Answers callbacks until Lambda ends the process, in the form `{"success": true}` whatever goes wrong: who calls reads
@@ -119,7 +119,7 @@ impl Job {
     /// # Errors
     ///
     /// The runtime's own.
-    pub async fn answer_callbacks<H, F>(self, handle: H) -> Result<(), Error>
+    pub async fn serve_callbacks<H, F>(self, handle: H) -> Result<(), Error>
     where
         H: Fn(&'static Self, Request) -> F + Send + Sync,
         F: Future<Output = Result<Answer, Problem>> + Send,
@@ -134,7 +134,7 @@ impl Job {
     /// # Errors
     ///
     /// The runtime's own.
-    pub async fn take_messages<H, F>(self, take: H) -> Result<(), Error>
+    pub async fn serve_queue<H, F>(self, take: H) -> Result<(), Error>
     where
         H: Fn(&'static Self, Message) -> F + Send + Sync,
         F: Future<Output = Result<usize, Problem>> + Send,
@@ -166,11 +166,11 @@ impl Job {
                 }
             }
             let counts = json!({ "messages": messages, "taken": taken, "not_taken": answer.batch_item_failures.len() });
-            job.process.tell(Told {
+            job.process.emit(InvocationRecord {
                 message: "Ran".into(),
                 request_id: &event.context.request_id,
                 trace: event.context.xray_trace_id.as_deref(),
-                about: About::Run { time: run.time, counts: counts.as_object().cloned().unwrap_or_default() },
+                subject: Subject::Run { time: run.time, counts: counts.as_object().cloned().unwrap_or_default() },
                 outcome: "ok",
                 cause: None,
                 duration: started.elapsed(),
@@ -185,7 +185,7 @@ impl Job {
     /// # Errors
     ///
     /// The runtime's own.
-    pub async fn run_at_its_times<H, F, T>(self, run: H) -> Result<(), Error>
+    pub async fn serve_schedule<H, F, T>(self, run: H) -> Result<(), Error>
     where
         H: Fn(&'static Self, Run) -> F + Send + Sync,
         F: Future<Output = Result<T, Error>> + Send,
@@ -204,11 +204,11 @@ impl Job {
             let counts = outcome.as_ref().ok().and_then(Value::as_object).cloned().unwrap_or_default();
             let cause = outcome.as_ref().err().map(ToString::to_string);
             let (message, told_outcome) = if cause.is_none() { ("Ran", "ok") } else { ("Failed", "failed") };
-            job.process.tell(Told {
+            job.process.emit(InvocationRecord {
                 message: message.into(),
                 request_id: &event.context.request_id,
                 trace: event.context.xray_trace_id.as_deref(),
-                about: About::Run { time, counts },
+                subject: Subject::Run { time, counts },
                 outcome: told_outcome,
                 cause: cause.as_deref(),
                 duration: started.elapsed(),

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use tokio::sync::Mutex;
 
-use crate::meter::Meter;
+use crate::timings::Timings;
 
 /// Supabase's own cache holds the set as long; a new key is published at least twice as long before it signs.
 const FRESH: Duration = Duration::from_secs(600);
@@ -29,7 +29,7 @@ pub(crate) type Key = (Algorithm, DecodingKey);
 pub(crate) struct Jwks {
     url: String,
     client: reqwest::Client,
-    meter: Arc<Meter>,
+    timings: Arc<Timings>,
     keys: Mutex<Keys>,
 }
 
@@ -49,7 +49,7 @@ pub(crate) enum Lookup {
 }
 
 impl Jwks {
-    pub(crate) fn new(url: String, meter: Arc<Meter>) -> Result<Self, reqwest::Error> {
+    pub(crate) fn new(url: String, timings: Arc<Timings>) -> Result<Self, reqwest::Error> {
         // Mozilla's roots, compiled in: reading the system's costs more than the rest of a cold start.
         let roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
         let mut builder = reqwest::Client::builder()
@@ -62,7 +62,7 @@ impl Jwks {
         {
             builder = builder.tls_backend_preconfigured(tls.with_root_certificates(roots).with_no_client_auth());
         }
-        Ok(Self { url, client: builder.build()?, meter, keys: Mutex::default() })
+        Ok(Self { url, client: builder.build()?, timings, keys: Mutex::default() })
     }
 
     pub(crate) async fn find(&self, key_id: &str) -> Lookup {
@@ -94,7 +94,7 @@ impl Jwks {
     }
 
     async fn refresh(&self, keys: &mut Keys) -> Result<(), String> {
-        match self.meter.outside("signing keys", self.fetch()).await {
+        match self.timings.time_external_call("signing keys", self.fetch()).await {
             Ok(by_id) => {
                 keys.by_id = by_id;
                 keys.fetched_at = Some(SystemTime::now());

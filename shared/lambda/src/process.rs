@@ -11,9 +11,9 @@ use lambda_http::http::{HeaderValue, Response, header};
 use lambda_http::{Body, service_fn};
 use tracing::{error, warn};
 
-use crate::line::{self, Level, Line};
-use crate::meter::Meter;
+use crate::log_record::{Level, LogRecord, Subject};
 use crate::settings::Settings;
+use crate::timings::Timings;
 use crate::trace::{TraceHeader, Tracer};
 use crate::{Answer, Error, Problem, Request};
 
@@ -22,28 +22,28 @@ pub(crate) struct Process {
     pub(crate) name: &'static str,
     /// `STAGE`: tells deployments apart that share an account.
     stage: String,
-    meter: Arc<Meter>,
+    timings: Arc<Timings>,
     tracer: Option<Tracer>,
     has_served: AtomicBool,
 }
 
 /// What a line tells of one request or run.
-pub(crate) struct Told<'a> {
+pub(crate) struct InvocationRecord<'a> {
     pub(crate) message: String,
     pub(crate) request_id: &'a str,
     pub(crate) trace: Option<&'a str>,
-    pub(crate) about: line::About<'a>,
+    pub(crate) subject: Subject<'a>,
     pub(crate) outcome: &'a str,
     pub(crate) cause: Option<&'a str>,
     pub(crate) duration: Duration,
 }
 
 impl Process {
-    pub(crate) fn new(name: &'static str, settings: &Settings, meter: Arc<Meter>) -> Self {
+    pub(crate) fn new(name: &'static str, settings: &Settings, timings: Arc<Timings>) -> Self {
         Self {
             name,
             stage: settings.get("STAGE").unwrap_or_else(|| "local".into()),
-            meter,
+            timings,
             // Set by Lambda where tracing is on.
             tracer: settings.get("AWS_XRAY_DAEMON_ADDRESS").and_then(|address| Tracer::to(&address)),
             has_served: AtomicBool::new(false),
@@ -52,11 +52,11 @@ impl Process {
 
     /// What start-up waited for is no request's.
     pub(crate) fn forget_start(&self) {
-        self.meter.take();
+        self.timings.take();
     }
 
-    pub(crate) async fn outside<T>(&self, whom: &'static str, answer: impl Future<Output = T>) -> T {
-        self.meter.outside(whom, answer).await
+    pub(crate) async fn time_external_call<T>(&self, whom: &'static str, answer: impl Future<Output = T>) -> T {
+        self.timings.time_external_call(whom, answer).await
     }
 
     /// Answers HTTP requests until Lambda ends the process; `refuse` writes what a caller gets of a problem.
@@ -70,7 +70,7 @@ impl Process {
         lambda_http::run(service_fn(move |event: lambda_http::Request| async move {
             let started = Instant::now();
             let request = Request::new(event);
-            let about = request.about.clone();
+            let info = request.info.clone();
             // A panic is a mistake of ours like any other: it has an answer and a line in the log, and ends nothing.
             let outcome = AssertUnwindSafe(handle(request))
                 .catch_unwind()
@@ -80,20 +80,20 @@ impl Process {
             let cause = outcome.as_ref().err().and_then(Problem::cause).map(ToOwned::to_owned);
             let mut response = match outcome {
                 Ok(answer) => answer.into_response(),
-                Err(problem) => refuse(problem, &about.id),
+                Err(problem) => refuse(problem, &info.id),
             };
             let headers = response.headers_mut();
             headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-            if let Ok(id) = HeaderValue::from_str(&about.id) {
+            if let Ok(id) = HeaderValue::from_str(&info.id) {
                 headers.insert("x-request-id", id);
             }
-            let (route, status) = (about.route.as_str(), response.status().as_u16());
-            self.tell(Told {
+            let (route, status) = (info.route.as_str(), response.status().as_u16());
+            self.emit(InvocationRecord {
                 message: format!("{route} {status}"),
-                request_id: &about.id,
-                trace: about.trace.as_deref(),
-                about: line::About::Request { route, user_id: about.user_id.get().copied(), status },
-                outcome: about.outcome.get().map_or(kind, String::as_str),
+                request_id: &info.id,
+                trace: info.trace.as_deref(),
+                subject: Subject::Request { route, user_id: info.user_id.get().copied(), status },
+                outcome: info.outcome.get().map_or(kind, String::as_str),
                 cause: cause.as_deref(),
                 duration: started.elapsed(),
             });
@@ -103,29 +103,29 @@ impl Process {
     }
 
     /// Writes the line, and the segments of its trace.
-    pub(crate) fn tell(&self, told: Told<'_>) {
-        let spent = self.meter.take();
-        let trace = told.trace.and_then(TraceHeader::parse);
-        let line = Line {
+    pub(crate) fn emit(&self, record: InvocationRecord<'_>) {
+        let spent = self.timings.take();
+        let trace = record.trace.and_then(TraceHeader::parse);
+        let line = LogRecord {
             timestamp: Utc::now(),
-            level: if told.cause.is_some() { Level::Error } else { Level::Info },
-            message: told.message,
+            level: if record.cause.is_some() { Level::Error } else { Level::Info },
+            message: record.message,
             stage: &self.stage,
             function: self.name,
-            request_id: told.request_id,
+            request_id: record.request_id,
             trace_id: trace.map(|trace| trace.root),
-            about: told.about,
-            outcome: told.outcome,
-            cause: told.cause,
+            subject: record.subject,
+            outcome: record.outcome,
+            cause: record.cause,
             requests: 1,
-            duration_ms: u64::try_from(told.duration.as_millis()).unwrap_or(u64::MAX),
+            duration_ms: u64::try_from(record.duration.as_millis()).unwrap_or(u64::MAX),
             database_ms: milliseconds(spent.database),
             outside_ms: milliseconds(spent.outside),
             cold_starts: u8::from(!self.has_served.swap(true, Ordering::Relaxed)),
         };
         line.write();
         if let (Some(tracer), Some(trace)) = (&self.tracer, trace) {
-            tracer.tell(trace, &spent.calls);
+            tracer.emit(trace, &spent.calls);
         }
     }
 }

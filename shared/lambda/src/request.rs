@@ -18,12 +18,12 @@ const UPLOAD_LIMIT: usize = 4 * 1024 * 1024;
 #[derive(Debug)]
 pub struct Request {
     event: lambda_http::Request,
-    pub(crate) about: Arc<About>,
+    pub(crate) info: Arc<RequestInfo>,
 }
 
 /// What the log line and every answer tell of a request. No path: it can hold a bot's token.
 #[derive(Debug)]
-pub(crate) struct About {
+pub(crate) struct RequestInfo {
     pub(crate) id: String,
     pub(crate) route: String,
     /// As `Root=1-…;Parent=…;Sampled=1`.
@@ -39,19 +39,19 @@ impl Request {
             Some(RequestContext::ApiGatewayV2(context)) => (context.request_id.clone(), context.route_key.clone()),
             _ => (None, None),
         };
-        let about = About {
+        let info = RequestInfo {
             id: id.or_else(|| event.lambda_context_ref().map(|context| context.request_id.clone())).unwrap_or_default(),
             route: route.unwrap_or_default(),
             trace: event.lambda_context_ref().and_then(|context| context.xray_trace_id.clone()),
             user_id: OnceLock::new(),
             outcome: OnceLock::new(),
         };
-        Self { event, about: Arc::new(about) }
+        Self { event, info: Arc::new(info) }
     }
 
     /// By which name the log and its metrics are to know what came of it, where that is more than went well or did not.
-    pub fn came_to(&self, outcome: &str) {
-        self.about.outcome.get_or_init(|| outcome.to_owned());
+    pub fn record_outcome(&self, outcome: &str) {
+        self.info.outcome.get_or_init(|| outcome.to_owned());
     }
 
     /// The token of `Authorization: Bearer …`.
@@ -63,7 +63,7 @@ impl Request {
 
     /// As in the template: `POST /bots/{bot_id}/trades`.
     pub fn route(&self) -> &str {
-        &self.about.route
+        &self.info.route
     }
 
     /// A part of the path, by its name in the route.

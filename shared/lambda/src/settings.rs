@@ -6,8 +6,8 @@ use std::sync::Arc;
 use nofomo_db::{Address, Db, Reload, tls_connector};
 
 use crate::Error;
-use crate::meter::{Callee, Meter};
 use crate::secret::{AwsIdentity, Secret};
+use crate::timings::{Callee, Timings};
 
 /// The environment's variables. Where `SECRET_ID` is set, that secret supplies what the environment does not.
 pub(crate) struct Settings {
@@ -48,13 +48,13 @@ impl Settings {
 
     /// `DATABASE_URL`: as `nofomo_api`, or `nofomo_jobs` for callbacks and schedules. `DATABASE_ROOT_CERTIFICATE`: PEM, for a
     /// database whose certificate is not signed by Supabase.
-    pub(crate) fn database(&self, meter: Arc<Meter>) -> Result<Db, Error> {
+    pub(crate) fn database(&self, timings: Arc<Timings>) -> Result<Db, Error> {
         let [url] = self.required(["DATABASE_URL"])?;
         let address: Address = url
             .parse()
             .map_err(|error: nofomo_db::AddressError| SettingsError::Invalid("DATABASE_URL", error.to_string()))?;
         let tls = tls_connector(self.get("DATABASE_ROOT_CERTIFICATE").as_deref())?;
-        let on_call = Box::new(move |began, took| meter.note(Callee::Database, began, took));
+        let on_call = Box::new(move |began, took| timings.record(Callee::Database, began, took));
         Ok(Db::new(address, tls, self.reload(), on_call)?)
     }
 

@@ -5,7 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::Serialize;
 
-use crate::meter::{Call, Callee};
+use crate::timings::{Call, Callee};
 
 /// Ahead of each segment.
 const HEADER: &str = "{\"format\":\"json\",\"version\":1}\n";
@@ -54,7 +54,7 @@ impl Tracer {
     }
 
     /// A segment for each answer that was waited for, if the request is one of those that are traced. What gets lost is lost.
-    pub(crate) fn tell(&self, trace: TraceHeader<'_>, calls: &[Call]) {
+    pub(crate) fn emit(&self, trace: TraceHeader<'_>, calls: &[Call]) {
         if !trace.is_sampled || trace.parent.is_empty() {
             return;
         }
@@ -63,7 +63,7 @@ impl Tracer {
             let segment = Subsegment {
                 name: match call.of {
                     Callee::Database => "database",
-                    Callee::Outside(whom) => whom,
+                    Callee::External(whom) => whom,
                 },
                 id: format!("{:016x}", getrandom::u64().unwrap_or_default()),
                 trace_id: trace.root,
@@ -105,9 +105,9 @@ mod tests {
         daemon.set_nonblocking(true).unwrap();
         let tracer = Tracer::to(&daemon.local_addr().unwrap().to_string()).unwrap();
         let call = |of| Call { of, started: UNIX_EPOCH + Duration::from_secs(5), took: Duration::from_millis(1500) };
-        let calls = [call(Callee::Database), call(Callee::Outside("tripay"))];
-        tracer.tell(TraceHeader::parse("Root=1-a-b;Parent=c;Sampled=0").unwrap(), &calls);
-        tracer.tell(TraceHeader::parse("Root=1-a-b;Parent=c;Sampled=1").unwrap(), &calls);
+        let calls = [call(Callee::Database), call(Callee::External("tripay"))];
+        tracer.emit(TraceHeader::parse("Root=1-a-b;Parent=c;Sampled=0").unwrap(), &calls);
+        tracer.emit(TraceHeader::parse("Root=1-a-b;Parent=c;Sampled=1").unwrap(), &calls);
         let mut told = Vec::new();
         let mut datagram = [0; 1024];
         while let Ok(length) = daemon.recv(&mut datagram) {

@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 use uuid::Uuid;
 
 /// In one report.
-pub const MOST_TRADES: usize = 1000;
+pub const MAX_TRADES: usize = 1000;
 
 /// What `decimal(20, 8)` and `decimal(10, 4)` hold.
 const POSITIVE: RangeInclusive<Decimal> = dec!(0.00000001)..=dec!(999999999999.99999999);
@@ -64,14 +64,14 @@ pub enum Recorded {
 #[serde(rename_all = "snake_case")]
 enum Outcome {
     Recorded { results: Box<RawValue>, trade: Option<Box<RawValue>> },
-    Unfit(Vec<Unfit>),
+    Unfit(Vec<OutOfRange>),
     Taken(Vec<usize>),
     NotFound,
 }
 
 /// A figure that the caller left to us, and that no column holds.
 #[derive(Deserialize)]
-struct Unfit {
+struct OutOfRange {
     index: usize,
     field: String,
 }
@@ -124,7 +124,8 @@ impl Report {
             Outcome::Recorded { results, .. } => Ok(Recorded::Many(results)),
             Outcome::Unfit(fields) => {
                 let detail = "is larger than can be recorded";
-                let error = |unfit: Unfit| FieldError::at(format!("{}/{}", pointer(unfit.index), unfit.field), detail);
+                let error =
+                    |unfit: OutOfRange| FieldError::at(format!("{}/{}", pointer(unfit.index), unfit.field), detail);
                 Err(Problem::Invalid(fields.into_iter().map(error).collect()))
             }
             Outcome::Taken(indexes) => {

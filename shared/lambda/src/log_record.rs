@@ -18,7 +18,7 @@ const FIGURES: [Metric<'static>; 3] = [
 ];
 
 #[derive(Serialize)]
-pub(crate) struct Line<'a> {
+pub(crate) struct LogRecord<'a> {
     #[serde(serialize_with = "rfc3339")]
     pub(crate) timestamp: DateTime<Utc>,
     pub(crate) level: Level,
@@ -29,7 +29,7 @@ pub(crate) struct Line<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) trace_id: Option<&'a str>,
     #[serde(flatten)]
-    pub(crate) about: About<'a>,
+    pub(crate) subject: Subject<'a>,
     /// `ok`, or by which name the log knows what came of it.
     pub(crate) outcome: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -51,7 +51,7 @@ pub(crate) enum Level {
 
 #[derive(Serialize)]
 #[serde(untagged)]
-pub(crate) enum About<'a> {
+pub(crate) enum Subject<'a> {
     Request {
         route: &'a str,
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -71,7 +71,7 @@ pub(crate) enum About<'a> {
 #[derive(Serialize)]
 struct Embedded<'a> {
     #[serde(flatten)]
-    line: &'a Line<'a>,
+    line: &'a LogRecord<'a>,
     #[serde(rename = "_aws")]
     aws: Aws<'a>,
 }
@@ -99,7 +99,7 @@ struct Metric<'a> {
     unit: &'static str,
 }
 
-impl Line<'_> {
+impl LogRecord<'_> {
     /// On standard output, which is the log.
     pub(crate) fn write(&self) {
         let mut text = serde_json::to_string(&self.embedded()).unwrap_or_default();
@@ -110,7 +110,7 @@ impl Line<'_> {
 
     fn embedded(&self) -> Embedded<'_> {
         let mut figures = FIGURES.to_vec();
-        if let About::Run { counts, .. } = &self.about {
+        if let Subject::Run { counts, .. } = &self.subject {
             let numbers = counts.iter().filter(|(_, value)| value.is_number());
             figures.extend(numbers.map(|(name, _)| Metric { name, unit: "Count" }));
         }
@@ -141,7 +141,7 @@ mod tests {
     #[test]
     fn a_line_is_what_cloudwatch_takes_for_metrics() {
         let counts = serde_json::json!({ "subscriptions": 3, "is_complete": true });
-        let line = Line {
+        let line = LogRecord {
             timestamp: DateTime::from_timestamp_micros(1_763_452_411_000_001).unwrap(),
             level: Level::Info,
             message: "Ran".into(),
@@ -149,7 +149,7 @@ mod tests {
             function: "expire-subscriptions",
             request_id: "1",
             trace_id: None,
-            about: About::Run { time: DateTime::UNIX_EPOCH, counts: counts.as_object().cloned().unwrap() },
+            subject: Subject::Run { time: DateTime::UNIX_EPOCH, counts: counts.as_object().cloned().unwrap() },
             outcome: "ok",
             cause: None,
             requests: 1,

@@ -4,15 +4,15 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 /// A trace of more would not be read.
-const MOST_TRACED: usize = 100;
+const MAX_TRACED_CALLS: usize = 100;
 
 /// Of one instance, which has one request at a time.
 #[derive(Debug, Default)]
-pub(crate) struct Meter(Mutex<Spent>);
+pub(crate) struct Timings(Mutex<TimingTotals>);
 
 /// Since it was last taken.
 #[derive(Debug, Default)]
-pub(crate) struct Spent {
+pub(crate) struct TimingTotals {
     pub(crate) database: Duration,
     pub(crate) outside: Duration,
     /// The first of them.
@@ -31,30 +31,30 @@ pub(crate) struct Call {
 pub(crate) enum Callee {
     Database,
     /// Tripay, a language model, whoever has the signing keys.
-    Outside(&'static str),
+    External(&'static str),
 }
 
-impl Meter {
-    pub(crate) fn note(&self, of: Callee, started: SystemTime, took: Duration) {
+impl Timings {
+    pub(crate) fn record(&self, of: Callee, started: SystemTime, took: Duration) {
         let mut spent = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match of {
             Callee::Database => spent.database += took,
-            Callee::Outside(_) => spent.outside += took,
+            Callee::External(_) => spent.outside += took,
         }
-        if spent.calls.len() < MOST_TRACED {
+        if spent.calls.len() < MAX_TRACED_CALLS {
             spent.calls.push(Call { of, started, took });
         }
     }
 
     /// Waits for somebody outside.
-    pub(crate) async fn outside<T>(&self, whom: &'static str, answer: impl Future<Output = T>) -> T {
+    pub(crate) async fn time_external_call<T>(&self, whom: &'static str, answer: impl Future<Output = T>) -> T {
         let (started, clock) = (SystemTime::now(), tokio::time::Instant::now());
         let answer = answer.await;
-        self.note(Callee::Outside(whom), started, clock.elapsed());
+        self.record(Callee::External(whom), started, clock.elapsed());
         answer
     }
 
-    pub(crate) fn take(&self) -> Spent {
+    pub(crate) fn take(&self) -> TimingTotals {
         std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
