@@ -24,7 +24,7 @@ create index idx_trades_bot_activity on public.trades (bot_id, coalesce(exit_tim
 create index idx_strategies_user_id on public.strategies (user_id);
 create index idx_strategies_marketplace on public.strategies (is_public, strategy_type, is_verified)
     where is_public = true and strategy_type = 'marketplace';
-create index idx_strategies_on_offer on public.strategies (created_at desc, id)
+create index idx_strategies_published on public.strategies (created_at desc, id)
     where is_public = true and strategy_type = 'marketplace' and is_verified = true;
 -- One strategy by a name, however that is written.
 create unique index strategies_marketplace_name on public.strategies (lower(normalize(btrim(name), nfkc)))
@@ -75,7 +75,7 @@ create index idx_freqtrade_events_received_at on private.freqtrade_events (recei
 -- Access -----------------------------------------------------------------------------------------------------------------
 
 -- Policies that let a user write ask this. It looks past row level security so that the policy on users can ask it too.
-create function private.is_full_user() returns boolean
+create function private.is_active_user() returns boolean
 language sql
 stable
 security definer
@@ -85,9 +85,9 @@ as $$
         coalesce((auth.jwt() ->> 'is_anonymous')::boolean, false) is false
         and exists (select from public.users where users.id = auth.uid() and users.is_active is not false)
 $$;
-comment on function private.is_full_user() is 'Whether the caller has signed up (no anonymous sign-in) and is not deactivated.';
-revoke execute on function private.is_full_user() from public, anon, authenticated, service_role;
-grant execute on function private.is_full_user() to authenticated;
+comment on function private.is_active_user() is 'Whether the caller has signed up (no anonymous sign-in) and is not deactivated.';
+revoke execute on function private.is_active_user() from public, anon, authenticated, service_role;
+grant execute on function private.is_active_user() to authenticated;
 
 grant
     select (
@@ -102,7 +102,7 @@ create policy "Users can view their own profile"
 
 create policy "Users can update their own profile"
     on public.users for update to authenticated
-    using ((select auth.uid()) = id and (select private.is_full_user()))
+    using ((select auth.uid()) = id and (select private.is_active_user()))
     with check ((select auth.uid()) = id);
 
 -- Not the owner's to write: statistics, and what a check stands before (status, exchange, live trading).
@@ -122,16 +122,16 @@ create policy "Users can view their own bots"
 
 create policy "Users can create their own bots"
     on public.bots for insert to authenticated
-    with check ((select auth.uid()) = user_id and (select private.is_full_user()));
+    with check ((select auth.uid()) = user_id and (select private.is_active_user()));
 
 create policy "Users can update their own bots"
     on public.bots for update to authenticated
-    using ((select auth.uid()) = user_id and (select private.is_full_user()))
+    using ((select auth.uid()) = user_id and (select private.is_active_user()))
     with check ((select auth.uid()) = user_id);
 
 create policy "Users can delete their own bots"
     on public.bots for delete to authenticated
-    using ((select auth.uid()) = user_id and (select private.is_full_user()));
+    using ((select auth.uid()) = user_id and (select private.is_active_user()));
 
 -- Source, parameters, type and visibility change through functions, which check them; the rest is the owner's own text.
 grant
@@ -150,12 +150,12 @@ create policy "Users can view their own and verified marketplace strategies"
 
 create policy "Users can update their own strategies"
     on public.strategies for update to authenticated
-    using ((select auth.uid()) = user_id and (select private.is_full_user()))
+    using ((select auth.uid()) = user_id and (select private.is_active_user()))
     with check ((select auth.uid()) = user_id);
 
 create policy "Users can delete their own strategies"
     on public.strategies for delete to authenticated
-    using ((select auth.uid()) = user_id and (select private.is_full_user()));
+    using ((select auth.uid()) = user_id and (select private.is_active_user()));
 
 -- No effect until private.show_marketplace_to_anonymous grants select to anon.
 create policy "Anyone may view verified marketplace strategies"
@@ -188,7 +188,7 @@ create policy "Users can view their own backtest results"
 
 grant select on table public.plans to anon, authenticated;
 
-create policy "Everyone can view the plans on offer"
+create policy "Everyone can view active plans"
     on public.plans for select to anon, authenticated
     using (is_active = true);
 
@@ -212,7 +212,7 @@ create policy "Users can view their own notifications"
 
 create policy "Users can mark their own notifications as read"
     on public.notifications for update to authenticated
-    using ((select auth.uid()) = user_id and (select private.is_full_user()))
+    using ((select auth.uid()) = user_id and (select private.is_active_user()))
     with check ((select auth.uid()) = user_id);
 
 -- updated_at -------------------------------------------------------------------------------------------------------------
@@ -446,7 +446,7 @@ create trigger bots_validate_limits after insert on public.bots
     for each row execute function private.validate_bot_limits();
 
 -- A plan that somebody bought is withdrawn with is_active: its periods would go with it.
-create function private.keep_sold_plans() returns trigger
+create function private.prevent_sold_plan_deletion() returns trigger
 language plpgsql
 security definer
 set search_path = ''
@@ -462,10 +462,10 @@ begin
     return old;
 end
 $$;
-revoke execute on function private.keep_sold_plans() from public, anon, authenticated, service_role;
+revoke execute on function private.prevent_sold_plan_deletion() from public, anon, authenticated, service_role;
 
-create trigger plans_keep_sold before delete on public.plans
-    for each row execute function private.keep_sold_plans();
+create trigger plans_prevent_sold_deletion before delete on public.plans
+    for each row execute function private.prevent_sold_plan_deletion();
 
 -- Bots -------------------------------------------------------------------------------------------------------------------
 
@@ -659,7 +659,7 @@ create trigger strategies_unverify before update of content, parameters on publi
     execute function private.unverify_strategy();
 
 -- What is known of the source that a strategy has now; nothing of one that was not checked.
-create function private.strategy_source(strategy public.strategies) returns private.strategy_sources
+create function private.current_strategy_source(strategy public.strategies) returns private.strategy_sources
 language plpgsql
 stable
 set search_path = ''
@@ -673,11 +673,11 @@ begin
     return source;
 end
 $$;
-revoke execute on function private.strategy_source(public.strategies) from public, anon, authenticated, service_role;
+revoke execute on function private.current_strategy_source(public.strategies) from public, anon, authenticated, service_role;
 
 -- Why a bot may not trade live: a strategy of its owner's, by the name that it runs, in whose source something was found, or
 -- which nobody has checked. Without one of his own it may be one of the marketplace, and no other.
-create function private.unsafe_strategy(bot public.bots) returns jsonb
+create function private.find_unsafe_strategy(bot public.bots) returns jsonb
 language plpgsql
 security definer
 set search_path = ''
@@ -697,7 +697,7 @@ begin
         -- Held until the bot runs.
         for share
     loop
-        source := private.strategy_source(strategy);
+        source := private.current_strategy_source(strategy);
         if source.findings is distinct from '[]' then
             return jsonb_build_object('strategy', strategy.name, 'findings', jsonb_array_length(source.findings));
         end if;
@@ -715,7 +715,7 @@ begin
     return null;
 end
 $$;
-revoke execute on function private.unsafe_strategy(public.bots) from public, anon, authenticated, service_role;
+revoke execute on function private.find_unsafe_strategy(public.bots) from public, anon, authenticated, service_role;
 
 create function private.validate_bot_strategy() returns trigger
 language plpgsql
@@ -723,7 +723,7 @@ security definer
 set search_path = ''
 as $$
 declare
-    refusal constant jsonb := private.unsafe_strategy(new);
+    refusal constant jsonb := private.find_unsafe_strategy(new);
 begin
     if refusal is not null then
         raise exception 'strategy % is not clean', new.strategy
@@ -746,7 +746,7 @@ create trigger bots_validate_strategy_start after update of status on public.bot
     execute function private.validate_bot_strategy();
 
 -- Whether a live bot runs by a name of the user's strategies.
-create function private.runs_live(owner_id uuid, strategy_name text) returns boolean
+create function private.is_strategy_live(owner_id uuid, strategy_name text) returns boolean
 language sql
 stable
 set search_path = ''
@@ -760,30 +760,33 @@ as $$
             and bots.is_paper_trade is not true
     )
 $$;
-revoke execute on function private.runs_live(uuid, text) from public, anon, authenticated, service_role;
+revoke execute on function private.is_strategy_live(uuid, text) from public, anon, authenticated, service_role;
 
 -- A client may give a strategy another name, or delete it: not while a live bot runs by the name that it has or would get.
-create function private.validate_strategy_name() returns trigger
+create function private.prevent_live_strategy_change() returns trigger
 language plpgsql
 security definer
 set search_path = ''
 as $$
 begin
-    if private.runs_live(old.user_id, old.name) or (tg_op = 'UPDATE' and private.runs_live(new.user_id, new.name)) then
+    if
+        private.is_strategy_live(old.user_id, old.name)
+        or (tg_op = 'UPDATE' and private.is_strategy_live(new.user_id, new.name))
+    then
         raise exception 'a live bot runs strategy %', old.name
         using errcode = 'PT409', constraint = 'strategy_in_use', hint = 'Stop the bot first.';
     end if;
     return null;
 end
 $$;
-revoke execute on function private.validate_strategy_name() from public, anon, authenticated, service_role;
+revoke execute on function private.prevent_live_strategy_change() from public, anon, authenticated, service_role;
 
-create trigger strategies_validate_name after update of name on public.strategies
+create trigger strategies_prevent_live_rename after update of name on public.strategies
     for each row when (new.name is distinct from old.name)
-    execute function private.validate_strategy_name();
-create trigger strategies_validate_delete after delete on public.strategies
+    execute function private.prevent_live_strategy_change();
+create trigger strategies_prevent_live_deletion after delete on public.strategies
     for each row when (pg_trigger_depth() = 0)
-    execute function private.validate_strategy_name();
+    execute function private.prevent_live_strategy_change();
 
 -- What a strategy's backtests come to.
 create function private.strategy_performance(strategy_id uuid) returns jsonb
@@ -860,7 +863,7 @@ create trigger trades_prepare
 
 -- What one statement on trades changed for a bot: counts and profit of its closed trades, and the latest activity (exit,
 -- else entry; cancelled trades are none) among the rows that came and among those that went.
-create type private.bot_difference as (
+create type private.bot_statistics_delta as (
     bot_id uuid,
     total_trades bigint,
     winning_trades bigint,
@@ -878,10 +881,10 @@ security definer
 set search_path = ''
 as $$
 declare
-    differences private.bot_difference[] := '{}';
+    deltas private.bot_statistics_delta[] := '{}';
 begin
     if tg_op in ('INSERT', 'UPDATE') then
-        differences := array(
+        deltas := array(
             select
                 row(
                     added.bot_id,
@@ -891,13 +894,13 @@ begin
                     coalesce(sum(added.profit) filter (where added.status = 'closed'), 0),
                     max(coalesce(added.exit_time, added.entry_time)) filter (where added.status <> 'cancelled'),
                     null
-                )::private.bot_difference
+                )::private.bot_statistics_delta
             from added
             group by added.bot_id
         );
     end if;
     if tg_op in ('UPDATE', 'DELETE') then
-        differences := differences || array(
+        deltas := deltas || array(
             select
                 row(
                     removed.bot_id,
@@ -907,14 +910,14 @@ begin
                     -coalesce(sum(removed.profit) filter (where removed.status = 'closed'), 0),
                     null,
                     max(coalesce(removed.exit_time, removed.entry_time)) filter (where removed.status <> 'cancelled')
-                )::private.bot_difference
+                )::private.bot_statistics_delta
             from removed
             group by removed.bot_id
         );
     end if;
 
     -- An insert that may update fires the trigger for updates too, nearly always for nothing.
-    if cardinality(differences) = 0 then
+    if cardinality(deltas) = 0 then
         return null;
     end if;
 
@@ -922,7 +925,7 @@ begin
     -- before the update, so that its look at the trades that are left sees what the other has committed.
     perform
     from public.bots
-    where bots.id in (select difference.bot_id from unnest(differences) as difference)
+    where bots.id in (select delta.bot_id from unnest(deltas) as delta)
     order by bots.id
     for no key update;
 
@@ -947,15 +950,15 @@ begin
         end
     from (
         select
-            difference.bot_id,
-            sum(difference.total_trades)::integer as total_trades,
-            sum(difference.winning_trades)::integer as winning_trades,
-            sum(difference.losing_trades)::integer as losing_trades,
-            sum(difference.profit) as profit,
-            max(difference.activity_added) as activity_added,
-            max(difference.activity_removed) as activity_removed
-        from unnest(differences) as difference
-        group by difference.bot_id
+            delta.bot_id,
+            sum(delta.total_trades)::integer as total_trades,
+            sum(delta.winning_trades)::integer as winning_trades,
+            sum(delta.losing_trades)::integer as losing_trades,
+            sum(delta.profit) as profit,
+            max(delta.activity_added) as activity_added,
+            max(delta.activity_removed) as activity_removed
+        from unnest(deltas) as delta
+        group by delta.bot_id
     ) as change
     where
         bots.id = change.bot_id

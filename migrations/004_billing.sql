@@ -6,7 +6,7 @@
 
 -- Periods ----------------------------------------------------------------------------------------------------------------
 
-create function private.set_plans_in_force(user_ids uuid[], moment timestamptz) returns void
+create function private.update_subscription_plans(user_ids uuid[], moment timestamptz) returns void
 language sql
 set search_path = ''
 as $$
@@ -21,8 +21,8 @@ as $$
     ) as in_force
     where users.id = in_force.id and users.subscription_plan is distinct from in_force.plan
 $$;
-comment on function private.set_plans_in_force(uuid[], timestamptz) is 'users.subscription_plan follows what is in force.';
-revoke execute on function private.set_plans_in_force(uuid[], timestamptz) from public, anon, authenticated, service_role;
+comment on function private.update_subscription_plans(uuid[], timestamptz) is 'users.subscription_plan follows what is in force.';
+revoke execute on function private.update_subscription_plans(uuid[], timestamptz) from public, anon, authenticated, service_role;
 
 -- How many calendar months in Jakarta lie between two moments; null if it is not a whole number of them.
 create function private.months_between(anchored_at timestamptz, started_at timestamptz) returns integer
@@ -62,7 +62,7 @@ from public, anon, authenticated, service_role;
 
 -- One after the other, without a gap: what has begun stays, then the better plans before the lesser ones. What is over is
 -- history and never touched.
-create function private.lay_out_periods(user_id uuid, moment timestamptz) returns void
+create function private.schedule_periods(user_id uuid, moment timestamptz) returns void
 language plpgsql
 set search_path = ''
 set timezone = 'UTC'
@@ -78,7 +78,7 @@ begin
         from public.subscriptions
         inner join public.plans on plans.id = subscriptions.plan_id
         where
-            subscriptions.user_id = lay_out_periods.user_id
+            subscriptions.user_id = schedule_periods.user_id
             and subscriptions.status <> 'expired'
             and subscriptions.expires_at > moment
         order by has_begun desc, plans.sort_order desc, subscriptions.started_at, subscriptions.id
@@ -105,7 +105,7 @@ begin
     end loop;
 end
 $$;
-revoke execute on function private.lay_out_periods(uuid, timestamptz) from public, anon, authenticated, service_role;
+revoke execute on function private.schedule_periods(uuid, timestamptz) from public, anon, authenticated, service_role;
 
 -- The period of a paid invoice. Without another it starts now; after one of the same or a better plan when that ends; and
 -- before one of a lesser plan at once: the rest of that one becomes time of the new plan, at the price just paid.
@@ -164,8 +164,8 @@ begin
         );
     end if;
 
-    perform private.lay_out_periods(invoice.user_id, moment);
-    perform private.set_plans_in_force(array[invoice.user_id], moment);
+    perform private.schedule_periods(invoice.user_id, moment);
+    perform private.update_subscription_plans(array[invoice.user_id], moment);
     select subscriptions.* into granted from public.subscriptions where subscriptions.id = granted.id;
     return granted;
 end
@@ -173,7 +173,7 @@ $$;
 revoke execute on function private.grant_period(public.invoices, timestamptz) from public, anon, authenticated, service_role;
 
 -- The money went back: what is left of its period ends now, with all that upgrades made of it, and what follows moves up.
-create function private.withdraw_period(invoice public.invoices, moment timestamptz) returns void
+create function private.revoke_period(invoice public.invoices, moment timestamptz) returns void
 language plpgsql
 set search_path = ''
 as $$
@@ -195,36 +195,36 @@ begin
         auto_renew = false,
         cancelled_at = coalesce(subscriptions.cancelled_at, moment)
     where subscriptions.id in (select withdrawn.id from withdrawn);
-    perform private.lay_out_periods(invoice.user_id, moment);
-    perform private.set_plans_in_force(array[invoice.user_id], moment);
+    perform private.schedule_periods(invoice.user_id, moment);
+    perform private.update_subscription_plans(array[invoice.user_id], moment);
 end
 $$;
-revoke execute on function private.withdraw_period(public.invoices, timestamptz)
+revoke execute on function private.revoke_period(public.invoices, timestamptz)
 from public, anon, authenticated, service_role;
 
 -- Notices ----------------------------------------------------------------------------------------------------------------
 
-create function private.rupiah(amount numeric) returns text
+create function private.format_rupiah(amount numeric) returns text
 language sql
 immutable
 set search_path = ''
 as $$
     select 'Rp' || replace(to_char(amount, 'FM999,999,999,990'), ',', '.')
 $$;
-revoke execute on function private.rupiah(numeric) from public, anon, authenticated, service_role;
+revoke execute on function private.format_rupiah(numeric) from public, anon, authenticated, service_role;
 
 -- The day in Jakarta, as in 31 January 2026.
-create function private.day_of(moment timestamptz) returns text
+create function private.format_date(moment timestamptz) returns text
 language sql
 stable
 set search_path = ''
 as $$
     select to_char(moment at time zone 'Asia/Jakarta', 'FMDD FMMonth YYYY')
 $$;
-revoke execute on function private.day_of(timestamptz) from public, anon, authenticated, service_role;
+revoke execute on function private.format_date(timestamptz) from public, anon, authenticated, service_role;
 
 -- One row for each fact, however often it is told; whether it was new.
-create function private.notify(
+create function private.create_notification(
     user_id uuid, fact text, kind text, title text, body text, context jsonb, moment timestamptz
 ) returns boolean
 language sql
@@ -232,14 +232,17 @@ set search_path = ''
 as $$
     with told as (
         insert into public.notifications (user_id, fact, kind, title, body, context, created_at)
-        values (notify.user_id, notify.fact, notify.kind, notify.title, notify.body, notify.context, moment)
+        values (
+            create_notification.user_id, create_notification.fact, create_notification.kind, create_notification.title,
+            create_notification.body, create_notification.context, moment
+        )
         on conflict (user_id, fact) do nothing
         returning notifications.id
     )
 
     select exists (select from told)
 $$;
-revoke execute on function private.notify(uuid, text, text, text, text, jsonb, timestamptz)
+revoke execute on function private.create_notification(uuid, text, text, text, text, jsonb, timestamptz)
 from public, anon, authenticated, service_role;
 
 create function private.audit_billing(user_id uuid, message text, context jsonb, moment timestamptz) returns void
@@ -255,7 +258,7 @@ from public, anon, authenticated, service_role;
 -- Invoices ---------------------------------------------------------------------------------------------------------------
 
 -- A pending invoice of somebody whose row in users is locked.
-create function private.open_invoice(
+create function private.insert_invoice(
     new_id uuid,
     person public.users,
     plan public.plans,
@@ -279,22 +282,22 @@ as $$
         person.id,
         plan.id,
         'INV-' || new_id,
-        round(case open_invoice.period when 'yearly' then plan.price_yearly else plan.price_monthly end),
+        round(case insert_invoice.period when 'yearly' then plan.price_yearly else plan.price_monthly end),
         'pending',
-        open_invoice.period,
+        insert_invoice.period,
         method,
-        plan.name || ', ' || open_invoice.period,
+        plan.name || ', ' || insert_invoice.period,
         coalesce(nullif(btrim(person.full_name), ''), person.email),
         person.email,
         phone,
-        open_invoice.expired_at,
-        open_invoice.renews_subscription_id,
-        open_invoice.request_hash,
+        insert_invoice.expired_at,
+        insert_invoice.renews_subscription_id,
+        insert_invoice.request_hash,
         moment
     )
     returning *
 $$;
-revoke execute on function private.open_invoice(
+revoke execute on function private.insert_invoice(
     uuid, public.users, public.plans, text, text, text, timestamptz, uuid, bytea, timestamptz
 ) from public, anon, authenticated, service_role;
 
@@ -320,7 +323,7 @@ revoke execute on function private.tripay_order(public.invoices) from public, an
 
 -- What came of asking Tripay to open it: `transaction`, or none. A callback may have come before, and stands. Answers null,
 -- and changes nothing, if the transaction is another invoice's.
-create function private.record_tripay_answer(input jsonb) returns json
+create function private.record_tripay_response(input jsonb) returns json
 language plpgsql
 security definer
 set search_path = ''
@@ -345,11 +348,11 @@ begin
             and invoices.tripay_invoice_id is null
         returning invoices.* into invoice;
         if found and invoice.renews_subscription_id is not null then
-            perform private.notify(
+            perform private.create_notification(
                 invoice.user_id, 'invoice:' || invoice.id || ':failed', 'invoice', 'Your renewal needs you',
                 format(
                     'No payment of %s could be opened for %s by %s. Choose another way to pay before your plan ends.',
-                    private.rupiah(invoice.amount), invoice.description, invoice.payment_method
+                    private.format_rupiah(invoice.amount), invoice.description, invoice.payment_method
                 ),
                 jsonb_build_object('invoice_id', invoice.id), moment
             );
@@ -375,12 +378,12 @@ begin
             and coalesce(invoices.tripay_invoice_id, opened.reference) = opened.reference
         returning invoices.* into invoice;
         if found and invoice.renews_subscription_id is not null and invoice.status = 'pending' then
-            perform private.notify(
+            perform private.create_notification(
                 invoice.user_id, 'invoice:' || invoice.id || ':renewal', 'invoice',
                 format('Renew %s', split_part(invoice.description, ',', 1)),
                 format(
                     'Pay %s by %s until %s to keep your plan.',
-                    private.rupiah(invoice.amount), invoice.payment_channel, private.day_of(invoice.expired_at)
+                    private.format_rupiah(invoice.amount), invoice.payment_channel, private.format_date(invoice.expired_at)
                 ),
                 jsonb_build_object('invoice_id', invoice.id, 'checkout_url', invoice.checkout_url), moment
             );
@@ -390,8 +393,8 @@ begin
     return private.invoice_json(invoice);
 end
 $$;
-revoke execute on function private.record_tripay_answer(jsonb) from public, anon, authenticated, service_role;
-grant execute on function private.record_tripay_answer(jsonb) to nofomo_jobs;
+revoke execute on function private.record_tripay_response(jsonb) from public, anon, authenticated, service_role;
+grant execute on function private.record_tripay_response(jsonb) to nofomo_jobs;
 
 -- Answers ----------------------------------------------------------------------------------------------------------------
 

@@ -107,7 +107,7 @@ begin
     inner join public.bots on bots.id = token.bot_id
     where token.token_hash = decode(claims ->> 'bot_token_hash', 'hex') and 'report' = any(token.scopes);
     if not found then
-        raise exception 'no bot has this token' using errcode = 'PT401', constraint = 'bot_token_is_known';
+        raise exception 'no bot has this token' using errcode = 'PT401', constraint = 'bot_token_is_valid';
     end if;
     select users.is_active into is_active from public.users where users.id = bot.user_id;
     if is_active is false then

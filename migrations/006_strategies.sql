@@ -8,7 +8,7 @@ set search_path = ''
 set timezone = 'UTC'
 as $$
 declare
-    source constant private.strategy_sources := private.strategy_source(strategy);
+    source constant private.strategy_sources := private.current_strategy_source(strategy);
 begin
     return json_build_object(
         'id', strategy.id,
@@ -49,7 +49,7 @@ $$;
 revoke execute on function private.strategy_json(public.strategies) from public, anon, authenticated, service_role;
 
 -- Keeps what a check found, whoever asked for it.
-create function private.keep_strategy_source(strategy public.strategies, found jsonb) returns void
+create function private.save_strategy_source(strategy public.strategies, found jsonb) returns void
 language sql
 set search_path = ''
 as $$
@@ -77,10 +77,10 @@ as $$
             checker_version = excluded.checker_version,
             findings = excluded.findings
 $$;
-revoke execute on function private.keep_strategy_source(public.strategies, jsonb) from public, anon, authenticated, service_role;
+revoke execute on function private.save_strategy_source(public.strategies, jsonb) from public, anon, authenticated, service_role;
 
 -- Why the user's plan has no place for another strategy: how many it allows. Under the lock of his limits.
-create function private.strategy_limit(caller uuid, is_own_work boolean) returns json
+create function private.exceeded_strategy_limit(caller uuid, is_own_work boolean) returns json
 language plpgsql
 set search_path = ''
 as $$
@@ -96,4 +96,4 @@ begin
     return json_build_object('limit', most, 'plan', coalesce(plan.name, 'Free'));
 end
 $$;
-revoke execute on function private.strategy_limit(uuid, boolean) from public, anon, authenticated, service_role;
+revoke execute on function private.exceeded_strategy_limit(uuid, boolean) from public, anon, authenticated, service_role;

@@ -36,7 +36,7 @@ begin
     end;
     if bot.id is null then
         select bots.* into bot from public.bots where bots.id = (input ->> 'id')::uuid;
-        outcome := 'known';
+        outcome := 'existing';
     end if;
     -- Back from being the user, who could not name what follows.
     perform set_config('role', 'none', true);

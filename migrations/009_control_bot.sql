@@ -52,7 +52,7 @@ begin
         ) then
             return json_build_object('credentials_missing', json_build_object('exchange', bot.exchange));
         end if;
-        refusal := case when bot.is_paper_trade is not true then private.unsafe_strategy(bot) end;
+        refusal := case when bot.is_paper_trade is not true then private.find_unsafe_strategy(bot) end;
         if refusal is not null then
             return json_build_object('unsafe_strategy', refusal);
         end if;
@@ -69,11 +69,11 @@ begin
         and (action <> 'start' or bots.status = bot.status)
     returning bots.* into bot;
     if found then
-        return json_build_object('done', private.bot_json(bot));
+        return json_build_object('updated', private.bot_json(bot));
     end if;
     select bots.* into bot from public.bots where bots.id = (input ->> 'bot_id')::uuid;
     if bot.status = target then
-        return json_build_object('already', private.bot_json(bot));
+        return json_build_object('unchanged', private.bot_json(bot));
     elsif bot.id is null then
         return to_json('not_found'::text);
     end if;

@@ -1,7 +1,7 @@
 -- POST /bots/{bot_id}/trades: one trade, or up to 1,000, in one statement.
 
 -- What of two reports of one trade counts, in whatever order they come: a close before a cancellation before an opening.
-create function private.trade_rank(status text) returns integer
+create function private.trade_status_rank(status text) returns integer
 language plpgsql
 immutable
 set search_path = ''
@@ -10,7 +10,7 @@ begin
     return case status when 'closed' then 2 when 'cancelled' then 1 else 0 end;
 end
 $$;
-revoke execute on function private.trade_rank(text) from public, anon, authenticated, service_role;
+revoke execute on function private.trade_status_rank(text) from public, anon, authenticated, service_role;
 
 -- Outcomes: recorded with {id, outcome} in the order of the reports, and the trade if it was one; unfit with the index and
 -- field of what no column holds; taken with the indexes of ids that are another bot's; not_found. All or nothing.
@@ -25,8 +25,8 @@ set enable_seqscan = off
 as $$
 declare
     bot constant public.bots := private.reporting_bot(claims, (input ->> 'bot_id')::uuid);
-    unfit json;
-    taken json;
+    out_of_range json;
+    conflicting_indexes json;
     recorded json;
 begin
     if bot.id is null then
@@ -64,7 +64,7 @@ begin
         from reports
     ),
 
-    unfit_fields as (
+    out_of_range_fields as (
         select reports.ordinal, failing.field
         from reports
         inner join figures on figures.ordinal = reports.ordinal
@@ -72,16 +72,16 @@ begin
             values
                 ('profit', abs(reports.net_profit) >= 1e12),
                 ('profit_percentage', abs(figures.net_profit_percentage) >= 1e6)
-        ) as failing (field, is_unfit)
-        where failing.is_unfit
+        ) as failing (field, is_out_of_range)
+        where failing.is_out_of_range
     ),
 
     -- Of several reports of one trade in one batch, the one that counts.
     winners as (
         select distinct on (reports.id) reports.*
         from reports
-        where not exists (select from unfit_fields)
-        order by reports.id, private.trade_rank(reports.status) desc, reports.ordinal
+        where not exists (select from out_of_range_fields)
+        order by reports.id, private.trade_status_rank(reports.status) desc, reports.ordinal
     ),
 
     -- In the order of ids, so that two batches with the same trades wait for each other and do not block each other.
@@ -121,7 +121,7 @@ begin
                 metadata = excluded.metadata
             where
                 known.bot_id = excluded.bot_id
-                and private.trade_rank(excluded.status) > private.trade_rank(known.status)
+                and private.trade_status_rank(excluded.status) > private.trade_status_rank(known.status)
         -- A row version that replaced none has no xmax.
         returning known.id, known.xmax = 0 as is_new
     )
@@ -129,10 +129,10 @@ begin
     select
         (
             select json_agg(
-                json_build_object('index', unfit_fields.ordinal - 1, 'field', unfit_fields.field)
-                order by unfit_fields.ordinal, unfit_fields.field
+                json_build_object('index', out_of_range_fields.ordinal - 1, 'field', out_of_range_fields.field)
+                order by out_of_range_fields.ordinal, out_of_range_fields.field
             )
-            from unfit_fields
+            from out_of_range_fields
         ),
         (
             select json_agg(
@@ -148,19 +148,20 @@ begin
             left join winners on winners.ordinal = reports.ordinal
             left join written on written.id = winners.id
         )
-    into unfit, recorded;
+    into out_of_range, recorded;
 
-    if unfit is not null then
-        return json_build_object('unfit', unfit);
+    if out_of_range is not null then
+        return json_build_object('out_of_range', out_of_range);
     end if;
     -- Looked up afterwards, in a statement of its own: it sees what another bot has committed meanwhile.
     -- Each by its id: joined they would be looked for among all trades, as long as PostgreSQL takes the table for a small one.
-    select json_agg(report.ordinal - 1 order by report.ordinal) into taken
+    select json_agg(report.ordinal - 1 order by report.ordinal) into conflicting_indexes
     from jsonb_array_elements(input -> 'trades') with ordinality as report (trade, ordinal)
     where (select trades.bot_id from public.trades where trades.id = (report.trade ->> 'id')::uuid) <> bot.id;
-    if taken is not null then
+    if conflicting_indexes is not null then
         -- All or nothing: raised to undo the rest.
-        raise exception 'trade ids of another bot' using errcode = 'PT409', constraint = 'trade_id_taken', detail = taken;
+        raise exception 'trade ids of another bot'
+        using errcode = 'PT409', constraint = 'trade_id_conflict', detail = conflicting_indexes;
     end if;
     return json_build_object(
         'recorded',
@@ -175,8 +176,8 @@ begin
     );
 exception
     when sqlstate 'PT409' then
-        get stacked diagnostics taken = pg_exception_detail;
-        return json_build_object('taken', taken);
+        get stacked diagnostics conflicting_indexes = pg_exception_detail;
+        return json_build_object('id_conflict', conflicting_indexes);
 end
 $$;
 comment on function private.record_trade(jsonb, jsonb) is 'POST /bots/{bot_id}/trades';

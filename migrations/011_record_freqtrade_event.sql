@@ -5,7 +5,7 @@
 
 -- Entry fills average in; exits book their part. A trade whose entries got lost is known by its exits.
 -- Profit is freqtrade's running total: on futures the profit of a partial exit counts funding twice.
-create function private.settle_freqtrade_trade(bot public.bots, settled_id uuid) returns void
+create function private.rebuild_freqtrade_trade(bot public.bots, settled_id uuid) returns void
 language sql
 security definer
 set search_path = ''
@@ -121,7 +121,7 @@ as $$
             metadata = excluded.metadata
         where known.bot_id = excluded.bot_id
 $$;
-revoke execute on function private.settle_freqtrade_trade(public.bots, uuid) from public, anon, authenticated, service_role;
+revoke execute on function private.rebuild_freqtrade_trade(public.bots, uuid) from public, anon, authenticated, service_role;
 
 -- Outcomes: recorded, known (the same body came before), kept (in logs, for the owner to read). An unknown token is refused
 -- before it begins. `input.is_trade`: trade_id, open_date and pair are there; `input.log`: what to write in logs.
@@ -139,7 +139,7 @@ declare
 begin
     -- Large, frequent, and nothing that anybody would read.
     if kind in ('whitelist', 'analyzed_df', 'new_candle') then
-        return to_json('known'::text);
+        return to_json('ignored'::text);
     end if;
     if (input ->> 'is_trade')::boolean then
         trade_id := extensions.uuid_generate_v5(
@@ -156,12 +156,12 @@ begin
         set received_at = excluded.received_at
         where known.trade_id is null and known.received_at < now() - interval '1 minute';
     if not found then
-        return to_json('known'::text);
+        return to_json('duplicate'::text);
     end if;
 
     if trade_id is not null and kind in ('entry_fill', 'exit_fill') then
         begin
-            perform private.settle_freqtrade_trade(bot, trade_id);
+            perform private.rebuild_freqtrade_trade(bot, trade_id);
         exception
             -- Figures that no column holds: kept like everything else that makes no trade, and out of the way of the events
             -- that do.
@@ -180,7 +180,7 @@ begin
         bot.user_id, bot.id, log ->> 'level', log ->> 'message',
         jsonb_build_object('kind', kind, 'body', input -> 'body'), 'freqtrade'
     );
-    return to_json('kept'::text);
+    return to_json('logged'::text);
 end
 $$;
 comment on function private.record_freqtrade_event(jsonb, jsonb) is 'POST /freqtrade/{bot_token}';

@@ -25,13 +25,13 @@ begin
         then
             return to_json('key_reused'::text);
         end if;
-        return json_build_object('known', private.strategy_json(strategy));
+        return json_build_object('existing', private.strategy_json(strategy));
     end if;
 
-    refusal := private.strategy_limit(caller, true);
+    refusal := private.exceeded_strategy_limit(caller, true);
     if refusal is not null then
         return json_build_object('plan_limit', refusal);
-    elsif input #> '{check,findings}' <> '[]' and private.runs_live(caller, input ->> 'name') then
+    elsif input #> '{check,findings}' <> '[]' and private.is_strategy_live(caller, input ->> 'name') then
         return to_json('in_use'::text);
     end if;
     insert into public.strategies (
@@ -44,7 +44,7 @@ begin
         id uuid, name text, description text, content text, parameters jsonb, tags text [], category text, risk_level text
     )
     returning * into strategy;
-    perform private.keep_strategy_source(strategy, input -> 'check' || jsonb_build_object('request_hash', digest));
+    perform private.save_strategy_source(strategy, input -> 'check' || jsonb_build_object('request_hash', digest));
     insert into public.logs (user_id, strategy_id, log_level, message, context, source)
     values (
         caller, strategy.id, 'info', 'Created strategy',
@@ -81,7 +81,7 @@ begin
     if plan.custom_strategies is not true then
         return json_build_object('plan_limit', json_build_object('limit', 0, 'plan', coalesce(plan.name, 'Free')));
     end if;
-    if input #> '{check,findings}' <> '[]' and private.runs_live(caller, strategy.name) then
+    if input #> '{check,findings}' <> '[]' and private.is_strategy_live(caller, strategy.name) then
         return to_json('in_use'::text);
     end if;
     update public.strategies
@@ -92,7 +92,7 @@ begin
         strategy_type = case strategies.strategy_type when 'ai_generated' then 'custom' else strategies.strategy_type end
     where strategies.id = strategy.id
     returning strategies.* into strategy;
-    perform private.keep_strategy_source(strategy, input -> 'check');
+    perform private.save_strategy_source(strategy, input -> 'check');
     insert into public.logs (user_id, strategy_id, log_level, message, context, source)
     values (
         caller, strategy.id, 'info', 'Replaced strategy',

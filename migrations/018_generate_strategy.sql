@@ -24,12 +24,12 @@ begin
         end if;
         select strategies.* into strategy from public.strategies where strategies.id = request.id;
         if found then
-            return json_build_object('known', private.strategy_json(strategy));
+            return json_build_object('existing', private.strategy_json(strategy));
         end if;
     end if;
 
     -- Before anybody writes it, though it is counted again when it is kept.
-    refusal := private.strategy_limit(caller, false);
+    refusal := private.exceeded_strategy_limit(caller, false);
     if refusal is not null then
         return json_build_object('plan_limit', refusal);
     end if;
@@ -37,7 +37,7 @@ begin
         plan := private.plan_in_force(caller);
         allowed := coalesce(plan.ai_requests_per_month, 0);
         if allowed >= 0 and private.ai_requests_this_month(caller) >= allowed then
-            return json_build_object('quota', json_build_object('limit', allowed, 'plan', coalesce(plan.name, 'Free')));
+            return json_build_object('quota_exceeded', json_build_object('limit', allowed, 'plan', coalesce(plan.name, 'Free')));
         end if;
         insert into private.ai_requests (id, user_id, request_hash) values ((input ->> 'id')::uuid, caller, digest);
     end if;
@@ -65,9 +65,9 @@ begin
     from public.strategies
     where strategies.id = (input ->> 'id')::uuid and strategies.user_id = caller;
     if found then
-        return json_build_object('known', private.strategy_json(strategy));
+        return json_build_object('existing', private.strategy_json(strategy));
     end if;
-    refusal := private.strategy_limit(caller, false);
+    refusal := private.exceeded_strategy_limit(caller, false);
     if refusal is not null then
         return json_build_object('plan_limit', refusal);
     end if;
@@ -78,7 +78,7 @@ begin
     )
     inner join private.ai_requests on ai_requests.id = new.id and ai_requests.user_id = caller
     returning * into strict strategy;
-    perform private.keep_strategy_source(strategy, input -> 'check');
+    perform private.save_strategy_source(strategy, input -> 'check');
     insert into public.logs (user_id, strategy_id, log_level, message, context, source)
     values (
         caller, strategy.id, 'info', 'Generated strategy',

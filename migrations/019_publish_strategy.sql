@@ -26,13 +26,13 @@ begin
 
     -- Of what was read then, which may be another source by now.
     if input #>> '{check,source_hash}' = encode(sha256(convert_to(strategy.content, 'UTF8')), 'hex') then
-        perform private.keep_strategy_source(strategy, input -> 'check');
+        perform private.save_strategy_source(strategy, input -> 'check');
     end if;
-    source := private.strategy_source(strategy);
+    source := private.current_strategy_source(strategy);
     if source.checker_version is distinct from (input ->> 'checker_version')::integer then
-        return json_build_object('unchecked', strategy.content);
+        return json_build_object('check_required', strategy.content);
     elsif source.findings <> '[]' then
-        return json_build_object('findings', source.findings);
+        return json_build_object('has_findings', source.findings);
     end if;
 
     -- Of this source: one that was imported for an earlier one says nothing of it.
@@ -43,7 +43,7 @@ begin
             and backtest_results.total_trades >= 30
             and backtest_results.created_at >= source.stored_at
     ) then
-        return to_json('few_trades'::text);
+        return to_json('too_few_trades'::text);
     end if;
 
     if strategy.is_public and strategy.is_verified and strategy.strategy_type = 'marketplace' then

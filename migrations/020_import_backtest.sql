@@ -63,7 +63,7 @@ begin
     from public.backtest_results
     where backtest_results.id = (input ->> 'id')::uuid;
     if found then
-        return json_build_object('known', private.backtest_json(backtest));
+        return json_build_object('existing', private.backtest_json(backtest));
     end if;
 
     plan := private.plan_in_force(caller);
@@ -72,7 +72,7 @@ begin
     from private.backtest_runs
     where backtest_runs.user_id = caller and backtest_runs.imported_at >= date_trunc('month', now(), 'UTC');
     if allowed >= 0 and (used >= allowed or used + seconds > allowed) then
-        return json_build_object('quota', json_build_object('limit', allowed / 60, 'plan', coalesce(plan.name, 'Free')));
+        return json_build_object('quota_exceeded', json_build_object('limit', allowed / 60, 'plan', coalesce(plan.name, 'Free')));
     end if;
     insert into private.backtest_runs (backtest_id, user_id, run_seconds)
     values ((input ->> 'id')::uuid, caller, seconds)

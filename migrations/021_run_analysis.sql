@@ -60,7 +60,7 @@ begin
         end if;
         select ai_analyses.* into analysis from public.ai_analyses where ai_analyses.id = request.id;
         if found then
-            return json_build_object('known', private.analysis_json(analysis));
+            return json_build_object('existing', private.analysis_json(analysis));
         end if;
         -- Reserved, and lost on the way: done again for the same request.
     end if;
@@ -128,7 +128,7 @@ begin
         plan := private.plan_in_force(caller);
         allowed := coalesce(plan.ai_requests_per_month, 0);
         if allowed >= 0 and private.ai_requests_this_month(caller) >= allowed then
-            return json_build_object('quota', json_build_object('limit', allowed, 'plan', coalesce(plan.name, 'Free')));
+            return json_build_object('quota_exceeded', json_build_object('limit', allowed, 'plan', coalesce(plan.name, 'Free')));
         end if;
         insert into private.ai_requests (id, user_id, request_hash) values ((input ->> 'id')::uuid, caller, digest);
     end if;
@@ -271,7 +271,7 @@ revoke execute on function private.analysed_trades(jsonb, jsonb) from public, an
 grant execute on function private.analysed_trades(jsonb, jsonb) to nofomo_api;
 
 -- The trades of the backtest that they are compared with, in its own order, in the same shape.
-create function private.compared_trades(claims jsonb, input jsonb)
+create function private.compared_backtest_trades(claims jsonb, input jsonb)
 returns table (
     currency text, trading_pair text, side text, entry_time timestamptz, exit_time timestamptz, amount numeric,
     price numeric, exit_price numeric, fee numeric, profit numeric
@@ -295,8 +295,8 @@ begin
     order by trade.position;
 end
 $$;
-revoke execute on function private.compared_trades(jsonb, jsonb) from public, anon, authenticated, service_role;
-grant execute on function private.compared_trades(jsonb, jsonb) to nofomo_api;
+revoke execute on function private.compared_backtest_trades(jsonb, jsonb) from public, anon, authenticated, service_role;
+grant execute on function private.compared_backtest_trades(jsonb, jsonb) to nofomo_api;
 
 -- What came of it; the same again finds the first.
 create function private.record_analysis(claims jsonb, input jsonb) returns json

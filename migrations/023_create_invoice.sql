@@ -54,9 +54,9 @@ begin
             select count(*) >= 20 from public.invoices
             where invoices.user_id = person.id and invoices.created_at > moment - interval '1 hour'
         ) then
-            return to_json('too_many'::text);
+            return to_json('rate_limited'::text);
         end if;
-        invoice := private.open_invoice(
+        invoice := private.insert_invoice(
             wanted.id, person, plan, wanted.period, wanted.method, wanted.customer_phone, moment + interval '1 day', null,
             digest, moment
         );
@@ -70,10 +70,10 @@ begin
     -- A callback may have told its reference, but not where to pay.
     elsif invoice.status = 'pending' and invoice.checkout_url is null then
         return json_build_object(
-            'unanswered', json_build_object('id', invoice.id, 'reference_id', invoice.reference_id)
+            'unconfirmed', json_build_object('id', invoice.id, 'reference_id', invoice.reference_id)
         );
     end if;
-    return json_build_object('known', private.invoice_json(invoice));
+    return json_build_object('existing', private.invoice_json(invoice));
 end
 $$;
 comment on function private.create_invoice(jsonb, jsonb) is 'POST /invoices, before Tripay is asked';
@@ -91,7 +91,7 @@ begin
         select from public.invoices
         where invoices.id = (input ->> 'id')::uuid and invoices.user_id = (claims ->> 'sub')::uuid
     ) then
-        return private.record_tripay_answer(input);
+        return private.record_tripay_response(input);
     end if;
     return null;
 end

@@ -102,14 +102,14 @@ begin
         where invoices.id = invoice.id
         returning invoices.* into invoice;
         period := private.grant_period(invoice, moment);
-        perform private.notify(
+        perform private.create_notification(
             invoice.user_id, 'invoice:' || invoice.id || ':paid', 'payment', 'Payment received',
             format(
                 '%s for %s arrived. The plan is yours from %s until %s.',
-                private.rupiah(invoice.amount),
+                private.format_rupiah(invoice.amount),
                 invoice.description,
-                private.day_of(period.started_at),
-                private.day_of((private.subscription_json(period) ->> 'plan_ends_at')::timestamptz)
+                private.format_date(period.started_at),
+                private.format_date((private.subscription_json(period) ->> 'plan_ends_at')::timestamptz)
             ),
             jsonb_build_object('invoice_id', invoice.id, 'subscription_id', period.id), moment
         );
@@ -122,11 +122,11 @@ begin
             status = case outcome when 'refunded' then invoices.status else 'cancelled' end
         where invoices.id = invoice.id
         returning invoices.* into invoice;
-        perform private.withdraw_period(invoice, moment);
-        perform private.notify(
+        perform private.revoke_period(invoice, moment);
+        perform private.create_notification(
             invoice.user_id, 'invoice:' || invoice.id || ':refunded', 'payment', 'Payment refunded',
             format(
-                '%s for %s went back to you; what it paid for has ended.', private.rupiah(invoice.amount),
+                '%s for %s went back to you; what it paid for has ended.', private.format_rupiah(invoice.amount),
                 invoice.description
             ),
             jsonb_build_object('invoice_id', invoice.id), moment

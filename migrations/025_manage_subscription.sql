@@ -38,7 +38,7 @@ begin
             from public.plans
             where lower(plans.name) = 'pro'
             returning * into subscription;
-            perform private.set_plans_in_force(array[caller], moment);
+            perform private.update_subscription_plans(array[caller], moment);
             perform private.audit_billing(
                 caller, 'Started trial',
                 jsonb_build_object('action', 'start-trial', 'subscription_id', subscription.id), moment

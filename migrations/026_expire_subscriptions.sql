@@ -4,7 +4,7 @@
 -- before stopped; the answer has the next `after`, or null at the end. What somebody else has locked is left for the next run.
 
 -- Everything that the end of these users' periods means.
-create function private.expire_subscriptions_of(user_ids uuid[], moment timestamptz) returns json
+create function private.expire_user_subscriptions(user_ids uuid[], moment timestamptz) returns json
 language plpgsql
 set search_path = ''
 as $$
@@ -23,7 +23,7 @@ begin
     )
 
     select coalesce(array_agg(changed::public.subscriptions), '{}') into ended from changed;
-    perform private.set_plans_in_force(user_ids, moment);
+    perform private.update_subscription_plans(user_ids, moment);
 
     -- Of all bots of a user the plan covers the oldest. That plan is written in users now.
     with changed as (
@@ -93,7 +93,7 @@ begin
     return json_build_object('subscriptions', cardinality(ended), 'bots', cardinality(stopped));
 end
 $$;
-revoke execute on function private.expire_subscriptions_of(uuid[], timestamptz)
+revoke execute on function private.expire_user_subscriptions(uuid[], timestamptz)
 from public, anon, authenticated, service_role;
 
 -- Outcome: counts, `failures` (users that could not be dealt with, and why: they do not stop the rest), and `after`.
@@ -149,14 +149,14 @@ begin
     moment := greatest((input ->> 'now')::timestamptz, clock_timestamp());
 
     begin
-        counts := private.expire_subscriptions_of(user_ids, moment);
+        counts := private.expire_user_subscriptions(user_ids, moment);
         subscriptions := (counts ->> 'subscriptions')::bigint;
         bots := (counts ->> 'bots')::bigint;
     exception when others then
         -- Somebody's rows cannot be changed: one by one, so that it is he alone who stays as he is.
         foreach person in array user_ids loop
             begin
-                counts := private.expire_subscriptions_of(array[person], moment);
+                counts := private.expire_user_subscriptions(array[person], moment);
                 subscriptions := subscriptions + (counts ->> 'subscriptions')::bigint;
                 bots := bots + (counts ->> 'bots')::bigint;
             exception when others then

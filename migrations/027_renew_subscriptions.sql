@@ -3,7 +3,7 @@
 -- A run is a row of calls, each a batch and a transaction of its own, as with expire_subscriptions. The invoices are committed
 -- here and opened at Tripay after.
 
-create function private.announce_end(ending public.subscriptions, moment timestamptz) returns boolean
+create function private.notify_plan_end(ending public.subscriptions, moment timestamptz) returns boolean
 language plpgsql
 set search_path = ''
 as $$
@@ -19,11 +19,11 @@ begin
     if ending.expires_at - ending.started_at <= make_interval(days => days) then
         return false;
     end if;
-    return private.notify(
+    return private.create_notification(
         ending.user_id,
         format('subscription:%s:ends-in-%s', ending.id, days),
         'subscription',
-        format('%s ends on %s', plan_name, private.day_of(ending.expires_at)),
+        format('%s ends on %s', plan_name, private.format_date(ending.expires_at)),
         case
             when ending.status = 'trial' then 'It was a trial. Buy the plan to keep it.'
             when not ending.auto_renew then 'You cancelled its renewal. Resume it, or buy the plan again, to keep it.'
@@ -35,11 +35,11 @@ begin
     );
 end
 $$;
-revoke execute on function private.announce_end(public.subscriptions, timestamptz)
+revoke execute on function private.notify_plan_end(public.subscriptions, timestamptz)
 from public, anon, authenticated, service_role;
 
 -- The invoice that renews it, at today's price and paid as the last one was; null if there is none to open.
-create function private.open_renewal(ending public.subscriptions, moment timestamptz) returns public.invoices
+create function private.insert_renewal_invoice(ending public.subscriptions, moment timestamptz) returns public.invoices
 language plpgsql
 set search_path = ''
 as $$
@@ -85,13 +85,13 @@ begin
         person.id, 'Opened renewal invoice',
         jsonb_build_object('action', 'renew-subscription', 'subscription_id', ending.id), moment
     );
-    return private.open_invoice(
+    return private.insert_invoice(
         private.uuid_v7(), person, plan, coalesce(paid.period, 'monthly'), paid.payment_method, paid.customer_phone,
         greatest(ending.expires_at, moment + interval '1 day'), ending.id, null, moment
     );
 end
 $$;
-revoke execute on function private.open_renewal(public.subscriptions, timestamptz)
+revoke execute on function private.insert_renewal_invoice(public.subscriptions, timestamptz)
 from public, anon, authenticated, service_role;
 
 -- Outcome: `notices`, how many were written; `opened`, the invoices to open at Tripay; `failures`; and `after`.
@@ -148,8 +148,8 @@ begin
             );
         continue when not found;
         begin
-            is_told := private.announce_end(ending, moment);
-            invoice := private.open_renewal(ending, moment);
+            is_told := private.notify_plan_end(ending, moment);
+            invoice := private.insert_renewal_invoice(ending, moment);
             -- Counted last: what an error undoes was not done.
             notices := notices + is_told::integer;
             if invoice.id is not null then

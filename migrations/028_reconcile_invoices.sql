@@ -1,4 +1,4 @@
--- Every 15 minutes: which invoices Tripay is to be asked about. What it answers goes to settle_payment and record_tripay_answer.
+-- Every 15 minutes: which invoices Tripay is to be asked about. What it answers goes to settle_payment and record_tripay_response.
 
 -- One batch, each of them marked as asked about: fewer than `limit` when that was all. Pending for more than ten minutes, by
 -- when its creation is over; and for a day after its end, once an hour: a payment may have come in the last minute.
@@ -50,7 +50,7 @@ revoke execute on function private.reconcile_invoices(jsonb) from public, anon, 
 grant execute on function private.reconcile_invoices(jsonb) to nofomo_jobs;
 
 -- For how many seconds the oldest of them has been pending; 0 if none is.
-create function private.oldest_pending_invoice(input jsonb) returns json
+create function private.oldest_pending_invoice_age(input jsonb) returns json
 language sql
 security definer
 set search_path = ''
@@ -61,6 +61,6 @@ as $$
     from public.invoices
     where invoices.status = 'pending'
 $$;
-comment on function private.oldest_pending_invoice(jsonb) is 'Every 15 minutes: the age of the oldest pending invoice';
-revoke execute on function private.oldest_pending_invoice(jsonb) from public, anon, authenticated, service_role;
-grant execute on function private.oldest_pending_invoice(jsonb) to nofomo_jobs;
+comment on function private.oldest_pending_invoice_age(jsonb) is 'Every 15 minutes: the age of the oldest pending invoice';
+revoke execute on function private.oldest_pending_invoice_age(jsonb) from public, anon, authenticated, service_role;
+grant execute on function private.oldest_pending_invoice_age(jsonb) to nofomo_jobs;

@@ -11,17 +11,17 @@ set search_path = ''
 set timezone = 'UTC'
 as $$
 declare
-    what constant text := input ->> 'what';
+    category constant text := input ->> 'category';
     before constant timestamptz := (input ->> 'before')::timestamptz;
     after constant timestamptz := coalesce((input ->> 'after')::timestamptz, '-infinity');
     batch_limit constant bigint := (input ->> 'limit')::bigint;
     answer json;
 begin
-    if what in ('debug', 'info', 'warning', 'error') then
+    if category in ('debug', 'info', 'warning', 'error') then
         with batch as (
             select logs.id, logs.created_at
             from public.logs
-            where logs.log_level = what and logs.created_at >= after and logs.created_at < before
+            where logs.log_level = category and logs.created_at >= after and logs.created_at < before
             order by logs.created_at
             limit batch_limit
             for update skip locked
@@ -37,7 +37,7 @@ begin
         select json_build_object('removed', (select count(*) from removed), 'after', max(batch.created_at))
         into answer
         from batch;
-    elsif what = 'notifications' then
+    elsif category = 'notifications' then
         with batch as (
             select notifications.id, notifications.read_at
             from public.notifications
@@ -57,7 +57,7 @@ begin
         select json_build_object('removed', (select count(*) from removed), 'after', max(batch.read_at))
         into answer
         from batch;
-    elsif what = 'payment_events' then
+    elsif category = 'payment_events' then
         with batch as (
             select payment_events.id, payment_events.received_at
             from private.payment_events
@@ -77,7 +77,7 @@ begin
         select json_build_object('removed', (select count(*) from removed), 'after', max(batch.received_at))
         into answer
         from batch;
-    elsif what = 'freqtrade_events' then
+    elsif category = 'freqtrade_events' then
         -- A trade is what its events add up to, until it is closed for so long that no more of them will come.
         with batch as (
             select event.bot_id, event.body_hash, event.received_at
@@ -105,7 +105,7 @@ begin
         into answer
         from batch;
     else
-        raise exception 'nothing is called %', what using errcode = 'invalid_parameter_value';
+        raise exception 'nothing is called %', category using errcode = 'invalid_parameter_value';
     end if;
     return answer;
 end

@@ -970,8 +970,8 @@ async fn what_came_of_an_invoice_is_recorded_for_its_owner_alone() {
         format!("select private.create_invoice('{{\"sub\": \"{user}\"}}', '{body}')")
     };
     assert!(api.text(&ask(PRO)).await.contains("opened"));
-    assert!(api.text(&ask(PRO)).await.contains("unanswered"));
+    assert!(api.text(&ask(PRO)).await.contains("unconfirmed"));
     assert_eq!(api.text(&ask(FREE)).await, "\"key_reused\"");
-    let without_owner = api.run("select private.record_tripay_answer('{}')").await.unwrap_err();
+    let without_owner = api.run("select private.record_tripay_response('{}')").await.unwrap_err();
     assert_eq!(without_owner.code().unwrap().code(), "42501");
 }

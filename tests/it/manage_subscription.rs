@@ -420,10 +420,10 @@ async fn nobody_gives_himself_a_plan_through_the_supabase_client() {
             "insert into public.invoices (user_id, amount, status, reference_id) values (auth.uid(), 1, 'paid', 'x')",
             "update public.plans set price_monthly = 1",
             "select * from private.payment_events",
-            "select private.set_plans_in_force(array[auth.uid()], now())",
+            "select private.update_subscription_plans(array[auth.uid()], now())",
             "select private.manage_subscription(jsonb_build_object('sub', auth.uid()), '{\"action\": \"trial\"}')",
             "select private.settle_payment('{}')",
-            "select private.record_tripay_answer('{}')",
+            "select private.record_tripay_response('{}')",
         ] {
             session.become_user(user).await;
             let refused = session.run(sql).await.unwrap_err();

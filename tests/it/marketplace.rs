@@ -81,6 +81,6 @@ async fn the_newest_are_found_without_a_look_at_all_others() {
     let rows = stranger.rows(&format!("explain (costs off) {page}"), &[]).await.unwrap();
     let plan: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
     let plan = plan.join("\n");
-    assert!(plan.contains("idx_strategies_on_offer") && !plan.contains("Sort"), "{plan}");
+    assert!(plan.contains("idx_strategies_published") && !plan.contains("Sort"), "{plan}");
     assert_eq!(stranger.rows(page, &[]).await.unwrap().len(), 20);
 }

@@ -262,7 +262,7 @@ async fn a_check_of_what_was_there_before_is_none_of_what_is_there_now() {
     let api = world.database.session("nofomo_api").await;
     let said = api.rows("select private.publish_strategy($1::jsonb, $2::jsonb)::text", &[&claims, &publication]).await;
     let said: Value = serde_json::from_str(said.unwrap()[0].get(0)).unwrap();
-    assert_eq!(said, json!({ "unchecked": looking_ahead() }));
+    assert_eq!(said, json!({ "check_required": looking_ahead() }));
     assert_eq!(owner.text(&format!("select is_verified from public.strategies where id = '{mean}'")).await, "false");
 }
 

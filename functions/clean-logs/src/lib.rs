@@ -52,7 +52,7 @@ impl Retention {
 
 #[derive(Serialize)]
 struct Batch {
-    what: &'static str,
+    category: &'static str,
     before: DateTime<Utc>,
     limit: u64,
     after: Option<DateTime<Utc>>,
@@ -80,7 +80,7 @@ pub async fn run(job: &'static Job, retention: &'static Retention, run: Run) -> 
     // A time to come makes nothing older.
     let now = run.time.min(Utc::now());
     for (kind, age) in &retention.0 {
-        let mut batch = Batch { what: kind, before: now - *age, limit: BATCH, after: None };
+        let mut batch = Batch { category: kind, before: now - *age, limit: BATCH, after: None };
         loop {
             if !run.has_left(RESERVE) {
                 return Ok(counts);

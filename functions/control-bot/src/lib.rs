@@ -18,8 +18,8 @@ struct Order {
 #[derive(Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Outcome {
-    Done(Box<RawValue>),
-    Already(Box<RawValue>),
+    Updated(Box<RawValue>),
+    Unchanged(Box<RawValue>),
     WrongState { status: String },
     PlanLimit { limit: i64, plan: String },
     CredentialsMissing { exchange: String },
@@ -41,7 +41,7 @@ pub async fn handle(app: &'static App, request: Request) -> Result<Answer, Probl
     };
     let order = Order { bot_id: request.bot_id()?, action, message };
     match app.db.command(&claims, "control_bot", &order).await? {
-        Outcome::Done(bot) | Outcome::Already(bot) => Ok(Answer::ok(bot)),
+        Outcome::Updated(bot) | Outcome::Unchanged(bot) => Ok(Answer::ok(bot)),
         Outcome::WrongState { status } => Err(Problem::Conflict {
             kind: "wrong-state",
             detail: format!("The bot is {status}; it cannot be told to {} now.", order.action),

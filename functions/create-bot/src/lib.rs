@@ -38,7 +38,7 @@ struct NewBot {
 #[serde(rename_all = "snake_case")]
 enum Outcome {
     Created(Box<RawValue>),
-    Known(Box<RawValue>),
+    Existing(Box<RawValue>),
     PlanLimit { limit: i64, plan: String },
     CredentialsMissing { exchange: String },
     UnsafeStrategy { strategy: String, findings: Option<u32> },
@@ -52,7 +52,7 @@ pub async fn handle(app: &'static App, request: Request) -> Result<Answer, Probl
     let location = format!("/bots/{id}");
     match app.db.command(user.claims(), "create_bot", &new_bot).await? {
         Outcome::Created(bot) => Ok(Answer::created(bot).at(location)),
-        Outcome::Known(bot) => Ok(Answer::ok(bot).at(location)),
+        Outcome::Existing(bot) => Ok(Answer::ok(bot).at(location)),
         Outcome::PlanLimit { limit, plan } => Err(Problem::PlanLimit { things: "bots", limit, plan }),
         Outcome::CredentialsMissing { exchange } => Err(Problem::Conflict {
             kind: "credentials-missing",

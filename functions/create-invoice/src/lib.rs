@@ -27,11 +27,11 @@ struct Wanted {
 #[serde(rename_all = "snake_case")]
 enum Outcome {
     Opened { id: Uuid, order: Order },
-    Known(Box<RawValue>),
-    Unanswered { id: Uuid, reference_id: String },
+    Existing(Box<RawValue>),
+    Unconfirmed { id: Uuid, reference_id: String },
     UnknownPlan,
     NotForSale { plan: String },
-    TooMany,
+    RateLimited,
     KeyReused,
 }
 
@@ -49,13 +49,13 @@ pub async fn handle(app: &'static App, tripay: &Tripay, request: Request) -> Res
     let wanted = parse(id, request.fields()?)?;
     match app.db.command(user.claims(), "create_invoice", &wanted).await? {
         Outcome::Opened { id, order } => open(app, tripay, &user, id, &order).await,
-        Outcome::Known(invoice) => Ok(Answer::ok(invoice)),
-        Outcome::Unanswered { id, reference_id } => look(app, tripay, &user, id, &reference_id).await,
+        Outcome::Existing(invoice) => Ok(Answer::ok(invoice)),
+        Outcome::Unconfirmed { id, reference_id } => look(app, tripay, &user, id, &reference_id).await,
         Outcome::UnknownPlan => Err(invalid("/plan", "is not a plan on offer")),
         Outcome::NotForSale { plan } => {
             Err(invalid("/plan", format!("cannot be {plan} for this period: it has no price")))
         }
-        Outcome::TooMany => Err(Problem::TooMany("At most 20 invoices an hour; pay one of those there are.")),
+        Outcome::RateLimited => Err(Problem::TooMany("At most 20 invoices an hour; pay one of those there are.")),
         Outcome::KeyReused => Err(Problem::Conflict {
             kind: "key-reused",
             detail: "This Idempotency-Key was used with another body; use a new key for another invoice.".into(),

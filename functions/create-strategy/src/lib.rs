@@ -39,7 +39,7 @@ struct NewSource {
 #[serde(rename_all = "snake_case")]
 enum Outcome {
     Created(Box<RawValue>),
-    Known(Box<RawValue>),
+    Existing(Box<RawValue>),
     Replaced(Box<RawValue>),
     PlanLimit { limit: i64, plan: String },
     KeyReused,
@@ -62,7 +62,7 @@ async fn create(app: &App, user: &User, request: &Request) -> Result<Answer, Pro
     let location = format!("/strategies/{id}");
     match app.db.command(user.claims(), "create_strategy", &strategy).await? {
         Outcome::Created(strategy) => Ok(Answer::created(strategy).at(location)),
-        Outcome::Known(strategy) => Ok(Answer::ok(strategy).at(location)),
+        Outcome::Existing(strategy) => Ok(Answer::ok(strategy).at(location)),
         outcome => refused(outcome),
     }
 }
@@ -99,7 +99,7 @@ fn refused(outcome: Outcome) -> Result<Answer, Problem> {
                     .into(),
         }),
         Outcome::NotFound => Err(Problem::NotFound),
-        Outcome::Created(_) | Outcome::Known(_) | Outcome::Replaced(_) => {
+        Outcome::Created(_) | Outcome::Existing(_) | Outcome::Replaced(_) => {
             Err(Problem::Internal("an outcome of another command".into()))
         }
     }

@@ -81,11 +81,11 @@ struct Check<'a> {
 #[serde(rename_all = "snake_case")]
 enum Outcome {
     Reserved,
-    Known(Box<RawValue>),
+    Existing(Box<RawValue>),
     Created(Box<RawValue>),
     KeyReused,
     PlanLimit { limit: i64, plan: String },
-    Quota { limit: i64, plan: String },
+    QuotaExceeded { limit: i64, plan: String },
 }
 
 pub async fn handle(app: &'static App, writers: &'static Writers, request: Request) -> Result<Answer, Problem> {
@@ -117,13 +117,13 @@ fn answer(id: Uuid, outcome: Outcome) -> Result<Option<Answer>, Problem> {
     match outcome {
         Outcome::Reserved => Ok(None),
         Outcome::Created(strategy) => Ok(Some(Answer::created(strategy).at(location))),
-        Outcome::Known(strategy) => Ok(Some(Answer::ok(strategy).at(location))),
+        Outcome::Existing(strategy) => Ok(Some(Answer::ok(strategy).at(location))),
         Outcome::KeyReused => Err(Problem::Conflict {
             kind: "key-reused",
             detail: "This Idempotency-Key was used with another body; use a new key for another strategy.".into(),
         }),
         Outcome::PlanLimit { limit, plan } => Err(Problem::PlanLimit { things: "strategies", limit, plan }),
-        Outcome::Quota { limit, plan } => Err(Problem::Quota { things: "AI requests", limit, plan }),
+        Outcome::QuotaExceeded { limit, plan } => Err(Problem::Quota { things: "AI requests", limit, plan }),
     }
 }
 

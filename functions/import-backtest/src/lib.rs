@@ -17,8 +17,8 @@ use crate::trade::BacktestTrade;
 #[serde(rename_all = "snake_case")]
 enum Outcome {
     Created(Box<RawValue>),
-    Known(Box<RawValue>),
-    Quota { limit: i64, plan: String },
+    Existing(Box<RawValue>),
+    QuotaExceeded { limit: i64, plan: String },
     NotFound,
 }
 
@@ -33,8 +33,8 @@ pub async fn handle(app: &'static App, request: Request) -> Result<Answer, Probl
     let location = format!("/backtests/{id}");
     match app.db.command(user.claims(), "import_backtest", &result).await? {
         Outcome::Created(row) => Ok(Answer::created(row).at(location)),
-        Outcome::Known(row) => Ok(Answer::ok(row).at(location)),
-        Outcome::Quota { limit, plan } => Err(Problem::Quota { things: "minutes of backtests", limit, plan }),
+        Outcome::Existing(row) => Ok(Answer::ok(row).at(location)),
+        Outcome::QuotaExceeded { limit, plan } => Err(Problem::Quota { things: "minutes of backtests", limit, plan }),
         Outcome::NotFound => Err(Problem::NotFound),
     }
 }

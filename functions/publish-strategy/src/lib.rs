@@ -33,10 +33,10 @@ struct Check {
 enum Outcome {
     Published(Box<RawValue>),
     /// With the source.
-    Unchecked(String),
-    Findings(Vec<Finding>),
+    CheckRequired(String),
+    HasFindings(Vec<Finding>),
     NoSource,
-    FewTrades,
+    TooFewTrades,
     NameTaken,
     NotFound,
 }
@@ -47,11 +47,11 @@ pub async fn handle(app: &'static App, request: Request) -> Result<Answer, Probl
     let mut publication = Publication { strategy_id, checker_version: VERSION, check: None };
     for _ in 0..ATTEMPTS {
         match app.db.command(user.claims(), "publish_strategy", &publication).await? {
-            Outcome::Unchecked(source) => publication.check = Some(checked(&source)?),
+            Outcome::CheckRequired(source) => publication.check = Some(checked(&source)?),
             Outcome::Published(strategy) => return Ok(Answer::ok(strategy)),
-            Outcome::Findings(findings) => return Err(conflict("has-findings", in_words(&findings))),
+            Outcome::HasFindings(findings) => return Err(conflict("has-findings", in_words(&findings))),
             Outcome::NoSource => return Err(conflict("no-source", "There is no source to publish.")),
-            Outcome::FewTrades => {
+            Outcome::TooFewTrades => {
                 return Err(conflict(
                     "few-trades",
                     "Import a backtest of this source with at least 30 trades first, at /strategies/{strategy_id}/backtests.",

@@ -42,7 +42,7 @@ struct Invoice {
     tripay_invoice_id: Option<String>,
 }
 
-/// What Tripay opened, for `private.record_tripay_answer`; none, if it certainly opened nothing.
+/// What Tripay opened, for `private.record_tripay_response`; none, if it certainly opened nothing.
 #[derive(Serialize)]
 struct Recorded<'a> {
     now: DateTime<Utc>,
@@ -89,7 +89,7 @@ pub struct Counts {
 
 pub async fn run(job: &'static Job, tripay: &Tripay, run: Run) -> Result<Counts, Error> {
     let mut counts = reconcile(job, tripay, &run).await?;
-    counts.oldest_pending_seconds = job.db.job("oldest_pending_invoice", &Now { now: run.time }).await?;
+    counts.oldest_pending_seconds = job.db.job("oldest_pending_invoice_age", &Now { now: run.time }).await?;
     Ok(counts)
 }
 
@@ -136,7 +136,7 @@ async fn settle(
     if invoice.tripay_invoice_id.is_none() {
         let transaction = transactions.first();
         let recorded = Recorded { now, id: invoice.id, merchant_code: tripay.merchant_code(), transaction };
-        let _: Box<RawValue> = job.db.job("record_tripay_answer", &recorded).await?;
+        let _: Box<RawValue> = job.db.job("record_tripay_response", &recorded).await?;
         let counted = if transaction.is_some() { &mut counts.found } else { &mut counts.failed };
         *counted += 1;
     } else if transactions.is_empty() {

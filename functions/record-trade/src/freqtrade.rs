@@ -62,8 +62,9 @@ struct Log {
 #[serde(rename_all = "snake_case")]
 enum Outcome {
     Recorded,
-    Known,
-    Kept,
+    Duplicate,
+    Ignored,
+    Logged,
 }
 
 pub(crate) async fn handle(app: &'static App, request: Request) -> Result<Answer, Problem> {
@@ -98,7 +99,7 @@ pub(crate) async fn handle(app: &'static App, request: Request) -> Result<Answer
         body: String::from_utf8_lossy(body).replace('\0', "\u{fffd}"),
     };
     match app.db.command(&token.claims(), "record_freqtrade_event", &event).await.map_err(Problem::from) {
-        Ok(Outcome::Recorded | Outcome::Known | Outcome::Kept) => Ok(Answer::empty()),
+        Ok(Outcome::Recorded | Outcome::Duplicate | Outcome::Ignored | Outcome::Logged) => Ok(Answer::empty()),
         Err(Problem::Unauthenticated(_)) => Err(Problem::NotFound),
         Err(problem) => Err(problem),
     }

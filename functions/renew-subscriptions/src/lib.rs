@@ -47,7 +47,7 @@ struct Failure {
     cause: String,
 }
 
-/// What Tripay answered, for `private.record_tripay_answer`.
+/// What Tripay answered, for `private.record_tripay_response`.
 #[derive(Serialize)]
 struct Recorded<'a> {
     now: DateTime<Utc>,
@@ -102,7 +102,7 @@ pub async fn run(job: &'static Job, tripay: &Tripay, run: Run) -> Result<Counts,
                 merchant_code: tripay.merchant_code(),
                 transaction: transaction.as_ref(),
             };
-            let _: Box<RawValue> = job.db.job("record_tripay_answer", &recorded).await?;
+            let _: Box<RawValue> = job.db.job("record_tripay_response", &recorded).await?;
         }
         batch.after = renewed.after;
         if batch.after.is_none() {

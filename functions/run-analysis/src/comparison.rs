@@ -139,7 +139,7 @@ pub(crate) async fn compare(
         }
         Ok(())
     };
-    db.rows(claims, "compared_trades", &Asked { backtest_id: backtest.id }, take).await?;
+    db.rows(claims, "compared_backtest_trades", &Asked { backtest_id: backtest.id }, take).await?;
     let live: Vec<Closed> = match ledger.book(&currency) {
         Some(book) => book.compared.iter().filter_map(|(at, exit)| Some((*book.trades.get(*at)?, *exit))).collect(),
         None => Vec::new(),

@@ -35,11 +35,11 @@ const TIME_TO_RECORD: Duration = Duration::from_secs(26);
 #[serde(rename_all = "snake_case")]
 enum Outcome {
     Reserved(Reserved),
-    Known(Box<RawValue>),
+    Existing(Box<RawValue>),
     KeyReused,
     NotFound,
     NoBacktest,
-    Quota { limit: i64, plan: String },
+    QuotaExceeded { limit: i64, plan: String },
 }
 
 #[derive(Deserialize)]
@@ -101,7 +101,7 @@ pub async fn handle(app: &'static App, model: Option<&LanguageModel>, request: R
     let wanted = parse(id, request.fields()?)?;
     let reserved = match app.db.command(user.claims(), "run_analysis", &wanted).await? {
         Outcome::Reserved(reserved) => reserved,
-        Outcome::Known(analysis) => return Ok(Answer::ok(analysis)),
+        Outcome::Existing(analysis) => return Ok(Answer::ok(analysis)),
         Outcome::KeyReused => {
             return Err(conflict(
                 "key-reused",
@@ -116,7 +116,7 @@ pub async fn handle(app: &'static App, model: Option<&LanguageModel>, request: R
                  /strategies/{strategy_id}/backtests first.",
             ));
         }
-        Outcome::Quota { limit, plan } => return Err(Problem::Quota { things: "analyses", limit, plan }),
+        Outcome::QuotaExceeded { limit, plan } => return Err(Problem::Quota { things: "analyses", limit, plan }),
     };
     let analysis = judged(app, user.claims(), model, &wanted, &reserved, started).await?;
     Ok(Answer::created(analysis).at(format!("/analyses/{id}")))

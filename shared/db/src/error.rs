@@ -37,7 +37,7 @@ impl From<tokio_postgres::Error> for Error {
         let cause = format!("{} {}", refusal.code().code(), refusal.message());
         match (refusal.constraint(), refusal.code()) {
             (Some("user_is_active"), _) => Self::Deactivated,
-            (Some("bot_token_is_known"), _) => Self::UnknownToken,
+            (Some("bot_token_is_valid"), _) => Self::UnknownToken,
             (Some("bot_is_valid" | "trade_is_valid" | "log_is_valid"), _) => Self::Unstorable(cause),
             // The keys were deleted in this moment; the next request finds them gone.
             (Some("credentials_missing"), _) => Self::Unavailable(cause),

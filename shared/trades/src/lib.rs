@@ -64,8 +64,8 @@ pub enum Recorded {
 #[serde(rename_all = "snake_case")]
 enum Outcome {
     Recorded { results: Box<RawValue>, trade: Option<Box<RawValue>> },
-    Unfit(Vec<OutOfRange>),
-    Taken(Vec<usize>),
+    OutOfRange(Vec<OutOfRange>),
+    IdConflict(Vec<usize>),
     NotFound,
 }
 
@@ -122,13 +122,13 @@ impl Report {
                 Ok(Recorded::One { trade, is_new: outcome == "created" })
             }
             Outcome::Recorded { results, .. } => Ok(Recorded::Many(results)),
-            Outcome::Unfit(fields) => {
+            Outcome::OutOfRange(fields) => {
                 let detail = "is larger than can be recorded";
                 let error =
-                    |unfit: OutOfRange| FieldError::at(format!("{}/{}", pointer(unfit.index), unfit.field), detail);
+                    |field: OutOfRange| FieldError::at(format!("{}/{}", pointer(field.index), field.field), detail);
                 Err(Problem::Invalid(fields.into_iter().map(error).collect()))
             }
-            Outcome::Taken(indexes) => {
+            Outcome::IdConflict(indexes) => {
                 let error = |index| FieldError::at(format!("{}/id", pointer(index)), "is the id of another trade");
                 Err(Problem::Invalid(indexes.into_iter().map(error).collect()))
             }

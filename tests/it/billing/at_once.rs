@@ -115,7 +115,7 @@ async fn a_callback_and_the_finding_of_a_lost_transaction_at_once_pay_once_and_k
             "transaction": {"reference": invoice.reference, "checkout_url": "https://tripay.co.id/checkout/x"},
         });
         let finding = async {
-            job(&third, "record_tripay_answer", &found).await;
+            job(&third, "record_tripay_response", &found).await;
             outcome(&other, "reconciliation", &told(&invoice, "PAID")).await
         };
         let paid = told(&invoice, "PAID");

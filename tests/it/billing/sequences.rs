@@ -295,7 +295,7 @@ impl<'a> Play<'a> {
     async fn record(&self, jobs: &Session, id: &str) {
         let transaction = json!({"reference": format!("T-{id}"), "payment_name": "BRI Virtual Account"});
         let opened = json!({"now": self.now, "id": id, "merchant_code": "T0001", "transaction": transaction});
-        job(jobs, "record_tripay_answer", &opened).await;
+        job(jobs, "record_tripay_response", &opened).await;
     }
 
     async fn step(&mut self, step: &Step) -> Result<(), TestCaseError> {

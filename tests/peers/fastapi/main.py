@@ -272,8 +272,8 @@ async def create_bot(bot: NewBot, claims: User, key: Key) -> Response:
     match outcome:
         case {"created": created}:
             return ok(created, 201, location=f"/bots/{row}")
-        case {"known": known}:
-            return ok(known, 200, location=f"/bots/{row}")
+        case {"existing": existing}:
+            return ok(existing, 200, location=f"/bots/{row}")
         case {"plan_limit": {"limit": limit, "plan": plan}}:
             raise Problem(403, "plan-limit", "The plan's limit is reached", "Choose a larger plan.", limit=limit, plan=plan)
         case {"credentials_missing": _}:
@@ -305,10 +305,10 @@ async def record_trade(bot_id: uuid.UUID, request: Request, claims: User, key: K
             if not single:
                 return ok({"results": results})
             return ok(trade, 201 if results[0]["outcome"] == "created" else 200)
-        case {"unfit": fields}:
+        case {"out_of_range": fields}:
             at = "" if single else "/{}"
             raise invalid(*({"pointer": f"{at.format(f['index'])}/{f['field']}", "detail": "is larger than can be recorded"} for f in fields))
-        case {"taken": indexes}:
+        case {"id_conflict": indexes}:
             at = "" if single else "/{}"
             raise invalid(*({"pointer": f"{at.format(index)}/id", "detail": "is the id of another trade"} for index in indexes))
         case _:
