@@ -190,7 +190,7 @@ $python$,
             '{"period": 20}', false, false, array['bollinger', 'breakout'], 'breakout', 'high'
         );
 
-    -- Nothing is found in their sources: tests/it/create_strategy.rs checks them.
+    -- Nothing is found in their sources: tests/it/api/create_strategy.rs checks them.
     insert into private.strategy_sources (
         strategy_id, source_hash, stored_at, class_name, interface_version, timeframe, can_short, checker_version, findings
     )

@@ -1,4 +1,4 @@
-//! Strategies of many shapes, in which there is nothing to find. That freqtrade takes each of them, `tests/it/freqtrade.rs` at the
+//! Strategies of many shapes, in which there is nothing to find. That freqtrade takes each of them, `tests/it/api/freqtrade.rs` at the
 //! top shows.
 
 use std::fs;

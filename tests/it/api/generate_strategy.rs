@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use wiremock::matchers::{bearer_token, method, path};
 use wiremock::{Mock, MockServer, Request, ResponseTemplate};
 
-use crate::create_strategy::{clean, looking_ahead};
+use crate::api::create_strategy::{clean, looking_ahead};
 use crate::support::database::{PRO, at_full_size, run_directory};
 use crate::support::freqtrade;
 use crate::support::world::{Answer, World};

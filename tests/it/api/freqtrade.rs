@@ -6,18 +6,18 @@ use proptest::test_runner::{Config, TestRunner};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::issue_bot_token::issue;
-use crate::statistics::DIFFERING;
+use crate::support::bot_tokens::issue_bot_token;
+use crate::support::statistics::{BOTS_WITH_WRONG_STATISTICS, assert_statistics_equal_recount};
 use crate::support::world::{Answer, World, new_bot};
 
 /// What a real freqtrade sent.
-const LITERAL: &str = include_str!("../fixtures/freqtrade-webhook-requests.txt");
+const LITERAL: &str = include_str!("../../fixtures/freqtrade-webhook-requests.txt");
 
 /// An empty bot, and the token that its freqtrade has.
 async fn new_runner(world: &World) -> (String, String) {
     let user = world.sign_in("enterprise@nofomo.test").await;
     let bot = world.post("/bots", &user, &new_bot("freqtrade")).await.json()["id"].as_str().unwrap().to_owned();
-    let token = issue(world, &user, &bot).await;
+    let token = issue_bot_token(world, &user, &bot).await;
     (bot, token)
 }
 
@@ -42,10 +42,6 @@ async fn trades(world: &World, bot: &str) -> String {
 async fn kept(world: &World, bot: &str) -> Vec<String> {
     let sql = "select log_level || ' ' || message from public.logs where source = 'freqtrade' and bot_id = $1::uuid order by id";
     world.database.owner().await.rows(sql, &[&bot]).await.unwrap().iter().map(|row| row.get(0)).collect()
-}
-
-async fn assert_recount(world: &World) {
-    assert_eq!(world.database.owner().await.text(DIFFERING).await, "");
 }
 
 fn entry(trade_id: u32, amount: &str, rate: &str) -> Value {
@@ -105,7 +101,7 @@ async fn what_a_real_freqtrade_sent_gives_the_right_trades_however_often_it_is_s
         ))
         .await;
     assert_eq!((bodies, logs.len()), ((distinct.len() - 1).to_string(), distinct.len() - 1));
-    assert_recount(&world).await;
+    assert_statistics_equal_recount(&world.database.owner().await).await;
     let figures = format!("select (total_trades, winning_trades, profit) from public.bots where id = '{bot}'");
     assert_eq!(world.database.owner().await.text(&figures).await, "(1,1,3.79600000)");
 }
@@ -132,7 +128,7 @@ async fn further_entries_average_in_and_exits_book_their_part() {
     ] {
         send_event(&world, &token, &event).await;
         assert_eq!(trades(&world, &bot).await, expected);
-        assert_recount(&world).await;
+        assert_statistics_equal_recount(&world.database.owner().await).await;
     }
 }
 
@@ -204,7 +200,7 @@ async fn an_exit_whose_entry_got_lost_is_a_trade_all_the_same() {
     send_event(&world, &token, &exit(1, "2.0", "110.0", "19.0", 7, true)).await;
     let closed = "1 ETH/USDT buy closed 2.00000000 100.00000000 110.00000000 19.00000000 5.1235 2026-01-02 03:04:05.678901 2026-01-02 07:00:07";
     assert_eq!(trades(&world, &bot).await, closed);
-    assert_recount(&world).await;
+    assert_statistics_equal_recount(&world.database.owner().await).await;
 }
 
 #[tokio::test]
@@ -264,7 +260,7 @@ async fn what_cannot_be_understood_or_recorded_is_kept_with_its_body_and_answere
         "select context ->> 'body' from public.logs where bot_id = '{bot}' and context ->> 'body' like '%unheard%'"
     );
     assert_eq!(world.database.owner().await.text(&body).await, "{\"type\": \"unheard_of\"}");
-    assert_recount(&world).await;
+    assert_statistics_equal_recount(&world.database.owner().await).await;
 }
 
 #[tokio::test]
@@ -307,7 +303,7 @@ async fn an_unknown_or_revoked_token_is_not_found_and_none_is_logged() {
     }
     assert_eq!(send(&world, &token, "application/json", &event).await.status, 200);
     let user = world.sign_in("enterprise@nofomo.test").await;
-    issue(&world, &user, &bot).await;
+    issue_bot_token(&world, &user, &bot).await;
     assert_eq!(send(&world, &token, "application/json", &event).await.status, 404);
     let log = world.log();
     assert!(
@@ -386,7 +382,7 @@ async fn the_same_events_in_any_order_make_the_same_trades() {
                 }))
                 .await;
                 prop_assert_eq!(trades(&world, &bot).await, expected.clone());
-                prop_assert_eq!(world.database.owner().await.text(DIFFERING).await, "");
+                prop_assert_eq!(world.database.owner().await.text(BOTS_WITH_WRONG_STATISTICS).await, "");
                 Ok(())
             })
         })

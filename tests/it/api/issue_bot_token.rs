@@ -3,14 +3,9 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
+use crate::support::bot_tokens::issue_bot_token;
 use crate::support::database::{FREE, PRO};
 use crate::support::world::{Answer, World};
-
-pub(crate) async fn issue(world: &World, token: &str, bot: &str) -> String {
-    let answer = world.post_with(&format!("/bots/{bot}/token"), token, &[], "").await;
-    assert_eq!(answer.status, 201, "{answer:?}");
-    answer.json()["token"].as_str().unwrap().to_owned()
-}
 
 async fn revoke(world: &World, token: &str, bot: &str) -> Answer {
     let token = format!("Bearer {token}");
@@ -76,7 +71,7 @@ async fn a_token_reports_for_its_own_bot_and_does_nothing_else() {
         .await
         .text(&format!("select id from public.bots where user_id = '{PRO}' and id <> '{bot}'"))
         .await;
-    let token = issue(&world, &user, &bot).await;
+    let token = issue_bot_token(&world, &user, &bot).await;
     let log = json!([{"log_level": "info", "message": "hello"}]);
     assert_eq!(world.post(&format!("/bots/{bot}/trades"), &token, &trade()).await.status, 201);
     assert_eq!(world.post(&format!("/bots/{bot}/logs"), &token, &log).await.status, 201);
@@ -108,9 +103,9 @@ async fn a_new_token_revokes_the_old_and_delete_revokes_it() {
     let user = world.sign_in("pro@nofomo.test").await;
     let bot = world.bot_of(PRO).await;
     let path = format!("/bots/{bot}/trades");
-    let first = issue(&world, &user, &bot).await;
+    let first = issue_bot_token(&world, &user, &bot).await;
     assert_eq!(world.post(&path, &first, &trade()).await.status, 201);
-    let second = issue(&world, &user, &bot).await;
+    let second = issue_bot_token(&world, &user, &bot).await;
     let refused = world.post(&path, &first, &trade()).await;
     assert_eq!((refused.status.as_u16(), refused.problem()), (401, "unauthenticated".into()));
     assert_eq!(world.post(&path, &second, &trade()).await.status, 201);
@@ -134,7 +129,7 @@ async fn a_token_of_a_deactivated_owner_or_for_a_bot_of_another_is_refused() {
     let theirs = world.bot_of(FREE).await;
     assert_eq!(world.post_with(&format!("/bots/{theirs}/token"), &user, &[], "").await.status, 404);
     assert_eq!(revoke(&world, &user, &theirs).await.status, 404);
-    let token = issue(&world, &user, &bot).await;
+    let token = issue_bot_token(&world, &user, &bot).await;
     world
         .database
         .owner()

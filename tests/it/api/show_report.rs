@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::run_analysis::with_trades;
+use crate::api::run_analysis::with_trades;
 use crate::support::browser::Browser;
 use crate::support::database::keeps_all_pictures;
 use crate::support::world::World;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::issue_bot_token::issue;
+use crate::support::bot_tokens::issue_bot_token;
 use crate::support::database::{Database, PRO};
 use crate::support::world::World;
 
@@ -26,7 +26,7 @@ impl Reporter {
     async fn of(world: World) -> Self {
         let user = world.sign_in("pro@nofomo.test").await;
         let bot = world.bot_of(PRO).await;
-        let token = issue(&world, &user, &bot).await;
+        let token = issue_bot_token(&world, &user, &bot).await;
         let hash = format!("select encode(sha256('{token}'::bytea), 'hex')");
         let hash = world.database.owner().await.text(&hash).await;
         Self { world, bot, hash }

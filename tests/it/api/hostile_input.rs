@@ -12,7 +12,7 @@ use reqwest::Method;
 use sha2::Sha256;
 use zip::ZipArchive;
 
-use crate::issue_bot_token::issue;
+use crate::support::bot_tokens::issue_bot_token;
 use crate::support::database::{PRO, migrations, server, workspace};
 use crate::support::world::{Answer, World, new_bot};
 
@@ -61,7 +61,7 @@ async fn nothing_that_anybody_sends_is_a_mistake_of_ours_or_breaks_a_rule() {
     let world = World::with(BTreeMap::from([("TRIPAY_PRIVATE_KEY".into(), TRIPAY_PRIVATE_KEY.into())])).await;
     let user = world.sign_in("pro@nofomo.test").await;
     let bot = world.bot_of(PRO).await;
-    let token = issue(&world, &user, &bot).await;
+    let token = issue_bot_token(&world, &user, &bot).await;
 
     let path = &format!("/bots/{bot}/trades");
     let bearer = &format!("Bearer {token}");

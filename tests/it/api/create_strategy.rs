@@ -8,7 +8,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use tokio_postgres::error::SqlState;
 
-use crate::save_credentials;
+use crate::api::save_credentials;
 use crate::support::database::{Database, ENTERPRISE, FREE, PRO, workspace};
 use crate::support::freqtrade;
 use crate::support::world::{Answer, World, new_bot};

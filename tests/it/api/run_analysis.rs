@@ -11,7 +11,7 @@ use uuid::Uuid;
 use wiremock::matchers::{bearer_token, method, path};
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
-use crate::show_report::backtest;
+use crate::api::show_report::backtest;
 use crate::support::database::{ENTERPRISE, FREE, PRO, Session, workspace};
 use crate::support::world::{Answer, World, new_bot};
 

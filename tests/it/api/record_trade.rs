@@ -12,8 +12,8 @@ use proptest::test_runner::{Config, TestRunner};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::statistics::DIFFERING;
 use crate::support::database::{Database, ENTERPRISE, PRO, Session, at_full_size, migrate_template, run_directory};
+use crate::support::statistics::{BOTS_WITH_WRONG_STATISTICS, assert_statistics_equal_recount};
 use crate::support::world::{Answer, World, new_bot};
 
 /// A user and an empty bot of his.
@@ -46,10 +46,6 @@ fn with(mut trade: Value, changes: Value) -> Value {
 
 async fn trades(world: &World, bot: &str) -> String {
     world.database.owner().await.text(&format!("select count(*) from public.trades where bot_id = '{bot}'")).await
-}
-
-async fn assert_recount(world: &World) {
-    assert_eq!(world.database.owner().await.text(DIFFERING).await, "");
 }
 
 #[tokio::test]
@@ -129,7 +125,7 @@ async fn profit_is_computed_exactly_and_rounded_half_away_from_zero() {
             "{changes}"
         );
     }
-    assert_recount(&world).await;
+    assert_statistics_equal_recount(&world.database.owner().await).await;
 }
 
 #[tokio::test]
@@ -156,7 +152,7 @@ async fn what_no_column_holds_is_refused_by_name_and_nothing_of_the_batch_is_kep
     assert_eq!(world.post(&path, &token, &large).await.status, 422, "the bot's percentage would not fit");
     assert_eq!(world.post(&path, &token, &json!([large, large])).await.status, 422);
     assert_eq!(trades(&world, &bot).await, "0");
-    assert_recount(&world).await;
+    assert_statistics_equal_recount(&world.database.owner().await).await;
 }
 
 #[tokio::test]
@@ -354,7 +350,7 @@ async fn any_reports_in_any_order_from_any_number_of_clients_end_in_the_same_row
                 .await;
                 prop_assert!(answers.iter().flatten().all(|answer| answer.status == 200), "{answers:?}");
                 prop_assert_eq!(rows(&expected).await, rows(&tried).await);
-                prop_assert_eq!(world.database.owner().await.text(DIFFERING).await, "");
+                prop_assert_eq!(world.database.owner().await.text(BOTS_WITH_WRONG_STATISTICS).await, "");
                 Ok(())
             })
         })
@@ -388,7 +384,7 @@ async fn a_thousand_trades_from_eight_clients_at_once_all_land_once() {
     }
     assert_eq!(created, 8 * 500 + 500);
     assert_eq!(trades(&world, &bot).await, "4500");
-    assert_recount(&world).await;
+    assert_statistics_equal_recount(&world.database.owner().await).await;
 }
 
 #[tokio::test]
@@ -509,14 +505,14 @@ async fn a_database_killed_under_reports_loses_none_that_was_acknowledged_and_co
             owner.text(&format!("select count(*) from public.trades where exchange_order_id = '{order}'")).await;
         assert!(stored == "1" || (stored == "0" && answer.status == 503), "{order}: {stored}: {answer:?}");
     }
-    assert_recount(&world).await;
+    assert_statistics_equal_recount(&world.database.owner().await).await;
     // Everybody sends again what he got no answer for.
     for (order, _) in answers {
         let (_, answer) = report(order).await;
         assert!(answer.status.is_success(), "{answer:?}");
     }
     assert_eq!(trades(&world, &bot).await, "100");
-    assert_recount(&world).await;
+    assert_statistics_equal_recount(&world.database.owner().await).await;
 }
 
 /// A few bytes that PostgreSQL writes as many.

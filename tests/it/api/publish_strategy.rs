@@ -4,7 +4,7 @@ use futures_util::future::join_all;
 use serde_json::{Value, json};
 use tokio_postgres::error::SqlState;
 
-use crate::create_strategy::{clean, create, looking_ahead, replace};
+use crate::api::create_strategy::{clean, create, looking_ahead, replace};
 use crate::support::database::{ENTERPRISE, FREE, PRO, Session};
 use crate::support::world::{Answer, World};
 

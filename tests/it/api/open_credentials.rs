@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::save_credentials::{delete, save};
+use crate::api::save_credentials::{delete, save};
 use crate::support::database::ENTERPRISE;
 use crate::support::world::{Answer, World, new_bot};
 

@@ -883,7 +883,7 @@ async fn a_wrong_signature_takes_as_long_wherever_it_is_wrong() {
         let mut valgrind = tokio::process::Command::new("valgrind");
         valgrind.args(["--tool=callgrind", "--callgrind-out-file=/dev/null", "--read-inline-info=no"]);
         valgrind.arg("--toggle-collect=*PrivateKey::has_signed*").arg(std::env::current_exe().unwrap());
-        valgrind.args(["--exact", "tripay_callback::one_signature_is_compared", "--test-threads=1"]);
+        valgrind.args(["--exact", "api::tripay_callback::one_signature_is_compared", "--test-threads=1"]);
         let output = valgrind.env(COMPARED, &signature).output().await;
         let output = output.expect("the tests need valgrind: apt-get install valgrind");
         let said = String::from_utf8_lossy(&output.stderr);

@@ -4,27 +4,9 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
 use crate::support::database::{Database, Session};
+use crate::support::statistics::{BOTS_WITH_WRONG_STATISTICS, assert_statistics_equal_recount};
 
 const BOTS: [&str; 2] = ["0190f000-0000-7000-8000-000000000002", "0190f000-0000-7000-8000-000000000003"];
-
-/// Bots whose kept figures differ from a recount.
-pub(crate) const DIFFERING: &str = "select string_agg(bots.name, ' ')
-    from public.bots
-    cross join lateral (
-        select
-            count(*) filter (where status = 'closed') as total,
-            count(*) filter (where status = 'closed' and profit > 0) as winning,
-            count(*) filter (where status = 'closed' and profit < 0) as losing,
-            coalesce(sum(profit) filter (where status = 'closed'), 0) as profit,
-            max(coalesce(exit_time, entry_time)) filter (where status <> 'cancelled') as last_trade_at
-        from public.trades
-        where trades.bot_id = bots.id
-    ) as recount
-    where (bots.total_trades, bots.winning_trades, bots.losing_trades, bots.profit, bots.current_balance,
-           bots.profit_percentage)
-        is distinct from (recount.total, recount.winning, recount.losing, recount.profit,
-           bots.initial_balance + recount.profit, round(recount.profit / bots.initial_balance * 100, 4))
-        or bots.last_trade_at is distinct from recount.last_trade_at";
 
 /// One statement on trades; the numbers choose rows and values.
 #[derive(Clone, Debug)]
@@ -85,7 +67,7 @@ impl Change {
 async fn any_changes_to_trades_leave_the_statistics_equal_to_a_recount() {
     let database = Database::new().await;
     let owner = database.owner().await;
-    assert_eq!(owner.text(DIFFERING).await, "");
+    assert_statistics_equal_recount(&owner).await;
     let mut runner = TestRunner::new(Config { cases: 40, failure_persistence: None, ..Config::default() });
     let runtime = tokio::runtime::Handle::current();
     tokio::task::block_in_place(|| {
@@ -94,7 +76,7 @@ async fn any_changes_to_trades_leave_the_statistics_equal_to_a_recount() {
                 owner.run("begin").await.unwrap();
                 for change in &changes {
                     owner.run(&change.sql()).await.unwrap();
-                    let differing = owner.text(DIFFERING).await;
+                    let differing = owner.text(BOTS_WITH_WRONG_STATISTICS).await;
                     if !differing.is_empty() {
                         owner.rollback().await;
                         return Err(TestCaseError::fail(format!("{differing} after {change:?}")));
@@ -134,7 +116,7 @@ async fn many_writers_at_once_neither_block_each_other_for_good_nor_lose_a_trade
     });
     futures_util::future::join_all(writers).await;
     let owner = database.owner().await;
-    assert_eq!(owner.text(DIFFERING).await, "");
+    assert_statistics_equal_recount(&owner).await;
     let sample_and_new = 4 * 30 + 2 + 8 * 15 * (4 - 1);
     assert_eq!(owner.text("select count(*) from public.trades").await, sample_and_new.to_string());
 }
@@ -195,5 +177,5 @@ async fn a_figure_that_is_no_number_is_refused_whoever_writes() {
             owner.run(&format!("update public.trades set {column} = 'NaN' where status = 'closed'")).await.unwrap_err();
         assert_eq!(refused.as_db_error().and_then(|error| error.constraint()), Some("trade_is_valid"), "{column}");
     }
-    assert_eq!(owner.text(DIFFERING).await, "");
+    assert_statistics_equal_recount(&owner).await;
 }

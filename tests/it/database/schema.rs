@@ -4,7 +4,7 @@ use dev::postgres::Postgres;
 
 use crate::support::database::{Database, PRO, Session, default_grants, migrations, run_directory, server};
 
-const SPECIFIED: &str = include_str!("../fixtures/specified_tables.sql");
+const SPECIFIED: &str = include_str!("../../fixtures/specified_tables.sql");
 
 /// Name, type, and whether it may be null.
 async fn columns(session: &Session, schema: &str) -> Vec<String> {

@@ -1,0 +1,10 @@
+//! Development and production tools, the template, the contract and the documentation.
+
+mod bench;
+mod cargo_dev;
+mod dependencies;
+mod openapi;
+mod operations;
+mod peer;
+mod readme;
+mod template;
