@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use chrono::{DateTime, Utc};
-use nofomo_analytics::{Figures, Note, Record, Settings, Trade};
+use nofomo_analytics::{HistoricalMetrics, Note, Record, Settings, Trade};
 use nofomo_freqtrade::{Backtest, TradingMode};
 use nofomo_lambda::{FieldError, Problem};
 use rust_decimal::Decimal;
@@ -79,7 +79,7 @@ impl<'a> BacktestResult<'a> {
         };
         let record = Record::new(&judged, settings)
             .map_err(|invalid| Problem::Invalid(vec![FieldError::at("", format!("cannot be judged: {invalid}"))]))?;
-        let Figures { trades: clock, balance, daily, notes } = record.figures();
+        let HistoricalMetrics { trades: clock, balance, daily, notes } = record.historical_metrics();
         let run_seconds = backtest.run_time().map(|time| i32::try_from(time.num_seconds()).unwrap_or(i32::MAX));
         Ok(Self {
             id,

@@ -15,9 +15,9 @@ use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use crate::Reserved;
-use crate::judge::only;
-use crate::request::Wanted;
-use crate::trades::{Ledger, Pairs, trade};
+use crate::currency_analysis::only;
+use crate::request::AnalysisRequest;
+use crate::trade_set::{PairNames, TradeSet, trade};
 
 /// What the live trades are compared with.
 #[derive(Clone, Deserialize, Serialize)]
@@ -97,13 +97,13 @@ enum Outcome {
 }
 
 /// A trade, and the price of its exit.
-type Closed = (Trade<'static>, Decimal);
+type ClosedTrade = (Trade<'static>, Decimal);
 
 /// More would nobody read.
-const MOST_TRADES: usize = 200;
+const MAX_PAIRINGS: usize = 200;
 
 /// What tells two records of different size apart.
-const COMPARED: [&str; 12] = [
+const COMPARED_METRICS: [&str; 12] = [
     "trades",
     "days",
     "trades_per_day",
@@ -119,19 +119,19 @@ const COMPARED: [&str; 12] = [
 ];
 
 #[derive(Serialize)]
-struct Asked {
+struct ComparedTradesInput {
     backtest_id: Uuid,
 }
 
 pub(crate) async fn compare(
     db: &Db,
     claims: &Claims,
-    wanted: &Wanted,
+    request: &AnalysisRequest,
     reserved: &Reserved,
     backtest: &Backtest,
-    ledger: &Ledger,
+    trade_set: &TradeSet,
 ) -> Result<Comparison, Problem> {
-    let (mut tested, mut currency, mut pairs) = (Vec::new(), String::new(), Pairs::default());
+    let (mut tested, mut currency, mut pairs) = (Vec::new(), String::new(), PairNames::default());
     let take = |row: &Row| {
         tested.push((trade(row, &mut pairs)?, row.try_get("exit_price")?));
         if currency.is_empty() {
@@ -139,21 +139,21 @@ pub(crate) async fn compare(
         }
         Ok(())
     };
-    db.rows(claims, "compared_backtest_trades", &Asked { backtest_id: backtest.id }, take).await?;
-    let live: Vec<Closed> = match ledger.book(&currency) {
+    db.rows(claims, "compared_backtest_trades", &ComparedTradesInput { backtest_id: backtest.id }, take).await?;
+    let live: Vec<ClosedTrade> = match trade_set.book(&currency) {
         Some(book) => book.compared.iter().filter_map(|(at, exit)| Some((*book.trades.get(*at)?, *exit))).collect(),
         None => Vec::new(),
     };
     let account = reserved.accounts.iter().find(|account| account.currency == currency);
     let trades: Vec<Trade<'_>> = live.iter().map(|(trade, _)| *trade).collect();
-    let live_record = account.and_then(|account| Record::new(&trades, account.settings(wanted)).ok());
+    let live_record = account.and_then(|account| Record::new(&trades, account.settings(request)).ok());
     let trades: Vec<Trade<'_>> = tested.iter().map(|(trade, _)| *trade).collect();
     let tested_record = backtest.record(&trades).ok_or_else(|| Problem::Conflict {
         kind: "not-analysable",
         detail: "The backtest has trades that contradict themselves; import it again.".into(),
     })?;
 
-    let pairings = paired(&live, &tested, backtest, wanted);
+    let pairings = paired(&live, &tested, backtest, request);
     let count = |outcome| pairings.iter().filter(|pairing| pairing.outcome == outcome).count();
     let difference = |pairing: &Pairing| Some(pairing.live_profit? - pairing.backtest_profit?);
     Ok(Comparison {
@@ -165,13 +165,13 @@ pub(crate) async fn compare(
         exit_slippage: Slippage::of(pairings.iter().filter_map(|pairing| pairing.exit_slippage)),
         profit_difference: pairings.iter().filter_map(difference).sum(),
         live: match live_record {
-            Some(record) => only(&record.figures(), |name| COMPARED.contains(&name))?,
+            Some(record) => only(&record.historical_metrics(), |name| COMPARED_METRICS.contains(&name))?,
             None => Map::new(),
         },
-        backtest_metrics: only(&tested_record.figures(), |name| COMPARED.contains(&name))?,
+        backtest_metrics: only(&tested_record.historical_metrics(), |name| COMPARED_METRICS.contains(&name))?,
         backtest_confidence: tested_record.confidence(),
         inside_band: is_inside_band(&live, &tested),
-        trades: pairings.into_iter().take(MOST_TRADES).collect(),
+        trades: pairings.into_iter().take(MAX_PAIRINGS).collect(),
         currency,
     })
 }
@@ -225,8 +225,13 @@ impl Backtest {
 }
 
 /// Every trade of the time that both cover, by entry.
-fn paired(live: &[Closed], tested: &[Closed], backtest: &Backtest, wanted: &Wanted) -> Vec<Pairing> {
-    let Some((first, last)) = common_time(live, backtest, wanted) else { return Vec::new() };
+fn paired(
+    live: &[ClosedTrade],
+    tested: &[ClosedTrade],
+    backtest: &Backtest,
+    request: &AnalysisRequest,
+) -> Vec<Pairing> {
+    let Some((first, last)) = common_time(live, backtest, request) else { return Vec::new() };
     let is_common = |trade: &Trade<'_>| {
         let candle = backtest.candle(trade.entry_time);
         backtest.candle(first) <= candle && candle <= backtest.candle(last)
@@ -234,7 +239,7 @@ fn paired(live: &[Closed], tested: &[Closed], backtest: &Backtest, wanted: &Want
     let place = |trade: &Trade<'static>| (trade.pair, trade.side, backtest.candle(trade.entry_time));
 
     // Several bots may have made the same trade: each is matched with one of the backtest's.
-    let mut waiting: BTreeMap<_, VecDeque<&Closed>> = BTreeMap::new();
+    let mut waiting: BTreeMap<_, VecDeque<&ClosedTrade>> = BTreeMap::new();
     for closed in live.iter().filter(|(trade, _)| is_common(trade)) {
         waiting.entry(place(&closed.0)).or_default().push_back(closed);
     }
@@ -248,15 +253,19 @@ fn paired(live: &[Closed], tested: &[Closed], backtest: &Backtest, wanted: &Want
     pairings
 }
 
-fn common_time(live: &[Closed], backtest: &Backtest, wanted: &Wanted) -> Option<(DateTime<Utc>, DateTime<Utc>)> {
-    let first = wanted.from.or_else(|| live.iter().map(|(trade, _)| trade.entry_time).min())?;
+fn common_time(
+    live: &[ClosedTrade],
+    backtest: &Backtest,
+    request: &AnalysisRequest,
+) -> Option<(DateTime<Utc>, DateTime<Utc>)> {
+    let first = request.from.or_else(|| live.iter().map(|(trade, _)| trade.entry_time).min())?;
     let last_exit = || live.iter().map(|(trade, _)| trade.exit_time).max();
-    let last = wanted.to.or_else(|| if backtest.is_running { Some(Utc::now()) } else { last_exit() })?;
+    let last = request.to.or_else(|| if backtest.is_running { Some(Utc::now()) } else { last_exit() })?;
     Some((first.max(backtest.start_date), last.min(backtest.end_date)))
 }
 
 impl Pairing {
-    fn matched((live, live_exit): &Closed, (tested, tested_exit): &Closed) -> Self {
+    fn matched((live, live_exit): &ClosedTrade, (tested, tested_exit): &ClosedTrade) -> Self {
         // Buying dearer is worse, and so is selling cheaper.
         let dearer = |live: Decimal, tested: Decimal| ((live - tested).checked_div(tested))?.to_f64();
         let sign = if tested.side == Side::Buy { 1.0 } else { -1.0 };
@@ -272,11 +281,11 @@ impl Pairing {
         }
     }
 
-    fn missing((tested, _): &Closed) -> Self {
+    fn missing((tested, _): &ClosedTrade) -> Self {
         Self { backtest_profit: Some(tested.profit), ..Self::alone(tested, Outcome::Missing) }
     }
 
-    fn extra((live, _): &Closed) -> Self {
+    fn extra((live, _): &ClosedTrade) -> Self {
         Self { live_profit: Some(live.profit), ..Self::alone(live, Outcome::Extra) }
     }
 
@@ -310,16 +319,16 @@ impl Slippage {
 }
 
 /// In returns on the stake, because the stakes need not be the same.
-fn is_inside_band(live: &[Closed], tested: &[Closed]) -> Option<bool> {
+fn is_inside_band(live: &[ClosedTrade], tested: &[ClosedTrade]) -> Option<bool> {
     const SEED: u64 = 42;
-    const MOST_DRAWS: usize = 20_000_000;
-    let stake_return = |(trade, _): &Closed| trade.profit.checked_div(trade.amount * trade.price)?.to_f64();
+    const MAX_DRAWS: usize = 20_000_000;
+    let stake_return = |(trade, _): &ClosedTrade| trade.profit.checked_div(trade.amount * trade.price)?.to_f64();
     let live: Vec<f64> = live.iter().filter_map(stake_return).collect();
     let tested: Vec<f64> = tested.iter().filter_map(stake_return).collect();
     if live.is_empty() || tested.len() < 2 {
         return None;
     }
-    let paths = (MOST_DRAWS / live.len()).clamp(20, 1_000);
+    let paths = (MAX_DRAWS / live.len()).clamp(20, 1_000);
     let mut random = SplitMix64::seed_from_u64(SEED);
     let mut draw = || {
         let place = (u128::from(random.next_u64()) * tested.len() as u128) >> 64;

@@ -3,13 +3,13 @@
 //! The request counts before the work begins, and no transaction is open while trades are judged or a model is asked.
 
 mod comparison;
-mod figures;
-mod judge;
+mod currency_analysis;
+mod figure_check;
+mod format;
 mod narrative;
-mod quoted;
 mod recommendations;
 mod request;
-mod trades;
+mod trade_set;
 
 use std::time::{Duration, Instant};
 
@@ -20,15 +20,15 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::comparison::{Backtest, Comparison};
-use crate::judge::{Account, Block};
-use crate::narrative::{Narration, Narrative};
-use crate::request::{Wanted, parse};
-use crate::trades::Ledger;
+use crate::currency_analysis::{Account, CurrencyAnalysis};
+use crate::narrative::{Narrative, NarrativeOutcome};
+use crate::request::{AnalysisRequest, parse};
+use crate::trade_set::TradeSet;
 
 const MODEL: &str = "nofomo-quant-1";
 
 /// From here on there is no time left to ask a model: API Gateway waits 30 s for all of it.
-const TIME_TO_RECORD: Duration = Duration::from_secs(26);
+const MODEL_DEADLINE: Duration = Duration::from_secs(26);
 
 /// What `private.run_analysis` found.
 #[derive(Deserialize)]
@@ -76,16 +76,16 @@ struct About<'a> {
 #[derive(Serialize)]
 struct InputData<'a> {
     #[serde(flatten)]
-    wanted: &'a Wanted,
+    request: &'a AnalysisRequest,
     bots: u64,
     trades: usize,
-    /// Of a line for each trade, in the order of exits; see [`Ledger`].
+    /// Of a line for each trade, in the order of exits; see [`TradeSet`].
     trades_sha256: String,
 }
 
 #[derive(Serialize)]
 struct Results<'a> {
-    blocks: &'a [Block],
+    blocks: &'a [CurrencyAnalysis],
     #[serde(skip_serializing_if = "Option::is_none")]
     comparison: Option<&'a Comparison>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -98,8 +98,8 @@ pub async fn handle(app: &'static App, model: Option<&LanguageModel>, request: R
     let started = Instant::now();
     let user = app.user(&request).await?;
     let id = request.row_id("run-analysis", &user)?;
-    let wanted = parse(id, request.fields()?)?;
-    let reserved = match app.db.command(user.claims(), "run_analysis", &wanted).await? {
+    let request = parse(id, request.fields()?)?;
+    let reserved = match app.db.command(user.claims(), "run_analysis", &request).await? {
         Outcome::Reserved(reserved) => reserved,
         Outcome::Existing(analysis) => return Ok(Answer::ok(analysis)),
         Outcome::KeyReused => {
@@ -118,7 +118,7 @@ pub async fn handle(app: &'static App, model: Option<&LanguageModel>, request: R
         }
         Outcome::QuotaExceeded { limit, plan } => return Err(Problem::Quota { things: "analyses", limit, plan }),
     };
-    let analysis = judged(app, user.claims(), model, &wanted, &reserved, started).await?;
+    let analysis = judged(app, user.claims(), model, &request, &reserved, started).await?;
     Ok(Answer::created(analysis).at(format!("/analyses/{id}")))
 }
 
@@ -126,38 +126,43 @@ async fn judged(
     app: &App,
     claims: &Claims,
     model: Option<&LanguageModel>,
-    wanted: &Wanted,
+    request: &AnalysisRequest,
     reserved: &Reserved,
     started: Instant,
 ) -> Result<Box<RawValue>, Problem> {
-    let ledger = Ledger::read(&app.db, claims, wanted, reserved).await?;
-    let blocks = judge::blocks(wanted, &reserved.accounts, &ledger)?;
+    let trade_set = TradeSet::read(&app.db, claims, request, reserved).await?;
+    let blocks = currency_analysis::blocks(request, &reserved.accounts, &trade_set)?;
     let comparison = match &reserved.backtest {
-        Some(backtest) => Some(comparison::compare(&app.db, claims, wanted, reserved, backtest, &ledger).await?),
+        Some(backtest) => Some(comparison::compare(&app.db, claims, request, reserved, backtest, &trade_set).await?),
         None => None,
     };
-    let mut recommendations = recommendations::of(wanted.kind(), &blocks, comparison.as_ref());
+    let mut recommendations = recommendations::of(request.kind(), &blocks, comparison.as_ref());
 
-    let mut narration = Narration::default();
-    if wanted.narrative {
-        let limit = TIME_TO_RECORD.saturating_sub(started.elapsed());
-        let told = narrative::narrate(model, wanted, &blocks, comparison.as_ref(), limit);
+    let mut narration = NarrativeOutcome::default();
+    if request.narrative {
+        let limit = MODEL_DEADLINE.saturating_sub(started.elapsed());
+        let told = narrative::narrate(model, request, &blocks, comparison.as_ref(), limit);
         narration = app.time_external_call("language model", told).await;
         recommendations.extend(narration.recommendations());
     }
     let (narrative, narrative_error) = narration.told();
     let analysis = Analysis {
         about: About {
-            id: wanted.id,
-            bot_id: wanted.bot_id,
-            strategy_id: wanted.strategy_id,
-            analysis_type: wanted.analysis_type,
+            id: request.id,
+            bot_id: request.bot_id,
+            strategy_id: request.strategy_id,
+            analysis_type: request.analysis_type,
         },
-        input_data: InputData { wanted, bots: reserved.bots, trades: ledger.count(), trades_sha256: ledger.sha256() },
+        input_data: InputData {
+            request,
+            bots: reserved.bots,
+            trades: trade_set.count(),
+            trades_sha256: trade_set.sha256(),
+        },
         model_used: narrative.as_ref().map_or(MODEL, |narrative| narrative.model),
         results: Results { blocks: &blocks, comparison: comparison.as_ref(), narrative, narrative_error },
         recommendations,
-        confidence_score: judge::lowest_score(&blocks),
+        confidence_score: currency_analysis::lowest_score(&blocks),
         tokens_used: narration.tokens(),
         processing_time_ms: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
     };

@@ -9,14 +9,14 @@ use serde_json::{Value, json};
 use tracing::warn;
 
 use crate::comparison::Comparison;
-use crate::judge::Block;
-use crate::quoted::Figures;
-use crate::request::Wanted;
+use crate::currency_analysis::CurrencyAnalysis;
+use crate::figure_check::KnownFigures;
+use crate::request::AnalysisRequest;
 
-const TIME_LIMIT: Duration = Duration::from_secs(20);
-const LONGEST_TEXT: usize = 8_000;
-const MOST_RECOMMENDATIONS: usize = 10;
-const LONGEST_RECOMMENDATION: usize = 500;
+const MODEL_TIMEOUT: Duration = Duration::from_secs(20);
+const MAX_TEXT_LENGTH: usize = 8_000;
+const MAX_RECOMMENDATIONS: usize = 10;
+const MAX_RECOMMENDATION_LENGTH: usize = 500;
 
 const TASK: &str = "You explain the statistics of a trading bot to its owner, in plain English and in at most four short paragraphs. \
     Use only the figures given to you, rounded as you like; never compute, estimate or add a figure that is not among them, and write \
@@ -26,16 +26,16 @@ const TASK: &str = "You explain the statistics of a trading bot to its owner, in
 
 /// What came of asking.
 #[derive(Default)]
-pub(crate) struct Narration {
+pub(crate) struct NarrativeOutcome {
     tokens: u32,
     model: String,
-    said: Option<Result<Said, String>>,
+    said: Option<Result<ModelAnswer, String>>,
 }
 
 /// The form that the model must answer in.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Said {
+struct ModelAnswer {
     text: String,
     recommendations: Vec<String>,
 }
@@ -49,21 +49,21 @@ pub(crate) struct Narrative<'a> {
 /// The model hears figures, and nothing by which anybody could be told: no id, no name of a user, a bot or a strategy.
 pub(crate) async fn narrate(
     model: Option<&LanguageModel>,
-    wanted: &Wanted,
-    blocks: &[Block],
+    request: &AnalysisRequest,
+    blocks: &[CurrencyAnalysis],
     comparison: Option<&Comparison>,
     limit: Duration,
-) -> Narration {
-    let Some(model) = model else { return Narration::failed("no language model is configured".into()) };
+) -> NarrativeOutcome {
+    let Some(model) = model else { return NarrativeOutcome::failed("no language model is configured".into()) };
     let figures = json!({
-        "analysis_type": wanted.analysis_type,
-        "blocks": blocks.iter().map(Block::without_series).collect::<Vec<_>>(),
+        "analysis_type": request.analysis_type,
+        "blocks": blocks.iter().map(CurrencyAnalysis::without_series).collect::<Vec<_>>(),
         "comparison": comparison.map(Comparison::without_names),
     });
-    narration(model, &figures, limit.min(TIME_LIMIT)).await
+    narration(model, &figures, limit.min(MODEL_TIMEOUT)).await
 }
 
-async fn narration(model: &LanguageModel, figures: &Value, limit: Duration) -> Narration {
+async fn narration(model: &LanguageModel, figures: &Value, limit: Duration) -> NarrativeOutcome {
     let form = Form {
         name: "narrative",
         fields: json!({
@@ -73,18 +73,19 @@ async fn narration(model: &LanguageModel, figures: &Value, limit: Duration) -> N
     };
     let answer = match model.ask(&[Message::system(TASK), Message::user(figures.to_string())], &form, limit).await {
         Ok(answer) => answer,
-        Err(cause) => return Narration::failed(cause),
+        Err(cause) => return NarrativeOutcome::failed(cause),
     };
-    let said =
-        understood(&answer.content, &Figures::of(figures)).inspect_err(|cause| warn!(cause, "Narrative refused"));
-    Narration { tokens: answer.tokens, model: answer.model, said: Some(said) }
+    let said = parse_answer(&answer.content, &KnownFigures::of(figures))
+        .inspect_err(|cause| warn!(cause, "Narrative refused"));
+    NarrativeOutcome { tokens: answer.tokens, model: answer.model, said: Some(said) }
 }
 
-fn understood(content: &str, figures: &Figures) -> Result<Said, String> {
-    let said: Said = serde_json::from_str(content).map_err(|_| "it did not answer in the form it was asked for")?;
-    let is_long = said.text.chars().count() > LONGEST_TEXT
-        || said.recommendations.len() > MOST_RECOMMENDATIONS
-        || said.recommendations.iter().any(|text| text.chars().count() > LONGEST_RECOMMENDATION);
+fn parse_answer(content: &str, figures: &KnownFigures) -> Result<ModelAnswer, String> {
+    let said: ModelAnswer =
+        serde_json::from_str(content).map_err(|_| "it did not answer in the form it was asked for")?;
+    let is_long = said.text.chars().count() > MAX_TEXT_LENGTH
+        || said.recommendations.len() > MAX_RECOMMENDATIONS
+        || said.recommendations.iter().any(|text| text.chars().count() > MAX_RECOMMENDATION_LENGTH);
     if is_long {
         return Err("it wrote too much".into());
     }
@@ -92,14 +93,14 @@ fn understood(content: &str, figures: &Figures) -> Result<Said, String> {
     if said.text.trim().is_empty() || texts().any(|text| text.contains('\0')) {
         return Err("it wrote nothing that can be kept".into());
     }
-    let invented = texts().find_map(|text| figures.invented_in(text));
+    let invented = texts().find_map(|text| figures.first_unknown_in(text));
     match invented {
         Some(figure) => Err(format!("it wrote the figure {figure}, which is not among the results")),
         None => Ok(said),
     }
 }
 
-impl Narration {
+impl NarrativeOutcome {
     fn failed(cause: String) -> Self {
         warn!(cause, "No narrative");
         Self { said: Some(Err(cause)), ..Self::default() }
@@ -131,7 +132,7 @@ mod tests {
     use super::*;
 
     fn told(content: &str) -> Result<String, String> {
-        understood(content, &Figures::of(&json!({"sharpe": 1.825}))).map(|said| said.text)
+        parse_answer(content, &KnownFigures::of(&json!({"sharpe": 1.825}))).map(|said| said.text)
     }
 
     #[test]
@@ -142,7 +143,7 @@ mod tests {
 
     #[test]
     fn everything_else_is_refused_and_says_why() {
-        let long = format!(r#"{{"text": "{}", "recommendations": []}}"#, "a".repeat(LONGEST_TEXT + 1));
+        let long = format!(r#"{{"text": "{}", "recommendations": []}}"#, "a".repeat(MAX_TEXT_LENGTH + 1));
         for (content, reason) in [
             (r#"{"text": "A Sharpe ratio of 9.7.", "recommendations": []}"#, "the figure 9.7"),
             (r#"{"text": "Fine.", "recommendations": ["Stake 12 % more."]}"#, "the figure 12"),

@@ -4,15 +4,15 @@ use nofomo_analytics::{AnalysisType, Dimension, Reason, Scenario, Slice, Verdict
 use rust_decimal::Decimal;
 
 use crate::comparison::Comparison;
-use crate::figures::{money, number, percent};
-use crate::judge::Block;
+use crate::currency_analysis::CurrencyAnalysis;
+use crate::format::{money, number, percent};
 
 /// A fall that one path in twenty reaches.
-const DEEP: f64 = 0.30;
-const DEAR: f64 = 0.50;
-const WORTH_A_WORD: f64 = 0.001;
+const HIGH_DRAWDOWN: f64 = 0.30;
+const HIGH_FEE_SHARE: f64 = 0.50;
+const NOTABLE_SLIPPAGE: f64 = 0.001;
 
-pub(crate) fn of(kind: AnalysisType, blocks: &[Block], comparison: Option<&Comparison>) -> Vec<String> {
+pub(crate) fn of(kind: AnalysisType, blocks: &[CurrencyAnalysis], comparison: Option<&Comparison>) -> Vec<String> {
     let mut said = Vec::new();
     for block in blocks {
         let before = said.len();
@@ -35,7 +35,7 @@ pub(crate) fn of(kind: AnalysisType, blocks: &[Block], comparison: Option<&Compa
     said
 }
 
-fn no_case(block: &Block) -> String {
+fn no_case(block: &CurrencyAnalysis) -> String {
     let score = number(block.confidence.score);
     match block.confidence.reason {
         Reason::NoTrades => "No case for a change: 0 trades were closed.".into(),
@@ -45,7 +45,7 @@ fn no_case(block: &Block) -> String {
     }
 }
 
-fn about(kind: AnalysisType, block: &Block, said: &mut Vec<String>) {
+fn about(kind: AnalysisType, block: &CurrencyAnalysis, said: &mut Vec<String>) {
     if block.confidence.reason == Reason::Ruined {
         said.push("Stop it: the balance fell to 0 or below.".into());
         return;
@@ -66,7 +66,7 @@ fn about(kind: AnalysisType, block: &Block, said: &mut Vec<String>) {
         said.extend(part(slice, &block.currency));
     }
     for scenario in block.stress.iter().filter(|scenario| scenario.net_profit < Decimal::ZERO) {
-        let earned = block.all.as_ref().map(|metrics| metrics.trades.net_profit);
+        let earned = block.all.as_ref().map(|metrics| metrics.historical.trades.net_profit);
         if earned.is_some_and(|profit| profit > Decimal::ZERO) {
             said.push(format!(
                 "Do not count on the profit: with {} it would be {}.",
@@ -86,8 +86,8 @@ fn about(kind: AnalysisType, block: &Block, said: &mut Vec<String>) {
 }
 
 /// Never more than half of what Kelly would take, nor than the lower bound of it.
-fn size(block: &Block, said: &mut Vec<String>) {
-    let Some(daily) = block.all.as_ref().map(|metrics| &metrics.daily) else { return };
+fn size(block: &CurrencyAnalysis, said: &mut Vec<String>) {
+    let Some(daily) = block.all.as_ref().map(|metrics| &metrics.historical.daily) else { return };
     let Some((kelly, lower)) = daily.kelly_continuous.zip(daily.kelly_continuous_lower95) else { return };
     let multiple = (kelly / 2.0).min(lower);
     said.push(if kelly <= 0.0 {
@@ -104,10 +104,10 @@ fn size(block: &Block, said: &mut Vec<String>) {
     });
 }
 
-fn costs(block: &Block, said: &mut Vec<String>) {
-    let Some(trades) = block.all.as_ref().map(|metrics| &metrics.trades) else { return };
+fn costs(block: &CurrencyAnalysis, said: &mut Vec<String>) {
+    let Some(trades) = block.all.as_ref().map(|metrics| &metrics.historical.trades) else { return };
     if let Some((share, multiple)) = trades.fee_share_of_gross.zip(trades.fee_break_even_multiple)
-        && share > DEAR
+        && share > HIGH_FEE_SHARE
     {
         said.push(format!(
             "Trade cheaper: fees take {} of the gain before fees, and {} times the fees would leave nothing.",
@@ -125,15 +125,15 @@ fn costs(block: &Block, said: &mut Vec<String>) {
     }
 }
 
-fn risk(block: &Block, said: &mut Vec<String>) {
+fn risk(block: &CurrencyAnalysis, said: &mut Vec<String>) {
     let Some(metrics) = &block.all else { return };
     if let Some(simulated) = &metrics.monte_carlo
-        && simulated.max_drawdown_p95 > DEEP
+        && simulated.max_drawdown_p95 > HIGH_DRAWDOWN
     {
         said.push(format!(
             "Stake less: of the simulated paths one in twenty falls by {} or more; the deepest fall so far is {}.",
             percent(simulated.max_drawdown_p95),
-            percent(metrics.balance.max_drawdown)
+            percent(metrics.historical.balance.max_drawdown)
         ));
     }
     if let Some(ruin) = metrics.risk_of_ruin
@@ -176,7 +176,7 @@ fn compared(comparison: &Comparison, said: &mut Vec<String>) {
         ));
     }
     if let Some(slippage) = comparison.entry_slippage
-        && slippage.mean > WORTH_A_WORD
+        && slippage.mean > NOTABLE_SLIPPAGE
     {
         said.push(format!(
             "Enter by limit orders: entries are {:.2} % worse than the backtest's.",

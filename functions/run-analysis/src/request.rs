@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 /// What the caller sends, checked.
 #[derive(Serialize)]
-pub(crate) struct Wanted {
+pub(crate) struct AnalysisRequest {
     pub(crate) id: Uuid,
     pub(crate) analysis_type: &'static str,
     pub(crate) bot_id: Option<Uuid>,
@@ -20,8 +20,8 @@ pub(crate) struct Wanted {
     pub(crate) narrative: bool,
 }
 
-pub(crate) fn parse(id: Uuid, mut fields: Fields<'_>) -> Result<Wanted, Problem> {
-    let wanted = Wanted {
+pub(crate) fn parse(id: Uuid, mut fields: Fields<'_>) -> Result<AnalysisRequest, Problem> {
+    let request = AnalysisRequest {
         id,
         analysis_type: fields.required("analysis_type", one_of(&["performance", "risk", "optimization", "backtest"])),
         bot_id: fields.optional("bot_id", uuid),
@@ -30,14 +30,14 @@ pub(crate) fn parse(id: Uuid, mut fields: Fields<'_>) -> Result<Wanted, Problem>
         to: fields.optional("to", time),
         narrative: fields.optional("narrative", flag).unwrap_or_default(),
     };
-    let one_subject = wanted.bot_id.is_none() || wanted.strategy_id.is_none();
+    let one_subject = request.bot_id.is_none() || request.strategy_id.is_none();
     fields.rule(one_subject, "strategy_id", &["bot_id"], "must not come with bot_id");
-    let has_length = wanted.from.zip(wanted.to).is_none_or(|(from, to)| from < to);
+    let has_length = request.from.zip(request.to).is_none_or(|(from, to)| from < to);
     fields.rule(has_length, "to", &["from"], "must be later than from");
-    fields.finish(wanted)
+    fields.finish(request)
 }
 
-impl Wanted {
+impl AnalysisRequest {
     pub(crate) fn kind(&self) -> AnalysisType {
         match self.analysis_type {
             "risk" => AnalysisType::Risk,

@@ -16,12 +16,12 @@ use crate::figures::Figures;
 pub struct Analysis {
     pub(crate) id: Uuid,
     #[serde_as(deserialize_as = "DefaultOnError")]
-    pub(crate) analysis_type: Kind,
+    pub(crate) analysis_type: AnalysisType,
     pub(crate) subject: Option<String>,
     #[serde_as(deserialize_as = "DefaultOnError")]
     pub(crate) created_at: Option<DateTime<Utc>>,
     #[serde_as(deserialize_as = "DefaultOnError")]
-    pub(crate) input_data: Asked,
+    pub(crate) input_data: AnalysisInput,
     #[serde_as(deserialize_as = "DefaultOnError")]
     pub(crate) results: Results,
     #[serde_as(deserialize_as = "DefaultOnError")]
@@ -33,7 +33,7 @@ pub struct Analysis {
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum Kind {
+pub(crate) enum AnalysisType {
     #[default]
     Performance,
     Risk,
@@ -45,7 +45,7 @@ pub(crate) enum Kind {
 #[serde_as]
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(crate) struct Asked {
+pub(crate) struct AnalysisInput {
     /// A time, or a day.
     #[serde_as(deserialize_as = "DefaultOnError")]
     pub(crate) from: Option<String>,
@@ -66,7 +66,7 @@ pub(crate) struct Asked {
 #[serde(default)]
 pub(crate) struct Results {
     #[serde_as(deserialize_as = "DefaultOnError<VecSkipError<_>>")]
-    pub(crate) blocks: Vec<Block>,
+    pub(crate) blocks: Vec<CurrencyAnalysis>,
     #[serde_as(deserialize_as = "DefaultOnError")]
     pub(crate) comparison: Option<Comparison>,
     #[serde_as(deserialize_as = "DefaultOnError")]
@@ -82,7 +82,7 @@ pub(crate) struct Results {
 #[serde_as]
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(crate) struct Block {
+pub(crate) struct CurrencyAnalysis {
     #[serde_as(deserialize_as = "DefaultOnError")]
     pub(crate) currency: String,
     #[serde_as(deserialize_as = "DefaultOnError")]
@@ -103,7 +103,7 @@ pub(crate) struct Block {
     pub(crate) stress: Vec<Stress>,
 }
 
-impl Block {
+impl CurrencyAnalysis {
     /// None for a kind of analysis that draws nothing: wherever something is drawn, it is known how long a window is.
     pub(crate) fn series(&self) -> Option<&Series> {
         Some(&self.series).filter(|series| series.rolling_days > 0)

@@ -1,7 +1,7 @@
 //! Every figure: what it is called, what it is measured in, what it says, and why it may have no value.
 
 use crate::figures::Figures;
-use crate::numbers::{Cents, Shown, Sign, count, duration, percent, probability, ratio};
+use crate::format::{Formatted, MoneyFormat, Sign, count, duration, percent, probability, ratio};
 use crate::time::minute;
 
 /// Figures that are read together.
@@ -27,7 +27,7 @@ enum Unit {
     Money,
     /// Money that was won or lost.
     Gain,
-    /// Part of this, in percent.
+    /// Section of this, in percent.
     Share(&'static str),
     /// What a part was won or lost of, in percent.
     Change(&'static str),
@@ -42,7 +42,7 @@ enum Unit {
 pub(crate) struct Row {
     pub(crate) name: &'static str,
     pub(crate) says: &'static str,
-    pub(crate) value: Shown,
+    pub(crate) value: Formatted,
     pub(crate) unit: String,
     /// What it would need to have a value.
     pub(crate) needs: Option<&'static str>,
@@ -54,7 +54,7 @@ pub(crate) struct Row {
 #[derive(Clone, Copy)]
 pub(crate) struct Account<'a> {
     pub(crate) currency: &'a str,
-    pub(crate) cents: Cents,
+    pub(crate) cents: MoneyFormat,
     /// Not yet 30 days old.
     pub(crate) is_young: bool,
 }
@@ -80,7 +80,7 @@ impl Entry {
         }
     }
 
-    pub(crate) fn value(&self, figures: &Figures, cents: Cents) -> Shown {
+    pub(crate) fn value(&self, figures: &Figures, cents: MoneyFormat) -> Formatted {
         let number = figures.number(self.key);
         let value = match self.unit {
             Unit::Count(_) => figures.count(self.key).map(count),
@@ -91,10 +91,10 @@ impl Entry {
             Unit::Ratio(_) => number.map(|value| ratio(value, Sign::OnlyMinus)),
             Unit::Probability => number.map(probability),
             Unit::Duration => number.map(duration),
-            Unit::Time => figures.time(self.key).map(|time| Shown::plain(minute(time))),
-            Unit::YesNo => figures.flag(self.key).map(|flag| Shown::plain(if flag { "yes" } else { "no" })),
+            Unit::Time => figures.time(self.key).map(|time| Formatted::plain(minute(time))),
+            Unit::YesNo => figures.flag(self.key).map(|flag| Formatted::plain(if flag { "yes" } else { "no" })),
         };
-        value.unwrap_or_else(Shown::undefined)
+        value.unwrap_or_else(Formatted::undefined)
     }
 }
 
@@ -334,7 +334,7 @@ mod tests {
     fn every_headline_is_a_figure_of_its_kind() {
         for kind in [AnalysisType::Performance, AnalysisType::Risk, AnalysisType::Optimization, AnalysisType::Backtest]
         {
-            let ours: crate::analysis::Kind = serde_json::from_value(json!(kind)).unwrap();
+            let ours: crate::analysis::AnalysisType = serde_json::from_value(json!(kind)).unwrap();
             for key in ours.headline() {
                 assert!(entry(key).is_some(), "{key}");
                 assert!(kind.shows(key.split('.').next().unwrap()), "{key}");
@@ -344,7 +344,7 @@ mod tests {
 
     #[test]
     fn what_is_undefined_says_what_it_would_need() {
-        let account = Account { currency: "USDT", cents: Cents::of_account(None), is_young: true };
+        let account = Account { currency: "USDT", cents: MoneyFormat::of_account(None), is_young: true };
         for entry in METRICS.iter().flat_map(|group| group.figures) {
             let first = entry.key.split('.').next().unwrap();
             let figures: Figures = serde_json::from_value(json!({ first: null })).unwrap();

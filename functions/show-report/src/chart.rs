@@ -24,11 +24,11 @@ pub(crate) use rolling::rolling;
 pub(crate) use underwater::underwater;
 
 use crate::analysis::Point;
-use crate::numbers::{Sign, grouped};
+use crate::format::{Sign, grouped};
 use crate::time::ticks;
 use palette::{GRID, QUIET};
 
-pub(crate) type Failed = DrawingAreaErrorKind<io::Error>;
+pub(crate) type DrawingError = DrawingAreaErrorKind<io::Error>;
 type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 type Plane<'a> = ChartContext<'a, SVGBackend<'a>, Cartesian2d<Axis, Axis>>;
 
@@ -79,9 +79,9 @@ fn pixels(length: u32) -> i32 {
 
 fn both(
     height: impl Fn(Size) -> u32,
-    plot: impl Fn(&Area<'_>, Size) -> Result<(), Failed>,
-) -> Result<Drawings, Failed> {
-    let drawing = |size: Size| -> Result<Drawing, Failed> {
+    plot: impl Fn(&Area<'_>, Size) -> Result<(), DrawingError>,
+) -> Result<Drawings, DrawingError> {
+    let drawing = |size: Size| -> Result<Drawing, DrawingError> {
         let (width, height) = (size.width() * PIXEL, height(size) * PIXEL);
         let mut svg = String::new();
         let area = SVGBackend::with_string(&mut svg, (width, height)).into_drawing_area();
@@ -194,7 +194,7 @@ fn is_whole(value: f64) -> bool {
 /// A plane with its two axes, its grid and its names.
 ///
 /// `room` is for the names at its left.
-fn plane<'a>(area: &Area<'a>, x: Axis, y: Axis, room: u32) -> Result<Plane<'a>, Failed> {
+fn plane<'a>(area: &Area<'a>, x: Axis, y: Axis, room: u32) -> Result<Plane<'a>, DrawingError> {
     let (x_names, y_names) = (x.clone(), y.clone());
     let mut plane = ChartBuilder::on(area)
         .margin_top(pixels(10))

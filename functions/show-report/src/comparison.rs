@@ -2,28 +2,28 @@
 
 use rust_decimal::Decimal;
 
-use crate::analysis::{Backtest, Block, Comparison, Pairing, Slippage};
+use crate::analysis::{Backtest, Comparison, CurrencyAnalysis, Pairing, Slippage};
 use crate::catalogue::{Account, METRICS};
 use crate::figures::Figures;
-use crate::numbers::{Cents, Shown, Sign, count, of_them};
-use crate::table::{Line, Table, change, gain};
+use crate::format::{Formatted, MoneyFormat, Sign, count, counted};
+use crate::labels::{self, or_code};
+use crate::table::{Table, TableRow, change, gain};
 use crate::time::{day, minute};
 use crate::verdict::wording;
-use crate::words::{self, or_code};
 
-pub(crate) struct Compared {
+pub(crate) struct ComparisonView {
     pub(crate) sentence: &'static str,
     pub(crate) says: Vec<String>,
     pub(crate) tables: Vec<Table>,
     pub(crate) trades: Option<Table>,
 }
 
-impl Compared {
-    pub(crate) fn of(comparison: &Comparison, blocks: &[Block]) -> Self {
+impl ComparisonView {
+    pub(crate) fn of(comparison: &Comparison, blocks: &[CurrencyAnalysis]) -> Self {
         let currency = currency(comparison).or_else(|| blocks.first().map(|block| block.currency.as_str()));
         let currency = currency.unwrap_or_default();
         let block = blocks.iter().find(|block| block.currency == currency);
-        let cents = Cents::of_account(block.and_then(|block| block.initial_balance));
+        let cents = MoneyFormat::of_account(block.and_then(|block| block.initial_balance));
         Self {
             sentence: match comparison.inside_band {
                 Some(true) => "The live record lies within what the backtest made likely.",
@@ -37,16 +37,16 @@ impl Compared {
     }
 }
 
-/// Told, or what one of the pairs is settled in: `USDT` of `BTC/USDT` and of `BTC/USD:USDT`.
+/// NarrativeView, or what one of the pairs is settled in: `USDT` of `BTC/USDT` and of `BTC/USD:USDT`.
 fn currency(comparison: &Comparison) -> Option<&str> {
     let settled = || comparison.trades.first()?.pair.rsplit(['/', ':']).next();
     comparison.currency.as_deref().or_else(settled)
 }
 
-fn said(comparison: &Comparison, cents: Cents, currency: &str) -> Vec<String> {
+fn said(comparison: &Comparison, cents: MoneyFormat, currency: &str) -> Vec<String> {
     let trades = format!(
         "{} matched by pair, side and entry candle; {} of the backtest missing live, {} live that the backtest does not have.",
-        of_them(comparison.matched, "trade is", "trades are"),
+        counted(comparison.matched, "trade is", "trades are"),
         count(comparison.missing).text,
         count(comparison.extra).text
     );
@@ -77,7 +77,7 @@ fn confidence(confidence: &Figures) -> Option<String> {
     let (score, runs) = (confidence.number("score")?, confidence.count("trials").unwrap_or(1));
     let (_, wording) = wording(score);
     let taken = if runs > 1 {
-        format!("taken as the best of {}", of_them(runs, "run", "runs"))
+        format!("taken as the best of {}", counted(runs, "run", "runs"))
     } else {
         "taken as the only run".into()
     };
@@ -88,7 +88,7 @@ fn slippage(comparison: &Comparison) -> Option<Table> {
     let row = |name: &str, slippage: &Option<Slippage>| {
         let slippage = slippage.as_ref()?;
         let cells = vec![change(slippage.mean), change(slippage.median), change(slippage.worst)];
-        Some(Line::new(name, cells))
+        Some(TableRow::new(name, cells))
     };
     let rows = [row("Entry", &comparison.entry_slippage), row("Exit", &comparison.exit_slippage)];
     let rows: Vec<_> = rows.into_iter().flatten().collect();
@@ -99,7 +99,7 @@ fn slippage(comparison: &Comparison) -> Option<Table> {
     })
 }
 
-fn both_sides(comparison: &Comparison, cents: Cents, currency: &str) -> Option<Table> {
+fn both_sides(comparison: &Comparison, cents: MoneyFormat, currency: &str) -> Option<Table> {
     let (live, backtest) = (&comparison.live, &comparison.backtest_metrics);
     let there =
         METRICS.iter().flat_map(|group| group.figures).filter(|entry| live.has(entry.key) || backtest.has(entry.key));
@@ -108,7 +108,7 @@ fn both_sides(comparison: &Comparison, cents: Cents, currency: &str) -> Option<T
         let (ours, theirs) = (entry.row(live, account), entry.row(backtest, account));
         let is_money = [&ours.unit, &theirs.unit].into_iter().any(|unit| !unit.is_empty() && unit == currency);
         let name = if is_money { format!("{}, {currency}", entry.name) } else { entry.name.to_owned() };
-        Line::new(name, vec![ours.value, theirs.value])
+        TableRow::new(name, vec![ours.value, theirs.value])
     });
     let rows: Vec<_> = rows.collect();
     (!rows.is_empty()).then(|| Table {
@@ -118,22 +118,22 @@ fn both_sides(comparison: &Comparison, cents: Cents, currency: &str) -> Option<T
     })
 }
 
-fn pairings(trades: &[Pairing], cents: Cents, currency: &str) -> Option<Table> {
+fn pairings(trades: &[Pairing], cents: MoneyFormat, currency: &str) -> Option<Table> {
     let rows = trades.iter().map(|trade| {
         let cells = vec![
-            Shown::plain(trade.pair.clone()),
-            Shown::plain(words::slice("side", &trade.side)),
-            Shown::plain(or_code(words::outcome(&trade.outcome), &trade.outcome)),
+            Formatted::plain(trade.pair.clone()),
+            Formatted::plain(labels::slice("side", &trade.side)),
+            Formatted::plain(or_code(labels::outcome(&trade.outcome), &trade.outcome)),
             gain(cents, trade.live_profit),
             gain(cents, trade.backtest_profit),
             change(trade.entry_slippage),
             change(trade.exit_slippage),
         ];
-        Line::new(minute(trade.entry_time), cells)
+        TableRow::new(minute(trade.entry_time), cells)
     });
     let rows: Vec<_> = rows.collect();
     (!rows.is_empty()).then(|| Table {
-        caption: format!("{}, profits in {currency}", of_them(rows.len() as u64, "trade", "trades")),
+        caption: format!("{}, profits in {currency}", counted(rows.len() as u64, "trade", "trades")),
         head: vec!["Entry, UTC", "Pair", "Side", "Found", "Live", "Backtest", "Entry slip", "Exit slip"],
         rows,
     })

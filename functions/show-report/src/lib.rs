@@ -5,15 +5,15 @@ mod catalogue;
 mod chart;
 mod comparison;
 mod figures;
-mod numbers;
+mod format;
+mod labels;
 mod page;
 mod periods;
 mod plots;
+mod sections;
 mod table;
-mod tables;
 mod time;
 mod verdict;
-mod words;
 
 use nofomo_lambda::{Answer, App, Problem, Request};
 use serde::{Deserialize, Serialize};

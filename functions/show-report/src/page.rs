@@ -3,20 +3,20 @@
 use askama::Template;
 use nofomo_lambda::Error;
 
-use crate::analysis::{Analysis, Block, Kind, Results};
+use crate::analysis::{Analysis, AnalysisType, CurrencyAnalysis, Results};
 use crate::catalogue::{Account, METRICS, Row, entry};
 use crate::chart::palette::{Colour, PALETTE};
-use crate::comparison::Compared;
-use crate::numbers::{Cents, about, count, of_them, times};
+use crate::comparison::ComparisonView;
+use crate::format::{MoneyFormat, about, count, counted, times};
+use crate::labels::{note, or_code};
 use crate::plots::{Plots, plots};
-use crate::tables::{Part, parts};
+use crate::sections::{Section, parts};
 use crate::time::{day, minute, named};
 use crate::verdict::{Verdict, verdict};
-use crate::words::{note, or_code};
 
 /// A function may answer six megabytes, and the plots of one account can be half a megabyte.
-const MOST_DRAWN: usize = 6;
-const MANY: &str = "Charts are drawn of the first 6 currencies.";
+const MAX_CURRENCIES_WITH_CHARTS: usize = 6;
+const CHARTS_OMITTED: &str = "Charts are drawn of the first 6 currencies.";
 
 #[derive(Template)]
 #[template(path = "report.html")]
@@ -24,19 +24,19 @@ struct Page<'a> {
     palette: &'a [Colour],
     title: String,
     facts: Vec<String>,
-    accounts: Vec<Shown<'a>>,
+    accounts: Vec<AccountView<'a>>,
     /// Why there is nothing to show.
     nothing: Option<&'static str>,
     recommendations: &'a [String],
-    comparison: Option<Compared>,
-    narrative: Option<Told<'a>>,
+    comparison: Option<ComparisonView>,
+    narrative: Option<NarrativeView<'a>>,
     narrative_error: Option<&'a str>,
     /// Names and values.
     colophon: Vec<(&'static str, String)>,
 }
 
 /// One account of the analysis.
-struct Shown<'a> {
+struct AccountView<'a> {
     currency: &'a str,
     verdict: Option<Verdict>,
     /// What is looked for first.
@@ -46,11 +46,11 @@ struct Shown<'a> {
     /// Codes, and what they mean.
     notes: Vec<(&'a str, String)>,
     plots: Plots,
-    parts: Vec<Part>,
+    parts: Vec<Section>,
 }
 
 /// What a language model wrote.
-struct Told<'a> {
+struct NarrativeView<'a> {
     paragraphs: Vec<&'a str>,
     model: &'a str,
 }
@@ -64,17 +64,17 @@ impl Analysis {
         let only = results.blocks.len() == 1;
         let trades = self.input_data.trades.filter(|_| only);
         let accounts = (0..).zip(&results.blocks).map(|(place, block)| {
-            let plots = if place < MOST_DRAWN { plots(block) } else { Ok(Plots::none(MANY)) };
+            let plots = if place < MAX_CURRENCIES_WITH_CHARTS { plots(block) } else { Ok(Plots::none(CHARTS_OMITTED)) };
             Ok(shown(self.analysis_type, block, plots?, trades))
         });
         let page = Page {
             palette: &PALETTE,
             title: format!("{} of {}", self.analysis_type.name(), self.subject.as_deref().unwrap_or("all your trades")),
             facts: self.facts(),
-            accounts: accounts.collect::<Result<_, crate::chart::Failed>>()?,
+            accounts: accounts.collect::<Result<_, crate::chart::DrawingError>>()?,
             nothing: self.nothing(),
             recommendations: &self.recommendations,
-            comparison: results.comparison.as_ref().map(|both| Compared::of(both, &results.blocks)),
+            comparison: results.comparison.as_ref().map(|both| ComparisonView::of(both, &results.blocks)),
             narrative: told(results),
             narrative_error: results.narrative_error.as_deref(),
             colophon: self.colophon(),
@@ -92,15 +92,15 @@ impl Analysis {
             (None, Some(to)) => Some(format!("until {to}")),
             (None, None) => self.traded(),
         };
-        let trades = asked.trades.map(|trades| of_them(trades, "trade", "trades"));
-        let bots = asked.bots.map(|bots| of_them(bots, "bot", "bots"));
+        let trades = asked.trades.map(|trades| counted(trades, "trade", "trades"));
+        let bots = asked.bots.map(|bots| counted(bots, "bot", "bots"));
         let made = self.created_at.map(|time| format!("analysed {}", day(time)));
         [period, trades, bots, made].into_iter().flatten().collect()
     }
 
     /// From the first to the last that is drawn.
     fn traded(&self) -> Option<String> {
-        let series = self.results.blocks.iter().filter_map(Block::series);
+        let series = self.results.blocks.iter().filter_map(CurrencyAnalysis::series);
         let times = || series.clone().flat_map(|series| series.equity.iter().map(|point| point.at));
         Some(format!("{} to {}", day(times().min()?), day(times().max()?)))
     }
@@ -130,7 +130,7 @@ impl Analysis {
     }
 }
 
-impl Kind {
+impl AnalysisType {
     fn name(self) -> &'static str {
         match self {
             Self::Performance => "Performance",
@@ -153,12 +153,13 @@ impl Kind {
     }
 }
 
-fn shown(kind: Kind, block: &Block, plots: Plots, trades: Option<u64>) -> Shown<'_> {
+fn shown(kind: AnalysisType, block: &CurrencyAnalysis, plots: Plots, trades: Option<u64>) -> AccountView<'_> {
     let is_young = block.notes.iter().any(|note| note == "annualised_from_under_30_days");
-    let account = Account { currency: &block.currency, cents: Cents::of_account(block.initial_balance), is_young };
+    let account =
+        Account { currency: &block.currency, cents: MoneyFormat::of_account(block.initial_balance), is_young };
     let figures = METRICS.iter().map(|group| (group.title, group.rows(&block.metrics, account)));
     let headline = kind.headline().into_iter().filter(|key| block.metrics.has(key)).filter_map(entry);
-    Shown {
+    AccountView {
         currency: &block.currency,
         verdict: verdict(block, trades),
         headline: headline.map(|entry| entry.row(&block.metrics, account)).collect(),
@@ -171,17 +172,17 @@ fn shown(kind: Kind, block: &Block, plots: Plots, trades: Option<u64>) -> Shown<
 }
 
 /// The one thing that each kind of analysis is asked for, beside the verdict.
-fn aside(kind: Kind, block: &Block) -> Option<String> {
+fn aside(kind: AnalysisType, block: &CurrencyAnalysis) -> Option<String> {
     let part = |key: &str| block.metrics.number(key).map(about);
     match kind {
-        Kind::Performance | Kind::Backtest => {
+        AnalysisType::Performance | AnalysisType::Backtest => {
             let share = block.metrics.number("profit_share_of_best_5pct").filter(|share| *share > 1.0)?;
             let share = about(share);
             Some(format!(
                 "The best twentieth of the trades made {share} of the profit: without them it would have lost."
             ))
         }
-        Kind::Risk => {
+        AnalysisType::Risk => {
             let deepest = part("max_drawdown")?;
             let expected = block.metrics.number("monte_carlo.max_drawdown_p95")?;
             let expected = if expected < 1.0 {
@@ -191,7 +192,7 @@ fn aside(kind: Kind, block: &Block) -> Option<String> {
             };
             Some(format!("The deepest fall so far was {deepest}. Of the same trades drawn again, {expected}."))
         }
-        Kind::Optimization => {
+        AnalysisType::Optimization => {
             let bound = block.metrics.number("kelly_continuous_lower95")?;
             Some(if bound > 0.0 {
                 format!("The evidence supports at most {} times today's size.", times(bound))
@@ -202,10 +203,13 @@ fn aside(kind: Kind, block: &Block) -> Option<String> {
     }
 }
 
-fn told(results: &Results) -> Option<Told<'_>> {
+fn told(results: &Results) -> Option<NarrativeView<'_>> {
     let narrative = results.narrative.as_ref()?;
     let paragraphs = narrative.text.split("\n\n").map(str::trim).filter(|paragraph| !paragraph.is_empty());
-    Some(Told { paragraphs: paragraphs.collect(), model: narrative.model.as_deref().unwrap_or("a language model") })
+    Some(NarrativeView {
+        paragraphs: paragraphs.collect(),
+        model: narrative.model.as_deref().unwrap_or("a language model"),
+    })
 }
 
 /// What the template asks for.

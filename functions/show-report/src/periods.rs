@@ -6,15 +6,15 @@ use crate::analysis::Point;
 use crate::time::minute;
 
 /// As many rows as anybody reads.
-const MOST_ROWS: usize = 60;
+const MAX_ROWS: usize = 60;
 
-pub(crate) struct Curve {
+pub(crate) struct CurveTable {
     /// How long a row is, in words.
     pub(crate) by: &'static str,
-    pub(crate) rows: Vec<Stretch>,
+    pub(crate) rows: Vec<CurveRow>,
 }
 
-pub(crate) struct Stretch {
+pub(crate) struct CurveRow {
     pub(crate) name: String,
     /// None where the figure is undefined throughout.
     pub(crate) values: Option<Values>,
@@ -38,17 +38,17 @@ enum Period {
 
 const PERIODS: [Period; 5] = [Period::Day, Period::Week, Period::Month, Period::Quarter, Period::Year];
 
-impl Curve {
+impl CurveTable {
     pub(crate) fn of(points: &[Point]) -> Self {
-        if points.len() <= MOST_ROWS {
-            let rows = points.iter().map(|point| Stretch { name: minute(point.at), values: values(&[*point]) });
+        if points.len() <= MAX_ROWS {
+            let rows = points.iter().map(|point| CurveRow { name: minute(point.at), values: values(&[*point]) });
             return Self { by: "point", rows: rows.collect() };
         }
-        let fits = |period: &Period| stretches(points, *period).count() <= MOST_ROWS;
+        let fits = |period: &Period| stretches(points, *period).count() <= MAX_ROWS;
         let period = PERIODS.into_iter().find(fits).unwrap_or(Period::Year);
         let row = |points: &[Point]| {
             let first = points.first()?;
-            Some(Stretch { name: period.name(period.start(first.at)), values: values(points) })
+            Some(CurveRow { name: period.name(period.start(first.at)), values: values(points) })
         };
         Self { by: period.word(), rows: stretches(points, period).filter_map(row).collect() }
     }
@@ -123,7 +123,7 @@ mod tests {
 
     #[test]
     fn a_short_curve_keeps_every_point() {
-        let curve = Curve::of(&every(5, 60));
+        let curve = CurveTable::of(&every(5, 60));
         assert!(curve.is_by_point());
         assert_eq!(curve.rows.len(), 60);
         assert_eq!(curve.rows[1].name, "1 Jan 2026, 05:00");
@@ -139,10 +139,10 @@ mod tests {
             (24 * 30, 2_000, "year", "2026", "2190"),
         ] {
             let points = every(hours, count);
-            let curve = Curve::of(&points);
+            let curve = CurveTable::of(&points);
             assert_eq!((curve.by, curve.rows[0].name.as_str()), (by, first));
             assert_eq!(curve.rows.last().unwrap().name, last);
-            assert!(by == "year" || curve.rows.len() <= MOST_ROWS);
+            assert!(by == "year" || curve.rows.len() <= MAX_ROWS);
             let values: Vec<Values> = curve.rows.iter().map(|row| row.values.unwrap()).collect();
             assert_eq!(values[0].lowest, 0.0);
             assert_eq!(values.last().unwrap().highest, (count - 1) as f64);
@@ -154,7 +154,7 @@ mod tests {
     fn the_deepest_point_is_in_the_table() {
         let mut points = every(24, 180);
         points[77].value = Some(-5.5);
-        let curve = Curve::of(&points);
+        let curve = CurveTable::of(&points);
         let lowest = curve.rows.iter().filter_map(|row| row.values).map(|values| values.lowest).reduce(f64::min);
         assert_eq!(lowest, Some(-5.5));
     }
@@ -164,6 +164,6 @@ mod tests {
         let mut points = every(24, 180);
         points.iter_mut().for_each(|point| point.value = None);
         points[3].value = Some(f64::NAN);
-        assert!(Curve::of(&points).rows.iter().all(|row| row.values.is_none()));
+        assert!(CurveTable::of(&points).rows.iter().all(|row| row.values.is_none()));
     }
 }

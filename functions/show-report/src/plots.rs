@@ -2,11 +2,11 @@
 
 use chrono::{DateTime, Utc};
 
-use crate::analysis::{Block, Point, Series};
-use crate::chart::{self, Drawings, Failed};
-use crate::numbers::{Cents, Shown, Sign, count, of_them, percent, ratio};
-use crate::periods::{Curve, Values};
-use crate::table::{Line, Table};
+use crate::analysis::{CurrencyAnalysis, Point, Series};
+use crate::chart::{self, DrawingError, Drawings};
+use crate::format::{Formatted, MoneyFormat, Sign, count, counted, percent, ratio};
+use crate::periods::{CurveTable, Values};
+use crate::table::{Table, TableRow};
 use crate::time::{day, minute};
 
 pub(crate) struct Plot {
@@ -37,10 +37,10 @@ impl Plots {
     }
 }
 
-pub(crate) fn plots(block: &Block) -> Result<Plots, Failed> {
+pub(crate) fn plots(block: &CurrencyAnalysis) -> Result<Plots, DrawingError> {
     let mut plots = Plots { drawn: Vec::new(), missing: Vec::new() };
     let Some(series) = block.series() else { return Ok(plots) };
-    let cents = Cents::of_account(block.initial_balance);
+    let cents = MoneyFormat::of_account(block.initial_balance);
     let wanted = [
         (equity(series, cents, &block.currency)?, "The balance is drawn from 2 trades on."),
         (underwater(series)?, "Falls below the peak are drawn from 2 trades on."),
@@ -76,9 +76,9 @@ fn whole(points: &[Point]) -> Option<Values> {
 }
 
 /// A curve as a table. A row is one point, or what a period's points are between.
-fn curve_table(what: &str, points: &[Point], write: impl Fn(f64) -> Shown) -> Table {
-    let curve = Curve::of(points);
-    let or_undefined = |value: Option<f64>| value.map_or_else(Shown::undefined, &write);
+fn curve_table(what: &str, points: &[Point], write: impl Fn(f64) -> Formatted) -> Table {
+    let curve = CurveTable::of(points);
+    let or_undefined = |value: Option<f64>| value.map_or_else(Formatted::undefined, &write);
     let rows = curve.rows.iter().map(|row| {
         let cell = |value: fn(&Values) -> f64| or_undefined(row.values.as_ref().map(value));
         let last = cell(|values| values.last);
@@ -87,7 +87,7 @@ fn curve_table(what: &str, points: &[Point], write: impl Fn(f64) -> Shown) -> Ta
         } else {
             vec![cell(|values| values.lowest), cell(|values| values.highest), last]
         };
-        Line::new(&row.name, cells)
+        TableRow::new(&row.name, cells)
     });
     let rows = rows.collect();
     if curve.is_by_point() {
@@ -97,7 +97,7 @@ fn curve_table(what: &str, points: &[Point], write: impl Fn(f64) -> Shown) -> Ta
     Table { caption, head: vec!["When", "Lowest", "Highest", "Last"], rows }
 }
 
-fn equity(series: &Series, cents: Cents, currency: &str) -> Result<Option<Plot>, Failed> {
+fn equity(series: &Series, cents: MoneyFormat, currency: &str) -> Result<Option<Plot>, DrawingError> {
     let Some(((from, to), values)) = span(&series.equity).zip(whole(&series.equity)) else { return Ok(None) };
     let money = |value: f64| cents.drawn(value).text;
     let start = series.equity.iter().find_map(|point| point.value).unwrap_or_default();
@@ -120,7 +120,7 @@ fn equity(series: &Series, cents: Cents, currency: &str) -> Result<Option<Plot>,
         legend.push(mark("dashes", "Median path"));
         let row = |band: &crate::analysis::Band| {
             let cells = vec![count(band.trades), cents.drawn(band.p05), cents.drawn(band.p50), cents.drawn(band.p95)];
-            Line::new(minute(band.at), cells)
+            TableRow::new(minute(band.at), cells)
         };
         tables.push(Table {
             caption: format!("Simulated balances in {currency}, UTC"),
@@ -131,7 +131,7 @@ fn equity(series: &Series, cents: Cents, currency: &str) -> Result<Option<Plot>,
     Ok(Some(Plot {
         title: "Balance".into(),
         label: format!(
-            "Line chart of the balance from {} to {}: from {} to {} {currency}, lowest {}, highest {}.",
+            "TableRow chart of the balance from {} to {}: from {} to {} {currency}, lowest {}, highest {}.",
             day(from),
             day(to),
             money(start),
@@ -146,7 +146,7 @@ fn equity(series: &Series, cents: Cents, currency: &str) -> Result<Option<Plot>,
     }))
 }
 
-fn underwater(series: &Series) -> Result<Option<Plot>, Failed> {
+fn underwater(series: &Series) -> Result<Option<Plot>, DrawingError> {
     let Some(((from, to), values)) = span(&series.underwater).zip(whole(&series.underwater)) else { return Ok(None) };
     let write = |value| percent(value, Sign::Always);
     let now = if values.last < 0.0 {
@@ -174,7 +174,7 @@ fn underwater(series: &Series) -> Result<Option<Plot>, Failed> {
     }))
 }
 
-fn months(series: &Series) -> Result<Option<Plot>, Failed> {
+fn months(series: &Series) -> Result<Option<Plot>, DrawingError> {
     let by_return = || series.months.iter().filter(|month| month.compounded.is_finite());
     let order =
         |one: &&crate::analysis::Month, other: &&crate::analysis::Month| one.compounded.total_cmp(&other.compounded);
@@ -193,15 +193,15 @@ fn months(series: &Series) -> Result<Option<Plot>, Failed> {
         name(worst),
         write(worst.compounded).text
     );
-    let row = |month: &crate::analysis::Month| Line::new(name(month), vec![write(month.compounded)]);
-    let year = |year: &crate::analysis::Year| Line::new(year.year.to_string(), vec![write(year.compounded)]);
+    let row = |month: &crate::analysis::Month| TableRow::new(name(month), vec![write(month.compounded)]);
+    let year = |year: &crate::analysis::Year| TableRow::new(year.year.to_string(), vec![write(year.compounded)]);
     Ok(Some(Plot {
         title: "Months".into(),
-        label: format!("Calendar of the returns of {}: {extremes}.", of_them(all, "month", "months")),
+        label: format!("Calendar of the returns of {}: {extremes}.", counted(all, "month", "months")),
         caption: format!(
             "Compounded daily returns. {} of {} gained; {extremes}. A month without a day is empty.",
             count(gains).text,
-            of_them(all, "month", "months")
+            counted(all, "month", "months")
         ),
         legend: Vec::new(),
         drawings: chart::months(series)?,
@@ -220,7 +220,7 @@ fn months(series: &Series) -> Result<Option<Plot>, Failed> {
     }))
 }
 
-fn profits(series: &Series) -> Result<Option<Plot>, Failed> {
+fn profits(series: &Series) -> Result<Option<Plot>, DrawingError> {
     let Some(histogram) = series.profits.as_ref().filter(|histogram| !histogram.counts.is_empty()) else {
         return Ok(None);
     };
@@ -228,7 +228,7 @@ fn profits(series: &Series) -> Result<Option<Plot>, Failed> {
     let (mean, median, low) = (write(histogram.mean).text, write(histogram.median).text, write(histogram.p05).text);
     let bins = (0..).zip(&histogram.counts).filter(|(_, trades)| **trades > 0).map(|(place, trades)| {
         let from = histogram.from + histogram.width * f64::from(place);
-        Line::new(format!("{} to {}", write(from).text, write(from + histogram.width).text), vec![count(*trades)])
+        TableRow::new(format!("{} to {}", write(from).text, write(from + histogram.width).text), vec![count(*trades)])
     });
     let marks = [
         ("Mean", histogram.mean),
@@ -257,17 +257,17 @@ fn profits(series: &Series) -> Result<Option<Plot>, Failed> {
             Table {
                 caption: "Profit of a trade, in percent of what was bought".into(),
                 head: vec!["Measure", "Profit"],
-                rows: marks.into_iter().map(|(name, value)| Line::new(name, vec![write(value)])).collect(),
+                rows: marks.into_iter().map(|(name, value)| TableRow::new(name, vec![write(value)])).collect(),
             },
         ],
     }))
 }
 
-fn rolling(series: &Series) -> Result<Option<Plot>, Failed> {
+fn rolling(series: &Series) -> Result<Option<Plot>, DrawingError> {
     let sharpe = whole(&series.rolling_sharpe);
     let spans = span(&series.rolling_volatility).zip(whole(&series.rolling_volatility));
     let Some(((from, to), volatility)) = spans else { return Ok(None) };
-    let window = of_them(series.rolling_days, "day", "days");
+    let window = counted(series.rolling_days, "day", "days");
     let number = |value: f64| ratio(value, Sign::OnlyMinus);
     let part = |value: f64| percent(value, Sign::OnlyMinus);
     let of_sharpe = sharpe.map_or_else(

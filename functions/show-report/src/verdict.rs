@@ -2,11 +2,11 @@
 
 use rust_decimal::Decimal;
 
-use crate::analysis::Block;
+use crate::analysis::CurrencyAnalysis;
 use crate::catalogue::{Account, CONFIDENCE, Row};
 use crate::figures::Figures;
-use crate::numbers::{Cents, Sign, about, of_them, percent, times};
-use crate::words;
+use crate::format::{MoneyFormat, Sign, about, counted, percent, times};
+use crate::labels;
 
 pub(crate) struct Verdict {
     /// Which of its colours the page takes.
@@ -34,18 +34,18 @@ enum TrackRecord {
 const TEN_YEARS: f64 = 3_650.0;
 
 /// What is known of the trades of one account.
-struct Known<'a> {
-    block: &'a Block,
+struct VerdictInput<'a> {
+    block: &'a CurrencyAnalysis,
     /// How many were asked for, which not every kind of analysis tells among its figures.
     trades: Option<u64>,
-    cents: Cents,
+    cents: MoneyFormat,
 }
 
 /// None for an analysis without a confidence.
-pub(crate) fn verdict(block: &Block, trades: Option<u64>) -> Option<Verdict> {
+pub(crate) fn verdict(block: &CurrencyAnalysis, trades: Option<u64>) -> Option<Verdict> {
     let score = block.confidence.number("score")?.clamp(0.0, 1.0);
     let reason = block.confidence.text("reason").unwrap_or_default();
-    let known = Known { block, trades, cents: Cents::of_account(block.initial_balance) };
+    let known = VerdictInput { block, trades, cents: MoneyFormat::of_account(block.initial_balance) };
     let (class, wording) = wording(score);
     Some(Verdict {
         class: if reason == "ruined" { "lost" } else { class },
@@ -53,7 +53,7 @@ pub(crate) fn verdict(block: &Block, trades: Option<u64>) -> Option<Verdict> {
         sentence: format!("{}: {}", opening(class), known.because(reason)),
         score: format!("{score:.2}"),
         percent: (100.0 * score).round() as u32,
-        reason: words::or_code(words::reason(reason), reason),
+        reason: labels::or_code(labels::reason(reason), reason),
         raises: known.raises(reason),
         assumption: known.assumption(),
         parts: CONFIDENCE
@@ -80,7 +80,7 @@ fn opening(class: &str) -> &'static str {
     }
 }
 
-impl Known<'_> {
+impl VerdictInput<'_> {
     fn confidence(&self) -> &Figures {
         &self.block.confidence
     }
@@ -93,7 +93,7 @@ impl Known<'_> {
         self.block.metrics.count("return_days").or_else(|| self.block.metrics.count("days"))
     }
 
-    /// Told, or the last balance less the first.
+    /// NarrativeView, or the last balance less the first.
     fn net_profit(&self) -> Option<Decimal> {
         let drawn = || {
             let series = self.block.series()?;
@@ -128,10 +128,10 @@ impl Known<'_> {
             }
         };
         if let Some(trades) = self.trades() {
-            record += &format!(" with {}", of_them(trades, "trade", "trades"));
+            record += &format!(" with {}", counted(trades, "trade", "trades"));
         }
         if let Some(days) = self.days() {
-            record += &format!(" in {}", of_them(days, "day", "days"));
+            record += &format!(" in {}", counted(days, "day", "days"));
         }
         record
     }
@@ -153,7 +153,7 @@ impl Known<'_> {
                 format!("{record}.")
             }
             "no_edge_shown" if self.runs() > 1 => {
-                format!("{record}, no more than the best of {} earns by luck.", of_them(self.runs(), "run", "runs"))
+                format!("{record}, no more than the best of {} earns by luck.", counted(self.runs(), "run", "runs"))
             }
             "no_edge_shown" => format!("{record}, no more than luck would."),
             "few_observations" => format!("{record}, too few to tell skill from luck."),
@@ -167,10 +167,10 @@ impl Known<'_> {
                 None => format!("{record}, not enough to make up for one plausible bad day."),
             },
             "likely_overfit" => {
-                format!("{record}, but it may be the best of {} by chance.", of_them(self.runs(), "run", "runs"))
+                format!("{record}, but it may be the best of {} by chance.", counted(self.runs(), "run", "runs"))
             }
             "sufficient" => format!("{record}, more than luck and a plausible bad day explain."),
-            other => format!("{record}; {}.", words::or_code(None, other)),
+            other => format!("{record}; {}.", labels::or_code(None, other)),
         }
     }
 
@@ -180,7 +180,7 @@ impl Known<'_> {
                 "The track record is long enough as it is; more days alone do not help.".to_owned()
             }
             TrackRecord::MoreDays(days) => {
-                format!("A longer record: about {} at this rate.", of_them(days, "more day", "more days"))
+                format!("A longer record: about {} at this rate.", counted(days, "more day", "more days"))
             }
             TrackRecord::NotInTenYears => "A longer record: at this rate, not in ten years.".to_owned(),
         });
@@ -193,8 +193,8 @@ impl Known<'_> {
                 vec!["Days that earn more than others lose. Going on as it did would not raise it.".to_owned()]
             }
             "few_observations" => {
-                let trades = self.trades().map(|trades| format!("{}, and ", of_them(trades, "trade", "trades")));
-                let there = format!("{}{}", trades.unwrap_or_default(), of_them(active, "day", "days"));
+                let trades = self.trades().map(|trades| format!("{}, and ", counted(trades, "trade", "trades")));
+                let there = format!("{}{}", trades.unwrap_or_default(), counted(active, "day", "days"));
                 let needed = format!("At least 50 trades, and 30 days with a closed one; there are {there}.");
                 [Some(needed), track].into_iter().flatten().collect()
             }
@@ -235,7 +235,7 @@ impl Known<'_> {
         });
         let runs = self.runs();
         let chosen = if runs > 1 {
-            format!("these trades are the best of {}", of_them(runs, "run", "runs"))
+            format!("these trades are the best of {}", counted(runs, "run", "runs"))
         } else {
             "nobody has picked these trades from several runs".to_owned()
         };
@@ -245,12 +245,12 @@ impl Known<'_> {
 
 #[cfg(test)]
 mod tests {
-    use nofomo_analytics::{Confidence, Evidence, Reason, TrackRecord as Theirs, Wording};
+    use nofomo_analytics::{Confidence, ConfidenceLevel, Evidence, Reason, TrackRecord as Theirs};
     use serde_json::{Value, json};
 
     use super::*;
 
-    fn block(confidence: Value, metrics: Value) -> Block {
+    fn block(confidence: Value, metrics: Value) -> CurrencyAnalysis {
         let block = json!({
             "currency": "USDT", "initial_balance": "1000", "metrics": metrics, "confidence": confidence,
         });
@@ -288,11 +288,11 @@ mod tests {
     fn the_word_of_a_score_is_the_confidence_s_own() {
         for hundredths in 0..=99 {
             let theirs = confidence(f64::from(hundredths) / 100.0, None);
-            let word = match theirs.wording() {
-                Wording::NotShown => "not shown",
-                Wording::Weak => "weak",
-                Wording::Fair => "fair",
-                Wording::Strong => "strong",
+            let word = match theirs.level() {
+                ConfidenceLevel::NotShown => "not shown",
+                ConfidenceLevel::Weak => "weak",
+                ConfidenceLevel::Fair => "fair",
+                ConfidenceLevel::Strong => "strong",
             };
             assert_eq!(wording(theirs.score).1, word, "{}", theirs.score);
         }
@@ -303,7 +303,7 @@ mod tests {
         for needed in [None, Some(12.0), Some(180.0), Some(180.1), Some(303.6), Some(3_830.0), Some(3_830.5)] {
             let theirs = confidence(0.5, needed);
             let block = block(json!(theirs), json!({ "days": 180 }));
-            let known = Known { block: &block, trades: None, cents: Cents::of_account(None) };
+            let known = VerdictInput { block: &block, trades: None, cents: MoneyFormat::of_account(None) };
             let days = match theirs.track_record(180) {
                 None => None,
                 Some(Theirs::LongEnough) => Some(TrackRecord::LongEnough),

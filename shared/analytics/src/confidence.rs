@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::daily_clock::sharpe;
+use crate::daily_metrics::sharpe;
 use crate::record::Record;
 use crate::sample::{Sample, finite, normal, normal_quantile};
 use crate::significance::{SharpeEstimate, expected_maximum};
@@ -102,7 +102,7 @@ pub enum Reason {
 /// The score in a word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Wording {
+pub enum ConfidenceLevel {
     /// Below 0.50.
     NotShown,
     /// Below 0.80.
@@ -123,14 +123,15 @@ pub enum TrackRecord {
 }
 
 /// Stake as a fraction of the worst loss, and share of the wealth. A small stake sees a small edge, a large one sees it soon.
-const BETTORS: [(f64, f64); 5] = [(0.9, 0.40), (0.3, 0.30), (0.1, 0.15), (0.1 / 3.0, 0.10), (0.1 / 9.0, 0.05)];
+const BETTING_STRATEGIES: [(f64, f64); 5] =
+    [(0.9, 0.40), (0.3, 0.30), (0.1, 0.15), (0.1 / 3.0, 0.10), (0.1 / 9.0, 0.05)];
 
 /// The probability from which an edge counts as shown.
-const SHOWN: f64 = 0.95;
-const TRADES_NEEDED: f64 = 50.0;
-const ACTIVE_DAYS_NEEDED: f64 = 30.0;
-const HIGHEST_SCORE: f64 = 0.99;
-const TEN_YEARS: f64 = 3_650.0;
+const REQUIRED_PROBABILITY: f64 = 0.95;
+const MIN_TRADES: f64 = 50.0;
+const MIN_ACTIVE_DAYS: f64 = 30.0;
+const MAX_SCORE: f64 = 0.99;
+const TEN_YEARS_IN_DAYS: f64 = 3_650.0;
 
 impl Record<'_> {
     /// Costs one pass over the days, and no simulation.
@@ -152,7 +153,7 @@ impl Record<'_> {
             return confidence(None, 0.0, Reason::OneDay);
         }
         let evidence = self.evidence();
-        let score = ((100.0 * evidence.raw).floor() / 100.0).min(HIGHEST_SCORE);
+        let score = ((100.0 * evidence.raw).floor() / 100.0).min(MAX_SCORE);
         let reason = evidence.reason(score);
         confidence(Some(evidence), score, reason)
     }
@@ -179,11 +180,11 @@ impl Record<'_> {
             None if sample.mean > 0.0 => f64::INFINITY,
             None => f64::NEG_INFINITY,
         };
-        let needed = normal_quantile(SHOWN);
+        let needed = normal_quantile(REQUIRED_PROBABILITY);
         let edge_probability = normal(z);
         let track_record_factor = if z > 0.0 { (z / needed).powi(2).min(1.0) } else { 0.0 };
         let trades = self.profits.len() as f64;
-        let sample_factor = (trades / TRADES_NEEDED).min(self.active_days as f64 / ACTIVE_DAYS_NEEDED).min(1.0);
+        let sample_factor = (trades / MIN_TRADES).min(self.active_days as f64 / MIN_ACTIVE_DAYS).min(1.0);
         let statistical = edge_probability * track_record_factor * sample_factor;
 
         let max_loss = self.settings.max_loss.unwrap_or(ASSUMED_MAX_LOSS);
@@ -204,7 +205,7 @@ impl Record<'_> {
             variance_null,
             psr_2012: estimate.and_then(|estimate| estimate.psr_2012(0.0)),
             psr_null: estimate.and_then(|estimate| estimate.psr_2026(0.0)),
-            min_trl_days_2012: estimate.and_then(|estimate| estimate.min_track_record_2012(0.0, SHOWN)),
+            min_trl_days_2012: estimate.and_then(|estimate| estimate.min_track_record_2012(0.0, REQUIRED_PROBABILITY)),
             min_trl_days: excess
                 .filter(|excess| *excess > 0.0)
                 .and_then(|excess| finite(1.0 + variance * (needed / excess).powi(2))),
@@ -222,7 +223,7 @@ impl Record<'_> {
 
 impl Evidence {
     fn reason(&self, score: f64) -> Reason {
-        if score >= SHOWN {
+        if score >= REQUIRED_PROBABILITY {
             Reason::Sufficient
         } else if self.track_record_factor <= 0.0 {
             Reason::NoEdgeShown
@@ -239,12 +240,12 @@ impl Evidence {
 }
 
 impl Confidence {
-    pub fn wording(&self) -> Wording {
+    pub fn level(&self) -> ConfidenceLevel {
         match self.score {
-            score if score >= SHOWN => Wording::Strong,
-            score if score >= 0.80 => Wording::Fair,
-            score if score >= 0.50 => Wording::Weak,
-            _ => Wording::NotShown,
+            score if score >= REQUIRED_PROBABILITY => ConfidenceLevel::Strong,
+            score if score >= 0.80 => ConfidenceLevel::Fair,
+            score if score >= 0.50 => ConfidenceLevel::Weak,
+            _ => ConfidenceLevel::NotShown,
         }
     }
 
@@ -255,7 +256,7 @@ impl Confidence {
         let more = evidence.min_trl_days? - return_days as f64;
         Some(match more {
             more if more <= 0.0 => TrackRecord::LongEnough,
-            more if more > TEN_YEARS => TrackRecord::NotInTenYears,
+            more if more > TEN_YEARS_IN_DAYS => TrackRecord::NotInTenYears,
             more => TrackRecord::MoreDays(more.ceil() as u32),
         })
     }
@@ -263,7 +264,7 @@ impl Confidence {
 
 /// The logarithm of what the bettors have in the end. In logarithms, because a good bot makes them richer than a number can hold.
 fn log_wealth(returns: &[f64], worst_day: f64) -> f64 {
-    let logs = BETTORS.map(|(stake, share)| {
+    let logs = BETTING_STRATEGIES.map(|(stake, share)| {
         let growth: f64 = returns.iter().map(|day| (stake * day / worst_day).ln_1p()).sum();
         share.ln() + growth
     });

@@ -3,9 +3,9 @@
 use rust_decimal::{Decimal, dec};
 use serde::Serialize;
 
+use crate::downsample::downsample;
 use crate::record::{Record, float};
 use crate::sample::{quantile, sorted};
-use crate::thinning::thinned;
 use crate::trade::{PriceRange, Side, Trade};
 
 /// Known only if somebody has watched the prices of every trade. From closed trades alone it cannot be computed, and is not guessed.
@@ -43,7 +43,8 @@ pub struct StopLoss {
     pub net_profit: Decimal,
 }
 
-const DISTANCES: [Decimal; 7] = [dec!(0.005), dec!(0.01), dec!(0.02), dec!(0.03), dec!(0.05), dec!(0.10), dec!(0.20)];
+const STOP_LOSS_DISTANCES: [Decimal; 7] =
+    [dec!(0.005), dec!(0.01), dec!(0.02), dec!(0.03), dec!(0.05), dec!(0.10), dec!(0.20)];
 
 impl Record<'_> {
     /// None unless every trade has its price range.
@@ -69,9 +70,9 @@ impl Record<'_> {
             what_if
         };
         Some(Excursions {
-            trades: thinned(seen(), self.trades.len(), |seen| Some(seen.profit)),
+            trades: downsample(seen(), self.trades.len(), |seen| Some(seen.profit)),
             kept_of_best: quantile(&sorted(kept.collect()), 0.5),
-            stop_losses: DISTANCES.map(stop_loss).to_vec(),
+            stop_losses: STOP_LOSS_DISTANCES.map(stop_loss).to_vec(),
         })
     }
 }

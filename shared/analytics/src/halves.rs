@@ -2,8 +2,8 @@
 
 use serde::Serialize;
 
-use crate::balance::YEAR;
-use crate::daily_clock::sharpe;
+use crate::balance_metrics::YEAR;
+use crate::daily_metrics::sharpe;
 use crate::record::Record;
 use crate::sample::{Sample, finite, two_sided_p};
 

@@ -25,10 +25,11 @@
 //! # }
 //! ```
 
-mod balance;
+mod analysis_type;
+mod balance_metrics;
 mod confidence;
-mod content;
-mod daily_clock;
+mod daily_metrics;
+mod downsample;
 mod drawdown;
 mod excursions;
 mod halves;
@@ -39,20 +40,20 @@ mod record;
 mod sample;
 mod series;
 mod significance;
+mod simulation;
 mod slices;
 mod stress;
-mod thinning;
 mod trade;
-mod trade_clock;
+mod trade_metrics;
 
-pub use balance::BalanceMetrics;
-pub use confidence::{Confidence, Evidence, Reason, TrackRecord, Wording};
-pub use content::AnalysisType;
-pub use daily_clock::DailyMetrics;
+pub use analysis_type::AnalysisType;
+pub use balance_metrics::BalanceMetrics;
+pub use confidence::{Confidence, ConfidenceLevel, Evidence, Reason, TrackRecord};
+pub use daily_metrics::DailyMetrics;
 pub use drawdown::Drawdown;
 pub use excursions::{Excursion, Excursions, StopLoss};
 pub use halves::{Half, Halves};
-pub use metrics::{Figures, Metrics, Note};
+pub use metrics::{HistoricalMetrics, Metrics, Note};
 pub use monte_carlo::MonteCarlo;
 pub use overfitting::{Overfitting, TrialMatrix};
 pub use record::Record;
@@ -60,5 +61,5 @@ pub use series::{Band, Dot, Histogram, Month, Point, Series, Year};
 pub use significance::{SharpeEstimate, expected_maximum};
 pub use slices::{Dimension, Slice, Verdict};
 pub use stress::{Scenario, Stress};
-pub use trade::{ASSUMED_MAX_LOSS, Invalid, PriceRange, Settings, Side, Trade, Trials};
-pub use trade_clock::TradeMetrics;
+pub use trade::{ASSUMED_MAX_LOSS, InvalidInput, PriceRange, Settings, Side, Trade, Trials};
+pub use trade_metrics::TradeMetrics;

@@ -2,36 +2,33 @@
 
 use serde::Serialize;
 
-use crate::balance::BalanceMetrics;
+use crate::balance_metrics::BalanceMetrics;
 use crate::confidence::Confidence;
-use crate::daily_clock::{DAYS_FOR_TAILS, DailyMetrics};
+use crate::daily_metrics::{DailyMetrics, MIN_DAYS_FOR_TAILS};
 use crate::monte_carlo::MonteCarlo;
 use crate::record::Record;
 use crate::sample::Sample;
-use crate::trade_clock::TradeMetrics;
+use crate::trade_metrics::TradeMetrics;
 
-/// One flat object in JSON. Fractions, not percent; money in the account's currency, as a string; times in UTC, durations in seconds.
-/// What is undefined is null, and a note says why.
+/// All metrics of a record; one flat object in JSON.
+///
+/// Fractions are not percentages (0.05 is 5 %). Money is in the account's currency and a string in JSON, times are in UTC, durations in
+/// seconds. An undefined metric is null, and a [`Note`] gives the reason.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Metrics {
     #[serde(flatten)]
-    pub trades: TradeMetrics,
-    #[serde(flatten)]
-    pub balance: BalanceMetrics,
-    #[serde(flatten)]
-    pub daily: DailyMetrics,
-    /// The probability of ever falling to half of the initial balance, by diffusion: with mean m and variance s^2 of the trades' profits
-    /// and the cushion B = E_end - E_0 / 2, exp(-2 m B / s^2), and 1 unless m > 0. None below two trades.
+    pub historical: HistoricalMetrics,
+    /// Probability of ever falling to half of the initial balance, by diffusion: exp(-2 m B / s^2), with the mean m and the variance s^2
+    /// of the trades' profits and the cushion B = E_end - E_0 / 2; 1 unless m > 0. None below two trades.
     pub risk_of_ruin: Option<f64>,
     /// None below two trades.
     pub monte_carlo: Option<MonteCarlo>,
     pub confidence: Confidence,
-    pub notes: Vec<Note>,
 }
 
-/// Those of [`Metrics`] that nothing is simulated for.
+/// The metrics of what happened, without any simulation.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Figures {
+pub struct HistoricalMetrics {
     #[serde(flatten)]
     pub trades: TradeMetrics,
     #[serde(flatten)]
@@ -60,29 +57,25 @@ pub enum Note {
     Under20DaysNoTailMetrics,
 }
 
-const DAYS_TO_ANNUALISE: usize = 30;
+const MIN_DAYS_TO_ANNUALISE: usize = 30;
 
 impl Record<'_> {
-    /// A few passes over the trades and the days.
-    pub fn figures(&self) -> Figures {
+    /// Takes a few passes over the trades and the days.
+    pub fn historical_metrics(&self) -> HistoricalMetrics {
         let trades = TradeMetrics::of(self);
         let balance = BalanceMetrics::of(self);
         let daily = DailyMetrics::of(self, balance.cagr);
         let notes = notes(self, &trades);
-        Figures { trades, balance, daily, notes }
+        HistoricalMetrics { trades, balance, daily, notes }
     }
 
-    /// The figures, how sure one may be, and the Monte Carlo simulation, which takes longer than all else.
+    /// The historical metrics, the confidence and the Monte Carlo simulation, which takes longer than everything else together.
     pub fn metrics(&self) -> Metrics {
-        let Figures { trades, balance, daily, notes } = self.figures();
         Metrics {
+            historical: self.historical_metrics(),
             risk_of_ruin: self.risk_of_ruin(),
             monte_carlo: self.monte_carlo(),
             confidence: self.confidence(),
-            trades,
-            balance,
-            daily,
-            notes,
         }
     }
 }
@@ -92,11 +85,11 @@ fn notes(record: &Record<'_>, trades: &TradeMetrics) -> Vec<Note> {
     let said = [
         (trades.trades == 0, Note::NoTrades),
         (trades.trades > 0 && trades.losses == 0, Note::NoLosses),
-        ((1..DAYS_TO_ANNUALISE).contains(&record.days), Note::AnnualisedFromUnder30Days),
+        ((1..MIN_DAYS_TO_ANNUALISE).contains(&record.days), Note::AnnualisedFromUnder30Days),
         (record.ruined, Note::Ruined),
         (returns == 1, Note::OneDay),
         (returns > 1 && Sample::of(&record.returns).is_flat(), Note::ZeroVariance),
-        ((1..DAYS_FOR_TAILS).contains(&returns), Note::Under20DaysNoTailMetrics),
+        ((1..MIN_DAYS_FOR_TAILS).contains(&returns), Note::Under20DaysNoTailMetrics),
     ];
     said.into_iter().filter(|(applies, _)| *applies).map(|(_, note)| note).collect()
 }

@@ -2,9 +2,9 @@
 
 use serde::Serialize;
 
-use crate::daily_clock::sharpe;
+use crate::daily_metrics::sharpe;
 use crate::sample::{Sample, quantile, sorted};
-use crate::trade::{Invalid, Trials};
+use crate::trade::{InvalidInput, Trials};
 
 /// The returns of all configurations that were tried: a row for each day, a column for each configuration.
 #[derive(Clone, Copy, Debug)]
@@ -42,10 +42,10 @@ impl<'a> TrialMatrix<'a> {
     /// # Errors
     ///
     /// Fewer than two configurations or rows, a row that is not whole, a return that is not a number.
-    pub fn new(returns: &'a [f64], configurations: usize) -> Result<Self, Invalid> {
+    pub fn new(returns: &'a [f64], configurations: usize) -> Result<Self, InvalidInput> {
         let whole = configurations >= 2 && returns.len().is_multiple_of(configurations);
         if !whole || returns.len() < 2 * configurations || !returns.iter().all(|value| value.is_finite()) {
-            return Err(Invalid::Matrix);
+            return Err(InvalidInput::Matrix);
         }
         Ok(Self { returns, configurations })
     }
@@ -55,7 +55,7 @@ impl<'a> TrialMatrix<'a> {
     /// # Errors
     ///
     /// As [`overfitting`](Self::overfitting).
-    pub fn trials(&self, blocks: usize) -> Result<Trials, Invalid> {
+    pub fn trials(&self, blocks: usize) -> Result<Trials, InvalidInput> {
         Ok(Trials {
             runs: u32::try_from(self.configurations).unwrap_or(u32::MAX),
             sharpe_deviation: self.sharpe_deviation(),
@@ -79,11 +79,11 @@ impl<'a> TrialMatrix<'a> {
     /// # Errors
     ///
     /// `blocks` is odd, below 2, above 20, or leaves a block with fewer than two days.
-    pub fn overfitting(&self, blocks: usize) -> Result<Overfitting, Invalid> {
+    pub fn overfitting(&self, blocks: usize) -> Result<Overfitting, InvalidInput> {
         let rows = self.returns.len() / self.configurations;
         let length = rows.checked_div(blocks).unwrap_or(0);
         if !blocks.is_multiple_of(2) || blocks > 20 || length < 2 {
-            return Err(Invalid::Blocks);
+            return Err(InvalidInput::Blocks);
         }
         let sums = self.sums(rows % blocks, length);
         let (mut behind, mut lost, mut logits) = (0_usize, 0_usize, Vec::new());

@@ -6,8 +6,8 @@ use std::sync::OnceLock;
 use chrono::{DateTime, Days, NaiveDate, NaiveTime, Utc};
 use rust_decimal::Decimal;
 
-use crate::monte_carlo::Simulation;
-use crate::trade::{Invalid, Settings, Trade, checked_period};
+use crate::simulation::{Simulation, simulate};
+use crate::trade::{InvalidInput, Settings, Trade, checked_period};
 
 /// Closed trades in the order of their exits, and what they make of each day. All metrics are read from it.
 ///
@@ -39,7 +39,7 @@ pub struct Record<'a> {
     pub(crate) open: i128,
     /// The largest notional open at once, as a multiple of the balance then.
     pub(crate) peak_exposure: f64,
-    pub(crate) simulation: OnceLock<Option<Simulation>>,
+    simulation: OnceLock<Option<Simulation>>,
 }
 
 pub(crate) const MICROSECONDS: f64 = 1e6;
@@ -66,7 +66,7 @@ impl<'a> Record<'a> {
     /// # Errors
     ///
     /// The first thing that is wrong with the settings or with a trade. An empty list of trades is a record, too.
-    pub fn new(trades: &'a [Trade<'a>], settings: Settings) -> Result<Self, Invalid> {
+    pub fn new(trades: &'a [Trade<'a>], settings: Settings) -> Result<Self, InvalidInput> {
         let period = checked_period(trades, &settings)?;
         Ok(Self::of(trades, settings, period))
     }
@@ -175,6 +175,15 @@ impl<'a> Record<'a> {
     /// When the initial balance is taken to have been there.
     pub(crate) fn start(&self) -> Option<DateTime<Utc>> {
         self.first_day.map(midnight)
+    }
+
+    /// Drawn once, when it is first asked for. None below two trades.
+    ///
+    /// In one thread: a function gets a second core only with more memory than it needs for anything else.
+    pub(crate) fn simulation(&self) -> Option<&Simulation> {
+        let draw =
+            || (self.profits.len() >= 2).then(|| simulate(&self.profits, self.initial_balance(), self.settings.seed));
+        self.simulation.get_or_init(draw).as_ref()
     }
 
     pub(crate) fn initial_balance(&self) -> f64 {

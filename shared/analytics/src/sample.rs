@@ -15,7 +15,7 @@ pub(crate) struct Sample {
 }
 
 /// Of the size of the values. Profits rounded to eight digits make equal returns differ by less.
-const SAME: f64 = 1e-9;
+const FLATNESS_TOLERANCE: f64 = 1e-9;
 
 impl Sample {
     pub(crate) fn of(values: &[f64]) -> Self {
@@ -32,7 +32,7 @@ impl Sample {
             low = low.min(value);
             high = high.max(value);
         }
-        let flat = count > 0 && high - low <= SAME * low.abs().max(high.abs());
+        let flat = count > 0 && high - low <= FLATNESS_TOLERANCE * low.abs().max(high.abs());
         Self { count, mean, second, third, fourth, flat }
     }
 

@@ -4,14 +4,14 @@ use chrono::{DateTime, Datelike, Utc};
 use rust_decimal::Decimal;
 use serde::Serialize;
 
-use crate::balance::YEAR;
-use crate::daily_clock::sharpe;
+use crate::balance_metrics::YEAR;
+use crate::daily_metrics::sharpe;
+use crate::downsample::downsample;
 use crate::drawdown::{Drawdown, deepest};
 use crate::record::{MICROSECONDS, Record, float, midnight};
 use crate::sample::{Sample, quantile, sorted};
-use crate::thinning::thinned;
 use crate::trade::{Side, Trade};
-use crate::trade_clock::duration;
+use crate::trade_metrics::duration;
 
 /// A series is empty where the record is too short to show it. Amounts are plain numbers in the account's currency, for drawing.
 ///
@@ -117,12 +117,12 @@ pub struct Histogram {
     pub observed: Option<f64>,
 }
 
-const TRADES_FOR_A_CURVE: usize = 2;
-const TRADES_FOR_A_DISTRIBUTION: usize = 20;
-const DAYS_FOR_BARS: usize = 7;
-const DAYS_FOR_ROLLING: usize = 60;
-const MONTHS_FOR_A_MAP: usize = 2;
-const WORST_DRAWDOWNS: usize = 5;
+const MIN_TRADES_FOR_CURVE: usize = 2;
+const MIN_TRADES_FOR_HISTOGRAM: usize = 20;
+const MIN_DAYS_FOR_BARS: usize = 7;
+const MIN_DAYS_FOR_ROLLING: usize = 60;
+const MIN_MONTHS_FOR_HEAT_MAP: usize = 2;
+const MAX_WORST_DRAWDOWNS: usize = 5;
 const BINS: usize = 40;
 
 impl Record<'_> {
@@ -130,17 +130,17 @@ impl Record<'_> {
     pub fn series(&self) -> Series {
         let (months, years) = self.calendar();
         let rolling_days = if (self.returns.len() as f64) < YEAR { 30 } else { 90 };
-        let curve = self.trades.len() >= TRADES_FOR_A_CURVE;
+        let curve = self.trades.len() >= MIN_TRADES_FOR_CURVE;
         Series {
             equity: if curve { self.equity() } else { Vec::new() },
             cone: self.cone(),
             underwater: if curve { self.underwater() } else { Vec::new() },
-            worst_drawdowns: deepest(self, WORST_DRAWDOWNS),
+            worst_drawdowns: deepest(self, MAX_WORST_DRAWDOWNS),
             months,
             years,
             daily_returns: self.daily_returns(),
             profits: self.profit_histogram(),
-            trades: thinned(self.closed().map(dot), self.trades.len(), |dot| Some(dot.profit)),
+            trades: downsample(self.closed().map(dot), self.trades.len(), |dot| Some(dot.profit)),
             rolling_days,
             rolling_sharpe: self
                 .rolling(rolling_days, |window| sharpe(&Sample::of(window)).map(|daily| daily * YEAR.sqrt())),
@@ -157,7 +157,7 @@ impl Record<'_> {
 
     fn equity(&self) -> Vec<Point> {
         let points = self.curve().map(|(at, balance)| Point { at, value: Some(float(balance)) });
-        thinned(points, self.trades.len() + 1, |point| point.value)
+        downsample(points, self.trades.len() + 1, |point| point.value)
     }
 
     fn underwater(&self) -> Vec<Point> {
@@ -165,7 +165,7 @@ impl Record<'_> {
             *peak = balance.max(*peak);
             Some(Point { at, value: Some(float(balance - *peak) / float(*peak)) })
         });
-        thinned(points, self.trades.len() + 1, |point| point.value)
+        downsample(points, self.trades.len() + 1, |point| point.value)
     }
 
     fn cone(&self) -> Vec<Band> {
@@ -190,33 +190,33 @@ impl Record<'_> {
                 None => years.push(Year { year: day.year(), compounded: r }),
             }
         }
-        if months.len() < MONTHS_FOR_A_MAP { (Vec::new(), Vec::new()) } else { (months, years) }
+        if months.len() < MIN_MONTHS_FOR_HEAT_MAP { (Vec::new(), Vec::new()) } else { (months, years) }
     }
 
     fn daily_returns(&self) -> Vec<Point> {
-        if self.returns.len() < DAYS_FOR_BARS {
+        if self.returns.len() < MIN_DAYS_FOR_BARS {
             return Vec::new();
         }
         let points = self.daily().map(|(day, r)| Point { at: midnight(day), value: Some(r) });
-        thinned(points, self.returns.len(), |point| point.value)
+        downsample(points, self.returns.len(), |point| point.value)
     }
 
     fn rolling(&self, days: usize, figure: impl Fn(&[f64]) -> Option<f64>) -> Vec<Point> {
-        if self.returns.len() < DAYS_FOR_ROLLING {
+        if self.returns.len() < MIN_DAYS_FOR_ROLLING {
             return Vec::new();
         }
         let ends = self.daily().skip(days - 1).map(|(day, _)| midnight(day));
         let points = ends.zip(self.returns.windows(days)).map(|(at, window)| Point { at, value: figure(window) });
-        thinned(points, self.returns.len() + 1 - days, |point| point.value)
+        downsample(points, self.returns.len() + 1 - days, |point| point.value)
     }
 
     fn profit_histogram(&self) -> Option<Histogram> {
         let fractions = self.closed().map(|trade| float(trade.profit) / float(trade.notional()));
-        (self.trades.len() >= TRADES_FOR_A_DISTRIBUTION).then(|| histogram(sorted(fractions.collect()), None)).flatten()
+        (self.trades.len() >= MIN_TRADES_FOR_HISTOGRAM).then(|| histogram(sorted(fractions.collect()), None)).flatten()
     }
 
     fn drawdown_histogram(&self) -> Option<Histogram> {
-        if self.trades.len() < TRADES_FOR_A_DISTRIBUTION {
+        if self.trades.len() < MIN_TRADES_FOR_HISTOGRAM {
             return None;
         }
         let observed = deepest(self, 1).first().map_or(0.0, |drawdown| drawdown.depth);

@@ -9,7 +9,7 @@ use serde::Serialize;
 use crate::record::{MICROSECONDS, Record, float};
 use crate::sample::two_sided_p;
 use crate::trade::{Side, Trade};
-use crate::trade_clock::duration;
+use crate::trade_metrics::duration;
 
 /// The trades that have one thing in common.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -51,13 +51,13 @@ pub enum Verdict {
     Loses,
 }
 
-const TRADES_FOR_A_VERDICT: usize = 30;
+const MIN_TRADES_FOR_VERDICT: usize = 30;
 const FALSE_DISCOVERY_RATE: f64 = 0.10;
 
-const WEEKDAYS: [&str; 7] = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"];
+const WEEKDAY_KEYS: [&str; 7] = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"];
 
 /// Shorter than so many seconds.
-const DURATIONS: [(f64, &str); 6] = [
+const DURATION_KEYS: [(f64, &str); 6] = [
     (900.0, "under_15_minutes"),
     (3_600.0, "15_minutes_to_1_hour"),
     (14_400.0, "1_to_4_hours"),
@@ -86,7 +86,7 @@ impl Record<'_> {
 fn places<'a>(trade: &Trade<'a>) -> [(Dimension, u32, &'a str); 5] {
     let weekday = trade.entry_time.weekday().num_days_from_monday();
     let seconds = duration(trade) as f64 / MICROSECONDS;
-    let length = (0..).zip(DURATIONS).find(|(_, (most, _))| seconds < *most);
+    let length = (0..).zip(DURATION_KEYS).find(|(_, (most, _))| seconds < *most);
     let (length, name) = length.map_or((0, ""), |(place, (_, name))| (place, name));
     let side = match trade.side {
         Side::Buy => "buy",
@@ -95,7 +95,7 @@ fn places<'a>(trade: &Trade<'a>) -> [(Dimension, u32, &'a str); 5] {
     [
         (Dimension::Pair, 0, trade.pair),
         (Dimension::Side, 0, side),
-        (Dimension::Weekday, weekday, WEEKDAYS.get(weekday as usize).copied().unwrap_or_default()),
+        (Dimension::Weekday, weekday, WEEKDAY_KEYS.get(weekday as usize).copied().unwrap_or_default()),
         (Dimension::Hour, trade.entry_time.hour(), ""),
         (Dimension::Duration, length, name),
     ]
@@ -130,14 +130,14 @@ impl Tally {
             win_rate: self.wins as f64 / self.trades as f64,
             net_profit: self.net_profit,
             p_value_two_sided: self.p_value(),
-            verdict: if self.trades < TRADES_FOR_A_VERDICT { Verdict::TooFewTrades } else { Verdict::NotShown },
+            verdict: if self.trades < MIN_TRADES_FOR_VERDICT { Verdict::TooFewTrades } else { Verdict::NotShown },
         }
     }
 
     fn p_value(&self) -> Option<f64> {
         let n = self.trades as f64;
         let error = (self.squares / (n - 1.0) / n).sqrt();
-        let measurable = self.trades >= TRADES_FOR_A_VERDICT && error > 1e-9 * self.mean.abs();
+        let measurable = self.trades >= MIN_TRADES_FOR_VERDICT && error > 1e-9 * self.mean.abs();
         measurable.then(|| two_sided_p(self.mean / error, n - 1.0)).flatten()
     }
 }

@@ -3,8 +3,8 @@
 use rust_decimal::{Decimal, dec};
 use serde::Serialize;
 
-use crate::balance::BalanceMetrics;
-use crate::daily_clock::DailyMetrics;
+use crate::balance_metrics::BalanceMetrics;
+use crate::daily_metrics::DailyMetrics;
 use crate::record::Record;
 use crate::trade::Trade;
 

@@ -72,24 +72,24 @@ pub struct Trials {
 pub const ASSUMED_MAX_LOSS: f64 = 0.25;
 
 /// Nobody can stop a loss sooner, and it is divided by.
-const LEAST_MAX_LOSS: f64 = 1e-9;
+const MIN_MAX_LOSS: f64 = 1e-9;
 
 /// Within this every sum of money is exact, and no sum or product leaves the range of a decimal.
-const MOST_MONEY: Decimal = dec!(1_000_000_000_000);
-const MOST_NOTIONAL: Decimal = dec!(1_000_000_000_000_000_000);
-const MOST_TRADES: usize = 1 << 31;
+const MAX_MONEY: Decimal = dec!(1_000_000_000_000);
+const MAX_NOTIONAL: Decimal = dec!(1_000_000_000_000_000_000);
+const MAX_TRADES: usize = 1 << 31;
 
 /// A hundred years. A wrong date must not cost a gigabyte of days.
-const MOST_DAYS: i64 = 36_525;
+const MAX_PERIOD_DAYS: i64 = 36_525;
 
 /// Why there are no metrics: the input contradicts itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Invalid {
-    #[error("the initial balance must be above 0 and at most {MOST_MONEY}")]
+pub enum InvalidInput {
+    #[error("the initial balance must be above 0 and at most {MAX_MONEY}")]
     InitialBalance,
-    #[error("the period must not end before it starts, nor be longer than {MOST_DAYS} days")]
+    #[error("the period must not end before it starts, nor be longer than {MAX_PERIOD_DAYS} days")]
     Period,
-    #[error("max_loss must be at least {LEAST_MAX_LOSS}")]
+    #[error("max_loss must be at least {MIN_MAX_LOSS}")]
     MaxLoss,
     #[error("there must be at least one run, a deviation of at least 0, and a probability between 0 and 1")]
     Trials,
@@ -97,7 +97,7 @@ pub enum Invalid {
     Matrix,
     #[error("blocks must be an even number from 2 to 20, and each block must have at least two rows")]
     Blocks,
-    #[error("there are more than {MOST_TRADES} trades")]
+    #[error("there are more than {MAX_TRADES} trades")]
     TooManyTrades,
     #[error("trade {index} {wrong}")]
     Trade { index: usize, wrong: &'static str },
@@ -115,19 +115,19 @@ impl Settings {
         }
     }
 
-    fn check(&self) -> Result<(), Invalid> {
-        if self.initial_balance <= Decimal::ZERO || self.initial_balance > MOST_MONEY {
-            return Err(Invalid::InitialBalance);
+    fn check(&self) -> Result<(), InvalidInput> {
+        if self.initial_balance <= Decimal::ZERO || self.initial_balance > MAX_MONEY {
+            return Err(InvalidInput::InitialBalance);
         }
-        if self.max_loss.is_some_and(|loss| !loss.is_finite() || loss < LEAST_MAX_LOSS) {
-            return Err(Invalid::MaxLoss);
+        if self.max_loss.is_some_and(|loss| !loss.is_finite() || loss < MIN_MAX_LOSS) {
+            return Err(InvalidInput::MaxLoss);
         }
         let Trials { runs, sharpe_deviation, overfit_probability } = self.trials;
         if runs == 0
             || sharpe_deviation.is_some_and(|deviation| !deviation.is_finite() || deviation < 0.0)
             || overfit_probability.is_some_and(|probability| !(0.0..=1.0).contains(&probability))
         {
-            return Err(Invalid::Trials);
+            return Err(InvalidInput::Trials);
         }
         Ok(())
     }
@@ -146,13 +146,13 @@ impl Trade<'_> {
 
     /// The first thing that is wrong with it.
     fn wrong(&self) -> Option<&'static str> {
-        let positive = |value: Decimal| value > Decimal::ZERO && value <= MOST_MONEY;
-        let bounded = |value: Decimal| value.abs() <= MOST_MONEY;
+        let positive = |value: Decimal| value > Decimal::ZERO && value <= MAX_MONEY;
+        let bounded = |value: Decimal| value.abs() <= MAX_MONEY;
         if self.exit_time < self.entry_time {
             Some("is closed before it is opened")
         } else if !positive(self.amount) || !positive(self.price) {
             Some("needs an amount and a price above 0 and at most 10^12")
-        } else if self.notional() <= Decimal::ZERO || self.notional() > MOST_NOTIONAL {
+        } else if self.notional() <= Decimal::ZERO || self.notional() > MAX_NOTIONAL {
             Some("needs a notional above 0 and at most 10^18")
         } else if !bounded(self.fee) || !bounded(self.profit) {
             Some("has a fee or a profit beyond 10^12")
@@ -175,10 +175,10 @@ impl Trade<'_> {
 pub(crate) fn checked_period(
     trades: &[Trade<'_>],
     settings: &Settings,
-) -> Result<Option<(NaiveDate, NaiveDate)>, Invalid> {
+) -> Result<Option<(NaiveDate, NaiveDate)>, InvalidInput> {
     settings.check()?;
-    if trades.len() >= MOST_TRADES {
-        return Err(Invalid::TooManyTrades);
+    if trades.len() >= MAX_TRADES {
+        return Err(InvalidInput::TooManyTrades);
     }
     let mut entered: Option<NaiveDate> = None;
     let mut exited: Option<NaiveDate> = None;
@@ -186,18 +186,18 @@ pub(crate) fn checked_period(
     let end = settings.period_end.map(|time| time.date_naive());
     for (index, trade) in trades.iter().enumerate() {
         if let Some(wrong) = trade.wrong() {
-            return Err(Invalid::Trade { index, wrong });
+            return Err(InvalidInput::Trade { index, wrong });
         }
         let (entry, exit) = (trade.entry_time.date_naive(), trade.exit_time.date_naive());
         if start.is_some_and(|start| exit < start) || end.is_some_and(|end| exit > end) {
-            return Err(Invalid::Trade { index, wrong: "is closed outside the period" });
+            return Err(InvalidInput::Trade { index, wrong: "is closed outside the period" });
         }
         entered = Some(entered.map_or(entry, |first| first.min(entry)));
         exited = Some(exited.map_or(exit, |last| last.max(exit)));
     }
     let (Some(first), Some(last)) = (start.or(entered), end.or(exited)) else { return Ok(None) };
     match (last - first).num_days() {
-        0..MOST_DAYS => Ok(Some((first, last))),
-        _ => Err(Invalid::Period),
+        0..MAX_PERIOD_DAYS => Ok(Some((first, last))),
+        _ => Err(InvalidInput::Period),
     }
 }

@@ -4,7 +4,7 @@ use std::io::{Cursor, Write};
 
 use chrono::{DateTime, Utc};
 use futures_util::future::join_all;
-use nofomo_analytics::{Metrics, Record, Settings, Side, Trade};
+use nofomo_analytics::{HistoricalMetrics, Record, Settings, Side, Trade};
 use reqwest::Method;
 use rust_decimal::Decimal;
 use serde_json::{Value, json};
@@ -116,7 +116,7 @@ fn assert_is(value: &Value, expected: impl Into<Option<f64>>, digits: usize) {
 }
 
 /// Our figures, of the trades as they are kept.
-async fn metrics(owner: &Session, id: &str) -> Metrics {
+async fn metrics(owner: &Session, id: &str) -> HistoricalMetrics {
     let period = "select initial_balance::text, to_jsonb(start_date) #>> '{}', to_jsonb(greatest(end_date, max(exit_time))) #>> '{}'
         from public.backtest_results left join private.backtest_trades on backtest_id = id where id = $1::uuid group by id";
     let period = owner.rows(period, &[&id]).await.unwrap();
@@ -146,7 +146,7 @@ async fn metrics(owner: &Session, id: &str) -> Metrics {
         period_end: Some(time(period[0].get(2))),
         ..Settings::new(period[0].get::<_, &str>(0).parse().unwrap())
     };
-    Record::new(&trades, settings).unwrap().metrics()
+    Record::new(&trades, settings).unwrap().metrics().historical
 }
 
 #[tokio::test]

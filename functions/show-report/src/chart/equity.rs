@@ -3,10 +3,10 @@
 use plotters::prelude::*;
 
 use super::palette::{CURVE, LOSS, QUIET};
-use super::{Axis, Drawings, Failed, Measure, PIXEL, Size, both, is_drawable, lines, plane, seconds, span};
+use super::{Axis, DrawingError, Drawings, Measure, PIXEL, Size, both, is_drawable, lines, plane, seconds, span};
 use crate::analysis::{Band, Series};
 
-pub(crate) fn equity(series: &Series) -> Result<Drawings, Failed> {
+pub(crate) fn equity(series: &Series) -> Result<Drawings, DrawingError> {
     let curve = lines(&series.equity);
     let start = curve.iter().flatten().next().copied();
     let band = |edge: fn(&Band) -> f64| {

@@ -4,9 +4,9 @@ use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, VPos};
 
 use super::palette::{GAIN, GRID, INK, LOSS, QUIET};
-use super::{Area, Drawings, Failed, Size, both, pixels, text};
+use super::{Area, DrawingError, Drawings, Size, both, pixels, text};
 use crate::analysis::{Month, Series, Year};
-use crate::numbers::{Sign, fixed, grouped};
+use crate::format::{Sign, fixed, grouped};
 
 pub(crate) const NAMES: [&str; 12] =
     ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
@@ -48,7 +48,7 @@ impl Layout {
     }
 }
 
-pub(crate) fn months(series: &Series) -> Result<Drawings, Failed> {
+pub(crate) fn months(series: &Series) -> Result<Drawings, DrawingError> {
     let years = u32::try_from(series.years.len()).unwrap_or_default();
     let strongest = series.months.iter().map(|month| month.compounded.abs()).fold(0.0, f64::max);
     both(
@@ -78,7 +78,7 @@ pub(crate) fn months(series: &Series) -> Result<Drawings, Failed> {
     )
 }
 
-fn draw_year(area: &Area<'_>, size: Size, layout: &Layout, place: u32, year: &Year) -> Result<(), Failed> {
+fn draw_year(area: &Area<'_>, size: Size, layout: &Layout, place: u32, year: &Year) -> Result<(), DrawingError> {
     let (first, top) = layout.cell_of(place, 0);
     let total = in_cell(year.compounded);
     let (last, _) = layout.cell_of(place, layout.columns - 1);
@@ -115,7 +115,7 @@ fn draw_month(
     (left, top): (i32, i32),
     name: &'static str,
     returned: Option<(f64, ShapeStyle)>,
-) -> Result<(), Failed> {
+) -> Result<(), DrawingError> {
     let (width, height) = (pixels(layout.cell.0 - GAP), pixels(layout.cell.1 - GAP));
     let style = returned.map_or(GRID.mix(0.35).filled(), |(_, tint)| tint);
     area.draw(&Rectangle::new([(left, top), (left + width, top + height)], style))?;

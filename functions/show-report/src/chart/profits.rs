@@ -4,10 +4,10 @@ use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, VPos};
 
 use super::palette::{CURVE, GAIN, INK, LOSS, QUIET};
-use super::{Axis, Drawings, Failed, Measure, PIXEL, Size, both, pixels, plane, text};
+use super::{Axis, DrawingError, Drawings, Measure, PIXEL, Size, both, pixels, plane, text};
 use crate::analysis::Histogram;
 
-pub(crate) fn profits(histogram: &Histogram) -> Result<Drawings, Failed> {
+pub(crate) fn profits(histogram: &Histogram) -> Result<Drawings, DrawingError> {
     let width = if histogram.width > 0.0 { histogram.width } else { 0.001 };
     let most = histogram.counts.iter().max().copied().unwrap_or_default();
     let to = histogram.from + width * histogram.counts.len() as f64;

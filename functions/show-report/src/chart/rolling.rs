@@ -5,13 +5,13 @@ use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, VPos};
 
 use super::palette::{CURVE, INK, QUIET};
-use super::{Axis, Drawings, Failed, Measure, PIXEL, both, lines, pixels, plane, span, text};
+use super::{Axis, DrawingError, Drawings, Measure, PIXEL, both, lines, pixels, plane, span, text};
 use crate::analysis::Series;
 
 /// For what a panel is called.
 const TITLE: u32 = 24;
 
-pub(crate) fn rolling(series: &Series) -> Result<Drawings, Failed> {
+pub(crate) fn rolling(series: &Series) -> Result<Drawings, DrawingError> {
     both(
         |_| 400,
         |area, size| {

@@ -4,10 +4,10 @@ use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, VPos};
 
 use super::palette::{CARD, INK, LOSS};
-use super::{Axis, Drawings, Failed, Measure, PIXEL, both, lines, pixels, plane, seconds, span, text};
+use super::{Axis, DrawingError, Drawings, Measure, PIXEL, both, lines, pixels, plane, seconds, span, text};
 use crate::analysis::Series;
 
-pub(crate) fn underwater(series: &Series) -> Result<Drawings, Failed> {
+pub(crate) fn underwater(series: &Series) -> Result<Drawings, DrawingError> {
     let falls = lines(&series.underwater);
     both(
         |_| 230,

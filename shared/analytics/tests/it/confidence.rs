@@ -2,7 +2,8 @@
 
 use chrono::TimeDelta;
 use nofomo_analytics::{
-    Confidence, Evidence, Invalid, Reason, Record, Settings, TrackRecord, Trade, TrialMatrix, Trials, Wording,
+    Confidence, ConfidenceLevel, Evidence, InvalidInput, Reason, Record, Settings, TrackRecord, Trade, TrialMatrix,
+    Trials,
 };
 use rust_decimal::{Decimal, dec};
 
@@ -36,7 +37,10 @@ fn nothing_to_judge_is_zero_with_the_reason() {
 #[test]
 fn a_good_looking_record_is_held_down_by_one_plausible_bad_day() {
     let main = record(&fixture("main")).confidence();
-    assert_eq!((main.score, main.reason, main.wording()), (0.17, Reason::ProfitBelowWorstCase, Wording::NotShown));
+    assert_eq!(
+        (main.score, main.reason, main.level()),
+        (0.17, Reason::ProfitBelowWorstCase, ConfidenceLevel::NotShown)
+    );
     assert_eq!(main.track_record(180), Some(TrackRecord::MoreDays(124)));
     let parts = main.parts.unwrap();
     close(parts.statistical, 0.530652, 1e-6);
@@ -149,7 +153,7 @@ fn a_record_that_is_too_short_says_so() {
     // Good and bad times that last: the days say less than as many independent ones.
     let profits: Vec<Decimal> = (0..60).map(|day| if day % 15 < 8 { dec!(3) } else { dec!(-2) }).collect();
     let young = confidence(&one_a_day(&profits), Settings { max_loss: Some(0.001), ..settings() });
-    assert_eq!((young.reason, young.wording()), (Reason::ShortTrackRecord, Wording::NotShown));
+    assert_eq!((young.reason, young.level()), (Reason::ShortTrackRecord, ConfidenceLevel::NotShown));
 }
 
 #[test]
@@ -157,7 +161,10 @@ fn a_long_good_record_is_sufficient_and_never_certain() {
     let profits: Vec<Decimal> = (0..400).map(|day| if day % 3 == 0 { dec!(-4) } else { dec!(7) }).collect();
     let confidence = record(&one_a_day(&profits)).confidence();
     assert_eq!((confidence.score, confidence.reason), (0.99, Reason::Sufficient));
-    assert_eq!((confidence.wording(), confidence.track_record(400)), (Wording::Strong, Some(TrackRecord::LongEnough)));
+    assert_eq!(
+        (confidence.level(), confidence.track_record(400)),
+        (ConfidenceLevel::Strong, Some(TrackRecord::LongEnough))
+    );
     // Not even where nothing speaks against it in sixteen digits.
     let mut balance = dec!(1000);
     let spotless: Vec<Decimal> = (0..400)
@@ -179,25 +186,25 @@ fn an_edge_too_small_to_wait_for_is_called_that() {
 }
 
 #[test]
-fn the_wording_changes_at_its_bounds() {
+fn the_confidence_level_changes_at_its_bounds() {
     let mut confidence = record(&[]).confidence();
     let bounds = [
-        (0.0, Wording::NotShown),
-        (0.49, Wording::NotShown),
-        (0.50, Wording::Weak),
-        (0.79, Wording::Weak),
-        (0.80, Wording::Fair),
-        (0.94, Wording::Fair),
-        (0.95, Wording::Strong),
+        (0.0, ConfidenceLevel::NotShown),
+        (0.49, ConfidenceLevel::NotShown),
+        (0.50, ConfidenceLevel::Weak),
+        (0.79, ConfidenceLevel::Weak),
+        (0.80, ConfidenceLevel::Fair),
+        (0.94, ConfidenceLevel::Fair),
+        (0.95, ConfidenceLevel::Strong),
     ];
-    for (score, wording) in bounds {
+    for (score, level) in bounds {
         confidence.score = score;
-        assert_eq!(confidence.wording(), wording, "{score}");
+        assert_eq!(confidence.level(), level, "{score}");
     }
 }
 
 #[test]
-fn a_probable_overfit_bounds_the_score() -> Result<(), Invalid> {
+fn a_probable_overfit_bounds_the_score() -> Result<(), InvalidInput> {
     let profits: Vec<Decimal> = (0..400).map(|day| if day % 3 == 0 { dec!(-4) } else { dec!(7) }).collect();
     let trades = one_a_day(&profits);
     // Two configurations that do the opposite of each other.

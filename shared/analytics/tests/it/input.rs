@@ -1,12 +1,12 @@
 //! What goes in, and what is refused.
 
 use chrono::{TimeDelta, TimeZone, Utc};
-use nofomo_analytics::{Invalid, PriceRange, Record, Settings, Trade, Trials};
+use nofomo_analytics::{InvalidInput, PriceRange, Record, Settings, Trade, Trials};
 use rust_decimal::{Decimal, dec};
 
 use crate::support::{close, fixture, one_a_day, record, settings, time};
 
-fn refusal(trades: &[Trade<'_>], settings: Settings) -> Option<Invalid> {
+fn refusal(trades: &[Trade<'_>], settings: Settings) -> Option<InvalidInput> {
     Record::new(trades, settings).err()
 }
 
@@ -15,10 +15,10 @@ fn settings_that_contradict_themselves_are_refused() {
     let trades = one_a_day(&[dec!(1), dec!(2)]);
     let refused = |settings: Settings| refusal(&trades, settings);
     for balance in [dec!(0), dec!(-1), dec!(1_000_000_000_001)] {
-        assert_eq!(refused(Settings::new(balance)), Some(Invalid::InitialBalance));
+        assert_eq!(refused(Settings::new(balance)), Some(InvalidInput::InitialBalance));
     }
     for max_loss in [0.0, 9e-10, -0.1, f64::NAN, f64::INFINITY] {
-        assert_eq!(refused(Settings { max_loss: Some(max_loss), ..settings() }), Some(Invalid::MaxLoss));
+        assert_eq!(refused(Settings { max_loss: Some(max_loss), ..settings() }), Some(InvalidInput::MaxLoss));
     }
     let trials = [
         Trials { runs: 0, ..Trials::default() },
@@ -28,7 +28,7 @@ fn settings_that_contradict_themselves_are_refused() {
         Trials { overfit_probability: Some(f64::NAN), ..Trials::default() },
     ];
     for trials in trials {
-        assert_eq!(refused(Settings { trials, ..settings() }), Some(Invalid::Trials));
+        assert_eq!(refused(Settings { trials, ..settings() }), Some(InvalidInput::Trials));
     }
     assert_eq!(refused(Settings { max_loss: Some(0.1), ..settings() }), None);
 }
@@ -40,7 +40,7 @@ fn a_trade_that_cannot_be_is_refused() {
         let mut trades = good.clone();
         change(&mut trades[1]);
         match refusal(&trades, settings()) {
-            Some(Invalid::Trade { index: 1, wrong }) => wrong,
+            Some(InvalidInput::Trade { index: 1, wrong }) => wrong,
             other => panic!("{other:?}"),
         }
     };
@@ -72,7 +72,7 @@ fn the_largest_amounts_do_not_overflow() {
         trade.entry_time = time("2026-01-01T00:00:00Z");
     }
     let record = Record::new(&trades, Settings::new(most)).unwrap();
-    assert_eq!(record.metrics().trades.net_profit, most * dec!(300));
+    assert_eq!(record.metrics().historical.trades.net_profit, most * dec!(300));
     assert_eq!(record.stress()[0].net_profit, dec!(0));
     assert_eq!(record.series().trades.len(), 300);
 }
@@ -82,20 +82,20 @@ fn the_period_is_as_long_as_it_is_said_to_be() {
     let trades = one_a_day(&[dec!(1), dec!(-2), dec!(3)]);
     let within = |start: &str, end: &str| {
         let period = Settings { period_start: Some(time(start)), period_end: Some(time(end)), ..settings() };
-        Record::new(&trades, period).map(|record| record.metrics().daily)
+        Record::new(&trades, period).map(|record| record.metrics().historical.daily)
     };
     let daily = within("2025-12-31T23:00:00Z", "2026-01-10T01:00:00Z").unwrap();
     assert_eq!((daily.days, daily.return_days, daily.positive_days, daily.negative_days), (11, 11, 2, 1));
-    let outside = |index| Invalid::Trade { index, wrong: "is closed outside the period" };
+    let outside = |index| InvalidInput::Trade { index, wrong: "is closed outside the period" };
     assert_eq!(within("2026-01-02T00:00:00Z", "2026-01-10T00:00:00Z"), Err(outside(0)));
     assert_eq!(within("2026-01-01T00:00:00Z", "2026-01-02T23:00:00Z"), Err(outside(2)));
-    assert_eq!(within("1900-01-01T00:00:00Z", "2026-01-10T00:00:00Z"), Err(Invalid::Period));
+    assert_eq!(within("1900-01-01T00:00:00Z", "2026-01-10T00:00:00Z"), Err(InvalidInput::Period));
     let backwards = Settings {
         period_start: Some(time("2026-01-02T00:00:00Z")),
         period_end: Some(time("2026-01-01T00:00:00Z")),
         ..settings()
     };
-    assert_eq!(refusal(&[], backwards), Some(Invalid::Period));
+    assert_eq!(refusal(&[], backwards), Some(InvalidInput::Period));
 }
 
 #[test]
@@ -104,12 +104,12 @@ fn what_was_open_before_the_period_counts_only_within_it() {
     trades[0].entry_time = time("2025-12-01T00:00:00Z");
     let start = Settings { period_start: Some(time("2026-01-01T00:00:00Z")), ..settings() };
     let metrics = Record::new(&trades, start).unwrap().metrics();
-    assert_eq!(metrics.daily.days, 2);
+    assert_eq!(metrics.historical.daily.days, 2);
     // From midnight to 18 o'clock, and from 6 to 18.
-    close(metrics.trades.time_in_market.unwrap(), 30.0 / 48.0, 1e-12);
-    close(metrics.trades.avg_open_trades.unwrap(), 30.0 / 48.0, 1e-12);
+    close(metrics.historical.trades.time_in_market.unwrap(), 30.0 / 48.0, 1e-12);
+    close(metrics.historical.trades.avg_open_trades.unwrap(), 30.0 / 48.0, 1e-12);
     // How long a trade took is its own.
-    close(metrics.trades.avg_duration_s.unwrap(), (31.75 + 0.5) / 2.0 * 86_400.0, 1e-12);
+    close(metrics.historical.trades.avg_duration_s.unwrap(), (31.75 + 0.5) / 2.0 * 86_400.0, 1e-12);
 }
 
 #[test]
@@ -120,7 +120,7 @@ fn trades_at_once_are_one_time_in_the_market() {
     for (trade, (from, to)) in trades.iter_mut().zip([(0, 4), (1, 2), (3, 6)]) {
         (trade.entry_time, trade.exit_time) = (first + hour * from, first + hour * to);
     }
-    let metrics = record(&trades).metrics().trades;
+    let metrics = record(&trades).metrics().historical.trades;
     close(metrics.time_in_market.unwrap(), 6.0 / 24.0, 1e-12);
     close(metrics.avg_open_trades.unwrap(), 8.0 / 24.0, 1e-12);
 }
@@ -131,7 +131,7 @@ fn a_day_begins_at_midnight_in_utc() {
     trades[0].exit_time = Utc.with_ymd_and_hms(2026, 1, 1, 23, 59, 59).unwrap() + TimeDelta::microseconds(999_999);
     trades[1].exit_time = Utc.with_ymd_and_hms(2026, 1, 2, 0, 0, 0).unwrap();
     trades[1].entry_time = trades[0].entry_time;
-    let daily = record(&trades).metrics().daily;
+    let daily = record(&trades).metrics().historical.daily;
     assert_eq!((daily.return_days, daily.best_day), (2, Some(0.001)));
     close(daily.worst_day.unwrap(), -2.0 / 1001.0, 1e-12);
 }
@@ -142,10 +142,10 @@ fn trades_that_end_together_are_ordered_by_their_beginning() {
     let mut trades = one_a_day(&[dec!(-10), dec!(10)]);
     trades[0].exit_time = trades[1].exit_time;
     trades[0].entry_time = trades[1].entry_time + TimeDelta::hours(1);
-    close(record(&trades).metrics().balance.max_drawdown, 10.0 / 1010.0, 1e-12);
+    close(record(&trades).metrics().historical.balance.max_drawdown, 10.0 / 1010.0, 1e-12);
     // Ended and begun together: in the order in which they came in.
     trades[0].entry_time = trades[1].entry_time;
-    close(record(&trades).metrics().balance.max_drawdown, 0.01, 1e-12);
+    close(record(&trades).metrics().historical.balance.max_drawdown, 0.01, 1e-12);
 }
 
 #[test]

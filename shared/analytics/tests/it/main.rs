@@ -8,9 +8,9 @@
     reason = "a test that meets what it did not expect ends there; clippy knows test functions, not their helpers"
 )]
 
+mod analysis_parts;
 mod calibration;
 mod confidence;
-mod content;
 mod edgeless;
 mod input;
 mod papers;

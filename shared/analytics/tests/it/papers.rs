@@ -1,6 +1,6 @@
 //! The values that the papers, and the repository of the newest one, print.
 
-use nofomo_analytics::{Invalid, SharpeEstimate, TrialMatrix, expected_maximum};
+use nofomo_analytics::{InvalidInput, SharpeEstimate, TrialMatrix, expected_maximum};
 
 use crate::support::{close, keys, reference};
 
@@ -139,15 +139,15 @@ fn a_configuration_that_never_trades_is_neither_best_nor_worst() {
 #[test]
 fn a_matrix_that_is_none_is_refused() {
     let returns = [0.01; 40];
-    assert_eq!(TrialMatrix::new(&returns, 1).unwrap_err(), Invalid::Matrix);
-    assert_eq!(TrialMatrix::new(&returns, 3).unwrap_err(), Invalid::Matrix);
-    assert_eq!(TrialMatrix::new(&[], 2).unwrap_err(), Invalid::Matrix);
-    assert_eq!(TrialMatrix::new(&[0.1, f64::NAN, 0.1, 0.2], 2).unwrap_err(), Invalid::Matrix);
+    assert_eq!(TrialMatrix::new(&returns, 1).unwrap_err(), InvalidInput::Matrix);
+    assert_eq!(TrialMatrix::new(&returns, 3).unwrap_err(), InvalidInput::Matrix);
+    assert_eq!(TrialMatrix::new(&[], 2).unwrap_err(), InvalidInput::Matrix);
+    assert_eq!(TrialMatrix::new(&[0.1, f64::NAN, 0.1, 0.2], 2).unwrap_err(), InvalidInput::Matrix);
     let matrix = TrialMatrix::new(&returns, 4).unwrap();
     for blocks in [0, 1, 3, 6, 22] {
-        assert_eq!(matrix.overfitting(blocks).unwrap_err(), Invalid::Blocks);
+        assert_eq!(matrix.overfitting(blocks).unwrap_err(), InvalidInput::Blocks);
     }
     assert!(matrix.overfitting(4).is_ok());
     // Millions of halves.
-    assert_eq!(TrialMatrix::new(&[0.01; 88], 2).unwrap().overfitting(22).unwrap_err(), Invalid::Blocks);
+    assert_eq!(TrialMatrix::new(&[0.01; 88], 2).unwrap().overfitting(22).unwrap_err(), InvalidInput::Blocks);
 }

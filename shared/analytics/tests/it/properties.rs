@@ -1,7 +1,7 @@
 //! What holds for any trades.
 
 use chrono::TimeDelta;
-use nofomo_analytics::{Metrics, Reason, Record, Settings, Side, Trade, Trials};
+use nofomo_analytics::{HistoricalMetrics, Metrics, Reason, Record, Settings, Side, Trade, Trials};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use rust_decimal::{Decimal, dec};
@@ -110,11 +110,11 @@ proptest! {
     #[test]
     fn cutting_every_order_in_two_changes_no_daily_metric(trades in trades()) {
         let (whole, halves) = (record(&trades).metrics(), record(&split(&trades)).metrics());
-        let daily = |metrics: &Metrics| serde_json::to_value(&metrics.daily).unwrap();
+        let daily = |metrics: &Metrics| serde_json::to_value(&metrics.historical.daily).unwrap();
         scaled("", &daily(&whole), &daily(&halves), 1.0)?;
-        prop_assert!(same(whole.balance.max_drawdown, halves.balance.max_drawdown));
-        prop_assert_eq!(whole.balance.final_balance, halves.balance.final_balance);
-        prop_assert_eq!(halves.trades.trades, 2 * whole.trades.trades);
+        prop_assert!(same(whole.historical.balance.max_drawdown, halves.historical.balance.max_drawdown));
+        prop_assert_eq!(whole.historical.balance.final_balance, halves.historical.balance.final_balance);
+        prop_assert_eq!(halves.historical.trades.trades, 2 * whole.historical.trades.trades);
         if let (Some(whole), Some(halves)) = (whole.confidence.parts, halves.confidence.parts) {
             prop_assert!(same(whole.log_e_value, halves.log_e_value) && same(whole.peak_exposure, halves.peak_exposure));
             if trades.len() >= 50 {
@@ -125,7 +125,7 @@ proptest! {
 
     #[test]
     fn omega_is_gain_to_pain_and_one(trades in trades()) {
-        let daily = record(&trades).metrics().daily;
+        let daily = record(&trades).metrics().historical.daily;
         prop_assert_eq!(daily.omega.is_some(), daily.gain_to_pain.is_some());
         if let (Some(omega), Some(gain_to_pain)) = (daily.omega, daily.gain_to_pain) {
             prop_assert!(same(omega, gain_to_pain + 1.0));
@@ -135,7 +135,7 @@ proptest! {
     #[test]
     fn a_fall_within_a_day_is_no_smaller_than_one_from_day_to_day(trades in solvent()) {
         let metrics = record(&trades).metrics();
-        prop_assert!(metrics.balance.max_drawdown >= metrics.daily.max_drawdown_daily.unwrap() - 1e-12);
+        prop_assert!(metrics.historical.balance.max_drawdown >= metrics.historical.daily.max_drawdown_daily.unwrap() - 1e-12);
     }
 
     #[test]
@@ -144,16 +144,16 @@ proptest! {
         let longer = Settings { period_end: Some(last + TimeDelta::days(1)), ..settings() };
         let longer = Record::new(&trades, longer).unwrap().metrics();
         let metrics = record(&trades).metrics();
-        prop_assert_eq!(longer.trades.sqn, metrics.trades.sqn);
-        prop_assert_eq!(longer.daily.return_days, metrics.daily.return_days + 1);
-        if let Some(sharpe) = metrics.daily.sharpe.filter(|sharpe| sharpe.abs() > 1e-6) {
-            prop_assert_ne!(longer.daily.sharpe, Some(sharpe));
+        prop_assert_eq!(longer.historical.trades.sqn, metrics.historical.trades.sqn);
+        prop_assert_eq!(longer.historical.daily.return_days, metrics.historical.daily.return_days + 1);
+        if let Some(sharpe) = metrics.historical.daily.sharpe.filter(|sharpe| sharpe.abs() > 1e-6) {
+            prop_assert_ne!(longer.historical.daily.sharpe, Some(sharpe));
         }
     }
 
     #[test]
     fn sums_are_exact(trades in trades()) {
-        let Metrics { trades: ours, balance, .. } = record(&trades).metrics();
+        let HistoricalMetrics { trades: ours, balance, .. } = record(&trades).metrics().historical;
         let sum: Decimal = trades.iter().map(|trade| trade.profit).sum();
         prop_assert_eq!(ours.net_profit, sum);
         prop_assert_eq!(ours.gross_profit - ours.gross_loss, sum);
@@ -166,7 +166,7 @@ proptest! {
     fn ranks_are_those_of_the_sorted_profits(trades in trades()) {
         let mut profits: Vec<Decimal> = trades.iter().map(|trade| trade.profit).collect();
         profits.sort();
-        let ours = record(&trades).metrics().trades;
+        let ours = record(&trades).metrics().historical.trades;
         let (low, high) = (profits[(profits.len() - 1) / 2], profits[profits.len() / 2]);
         prop_assert_eq!(ours.median_trade, Some((low + high) / dec!(2)));
         prop_assert_eq!((ours.worst_trade, ours.best_trade), (profits.first().copied(), profits.last().copied()));
@@ -189,7 +189,7 @@ proptest! {
         let pairs = || (0..balances.len()).flat_map(|place| balances[place..].iter().map(move |later| (place, *later)));
         let falls = pairs().map(|(place, later)| (balances[place], balances[place] - later)).filter(|(peak, _)| *peak > dec!(0));
         let deepest = falls.map(|(peak, fall)| f64::try_from(fall / peak).unwrap()).fold(0.0, f64::max);
-        let ours = record(&trades).metrics().balance;
+        let ours = record(&trades).metrics().historical.balance;
         prop_assert!(same(ours.max_drawdown, deepest), "{} {}", ours.max_drawdown, deepest);
         prop_assert_eq!(ours.max_drawdown_abs, pairs().map(|(place, later)| balances[place] - later).max().unwrap());
     }
@@ -228,7 +228,7 @@ fn ten_times_the_trades_take_no_more_allocations() {
     let allocations = |trades: &[Trade<'_>]| {
         let work = || {
             let record = record(trades);
-            assert_eq!(record.metrics().trades.trades, trades.len());
+            assert_eq!(record.metrics().historical.trades.trades, trades.len());
         };
         allocation_counter::measure(work).count_total
     };
@@ -245,9 +245,9 @@ fn for_figures_nothing_is_simulated() {
     let mut metrics = None;
     let all = allocation_counter::measure(|| metrics = Some(drawn.metrics()));
     let mut figures = None;
-    let some = allocation_counter::measure(|| figures = Some(read.figures()));
+    let some = allocation_counter::measure(|| figures = Some(read.historical_metrics()));
     assert!(some.bytes_total * 10 < all.bytes_total, "{} of {} bytes", some.bytes_total, all.bytes_total);
     let (metrics, figures) = (metrics.unwrap(), figures.unwrap());
-    assert_eq!((figures.trades, figures.balance), (metrics.trades, metrics.balance));
-    assert_eq!((figures.daily, figures.notes), (metrics.daily, metrics.notes));
+    assert_eq!((figures.trades, figures.balance), (metrics.historical.trades, metrics.historical.balance));
+    assert_eq!((figures.daily, figures.notes), (metrics.historical.daily, metrics.historical.notes));
 }

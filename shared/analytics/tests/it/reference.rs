@@ -1,6 +1,6 @@
 //! Every key of every reference set.
 
-use nofomo_analytics::{Metrics, Note, Reason, Record};
+use nofomo_analytics::{HistoricalMetrics, Metrics, Note, Reason, Record};
 use rust_decimal::{Decimal, dec};
 use serde_json::{Map, Value};
 
@@ -72,7 +72,8 @@ fn returns_that_differ_by_rounding_alone_have_no_variance() {
         })
         .collect();
     let trades = one_a_day(&profits);
-    let Metrics { trades, balance, daily, risk_of_ruin, confidence, notes, .. } = record(&trades).metrics();
+    let Metrics { historical, risk_of_ruin, confidence, .. } = record(&trades).metrics();
+    let HistoricalMetrics { trades, balance, daily, notes } = historical;
     assert_eq!(balance.final_balance, dec!(1104.62212542));
     assert_eq!((daily.sharpe, daily.sortino, daily.skew, daily.kelly_continuous), (None, None, None, None));
     assert_eq!((daily.lag1_autocorrelation, daily.kurtosis_excess, daily.calmar), (None, None, None));
@@ -93,7 +94,8 @@ fn returns_that_differ_by_rounding_alone_have_no_variance() {
 #[test]
 fn a_balance_below_zero_ends_the_days_but_not_the_trades() {
     let trades = one_a_day(&[dec!(120), dec!(-400), dec!(80), dec!(-950), dec!(200), dec!(-100)]);
-    let Metrics { trades, balance, daily, risk_of_ruin, confidence, notes, .. } = record(&trades).metrics();
+    let Metrics { historical, risk_of_ruin, confidence, .. } = record(&trades).metrics();
+    let HistoricalMetrics { trades, balance, daily, notes } = historical;
     assert_eq!((trades.trades, daily.days, daily.return_days, daily.ruined), (6, 6, 4, true));
     assert_eq!((balance.final_balance, balance.cagr, balance.min_balance), (dec!(-50), None, dec!(-150)));
     assert_eq!((trades.win_rate, trades.expectancy, risk_of_ruin), (Some(0.5), Some(dec!(-175)), Some(1.0)));
@@ -111,7 +113,7 @@ fn a_balance_below_zero_ends_the_days_but_not_the_trades() {
 #[test]
 fn a_fall_below_the_initial_balance_is_a_drawdown() {
     let trades = one_a_day(&[dec!(-60), dec!(-110), dec!(100), dec!(240)]);
-    let balance = record(&trades).metrics().balance;
+    let balance = record(&trades).metrics().historical.balance;
     // From 1000 to 830; without the starting point it would be 110 of 940.
     assert_eq!((balance.max_drawdown, balance.max_drawdown_abs), (0.17, dec!(170)));
     assert_eq!(balance.max_drawdown_peak.unwrap().to_rfc3339(), "2026-01-01T00:00:00+00:00");
@@ -124,7 +126,7 @@ fn a_fall_below_the_initial_balance_is_a_drawdown() {
 #[test]
 fn a_draw_at_the_peak_is_the_peak() {
     let trades = one_a_day(&[dec!(10), dec!(0), dec!(-5), dec!(5), dec!(1)]);
-    let balance = record(&trades).metrics().balance;
+    let balance = record(&trades).metrics().historical.balance;
     assert_eq!(balance.max_drawdown_peak, Some(trades[1].exit_time));
     assert_eq!(balance.max_drawdown_trough, Some(trades[2].exit_time));
     assert_eq!(balance.max_drawdown_recovery, Some(trades[3].exit_time));
@@ -133,24 +135,24 @@ fn a_draw_at_the_peak_is_the_peak() {
 #[test]
 fn a_draw_breaks_both_runs() {
     let profits = [1, 1, 0, 1, -1, -1, -1, 0, -1, 1, 1];
-    let trades = record(&one_a_day(&profits.map(Decimal::from))).metrics().trades;
+    let trades = record(&one_a_day(&profits.map(Decimal::from))).metrics().historical.trades;
     assert_eq!((trades.max_consecutive_wins, trades.max_consecutive_losses, trades.draws), (2, 3, 2));
-    let trades = record(&one_a_day(&[1, 0, 1, 0, -1, 0, -1].map(Decimal::from))).metrics().trades;
+    let trades = record(&one_a_day(&[1, 0, 1, 0, -1, 0, -1].map(Decimal::from))).metrics().historical.trades;
     assert_eq!((trades.max_consecutive_wins, trades.max_consecutive_losses), (1, 1));
 }
 
 #[test]
 fn nothing_left_has_no_growth_whatever_the_exponent() {
     // Of five days the exponent is 73, under which even a negative number has a power.
-    let balance = record(&one_a_day(&[0, 0, 0, 0, -1050].map(Decimal::from))).metrics().balance;
+    let balance = record(&one_a_day(&[0, 0, 0, 0, -1050].map(Decimal::from))).metrics().historical.balance;
     assert_eq!((balance.final_balance, balance.cagr), (dec!(-50), None));
     // 41 times as much on one day is more than a number can hold in a year.
-    assert_eq!(record(&one_a_day(&[dec!(40000)])).metrics().balance.cagr, None);
+    assert_eq!(record(&one_a_day(&[dec!(40000)])).metrics().historical.balance.cagr, None);
 }
 
 #[test]
 fn one_losing_day_has_no_ratio() {
-    let daily = record(&one_a_day(&[dec!(-10)])).metrics().daily;
+    let daily = record(&one_a_day(&[dec!(-10)])).metrics().historical.daily;
     assert_eq!((daily.sharpe, daily.sortino, daily.omega), (None, None, Some(0.0)));
     close(daily.downside_deviation.unwrap(), 0.01 * 365.0_f64.sqrt(), 1e-12);
 }
@@ -177,8 +179,14 @@ fn a_period_without_a_trade_is_a_flat_line_and_not_a_result() {
     settings.period_start = Some("2026-01-01T00:00:00Z".parse().unwrap());
     settings.period_end = Some("2026-01-30T12:00:00Z".parse().unwrap());
     let metrics = Record::new(&[], settings).unwrap().metrics();
-    assert_eq!((metrics.daily.days, metrics.daily.return_days, metrics.daily.sharpe), (30, 30, None));
-    assert_eq!((metrics.balance.cagr, metrics.daily.volatility), (Some(0.0), Some(0.0)));
-    assert_eq!((metrics.trades.time_in_market, metrics.trades.trades_per_day), (Some(0.0), Some(0.0)));
-    assert_eq!(metrics.notes, [Note::NoTrades, Note::ZeroVariance]);
+    assert_eq!(
+        (metrics.historical.daily.days, metrics.historical.daily.return_days, metrics.historical.daily.sharpe),
+        (30, 30, None)
+    );
+    assert_eq!((metrics.historical.balance.cagr, metrics.historical.daily.volatility), (Some(0.0), Some(0.0)));
+    assert_eq!(
+        (metrics.historical.trades.time_in_market, metrics.historical.trades.trades_per_day),
+        (Some(0.0), Some(0.0))
+    );
+    assert_eq!(metrics.historical.notes, [Note::NoTrades, Note::ZeroVariance]);
 }

@@ -13,24 +13,24 @@ use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use crate::Reserved;
-use crate::request::Wanted;
+use crate::request::AnalysisRequest;
 
 /// Of one statement: as many as the database can surely send within its time limit.
-const PAGE: usize = 50_000;
+const PAGE_SIZE: usize = 50_000;
 
 /// Trades in the order of their exits, and the hash of them all.
 ///
 /// Hashed is a line for each, of pair, side, entry and exit in microseconds since 1970, amount, price, fee and profit without trailing
 /// zeros, with a space between them: whoever has the same trades has the same hash.
-pub(crate) struct Ledger {
-    books: HashMap<String, Book>,
+pub(crate) struct TradeSet {
+    books: HashMap<String, CurrencyTrades>,
     hash: Sha256,
     count: usize,
 }
 
 /// The trades in one currency.
 #[derive(Default)]
-pub(crate) struct Book {
+pub(crate) struct CurrencyTrades {
     pub(crate) trades: Vec<Trade<'static>>,
     /// Which of them are compared with a backtest, and the price of their exit.
     pub(crate) compared: Vec<(usize, Decimal)>,
@@ -38,48 +38,53 @@ pub(crate) struct Book {
 
 /// What is asked for next.
 #[derive(Serialize)]
-struct Page<'a> {
+struct AnalysedTradesInput<'a> {
     #[serde(flatten)]
-    wanted: &'a Wanted,
+    request: &'a AnalysisRequest,
     /// Whose bots' trades are compared.
     strategy: Option<&'a str>,
-    after: Option<Place>,
+    after: Option<Cursor>,
     limit: usize,
 }
 
 #[derive(Serialize)]
-struct Place {
+struct Cursor {
     exit_time: DateTime<Utc>,
     id: Uuid,
 }
 
-impl Ledger {
-    pub(crate) async fn read(db: &Db, claims: &Claims, wanted: &Wanted, reserved: &Reserved) -> Result<Self, Error> {
-        let mut ledger = Self { books: HashMap::new(), hash: Sha256::new(), count: 0 };
+impl TradeSet {
+    pub(crate) async fn read(
+        db: &Db,
+        claims: &Claims,
+        request: &AnalysisRequest,
+        reserved: &Reserved,
+    ) -> Result<Self, Error> {
+        let mut trade_set = Self { books: HashMap::new(), hash: Sha256::new(), count: 0 };
         for account in &reserved.accounts {
             // A list that grows by doubling would hold a million trades thrice.
             let trades = Vec::with_capacity(usize::try_from(account.trades).unwrap_or_default());
-            ledger.books.insert(account.currency.clone(), Book { trades, compared: Vec::new() });
+            trade_set.books.insert(account.currency.clone(), CurrencyTrades { trades, compared: Vec::new() });
         }
         let strategy = reserved.backtest.as_ref().map(|backtest| backtest.strategy.as_str());
-        let mut page = Page { wanted, strategy, after: None, limit: PAGE };
-        let mut pairs = Pairs::default();
+        let mut page = AnalysedTradesInput { request, strategy, after: None, limit: PAGE_SIZE };
+        let mut pairs = PairNames::default();
         loop {
-            let known = ledger.count;
+            let known = trade_set.count;
             let mut last = None;
             let take = |row: &Row| {
-                last = Some(Place { id: row.try_get("id")?, exit_time: row.try_get("exit_time")? });
-                ledger.add(row, &mut pairs)
+                last = Some(Cursor { id: row.try_get("id")?, exit_time: row.try_get("exit_time")? });
+                trade_set.add(row, &mut pairs)
             };
             db.rows(claims, "analysed_trades", &page, take).await?;
-            if ledger.count - known < PAGE {
-                return Ok(ledger);
+            if trade_set.count - known < PAGE_SIZE {
+                return Ok(trade_set);
             }
             page.after = last;
         }
     }
 
-    fn add(&mut self, row: &Row, pairs: &mut Pairs) -> Result<(), Error> {
+    fn add(&mut self, row: &Row, pairs: &mut PairNames) -> Result<(), Error> {
         let trade = trade(row, pairs)?;
         let line = writeln!(
             Hashed(&mut self.hash),
@@ -105,7 +110,7 @@ impl Ledger {
         Ok(())
     }
 
-    pub(crate) fn book(&self, currency: &str) -> Option<&Book> {
+    pub(crate) fn book(&self, currency: &str) -> Option<&CurrencyTrades> {
         self.books.get(currency)
     }
 
@@ -119,7 +124,7 @@ impl Ledger {
 }
 
 /// A row of either function that returns trades.
-pub(crate) fn trade(row: &Row, pairs: &mut Pairs) -> Result<Trade<'static>, Error> {
+pub(crate) fn trade(row: &Row, pairs: &mut PairNames) -> Result<Trade<'static>, Error> {
     let side: &str = row.try_get("side")?;
     Ok(Trade {
         entry_time: row.try_get("entry_time")?,
@@ -136,17 +141,17 @@ pub(crate) fn trade(row: &Row, pairs: &mut Pairs) -> Result<Trade<'static>, Erro
 
 /// The names of pairs, each kept once for as long as the process lives: a million trades share a few of them.
 #[derive(Default)]
-pub(crate) struct Pairs {
+pub(crate) struct PairNames {
     /// Most trades have the pair of the one before.
     latest: &'static str,
 }
 
-static PAIRS: Mutex<BTreeSet<&'static str>> = Mutex::new(BTreeSet::new());
+static PAIR_NAMES: Mutex<BTreeSet<&'static str>> = Mutex::new(BTreeSet::new());
 
-impl Pairs {
+impl PairNames {
     fn name(&mut self, pair: &str) -> &'static str {
         if self.latest != pair {
-            let mut known = PAIRS.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut known = PAIR_NAMES.lock().unwrap_or_else(PoisonError::into_inner);
             self.latest = known.get(pair).copied().unwrap_or_else(|| {
                 let name: &'static str = pair.to_owned().leak();
                 known.insert(name);

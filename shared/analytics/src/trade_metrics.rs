@@ -81,7 +81,7 @@ pub struct TradeMetrics {
 }
 
 /// More digits say nothing, and a third has no end.
-const DIGITS_OF_A_MEAN: u32 = 18;
+const MEAN_SIGNIFICANT_DIGITS: u32 = 18;
 
 impl TradeMetrics {
     pub(crate) fn of(record: &Record<'_>) -> Self {
@@ -190,7 +190,7 @@ pub(crate) fn duration(trade: &Trade<'_>) -> i64 {
 
 fn mean(sum: Decimal, count: usize) -> Option<Decimal> {
     let mean = sum.checked_div(Decimal::from(count))?;
-    mean.round_sf(DIGITS_OF_A_MEAN)
+    mean.round_sf(MEAN_SIGNIFICANT_DIGITS)
 }
 
 /// The median profit, and the sum of the best twentieth. Finding a place among the profits takes no sort.

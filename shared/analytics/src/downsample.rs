@@ -1,22 +1,22 @@
 //! Long curves as short ones that look the same.
 
 /// As many as a screen has columns.
-const MOST_POINTS: usize = 2_000;
+const MAX_POINTS: usize = 2_000;
 
 /// Of each stretch the lowest, the highest and, if there is a gap, the first point without a value are kept.
-const KEPT_OF_EACH: usize = 3;
+const POINTS_PER_STRETCH: usize = 3;
 
 /// Keeps the first and the last of the points, and what stands out between them, in their order. `count` is how many there are.
-pub(crate) fn thinned<T: Copy>(
+pub(crate) fn downsample<T: Copy>(
     points: impl Iterator<Item = T>,
     count: usize,
     value: impl Fn(&T) -> Option<f64>,
 ) -> Vec<T> {
-    if count <= MOST_POINTS {
+    if count <= MAX_POINTS {
         return points.collect();
     }
-    let stretches = (MOST_POINTS - 2) / KEPT_OF_EACH;
-    let mut kept = Vec::with_capacity(MOST_POINTS);
+    let stretches = (MAX_POINTS - 2) / POINTS_PER_STRETCH;
+    let mut kept = Vec::with_capacity(MAX_POINTS);
     let mut stretch = Stretch::default();
     for (place, point) in points.enumerate() {
         let number = match place {

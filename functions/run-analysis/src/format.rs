@@ -1,4 +1,4 @@
-//! Figures in sentences: rounded for reading; the exact ones are in the results.
+//! KnownFigures in sentences: rounded for reading; the exact ones are in the results.
 
 use rust_decimal::Decimal;
 

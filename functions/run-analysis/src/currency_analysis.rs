@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use nofomo_analytics::{
-    ASSUMED_MAX_LOSS, AnalysisType, Confidence, Halves, Invalid, Metrics, Note, Reason, Record, Series, Settings,
+    ASSUMED_MAX_LOSS, AnalysisType, Confidence, Halves, InvalidInput, Metrics, Note, Reason, Record, Series, Settings,
     Slice, Stress,
 };
 use nofomo_lambda::Problem;
@@ -11,8 +11,8 @@ use rust_decimal::prelude::ToPrimitive;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use crate::request::Wanted;
-use crate::trades::{Book, Ledger};
+use crate::request::AnalysisRequest;
+use crate::trade_set::{CurrencyTrades, TradeSet};
 
 /// Bots whose money is in one currency, taken as one account.
 #[derive(Deserialize)]
@@ -29,7 +29,7 @@ pub(crate) struct Account {
 
 /// All that is said of the trades in one currency.
 #[derive(Serialize)]
-pub(crate) struct Block {
+pub(crate) struct CurrencyAnalysis {
     pub(crate) currency: String,
     initial_balance: Decimal,
     metrics: Map<String, Value>,
@@ -48,7 +48,7 @@ pub(crate) struct Block {
     pub(crate) has_stop_loss: bool,
 }
 
-impl Block {
+impl CurrencyAnalysis {
     /// What a model is told of it.
     pub(crate) fn without_series(&self) -> Value {
         json!({
@@ -65,43 +65,57 @@ impl Block {
 }
 
 /// Those of the accounts that have trades; if there are no trades at all, of each account.
-pub(crate) fn blocks(wanted: &Wanted, accounts: &[Account], ledger: &Ledger) -> Result<Vec<Block>, Problem> {
-    let book = |account: &Account| ledger.book(&account.currency).filter(|book| !book.trades.is_empty());
+pub(crate) fn blocks(
+    request: &AnalysisRequest,
+    accounts: &[Account],
+    trade_set: &TradeSet,
+) -> Result<Vec<CurrencyAnalysis>, Problem> {
+    let book = |account: &Account| trade_set.book(&account.currency).filter(|book| !book.trades.is_empty());
     let has_trades = accounts.iter().any(|account| book(account).is_some());
     let judged = accounts.iter().filter(|account| !has_trades || book(account).is_some());
-    judged.map(|account| block(wanted, account, book(account))).collect()
+    judged.map(|account| block(request, account, book(account))).collect()
 }
 
 /// 0 where there is nothing to judge.
-pub(crate) fn lowest_score(blocks: &[Block]) -> f64 {
+pub(crate) fn lowest_score(blocks: &[CurrencyAnalysis]) -> f64 {
     blocks.iter().map(|block| block.confidence.score).reduce(f64::min).unwrap_or_default()
 }
 
-fn block(wanted: &Wanted, account: &Account, book: Option<&Book>) -> Result<Block, Problem> {
+fn block(
+    request: &AnalysisRequest,
+    account: &Account,
+    book: Option<&CurrencyTrades>,
+) -> Result<CurrencyAnalysis, Problem> {
     match book {
-        Some(book) => shown(wanted.kind(), account, Record::new(&book.trades, account.settings(wanted))),
+        Some(book) => shown(request.kind(), account, Record::new(&book.trades, account.settings(request))),
         // Without a trade a window has no days either.
-        None => shown(wanted.kind(), account, Record::new(&[], Settings::new(account.initial_balance))),
+        None => shown(request.kind(), account, Record::new(&[], Settings::new(account.initial_balance))),
     }
 }
 
 impl Account {
-    pub(crate) fn settings(&self, wanted: &Wanted) -> Settings {
+    pub(crate) fn settings(&self, request: &AnalysisRequest) -> Settings {
         Settings {
             // Days before anything was traded tell nothing of the bot.
-            period_start: wanted.from.filter(|from| self.first_entry.is_some_and(|entry| entry < *from)),
+            period_start: request.from.filter(|from| self.first_entry.is_some_and(|entry| entry < *from)),
             // The window's end is not in it, and what is yet to come neither.
-            period_end: wanted.to.filter(|to| *to <= Utc::now()).map(|to| to - TimeDelta::microseconds(1)),
+            period_end: request.to.filter(|to| *to <= Utc::now()).map(|to| to - TimeDelta::microseconds(1)),
             max_loss: self.max_loss.and_then(|loss| loss.to_f64()).filter(|loss| *loss > 0.0),
             ..Settings::new(self.initial_balance)
         }
     }
 }
 
-fn shown(kind: AnalysisType, account: &Account, record: Result<Record<'_>, Invalid>) -> Result<Block, Problem> {
+fn shown(
+    kind: AnalysisType,
+    account: &Account,
+    record: Result<Record<'_>, InvalidInput>,
+) -> Result<CurrencyAnalysis, Problem> {
     let record = match record {
         Ok(record) => record,
-        Err(Invalid::InitialBalance) if account.initial_balance <= Decimal::ZERO => return Ok(ruined_before(account)),
+        Err(InvalidInput::InitialBalance) if account.initial_balance <= Decimal::ZERO => {
+            return Ok(ruined_before(account));
+        }
         Err(invalid) => {
             return Err(Problem::Conflict {
                 kind: "not-analysable",
@@ -113,11 +127,11 @@ fn shown(kind: AnalysisType, account: &Account, record: Result<Record<'_>, Inval
     let with_slices = matches!(kind, AnalysisType::Performance | AnalysisType::Optimization);
     let with_series = kind != AnalysisType::Optimization;
     let is_backtest = kind == AnalysisType::Backtest;
-    Ok(Block {
+    Ok(CurrencyAnalysis {
         currency: account.currency.clone(),
         initial_balance: account.initial_balance,
         metrics: only(&metrics, |name| kind.shows(name))?,
-        notes: metrics.notes.clone(),
+        notes: metrics.historical.notes.clone(),
         confidence: metrics.confidence.clone(),
         slices: if with_slices { record.slices() } else { Vec::new() },
         series: if with_series { series(&record.series())? } else { Value::Object(Map::new()) },
@@ -129,9 +143,9 @@ fn shown(kind: AnalysisType, account: &Account, record: Result<Record<'_>, Inval
 }
 
 /// A window that begins with nothing left cannot be measured in fractions of what was there.
-fn ruined_before(account: &Account) -> Block {
+fn ruined_before(account: &Account) -> CurrencyAnalysis {
     let assumed_max_loss = account.max_loss.and_then(|loss| loss.to_f64()).unwrap_or(ASSUMED_MAX_LOSS);
-    Block {
+    CurrencyAnalysis {
         currency: account.currency.clone(),
         initial_balance: account.initial_balance,
         metrics: Map::new(),

@@ -8,13 +8,13 @@ pub(crate) const UNDEFINED: &str = "—";
 
 /// A value as people read it, and as it is.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Shown {
+pub(crate) struct Formatted {
     pub(crate) text: String,
     /// None if the text says it all.
     pub(crate) exact: Option<String>,
 }
 
-impl Shown {
+impl Formatted {
     /// The text alone.
     pub(crate) fn plain(text: impl Into<String>) -> Self {
         Self { text: text.into(), exact: None }
@@ -42,9 +42,9 @@ pub(crate) enum Sign {
 
 /// How money of an account is rounded: what is a cent to one of 1,000 is nothing to one of 0.05.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Cents(u32);
+pub(crate) struct MoneyFormat(u32);
 
-impl Cents {
+impl MoneyFormat {
     pub(crate) fn of_account(initial_balance: Option<Decimal>) -> Self {
         let size = initial_balance.and_then(|balance| balance.to_f64()).filter(|size| *size > 0.0).unwrap_or(1_000.0);
         Self(match size {
@@ -55,7 +55,7 @@ impl Cents {
         })
     }
 
-    pub(crate) fn money(self, amount: Decimal, sign: Sign) -> Shown {
+    pub(crate) fn money(self, amount: Decimal, sign: Sign) -> Formatted {
         let rounded = amount.round_dp_with_strategy(self.0, RoundingStrategy::MidpointAwayFromZero);
         let text = if rounded.is_zero() && !amount.is_zero() {
             // Not nothing: its first two digits.
@@ -63,26 +63,26 @@ impl Cents {
         } else {
             format!("{rounded:.places$}", places = self.0 as usize)
         };
-        Shown::exactly(grouped(&text, sign), amount.normalize())
+        Formatted::exactly(grouped(&text, sign), amount.normalize())
     }
 
     /// An amount that was drawn rather than counted.
-    pub(crate) fn drawn(self, amount: f64) -> Shown {
+    pub(crate) fn drawn(self, amount: f64) -> Formatted {
         if !amount.is_finite() {
-            return Shown::undefined();
+            return Formatted::undefined();
         }
-        Shown::exactly(grouped(&fixed(amount, self.0 as usize), Sign::OnlyMinus), amount)
+        Formatted::exactly(grouped(&fixed(amount, self.0 as usize), Sign::OnlyMinus), amount)
     }
 }
 
 /// A fraction in percent.
-pub(crate) fn percent(fraction: f64, sign: Sign) -> Shown {
+pub(crate) fn percent(fraction: f64, sign: Sign) -> Formatted {
     let percent = 100.0 * fraction;
     if !percent.is_finite() {
-        return Shown::undefined();
+        return Formatted::undefined();
     }
     let places = if percent.abs() >= 1_000.0 { 0 } else { 2 };
-    Shown::exactly(format!("{}\u{a0}%", grouped(&fixed(percent, places), sign)), fraction)
+    Formatted::exactly(format!("{}\u{a0}%", grouped(&fixed(percent, places), sign)), fraction)
 }
 
 /// A fraction in percent, as one says it: `25 %`, `37.8 %`.
@@ -101,9 +101,9 @@ pub(crate) fn times(value: f64) -> String {
 }
 
 /// A plain number.
-pub(crate) fn ratio(value: f64, sign: Sign) -> Shown {
+pub(crate) fn ratio(value: f64, sign: Sign) -> Formatted {
     if !value.is_finite() {
-        return Shown::undefined();
+        return Formatted::undefined();
     }
     let places = match value.abs() {
         size if size >= 1_000.0 => 0,
@@ -111,30 +111,30 @@ pub(crate) fn ratio(value: f64, sign: Sign) -> Shown {
         size if size >= 1.0 || size == 0.0 => 2,
         _ => 3,
     };
-    Shown::exactly(grouped(&fixed(value, places), sign), value)
+    Formatted::exactly(grouped(&fixed(value, places), sign), value)
 }
 
 /// Between 0 and 1. What is next to nothing is not written as nothing.
-pub(crate) fn probability(value: f64) -> Shown {
+pub(crate) fn probability(value: f64) -> Formatted {
     if !value.is_finite() {
-        return Shown::undefined();
+        return Formatted::undefined();
     }
     let text = match value {
         value if value > 0.0 && value < 0.0001 => "<\u{a0}0.0001".into(),
         value if value < 1.0 && value > 0.9999 => ">\u{a0}0.9999".into(),
         value => fixed(value, if value == 0.0 || value == 1.0 { 0 } else { 4 }),
     };
-    Shown::exactly(text, value)
+    Formatted::exactly(text, value)
 }
 
-pub(crate) fn count(value: u64) -> Shown {
-    Shown::plain(grouped(&value.to_string(), Sign::OnlyMinus))
+pub(crate) fn count(value: u64) -> Formatted {
+    Formatted::plain(grouped(&value.to_string(), Sign::OnlyMinus))
 }
 
 /// The two largest units.
-pub(crate) fn duration(seconds: f64) -> Shown {
+pub(crate) fn duration(seconds: f64) -> Formatted {
     if !seconds.is_finite() || seconds < 0.0 {
-        return Shown::undefined();
+        return Formatted::undefined();
     }
     let whole = seconds.round() as u64;
     let (days, hours, minutes) = (whole / 86_400, whole % 86_400 / 3_600, whole % 3_600 / 60);
@@ -146,7 +146,7 @@ pub(crate) fn duration(seconds: f64) -> Shown {
         (days, 0, _) => days_in_words(days),
         (days, hours, _) => format!("{} {hours}\u{a0}h", days_in_words(days)),
     };
-    Shown::exactly(text, format_args!("{seconds} s"))
+    Formatted::exactly(text, format_args!("{seconds} s"))
 }
 
 fn days_in_words(days: u64) -> String {
@@ -154,7 +154,7 @@ fn days_in_words(days: u64) -> String {
 }
 
 /// So many of something, in words: `1 trade`, `1,000 trades`.
-pub(crate) fn of_them(number: u64, one: &str, several: &str) -> String {
+pub(crate) fn counted(number: u64, one: &str, several: &str) -> String {
     format!("{}\u{a0}{}", count(number).text, if number == 1 { one } else { several })
 }
 
@@ -203,7 +203,7 @@ mod tests {
 
     #[test]
     fn money_is_grouped_and_rounded_by_the_size_of_the_account() {
-        let usdt = Cents::of_account(Some(dec!(1000)));
+        let usdt = MoneyFormat::of_account(Some(dec!(1000)));
         for (amount, text) in [
             (dec!(1165.86286617), "1,165.86"),
             (dec!(-1234567.895), "−1,234,567.90"),
@@ -218,11 +218,11 @@ mod tests {
         assert_eq!(usdt.money(dec!(165.86286617), Sign::Always).text, "+165.86");
         assert_eq!(usdt.money(dec!(0), Sign::Always).text, "0.00");
         assert_eq!(usdt.money(dec!(165.86286617), Sign::Always).exact.unwrap(), "165.86286617");
-        let of = |initial, amount| Cents::of_account(Some(initial)).money(amount, Sign::OnlyMinus).text;
+        let of = |initial, amount| MoneyFormat::of_account(Some(initial)).money(amount, Sign::OnlyMinus).text;
         assert_eq!(of(dec!(0.5), dec!(0.51234567)), "0.51234567");
         assert_eq!(of(dec!(2), dec!(2.12345)), "2.1235");
         assert_eq!(of(dec!(15000000), dec!(16234567.89)), "16,234,568");
-        assert_eq!(Cents::of_account(None).money(dec!(7), Sign::OnlyMinus).text, "7.00");
+        assert_eq!(MoneyFormat::of_account(None).money(dec!(7), Sign::OnlyMinus).text, "7.00");
     }
 
     #[test]
@@ -280,7 +280,7 @@ mod tests {
             assert!(ratio(value, Sign::Always).is_undefined());
             assert!(probability(value).is_undefined());
             assert!(duration(value).is_undefined());
-            assert!(Cents::of_account(None).drawn(value).is_undefined());
+            assert!(MoneyFormat::of_account(None).drawn(value).is_undefined());
         }
         assert!(duration(-1.0).is_undefined());
     }
@@ -302,8 +302,8 @@ mod tests {
 
     #[test]
     fn one_is_not_several() {
-        assert_eq!(of_them(1, "trade", "trades"), "1\u{a0}trade");
-        assert_eq!(of_them(1_000, "trade", "trades"), "1,000\u{a0}trades");
-        assert_eq!(of_them(0, "trade", "trades"), "0\u{a0}trades");
+        assert_eq!(counted(1, "trade", "trades"), "1\u{a0}trade");
+        assert_eq!(counted(1_000, "trade", "trades"), "1,000\u{a0}trades");
+        assert_eq!(counted(0, "trade", "trades"), "0\u{a0}trades");
     }
 }

@@ -41,7 +41,7 @@ fn the_slices_of_each_dimension_are_all_trades() {
     let trades = fixture("main");
     let record = record(&trades);
     let slices = record.slices();
-    let net_profit = record.metrics().trades.net_profit;
+    let net_profit = record.metrics().historical.trades.net_profit;
     let dimensions = [Dimension::Pair, Dimension::Side, Dimension::Weekday, Dimension::Hour, Dimension::Duration];
     for dimension in dimensions {
         let of = || slices.iter().filter(|slice| slice.by == dimension);
@@ -80,7 +80,7 @@ fn a_slice_is_tested_against_chance() {
     close(six.win_rate, 59.0 / 89.0, 1e-12);
     // A slice's p-value is that of its own quality number.
     let good = slices.iter().find(|slice| slice.key == "GOOD/USDT").unwrap();
-    let alone = record(&trades[..30]).metrics().trades.p_value_two_sided.unwrap();
+    let alone = record(&trades[..30]).metrics().historical.trades.p_value_two_sided.unwrap();
     close(good.p_value_two_sided.unwrap(), alone, 1e-9);
 }
 
@@ -149,18 +149,18 @@ fn the_series_say_what_the_metrics_say() {
     assert_eq!(equity[0], 1_000.0);
     close(equity[1_000], 1_165.86286617, 1e-12);
     let deepest = values(&series.underwater).into_iter().fold(0.0, f64::min);
-    close(-deepest, metrics.balance.max_drawdown, 1e-12);
+    close(-deepest, metrics.historical.balance.max_drawdown, 1e-12);
     assert_eq!(series.worst_drawdowns.len(), 5);
     assert!(series.worst_drawdowns.is_sorted_by(|one, other| one.depth >= other.depth));
-    close(series.worst_drawdowns[0].depth, metrics.balance.max_drawdown, 1e-12);
-    assert_eq!(Some(series.worst_drawdowns[0].trough), metrics.balance.max_drawdown_trough);
+    close(series.worst_drawdowns[0].depth, metrics.historical.balance.max_drawdown, 1e-12);
+    assert_eq!(Some(series.worst_drawdowns[0].trough), metrics.historical.balance.max_drawdown_trough);
 
     // 180 days: January to June, of one year.
     assert_eq!(series.months.iter().map(|month| month.month).collect::<Vec<_>>(), [1, 2, 3, 4, 5, 6]);
     let compounded: f64 = series.months.iter().map(|month| 1.0 + month.compounded).product();
-    close(compounded - 1.0, metrics.balance.total_return, 1e-9);
+    close(compounded - 1.0, metrics.historical.balance.total_return, 1e-9);
     assert_eq!(series.years.len(), 1);
-    close(series.years[0].compounded, metrics.balance.total_return, 1e-9);
+    close(series.years[0].compounded, metrics.historical.balance.total_return, 1e-9);
 
     assert_eq!(series.daily_returns.len(), 180);
     assert_eq!(series.rolling_days, 30);
@@ -172,7 +172,7 @@ fn the_series_say_what_the_metrics_say() {
     let simulated = series.simulated_drawdowns.unwrap();
     assert_eq!(
         (simulated.counts.iter().sum::<usize>(), simulated.observed),
-        (1_000, Some(metrics.balance.max_drawdown))
+        (1_000, Some(metrics.historical.balance.max_drawdown))
     );
     let monte_carlo = metrics.monte_carlo.unwrap();
     assert_eq!((simulated.median, simulated.p95), (monte_carlo.max_drawdown_p50, monte_carlo.max_drawdown_p95));
@@ -192,7 +192,7 @@ fn a_rolling_window_is_the_metric_of_its_days() {
     // The first thirty days alone.
     let end = time("2026-01-31T00:00:00Z");
     let early: Vec<_> = trades.into_iter().filter(|trade| trade.exit_time < end).collect();
-    let daily = record(&early).metrics().daily;
+    let daily = record(&early).metrics().historical.daily;
     assert_eq!(daily.return_days, 30);
     close(series.rolling_sharpe[0].value.unwrap(), daily.sharpe.unwrap(), 1e-9);
     close(series.rolling_volatility[0].value.unwrap(), daily.volatility.unwrap(), 1e-9);
@@ -378,8 +378,14 @@ fn stress_takes_the_costs_off_every_trade() {
     let dearer = |trade: &Trade<'static>| Trade { profit: trade.profit - dec!(0.15), ..*trade };
     let dearer: Vec<Trade<'_>> = trades.iter().map(dearer).collect();
     let metrics = record(&dearer).metrics();
-    assert_eq!((stress[2].sharpe, stress[2].max_drawdown), (metrics.daily.sharpe, metrics.balance.max_drawdown));
-    assert_eq!((stress[2].total_return, stress[2].score), (metrics.balance.total_return, metrics.confidence.score));
+    assert_eq!(
+        (stress[2].sharpe, stress[2].max_drawdown),
+        (metrics.historical.daily.sharpe, metrics.historical.balance.max_drawdown)
+    );
+    assert_eq!(
+        (stress[2].total_return, stress[2].score),
+        (metrics.historical.balance.total_return, metrics.confidence.score)
+    );
 }
 
 #[test]
@@ -392,16 +398,16 @@ fn stress_keeps_the_period_and_pays_no_rebate_twice() {
     let mut dearer = trades.clone();
     dearer.iter_mut().for_each(|trade| trade.profit -= dec!(0.05));
     let longer = Settings { period_end: Some(time("2026-01-09T00:00:00Z")), ..settings() };
-    let expected = Record::new(&dearer, longer).unwrap().metrics().daily.sharpe;
+    let expected = Record::new(&dearer, longer).unwrap().metrics().historical.daily.sharpe;
     assert_eq!(record.stress()[1].sharpe, expected);
 }
 
 #[test]
 fn the_supported_size_is_the_lesser_of_half_of_kelly_and_its_lower_bound() {
-    let main = record(&fixture("main")).metrics().daily;
+    let main = record(&fixture("main")).metrics().historical.daily;
     // 10.2 at best and -2.9 honestly: no case for more.
     assert_eq!(main.supported_size(), Some(0.0));
-    let all_wins = record(&fixture("all_wins")).metrics().daily;
+    let all_wins = record(&fixture("all_wins")).metrics().historical.daily;
     close(all_wins.supported_size().unwrap(), 1_360.6404982454924 / 2.0, 1e-9);
-    assert_eq!(record(&fixture("one_win")).metrics().daily.supported_size(), None);
+    assert_eq!(record(&fixture("one_win")).metrics().historical.daily.supported_size(), None);
 }

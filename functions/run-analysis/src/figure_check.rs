@@ -5,14 +5,14 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 /// The figures that a text may have: the values, those in percent, and those that names and words of the results have.
-pub(crate) struct Figures {
+pub(crate) struct KnownFigures {
     values: Vec<f64>,
     /// As they are written, such as 95 in `var_95`.
     written: BTreeSet<String>,
 }
 
 /// A number as it is written in a text.
-struct Written {
+struct WrittenNumber {
     value: f64,
     decimals: i32,
     is_percent: bool,
@@ -20,7 +20,7 @@ struct Written {
     digits: String,
 }
 
-impl Figures {
+impl KnownFigures {
     pub(crate) fn of(results: &Value) -> Self {
         let mut figures = Self { values: Vec::new(), written: BTreeSet::new() };
         figures.collect(results);
@@ -50,11 +50,11 @@ impl Figures {
     }
 
     /// The first figure that is none of these, rounded to as many digits as it is written with.
-    pub(crate) fn invented_in(&self, text: &str) -> Option<String> {
+    pub(crate) fn first_unknown_in(&self, text: &str) -> Option<String> {
         numbers(text).into_iter().find(|number| !self.has(number)).map(|number| number.digits)
     }
 
-    fn has(&self, number: &Written) -> bool {
+    fn has(&self, number: &WrittenNumber) -> bool {
         let half_of_the_last_digit = 0.5 * 10_f64.powi(-number.decimals) * (1.0 + 1e-6);
         let scale = if number.is_percent { 100.0 } else { 1.0 };
         self.written.contains(&number.digits)
@@ -63,7 +63,7 @@ impl Figures {
 }
 
 /// Commas between groups of three digits are taken for what they are in English.
-fn numbers(text: &str) -> Vec<Written> {
+fn numbers(text: &str) -> Vec<WrittenNumber> {
     let mut found = Vec::new();
     let mut rest = text;
     while let Some(start) = rest.find(|c: char| c.is_numeric()) {
@@ -79,7 +79,7 @@ fn numbers(text: &str) -> Vec<Written> {
         let unit = after.trim_start();
         let exponent = unit.strip_prefix(['e', 'E']).and_then(|unit| unit.chars().find(|c| !"+-".contains(*c)));
         let is_power = exponent.is_some_and(|c| c.is_ascii_digit()) && !after.starts_with(' ');
-        found.push(Written {
+        found.push(WrittenNumber {
             value: if is_power { f64::NAN } else { value },
             decimals: i32::try_from(decimals).unwrap_or(i32::MAX),
             is_percent: run.len() == digits.len()
@@ -98,7 +98,7 @@ mod tests {
 
     fn invented(text: &str) -> Option<String> {
         let results = json!({"var_95": -0.01455, "sharpe": 1.825462, "net_profit": "1165.86286617", "trades": 1000, "at": "2026-03-05T00:00:00Z"});
-        Figures::of(&results).invented_in(text)
+        KnownFigures::of(&results).first_unknown_in(text)
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::balance::YEAR;
+use crate::balance_metrics::YEAR;
 use crate::record::Record;
 use crate::sample::{Sample, finite, normal_quantile, quantile, sorted};
 
@@ -67,7 +67,7 @@ pub struct DailyMetrics {
 }
 
 /// Below this many days a tail has no member.
-pub(crate) const DAYS_FOR_TAILS: usize = 20;
+pub(crate) const MIN_DAYS_FOR_TAILS: usize = 20;
 
 impl DailyMetrics {
     pub(crate) fn of(record: &Record<'_>, cagr: Option<f64>) -> Self {
@@ -79,7 +79,7 @@ impl DailyMetrics {
         let losses: f64 = -returns.iter().filter(|day| **day < 0.0).sum::<f64>();
         let semivariance = returns.iter().map(|day| day.min(0.0).powi(2)).sum::<f64>() / n;
         let ranked = sorted(returns.clone());
-        let (low, high) = if returns.len() < DAYS_FOR_TAILS {
+        let (low, high) = if returns.len() < MIN_DAYS_FOR_TAILS {
             (None, None)
         } else {
             (quantile(&ranked, 0.05), quantile(&ranked, 0.95))
