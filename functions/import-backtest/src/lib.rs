@@ -3,7 +3,7 @@
 mod result;
 mod trade;
 
-use nofomo_freqtrade::{Backtest, Export, Refusal};
+use nofomo_freqtrade::{Backtest, Export, ExportError};
 use nofomo_lambda::{Answer, App, FieldError, Problem, Request};
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -42,12 +42,12 @@ pub async fn handle(app: &'static App, request: Request) -> Result<Answer, Probl
 /// The backtest of the strategy that is named, or of the only one.
 fn read(upload: &[u8], strategy: Option<&str>) -> Result<Backtest, Problem> {
     let backtest = Export::open(upload).and_then(|export| export.backtest(strategy));
-    backtest.map_err(|refusal| {
-        let error = match refusal {
-            Refusal::SeveralStrategies(_) | Refusal::UnknownStrategy(_) => {
-                FieldError::parameter("strategy", refusal.to_string())
+    backtest.map_err(|error| {
+        let error = match error {
+            ExportError::SeveralStrategies(_) | ExportError::UnknownStrategy(_) => {
+                FieldError::parameter("strategy", error.to_string())
             }
-            _ => FieldError::at("", refusal.to_string()),
+            _ => FieldError::at("", error.to_string()),
         };
         Problem::Invalid(vec![error])
     })

@@ -8,7 +8,7 @@ use serde_json::{Map, Number, Value};
 
 use crate::fields::{Fields, elements};
 use crate::values::{count, moment, number, positive, text, time, timeframe};
-use crate::{ExportedTrade, Refusal};
+use crate::{ExportError, ExportedTrade};
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Backtest {
@@ -40,17 +40,17 @@ pub enum TradingMode {
     Futures,
 }
 
-const MOST_TRADES: usize = 200_000;
+const MAX_TRADES: usize = 200_000;
 
 /// Freqtrade writes 120.
-const MOST_KEYS: usize = 500;
+const MAX_KEYS: usize = 500;
 
 /// A longer name or text is no figure.
-const LONGEST_FIGURE: usize = 500;
+const MAX_FIGURE_LENGTH: usize = 500;
 
 impl Backtest {
-    pub(crate) fn read(strategy: &str, result: &str) -> Result<Self, Refusal> {
-        let fields = Fields::of(result, MOST_KEYS)?;
+    pub(crate) fn read(strategy: &str, result: &str) -> Result<Self, ExportError> {
+        let fields = Fields::of(result, MAX_KEYS)?;
         let (timeframe, candle) = fields.required("timeframe", timeframe)?;
         let backtest = Self {
             strategy: strategy.into(),
@@ -67,14 +67,14 @@ impl Backtest {
             figures: figures(&fields)?,
         };
         if backtest.end < backtest.start {
-            return Err(Refusal::value("backtest_end", "must not be before backtest_start"));
+            return Err(ExportError::value("backtest_end", "must not be before backtest_start"));
         }
         if fields.optional("total_trades", count)?.is_some_and(|total| total != backtest.trades.len()) {
-            return Err(Refusal::value("total_trades", "must be the number of trades"));
+            return Err(ExportError::value("total_trades", "must be the number of trades"));
         }
         // With a finer timeframe inside of it, each pair's part of a candle is done before the next pair's.
         let is_finer = fields.optional("timeframe_detail", text(0..=10))?.is_some_and(|detail| !detail.is_empty());
-        backtest.check_times(candle, if is_finer { candle } else { TimeDelta::zero() })?;
+        backtest.check_trade_times(candle, if is_finer { candle } else { TimeDelta::zero() })?;
         Ok(backtest)
     }
 
@@ -85,20 +85,20 @@ impl Backtest {
     }
 
     /// All versions append a trade when it is closed. What is open at the end is closed at its own pair's last candle.
-    fn check_times(&self, candle: TimeDelta, play: TimeDelta) -> Result<(), Refusal> {
-        let wrong = |index, key, wrong| Err(Refusal::value(format!("trades[{index}].{key}"), wrong));
-        let left_open = self.trades.iter().rev().take_while(|trade| trade.is_left_open()).count();
+    fn check_trade_times(&self, candle: TimeDelta, tolerance: TimeDelta) -> Result<(), ExportError> {
+        let error = |index, key, reason| Err(ExportError::value(format!("trades[{index}].{key}"), reason));
+        let left_open = self.trades.iter().rev().take_while(|trade| trade.is_force_closed()).count();
         let in_order = self.trades.len() - left_open;
         let mut latest = self.start;
         for (index, trade) in self.trades.iter().enumerate() {
             if trade.open_date < self.start {
-                return wrong(index, "open_date", "must not be before backtest_start");
+                return error(index, "open_date", "must not be before backtest_start");
             }
             if trade.close_date > self.end.checked_add_signed(candle).unwrap_or(self.end) {
-                return wrong(index, "close_date", "must not be after backtest_end");
+                return error(index, "close_date", "must not be after backtest_end");
             }
-            if index < in_order && trade.close_date < latest.checked_sub_signed(play).unwrap_or(latest) {
-                return wrong(index, "close_date", "must not be before that of an earlier trade");
+            if index < in_order && trade.close_date < latest.checked_sub_signed(tolerance).unwrap_or(latest) {
+                return error(index, "close_date", "must not be before that of an earlier trade");
             }
             latest = latest.max(trade.close_date);
         }
@@ -106,26 +106,26 @@ impl Backtest {
     }
 }
 
-fn trades(fields: &Fields<'_>) -> Result<Vec<ExportedTrade>, Refusal> {
-    let list = fields.get("trades").ok_or_else(|| Refusal::value("trades", "is missing"))?;
-    let list = elements(list, MOST_TRADES).map_err(|wrong| Refusal::value("trades", wrong))?;
+fn trades(fields: &Fields<'_>) -> Result<Vec<ExportedTrade>, ExportError> {
+    let list = fields.get("trades").ok_or_else(|| ExportError::value("trades", "is missing"))?;
+    let list = elements(list, MAX_TRADES).map_err(|wrong| ExportError::value("trades", wrong))?;
     // Not collected: that would not know how many there will be, and make room for twice as many.
     let mut trades = Vec::with_capacity(list.len());
     for (index, trade) in list.into_iter().enumerate() {
-        let trade = ExportedTrade::read(trade).map_err(|refusal| refusal.within(&format!("trades[{index}]")))?;
+        let trade = ExportedTrade::read(trade).map_err(|error| error.within(&format!("trades[{index}]")))?;
         trades.push(trade);
     }
     Ok(trades)
 }
 
-fn figures(fields: &Fields<'_>) -> Result<Map<String, Value>, Refusal> {
+fn figures(fields: &Fields<'_>) -> Result<Map<String, Value>, ExportError> {
     let mut figures = Map::new();
     for (name, value) in fields.members() {
         let text = value.get();
-        let is_one = !text.starts_with(['{', '[']) && name.len().max(text.len()) <= LONGEST_FIGURE;
+        let is_scalar = !text.starts_with(['{', '[']) && name.len().max(text.len()) <= MAX_FIGURE_LENGTH;
         // PostgreSQL holds no text with U+0000.
-        if is_one && !name.contains('\0') && !text.contains("\\u0000") {
-            let figure = figure(text).ok_or_else(|| Refusal::value(name, "must be a number or text"))?;
+        if is_scalar && !name.contains('\0') && !text.contains("\\u0000") {
+            let figure = figure(text).ok_or_else(|| ExportError::value(name, "must be a number or text"))?;
             figures.insert(name.into(), figure);
         }
     }

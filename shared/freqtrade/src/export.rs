@@ -5,10 +5,10 @@ use std::ops::Range;
 
 use serde_json::value::RawValue;
 
+use crate::error::quoted_list;
 use crate::fields::Fields;
-use crate::refusal::listed;
 use crate::values::in_one_line;
-use crate::{Backtest, MOST_BYTES, Refusal, archive, syntax};
+use crate::{Backtest, ExportError, MAX_EXPORT_BYTES, archive, syntax};
 
 /// An export whose JSON is whole. What is wrong with one strategy's backtest does not keep another's from being read.
 #[derive(Debug)]
@@ -19,27 +19,27 @@ pub struct Export<'a> {
     results: Vec<Range<usize>>,
 }
 
-const MOST_STRATEGIES: usize = 100;
+const MAX_STRATEGIES: usize = 100;
 
 /// Freqtrade writes two, or three.
-const MOST_KEYS: usize = 100;
+const MAX_KEYS: usize = 100;
 
 impl<'a> Export<'a> {
     /// # Errors
     ///
     /// Whatever makes the file unfit to be looked into.
-    pub fn open(upload: &'a [u8]) -> Result<Self, Refusal> {
-        if upload.len() > MOST_BYTES {
-            return Err(Refusal::TooLarge(MOST_BYTES));
+    pub fn open(upload: &'a [u8]) -> Result<Self, ExportError> {
+        if upload.len() > MAX_EXPORT_BYTES {
+            return Err(ExportError::TooLarge(MAX_EXPORT_BYTES));
         }
         if archive::is_archive(upload) {
-            return Self::packed(upload);
+            return Self::from_archive(upload);
         }
         if !upload.trim_ascii_start().starts_with(b"{") {
-            return Err(Refusal::NotAnExport);
+            return Err(ExportError::NotAnExport);
         }
-        let json = str::from_utf8(upload).map_err(|_| Refusal::NotAnExport)?;
-        Self::plain(Cow::Borrowed(json))
+        let json = str::from_utf8(upload).map_err(|_| ExportError::NotAnExport)?;
+        Self::from_json(Cow::Borrowed(json))
     }
 
     /// The names of the strategies, in the file's order. There is at least one.
@@ -52,64 +52,64 @@ impl<'a> Export<'a> {
     /// # Errors
     ///
     /// No such strategy, or several and no name; or the first thing in it that no version of freqtrade writes, with its place.
-    pub fn backtest(&self, strategy: Option<&str>) -> Result<Backtest, Refusal> {
-        let names = || listed(self.strategies.iter().map(String::as_str));
+    pub fn backtest(&self, strategy: Option<&str>) -> Result<Backtest, ExportError> {
+        let names = || quoted_list(self.strategies.iter().map(String::as_str));
         let mut all = self.strategies.iter().zip(&self.results);
         let (name, result) = match (strategy, self.strategies.len()) {
-            (None, 2..) => return Err(Refusal::SeveralStrategies(names())),
+            (None, 2..) => return Err(ExportError::SeveralStrategies(names())),
             (None, _) => all.next(),
             (Some(asked), _) => all.find(|(name, _)| *name == asked),
         }
-        .ok_or_else(|| Refusal::UnknownStrategy(names()))?;
-        let result = self.json.get(result.clone()).ok_or(Refusal::NoResult)?;
-        Backtest::read(name, result).map_err(|refusal| refusal.within(&format!("strategy.{name}")))
+        .ok_or_else(|| ExportError::UnknownStrategy(names()))?;
+        let result = self.json.get(result.clone()).ok_or(ExportError::NoResult)?;
+        Backtest::read(name, result).map_err(|error| error.within(&format!("strategy.{name}")))
     }
 
-    fn packed(upload: &[u8]) -> Result<Self, Refusal> {
+    fn from_archive(upload: &[u8]) -> Result<Self, ExportError> {
         let (mut results, mut broken) = (Vec::new(), None);
         for (name, bytes) in archive::candidates(upload)? {
             let export = match String::from_utf8(bytes) {
-                Ok(json) => Self::plain(Cow::Owned(json)),
-                Err(_) => Err(Refusal::entry(&name, "is not JSON")),
+                Ok(json) => Self::from_json(Cow::Owned(json)),
+                Err(_) => Err(ExportError::entry(&name, "is not JSON")),
             };
             match export {
                 Ok(export) => results.push((name, export)),
                 // A strategy's parameters, most likely.
-                Err(Refusal::NoResult) => {}
-                Err(refusal) => broken = broken.or(Some(refusal)),
+                Err(ExportError::NoResult) => {}
+                Err(error) => broken = broken.or(Some(error)),
             }
         }
         if results.len() > 1 {
-            return Err(Refusal::SeveralResults(listed(results.iter().map(|(name, _)| name.as_str()))));
+            return Err(ExportError::SeveralResults(quoted_list(results.iter().map(|(name, _)| name.as_str()))));
         }
         match results.pop() {
             Some((_, export)) => Ok(export),
-            None => Err(broken.unwrap_or(Refusal::NoResult)),
+            None => Err(broken.unwrap_or(ExportError::NoResult)),
         }
     }
 
-    fn plain(json: Cow<'a, str>) -> Result<Self, Refusal> {
+    fn from_json(json: Cow<'a, str>) -> Result<Self, ExportError> {
         let (mut strategies, mut results) = (Vec::new(), Vec::new());
-        for (name, result) in strategy(&json)?.members() {
-            in_one_line(name, &(1..=100)).map_err(|wrong| Refusal::value("each name in strategy", wrong))?;
+        for (name, result) in results_by_strategy(&json)?.members() {
+            in_one_line(name, &(1..=100)).map_err(|wrong| ExportError::value("each name in strategy", wrong))?;
             let start = result.get().as_ptr().addr() - json.as_ptr().addr();
             strategies.push(name.to_owned());
             results.push(start..start + result.get().len());
         }
         if strategies.is_empty() {
-            return Err(Refusal::value("strategy", "must have at least one strategy"));
+            return Err(ExportError::value("strategy", "must have at least one strategy"));
         }
         Ok(Self { json, strategies, results })
     }
 }
 
 /// What stands at the top under `strategy`.
-fn strategy(json: &str) -> Result<Fields<'_>, Refusal> {
-    let root = Fields::of(json, MOST_KEYS).map_err(|refusal| match serde_json::from_str::<&RawValue>(json) {
-        Err(_) => syntax::refusal(json),
-        Ok(root) if root.get().starts_with('{') => refusal.within("the JSON"),
-        Ok(_) => Refusal::NoResult,
+fn results_by_strategy(json: &str) -> Result<Fields<'_>, ExportError> {
+    let root = Fields::of(json, MAX_KEYS).map_err(|error| match serde_json::from_str::<&RawValue>(json) {
+        Err(_) => syntax::locate_error(json),
+        Ok(root) if root.get().starts_with('{') => error.within("the JSON"),
+        Ok(_) => ExportError::NoResult,
     })?;
-    let strategy = root.get("strategy").filter(|value| value.get().starts_with('{')).ok_or(Refusal::NoResult)?;
-    Fields::of(strategy.get(), MOST_STRATEGIES).map_err(|refusal| refusal.within("strategy"))
+    let strategy = root.get("strategy").filter(|value| value.get().starts_with('{')).ok_or(ExportError::NoResult)?;
+    Fields::of(strategy.get(), MAX_STRATEGIES).map_err(|error| error.within("strategy"))
 }

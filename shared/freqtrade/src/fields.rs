@@ -7,8 +7,8 @@ use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
-use crate::Refusal;
-use crate::refusal::quoted;
+use crate::ExportError;
+use crate::error::quoted;
 
 /// An object's members, of which nobody has to know all.
 pub(crate) struct Fields<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
@@ -23,16 +23,16 @@ struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
 
 impl<'a> Fields<'a> {
     /// A place in an error is relative to the object's.
-    pub(crate) fn of(object: &'a str, most: usize) -> Result<Self, Refusal> {
+    pub(crate) fn of(object: &'a str, most: usize) -> Result<Self, ExportError> {
         let mut json = serde_json::Deserializer::from_str(object);
         let members = json.deserialize_map(Members(most)).and_then(|members| json.end().map(|()| members));
-        let members = members.map_err(|_| Refusal::value("", "must be an object"))?;
+        let members = members.map_err(|_| ExportError::value("", "must be an object"))?;
         if members.len() > most {
-            return Err(Refusal::value("", format!("must have at most {most} keys")));
+            return Err(ExportError::value("", format!("must have at most {most} keys")));
         }
         for (index, (name, _)) in members.iter().enumerate() {
             if members.iter().take(index).any(|(other, _)| other == name) {
-                return Err(Refusal::value("", format!("has a key twice: {}", quoted(name))));
+                return Err(ExportError::value("", format!("has a key twice: {}", quoted(name))));
             }
         }
         Ok(Self(members))
@@ -50,9 +50,9 @@ impl<'a> Fields<'a> {
         &self,
         name: &str,
         read: impl FnOnce(&RawValue) -> Result<T, String>,
-    ) -> Result<T, Refusal> {
-        let value = self.get(name).ok_or_else(|| Refusal::value(name, "is missing"))?;
-        read(value).map_err(|wrong| Refusal::value(name, wrong))
+    ) -> Result<T, ExportError> {
+        let value = self.get(name).ok_or_else(|| ExportError::value(name, "is missing"))?;
+        read(value).map_err(|wrong| ExportError::value(name, wrong))
     }
 
     /// `null` is as good as absent.
@@ -60,9 +60,11 @@ impl<'a> Fields<'a> {
         &self,
         name: &str,
         read: impl FnOnce(&RawValue) -> Result<T, String>,
-    ) -> Result<Option<T>, Refusal> {
+    ) -> Result<Option<T>, ExportError> {
         match self.get(name) {
-            Some(value) if value.get() != "null" => read(value).map(Some).map_err(|wrong| Refusal::value(name, wrong)),
+            Some(value) if value.get() != "null" => {
+                read(value).map(Some).map_err(|wrong| ExportError::value(name, wrong))
+            }
             _ => Ok(None),
         }
     }

@@ -5,7 +5,7 @@ use rust_decimal::Decimal;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use crate::Refusal;
+use crate::ExportError;
 use crate::fields::Fields;
 use crate::values::{flag, milliseconds, positive};
 
@@ -22,11 +22,11 @@ pub struct ExportedOrder {
 }
 
 /// Freqtrade writes seven.
-const MOST_KEYS: usize = 50;
+const MAX_KEYS: usize = 50;
 
 impl ExportedOrder {
-    pub(crate) fn read(order: &RawValue) -> Result<Self, Refusal> {
-        let fields = Fields::of(order.get(), MOST_KEYS)?;
+    pub(crate) fn read(order: &RawValue) -> Result<Self, ExportError> {
+        let fields = Fields::of(order.get(), MAX_KEYS)?;
         Ok(Self {
             is_entry: fields.required("ft_is_entry", flag)?,
             amount: fields.required("amount", positive)?,

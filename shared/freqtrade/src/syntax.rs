@@ -5,17 +5,17 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_path_to_error::Segment;
 
-use crate::Refusal;
+use crate::ExportError;
 
 /// What Python writes for what JSON has no number for.
-const NO_NUMBERS: [&str; 3] = ["NaN", "Infinity", "-Infinity"];
+const NON_JSON_NUMBERS: [&str; 3] = ["NaN", "Infinity", "-Infinity"];
 
 /// The place as a path, like all other places; serde_json knows only line and column.
-pub(crate) fn refusal(text: &str) -> Refusal {
+pub(crate) fn locate_error(text: &str) -> ExportError {
     let mut json = serde_json::Deserializer::from_str(text);
-    let Err(error) = serde_path_to_error::deserialize::<_, Anything>(&mut json) else {
+    let Err(error) = serde_path_to_error::deserialize::<_, AnyValue>(&mut json) else {
         // The first value is whole.
-        return Refusal::value("the JSON", "goes on after its end");
+        return ExportError::value("the JSON", "goes on after its end");
     };
     // Within a key, the last segment is not known.
     let known = error.path().iter().take_while(|segment| !matches!(segment, Segment::Unknown));
@@ -26,12 +26,14 @@ pub(crate) fn refusal(text: &str) -> Refusal {
     let place = if place.is_empty() { "the JSON".into() } else { place };
     let error = error.into_inner();
     if error.is_eof() {
-        return Refusal::value(place, "is cut off");
+        return ExportError::value(place, "is cut off");
     }
     let line = text.split('\n').nth(error.line().saturating_sub(1)).unwrap_or_default();
     match token(line, error.column()) {
-        Some(token) if NO_NUMBERS.contains(&token) => Refusal::value(place, format!("is {token}, which is no number")),
-        _ => Refusal::value(place, format!("is not JSON: {error}")),
+        Some(token) if NON_JSON_NUMBERS.contains(&token) => {
+            ExportError::value(place, format!("is {token}, which is no number"))
+        }
+        _ => ExportError::value(place, format!("is not JSON: {error}")),
     }
 }
 
@@ -44,15 +46,15 @@ fn token(line: &str, column: usize) -> Option<&str> {
 }
 
 /// Any JSON, of which nothing is kept. Other than `IgnoredAny` it is visited, so that its path is known.
-struct Anything;
+struct AnyValue;
 
-impl<'de> Deserialize<'de> for Anything {
+impl<'de> Deserialize<'de> for AnyValue {
     fn deserialize<D: Deserializer<'de>>(json: D) -> Result<Self, D::Error> {
         json.deserialize_any(Self)
     }
 }
 
-impl<'de> Visitor<'de> for Anything {
+impl<'de> Visitor<'de> for AnyValue {
     type Value = Self;
 
     fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 
 use crate::fields::{Fields, elements};
 use crate::values::{fee, flag, number, positive, price, tag, text, time};
-use crate::{ExportedOrder, Refusal};
+use crate::{ExportError, ExportedOrder};
 
 /// Money is in the stake currency. What an old version does not write has the value that it had then.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -46,13 +46,13 @@ pub struct ExportedTrade {
 }
 
 /// Freqtrade writes thirty.
-const MOST_KEYS: usize = 100;
+const MAX_KEYS: usize = 100;
 
-const MOST_ORDERS: usize = 10_000;
+const MAX_ORDERS: usize = 10_000;
 
 impl ExportedTrade {
-    pub(crate) fn read(trade: &RawValue) -> Result<Self, Refusal> {
-        let fields = Fields::of(trade.get(), MOST_KEYS)?;
+    pub(crate) fn read(trade: &RawValue) -> Result<Self, ExportError> {
+        let fields = Fields::of(trade.get(), MAX_KEYS)?;
         let stake_amount = fields.required("stake_amount", positive)?;
         let exit_reason = match fields.optional("sell_reason", tag)? {
             Some(reason) if fields.get("exit_reason").is_none() => reason,
@@ -85,10 +85,10 @@ impl ExportedTrade {
             orders: orders(&fields)?,
         };
         if trade.close_date < trade.open_date {
-            return Err(Refusal::value("close_date", "must not be before open_date"));
+            return Err(ExportError::value("close_date", "must not be before open_date"));
         }
         if trade.min_rate.zip(trade.max_rate).is_some_and(|(lowest, highest)| lowest > highest) {
-            return Err(Refusal::value("min_rate", "must not be above max_rate"));
+            return Err(ExportError::value("min_rate", "must not be above max_rate"));
         }
         Ok(trade)
     }
@@ -124,16 +124,17 @@ impl ExportedTrade {
     }
 
     /// Whether it was still open when the backtest ended.
-    pub(crate) fn is_left_open(&self) -> bool {
+    pub(crate) fn is_force_closed(&self) -> bool {
         matches!(self.exit_reason.as_str(), "force_exit" | "force_sell")
     }
 }
 
-fn orders(fields: &Fields<'_>) -> Result<Vec<ExportedOrder>, Refusal> {
+fn orders(fields: &Fields<'_>) -> Result<Vec<ExportedOrder>, ExportError> {
     let Some(list) = fields.get("orders").filter(|list| list.get() != "null") else { return Ok(Vec::new()) };
-    let orders = elements(list, MOST_ORDERS).map_err(|wrong| Refusal::value("orders", wrong))?;
-    let orders = orders.into_iter().enumerate().map(|(index, order)| {
-        ExportedOrder::read(order).map_err(|refusal| refusal.within(&format!("orders[{index}]")))
-    });
+    let orders = elements(list, MAX_ORDERS).map_err(|wrong| ExportError::value("orders", wrong))?;
+    let orders = orders
+        .into_iter()
+        .enumerate()
+        .map(|(index, order)| ExportedOrder::read(order).map_err(|error| error.within(&format!("orders[{index}]"))));
     orders.collect()
 }

@@ -8,17 +8,17 @@ use rust_decimal::{Decimal, dec};
 use serde_json::value::RawValue;
 
 /// Up to here a sum of as many trades as an export may have is still a decimal.
-const MOST: Decimal = dec!(1_000_000_000_000);
+const MAX_NUMBER: Decimal = dec!(1_000_000_000_000);
 
 /// Python writes no number with more characters than 24.
-const LONGEST_NUMBER: usize = 64;
+const MAX_NUMBER_LENGTH: usize = 64;
 
 /// From 2001 to 9999; milliseconds are no seconds.
 const SECONDS: RangeInclusive<i64> = 1_000_000_000..=253_402_300_799;
 
 pub(crate) fn number(value: &RawValue) -> Result<Decimal, String> {
     let number = decimal(value).ok_or("must be a number")?;
-    if number.abs() <= MOST { Ok(number) } else { Err("must be within 10^12".into()) }
+    if number.abs() <= MAX_NUMBER { Ok(number) } else { Err("must be within 10^12".into()) }
 }
 
 pub(crate) fn positive(value: &RawValue) -> Result<Decimal, String> {
@@ -43,7 +43,7 @@ pub(crate) fn fee(value: &RawValue) -> Result<Decimal, String> {
 /// A JSON number by its digits. What is smaller than a decimal can be is rounded, in the 28th place.
 fn decimal(value: &RawValue) -> Option<Decimal> {
     let text = value.get();
-    if text.len() > LONGEST_NUMBER || !text.starts_with(|first: char| first.is_ascii_digit() || first == '-') {
+    if text.len() > MAX_NUMBER_LENGTH || !text.starts_with(|first: char| first.is_ascii_digit() || first == '-') {
         return None;
     }
     let number = match text.split_once(['e', 'E']) {

@@ -2,7 +2,7 @@
 
 use std::io::{Cursor, Write};
 
-use nofomo_freqtrade::{Export, MOST_BYTES};
+use nofomo_freqtrade::{Export, MAX_EXPORT_BYTES};
 use zip::CompressionMethod;
 use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
@@ -221,7 +221,7 @@ fn a_bomb_is_counted_while_it_goes_off() {
     let spaces = vec![b' '; 1 << 20];
     let mut archive = ZipWriter::new(Cursor::new(Vec::new()));
     archive.start_file("result.json", deflated()).unwrap();
-    for _ in 0..(MOST_BYTES >> 20) + 4 {
+    for _ in 0..(MAX_EXPORT_BYTES >> 20) + 4 {
         archive.write_all(&spaces).unwrap();
     }
     archive.write_all(&result()).unwrap();
@@ -238,7 +238,7 @@ fn a_bomb_is_counted_while_it_goes_off() {
 
 #[test]
 fn many_small_bombs_are_one_large_one() {
-    let eighth = vec![b' '; MOST_BYTES / 8];
+    let eighth = vec![b' '; MAX_EXPORT_BYTES / 8];
     let names: Vec<String> = (0..9).map(|number| format!("{number}.json")).collect();
     let entries: Vec<(&str, &[u8])> = names.iter().map(|name| (name.as_str(), eighth.as_slice())).collect();
     assert_eq!(refused(&zipped(&entries)), "the backtest result has more than 64 MiB");
@@ -247,7 +247,7 @@ fn many_small_bombs_are_one_large_one() {
 #[test]
 fn json_that_is_too_large_is_refused() {
     let mut json = result();
-    json.resize(MOST_BYTES, b' ');
+    json.resize(MAX_EXPORT_BYTES, b' ');
     assert_eq!(Export::open(&json).unwrap().strategies(), ["Probe"]);
     json.push(b' ');
     assert_eq!(refused(&json), "the backtest result has more than 64 MiB");

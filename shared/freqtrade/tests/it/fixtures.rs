@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use nofomo_freqtrade::{Export, ExportedOrder, ExportedTrade, Refusal, TradingMode};
+use nofomo_freqtrade::{Export, ExportError, ExportedOrder, ExportedTrade, TradingMode};
 use rust_decimal::{Decimal, dec};
 use serde_json::{Value, json};
 
@@ -178,15 +178,15 @@ fn one_of_several_strategies_has_to_be_named() {
     assert_eq!(export.strategies(), ["ProbeFutures", "ProbeScalper"]);
     assert_eq!(export.backtest(Some("ProbeScalper")).unwrap().trades.len(), 105);
     let names = r#""ProbeFutures", "ProbeScalper""#;
-    assert_eq!(export.backtest(None), Err(Refusal::SeveralStrategies(names.into())));
+    assert_eq!(export.backtest(None), Err(ExportError::SeveralStrategies(names.into())));
     let refusal = export.backtest(Some("probescalper")).unwrap_err();
-    assert_eq!(refusal, Refusal::UnknownStrategy(names.into()));
+    assert_eq!(refusal, ExportError::UnknownStrategy(names.into()));
     assert_eq!(refusal.to_string(), format!("the export has no strategy of that name, but {names}"));
 
     let bytes = upload(SPOT);
     let export = Export::open(&bytes).unwrap();
     assert_eq!(export.backtest(None), export.backtest(Some("ProbeSpot")));
-    assert_eq!(export.backtest(Some("Other")), Err(Refusal::UnknownStrategy(r#""ProbeSpot""#.into())));
+    assert_eq!(export.backtest(Some("Other")), Err(ExportError::UnknownStrategy(r#""ProbeSpot""#.into())));
 }
 
 #[test]

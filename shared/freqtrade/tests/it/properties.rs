@@ -1,6 +1,6 @@
 //! What holds for any bytes.
 
-use nofomo_freqtrade::{Export, ExportedTrade, Refusal};
+use nofomo_freqtrade::{Export, ExportError, ExportedTrade};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use rust_decimal::Decimal;
@@ -10,7 +10,7 @@ use crate::support::{FIXTURES, OLD, ONE_TRADE, export, json_text, probe, read, u
 
 /// Everything that can be asked of an upload; a panic is the only wrong answer, but a refusal must say something.
 fn ask(upload: &[u8]) -> Result<(), TestCaseError> {
-    let said = |refusal: Refusal| {
+    let said = |refusal: ExportError| {
         let message = refusal.to_string();
         prop_assert!((10..5_000).contains(&message.len()), "{message}");
         Ok(())

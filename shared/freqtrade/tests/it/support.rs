@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::{Cursor, Write};
 use std::path::Path;
 
-use nofomo_freqtrade::{Backtest, Export, Refusal};
+use nofomo_freqtrade::{Backtest, Export, ExportError};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use zip::write::SimpleFileOptions;
@@ -107,11 +107,11 @@ pub(crate) fn probe(export: &mut Value) -> &mut Value {
     &mut export["strategy"]["Probe"]
 }
 
-pub(crate) fn read(export: &Value) -> Result<Backtest, Refusal> {
+pub(crate) fn read(export: &Value) -> Result<Backtest, ExportError> {
     read_text(&export.to_string())
 }
 
-pub(crate) fn read_text(json: &str) -> Result<Backtest, Refusal> {
+pub(crate) fn read_text(json: &str) -> Result<Backtest, ExportError> {
     Export::open(json.as_bytes())?.backtest(None)
 }
 

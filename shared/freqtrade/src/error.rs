@@ -2,7 +2,7 @@
 
 /// What is quoted from the upload is cut short and has no control characters.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
+pub enum ExportError {
     #[error("the file is neither a zip archive nor JSON")]
     NotAnExport,
     #[error("the backtest result has more than {} MiB", .0 >> 20)]
@@ -10,11 +10,11 @@ pub enum Refusal {
     #[error("the archive is damaged or incomplete")]
     Damaged,
     #[error("the archive says two different things about what is in it")]
-    Contradictory,
+    Inconsistent,
     #[error("the archive has more than {0} entries")]
     TooManyEntries(usize),
-    #[error("the archive's entry {name} {wrong}")]
-    Entry { name: String, wrong: &'static str },
+    #[error("the archive's entry {name} {reason}")]
+    Entry { name: String, reason: &'static str },
     #[error("there is no backtest result in it: no JSON that has `strategy` at its top")]
     NoResult,
     #[error("there are several backtest results in it ({0}); send one at a time")]
@@ -24,31 +24,31 @@ pub enum Refusal {
     #[error("the export has no strategy of that name, but {0}")]
     UnknownStrategy(String),
     /// `strategy.Foo.trades[17].close_rate`, and what it must be.
-    #[error("{place} {wrong}")]
-    Value { place: String, wrong: String },
+    #[error("{path} {reason}")]
+    Value { path: String, reason: String },
 }
 
-impl Refusal {
-    pub(crate) fn value(place: impl Into<String>, wrong: impl Into<String>) -> Self {
-        Self::Value { place: place.into(), wrong: wrong.into() }
+impl ExportError {
+    pub(crate) fn value(path: impl Into<String>, reason: impl Into<String>) -> Self {
+        Self::Value { path: path.into(), reason: reason.into() }
     }
 
-    pub(crate) fn entry(name: &str, wrong: &'static str) -> Self {
-        Self::Entry { name: quoted(name), wrong }
+    pub(crate) fn entry(name: &str, reason: &'static str) -> Self {
+        Self::Entry { name: quoted(name), reason }
     }
 
     /// The same, seen from further outside.
     pub(crate) fn within(self, outer: &str) -> Self {
         match self {
-            Self::Value { place, wrong } if place.is_empty() => Self::Value { place: outer.into(), wrong },
-            Self::Value { place, wrong } => Self::Value { place: format!("{outer}.{place}"), wrong },
+            Self::Value { path, reason } if path.is_empty() => Self::Value { path: outer.into(), reason },
+            Self::Value { path, reason } => Self::Value { path: format!("{outer}.{path}"), reason },
             other => other,
         }
     }
 }
 
 /// As many as somebody would read.
-pub(crate) fn listed<'a>(names: impl Iterator<Item = &'a str>) -> String {
+pub(crate) fn quoted_list<'a>(names: impl Iterator<Item = &'a str>) -> String {
     let mut names = names.map(quoted);
     let shown: Vec<String> = names.by_ref().take(20).collect();
     match names.count() {
