@@ -2,13 +2,13 @@
 //! what a check found in it. Its SQL is `migrations/017_create_strategy.sql`.
 
 use nofomo_lambda::{Answer, App, FieldError, Fields, Problem, Request, User, lines, object, one_of, text};
-use nofomo_strategy::{Checked, LONGEST_SOURCE, Mistake, check};
+use nofomo_strategy::{CheckReport, MAX_SOURCE_BYTES, SourceError, check};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
-const LONGEST_PARAMETERS: usize = 16 * 1024;
-const MOST_TAGS: usize = 20;
+const MAX_PARAMETERS_BYTES: usize = 16 * 1024;
+const MAX_TAGS: usize = 20;
 
 /// What the caller sends, checked.
 #[derive(Serialize)]
@@ -21,7 +21,7 @@ struct NewStrategy {
     tags: Option<Vec<String>>,
     category: Option<String>,
     risk_level: Option<&'static str>,
-    check: Option<Checked>,
+    check: Option<CheckReport>,
 }
 
 /// Another source of a strategy that is there.
@@ -31,7 +31,7 @@ struct NewSource {
     content: String,
     /// None leaves them as they are.
     parameters: Option<Box<RawValue>>,
-    check: Option<Checked>,
+    check: Option<CheckReport>,
 }
 
 /// What `private.create_strategy` or `private.replace_strategy` found.
@@ -71,8 +71,8 @@ async fn replace(app: &App, user: &User, request: &Request, strategy_id: Uuid) -
     let mut fields = request.fields()?;
     let mut source = NewSource {
         strategy_id,
-        content: fields.required("content", lines(1..=LONGEST_SOURCE)),
-        parameters: fields.optional("parameters", object(LONGEST_PARAMETERS)),
+        content: fields.required("content", lines(1..=MAX_SOURCE_BYTES)),
+        parameters: fields.optional("parameters", object(MAX_PARAMETERS_BYTES)),
         check: None,
     };
     source = fields.finish(source)?;
@@ -110,8 +110,8 @@ fn parse(id: Uuid, mut fields: Fields<'_>) -> Result<NewStrategy, Problem> {
         id,
         name: fields.required("name", text(1..=255)),
         description: fields.optional("description", lines(1..=10_000)),
-        content: fields.required("content", lines(1..=LONGEST_SOURCE)),
-        parameters: fields.optional("parameters", object(LONGEST_PARAMETERS)),
+        content: fields.required("content", lines(1..=MAX_SOURCE_BYTES)),
+        parameters: fields.optional("parameters", object(MAX_PARAMETERS_BYTES)),
         tags: fields.optional("tags", tags),
         category: fields.optional("category", text(1..=100)),
         risk_level: fields.optional("risk_level", one_of(&["low", "medium", "high"])),
@@ -121,22 +121,22 @@ fn parse(id: Uuid, mut fields: Fields<'_>) -> Result<NewStrategy, Problem> {
 }
 
 fn tags(value: &RawValue) -> Result<Vec<String>, String> {
-    let wrong = || format!("must be up to {MOST_TAGS} words of 1 to 50 characters each");
+    let wrong = || format!("must be up to {MAX_TAGS} words of 1 to 50 characters each");
     let tags: Vec<&RawValue> = serde_json::from_str(value.get()).map_err(|_| wrong())?;
-    if tags.len() > MOST_TAGS {
+    if tags.len() > MAX_TAGS {
         return Err(wrong());
     }
     tags.into_iter().map(|tag| text(1..=50)(tag).map_err(|_| wrong())).collect()
 }
 
 /// What cannot be read is not stored: it says where.
-fn checked(content: &str) -> Result<Checked, Problem> {
-    check(content).map_err(|mistakes| Problem::Invalid(mistakes.into_iter().map(in_content).collect()))
+fn checked(content: &str) -> Result<CheckReport, Problem> {
+    check(content).map_err(|errors| Problem::Invalid(errors.into_iter().map(in_content).collect()))
 }
 
-fn in_content(mistake: Mistake) -> FieldError {
-    let error = FieldError::at("/content", mistake.what);
-    match (mistake.line, mistake.column) {
+fn in_content(source_error: SourceError) -> FieldError {
+    let error = FieldError::at("/content", source_error.message);
+    match (source_error.line, source_error.column) {
         (Some(line), Some(column)) => error.in_line(line, column),
         _ => error,
     }

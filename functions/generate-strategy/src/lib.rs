@@ -1,34 +1,37 @@
-//! `POST /strategies/generate`: has a strategy written from a prompt, or by a template, and checks it. Its SQL is
+//! `POST /strategies/generate`: generates a strategy from a prompt or a template, checks it and stores it. Its SQL is
 //! `migrations/018_generate_strategy.sql`.
 //!
-//! The request counts before the work begins, and no transaction is open while a model writes.
+//! The request is counted against the plan before generation begins; no transaction is open while a model writes.
 
-mod author;
 mod draft;
+mod model_writer;
 mod request;
+mod risk_level;
 mod template;
+mod template_writer;
 
 use std::time::{Duration, Instant};
 
 use nofomo_lambda::{Answer, App, Problem, Request};
 use nofomo_language_model::LanguageModel;
-use nofomo_strategy::{Checked, check};
+use nofomo_strategy::{CheckReport, check};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
-use crate::author::Failure;
-use crate::draft::Draft;
-use crate::request::{RiskLevel, Wanted, parse};
+use crate::draft::StrategyDraft;
+use crate::model_writer::WriteError;
+use crate::request::{GenerateStrategyInput, parse};
+use crate::risk_level::RiskLevel;
 use crate::template::Template;
 
-/// API Gateway waits 30 s for all of it: from here on there is only time to record.
-const TIME_TO_WRITE: Duration = Duration::from_secs(26);
+/// Time for generation; API Gateway allows 30 s for the whole request, storage included.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(26);
 
-/// Who writes what is asked for in words.
+/// Configured writers of strategies for prompts.
 pub struct Writers {
     model: Option<LanguageModel>,
-    /// In place of a model, on a laptop.
+    /// Without a model, choose a template by the words of the prompt. For the laptop cloud.
     templates_for_prompts: bool,
 }
 
@@ -41,24 +44,26 @@ pub enum WritersError {
 }
 
 impl Writers {
+    /// Reads `LANGUAGE_MODEL_*` and `TEMPLATES_FOR_PROMPTS`.
+    ///
     /// # Errors
     ///
-    /// What is wrong with the settings.
-    pub fn read(setting: &dyn Fn(&str) -> Option<String>) -> Result<Self, WritersError> {
+    /// A setting is invalid or missing.
+    pub fn from_settings(setting: &dyn Fn(&str) -> Option<String>) -> Result<Self, WritersError> {
         let templates = setting("TEMPLATES_FOR_PROMPTS").map_or(Ok(false), |value| value.parse())?;
-        Ok(Self { model: LanguageModel::read(setting)?, templates_for_prompts: templates })
+        Ok(Self { model: LanguageModel::from_settings(setting)?, templates_for_prompts: templates })
     }
 }
 
-/// Who writes one strategy.
+/// Writer chosen for one request.
 enum Writer<'a> {
     Template(Template),
     Model(&'a LanguageModel),
 }
 
-/// A row for `private.record_generated_strategy`.
+/// Input of `private.record_generated_strategy`.
 #[derive(Serialize)]
-struct Generated<'a> {
+struct GeneratedStrategy<'a> {
     id: Uuid,
     name: &'a str,
     description: Option<&'a str>,
@@ -71,12 +76,12 @@ struct Generated<'a> {
 #[derive(Serialize)]
 struct Check<'a> {
     #[serde(flatten)]
-    checked: Checked,
+    report: CheckReport,
     model_used: &'a str,
     tokens_used: u32,
 }
 
-/// What `private.generate_strategy` found, and `private.record_generated_strategy` did.
+/// Outcome of `private.generate_strategy` and of `private.record_generated_strategy`.
 #[derive(Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Outcome {
@@ -89,29 +94,29 @@ enum Outcome {
 }
 
 pub async fn handle(app: &'static App, writers: &'static Writers, request: Request) -> Result<Answer, Problem> {
-    let until = Instant::now() + TIME_TO_WRITE;
+    let deadline = Instant::now() + WRITE_TIMEOUT;
     let user = app.user(&request).await?;
     let id = request.row_id("generate-strategy", &user)?;
-    let wanted = parse(id, request.fields()?)?;
-    let writer = writer(writers, &wanted)?;
-    if let Some(answer) = answer(id, app.db.command(user.claims(), "generate_strategy", &wanted).await?)? {
+    let input = parse(id, request.fields()?)?;
+    let writer = choose_writer(writers, &input)?;
+    if let Some(answer) = answer(id, app.db.command(user.claims(), "generate_strategy", &input).await?)? {
         return Ok(answer);
     }
-    let (draft, checked) = written(app, writer, &wanted, until).await?;
-    let generated = Generated {
+    let (draft, report) = write_strategy(app, writer, &input, deadline).await?;
+    let generated = GeneratedStrategy {
         id,
-        name: wanted.name.as_deref().unwrap_or(&draft.name),
+        name: input.name.as_deref().unwrap_or(&draft.name),
         description: draft.description.as_deref(),
         content: &draft.content,
         parameters: &draft.parameters,
-        risk_level: wanted.risk_level,
-        check: Check { checked, model_used: &draft.model_used, tokens_used: draft.tokens_used },
+        risk_level: input.risk_level,
+        check: Check { report, model_used: &draft.model_used, tokens_used: draft.tokens_used },
     };
     let recorded = app.db.command(user.claims(), "record_generated_strategy", &generated).await?;
-    answer(id, recorded)?.ok_or_else(|| Problem::Internal("reserved again in place of recorded".into()))
+    answer(id, recorded)?.ok_or_else(|| Problem::Internal("record_generated_strategy answered `reserved`".into()))
 }
 
-/// None where it is still to be written.
+/// Answer for an outcome, or `None` if the strategy is reserved and still has to be written.
 fn answer(id: Uuid, outcome: Outcome) -> Result<Option<Answer>, Problem> {
     let location = format!("/strategies/{id}");
     match outcome {
@@ -120,47 +125,57 @@ fn answer(id: Uuid, outcome: Outcome) -> Result<Option<Answer>, Problem> {
         Outcome::Existing(strategy) => Ok(Some(Answer::ok(strategy).at(location))),
         Outcome::KeyReused => Err(Problem::Conflict {
             kind: "key-reused",
-            detail: "This Idempotency-Key was used with another body; use a new key for another strategy.".into(),
+            detail: "This Idempotency-Key was used with another body. Use a new key for another strategy.".into(),
         }),
         Outcome::PlanLimit { limit, plan } => Err(Problem::PlanLimit { things: "strategies", limit, plan }),
         Outcome::QuotaExceeded { limit, plan } => Err(Problem::Quota { things: "AI requests", limit, plan }),
     }
 }
 
-fn writer<'a>(writers: &'a Writers, wanted: &Wanted) -> Result<Writer<'a>, Problem> {
-    if let Some(template) = wanted.template.and_then(Template::named) {
+fn choose_writer<'a>(writers: &'a Writers, input: &GenerateStrategyInput) -> Result<Writer<'a>, Problem> {
+    if let Some(template) = input.template.and_then(Template::from_name) {
         return Ok(Writer::Template(template));
     }
-    match (&writers.model, &wanted.prompt) {
+    match (&writers.model, &input.prompt) {
         (Some(model), _) => Ok(Writer::Model(model)),
-        (None, Some(prompt)) if writers.templates_for_prompts => Ok(Writer::Template(Template::of_prompt(prompt))),
+        (None, Some(prompt)) if writers.templates_for_prompts => Ok(Writer::Template(Template::for_prompt(prompt))),
         _ => Err(Problem::NotConfigured(
-            "No language model is configured: set `LANGUAGE_MODEL_URL` and `LANGUAGE_MODEL_NAME`, or ask for a `template`.",
+            "No language model is configured: set `LANGUAGE_MODEL_URL` and `LANGUAGE_MODEL_NAME`, or request a `template`.",
         )),
     }
 }
 
-async fn written(app: &App, writer: Writer<'_>, wanted: &Wanted, until: Instant) -> Result<(Draft, Checked), Problem> {
+async fn write_strategy(
+    app: &App,
+    writer: Writer<'_>,
+    input: &GenerateStrategyInput,
+    deadline: Instant,
+) -> Result<(StrategyDraft, CheckReport), Problem> {
     match writer {
         Writer::Template(template) => {
-            let draft = template.write(wanted).map_err(|error| Problem::Internal(format!("template: {error}")))?;
-            let checked = check(&draft.content)
-                .map_err(|mistakes| Problem::Internal(format!("a template is no strategy: {mistakes:?}")))?;
-            Ok((draft, checked))
+            let draft = template_writer::write(template, input)
+                .map_err(|error| Problem::Internal(format!("template not rendered: {error}")))?;
+            let report = check(&draft.content)
+                .map_err(|errors| Problem::Internal(format!("template is not a valid strategy: {errors:?}")))?;
+            Ok((draft, report))
         }
-        Writer::Model(model) => {
-            app.time_external_call("language model", author::write(model, wanted, until)).await.map_err(|failure| {
-                match failure {
-            Failure::NoAnswer(cause) => Problem::NoAnswer {
-                cause: format!("language model: {cause}"),
-                detail:
-                    "The language model has not answered. The same Idempotency-Key tries again without being counted \
-                         again; a `template` needs no model."
-                        .into(),
-            },
-            Failure::NoStrategy(cause) => Problem::BadGateway(format!("language model wrote no strategy: {cause}")),
-        }
-            })
+        Writer::Model(model) => app
+            .time_external_call("language model", model_writer::write(model, input, deadline))
+            .await
+            .map_err(model_problem),
+    }
+}
+
+fn model_problem(error: WriteError) -> Problem {
+    match error {
+        WriteError::NoAnswer(cause) => Problem::NoAnswer {
+            cause: format!("language model: {cause}"),
+            detail: "The language model did not answer. Retry with the same Idempotency-Key: the retry is not counted \
+                     again. A `template` needs no language model."
+                .into(),
+        },
+        WriteError::NoStrategy(cause) => {
+            Problem::BadGateway(format!("language model wrote no valid strategy: {cause}"))
         }
     }
 }

@@ -1,47 +1,29 @@
-//! What is asked for: in which words, or by which template, for which pair and timeframe, at which risk.
+//! Request body of `POST /strategies/generate`.
 
 use nofomo_lambda::{Fields, Problem, lines, one_of, text, trading_pair};
 use serde::Serialize;
 use uuid::Uuid;
 
+use crate::risk_level::RiskLevel;
 use crate::template::Template;
 
-/// What the caller sends, checked.
+/// Validated request body, with the id of the strategy to create.
 #[derive(Serialize)]
-pub(crate) struct Wanted {
+pub(crate) struct GenerateStrategyInput {
     pub(crate) id: Uuid,
-    /// None where a template is asked for.
+    /// Description of the strategy in words; required unless `template` is given.
     pub(crate) prompt: Option<String>,
     pub(crate) pair: String,
     pub(crate) timeframe: &'static str,
     pub(crate) risk_level: RiskLevel,
-    /// In place of the one that it would be given.
+    /// Replaces the generated name.
     pub(crate) name: Option<String>,
     pub(crate) template: Option<&'static str>,
 }
 
-#[derive(Clone, Copy, Debug, Default, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum RiskLevel {
-    Low,
-    #[default]
-    Medium,
-    High,
-}
-
-impl RiskLevel {
-    pub(crate) fn pick<T>(self, low: T, medium: T, high: T) -> T {
-        match self {
-            Self::Low => low,
-            Self::Medium => medium,
-            Self::High => high,
-        }
-    }
-}
-
-pub(crate) fn parse(id: Uuid, mut fields: Fields<'_>) -> Result<Wanted, Problem> {
+pub(crate) fn parse(id: Uuid, mut fields: Fields<'_>) -> Result<GenerateStrategyInput, Problem> {
     let risk_level = fields.optional("risk_level", one_of(&["low", "medium", "high"]));
-    let wanted = Wanted {
+    let input = GenerateStrategyInput {
         id,
         prompt: fields.optional("prompt", lines(1..=2000)),
         pair: fields.required("pair", trading_pair),
@@ -54,7 +36,7 @@ pub(crate) fn parse(id: Uuid, mut fields: Fields<'_>) -> Result<Wanted, Problem>
         name: fields.optional("name", text(1..=255)),
         template: fields.optional("template", one_of(Template::NAMES)),
     };
-    let is_asked = wanted.prompt.is_some() || wanted.template.is_some();
-    fields.rule(is_asked, "prompt", &["template"], "is required unless there is a template");
-    fields.finish(wanted)
+    let has_source = input.prompt.is_some() || input.template.is_some();
+    fields.rule(has_source, "prompt", &["template"], "is required unless `template` is given");
+    fields.finish(input)
 }

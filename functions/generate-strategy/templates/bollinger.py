@@ -8,12 +8,12 @@ class BollingerReversion(IStrategy):
     """Buys where the price comes back above the band {{ deviations }} deviations below its mean, sells at the mean."""
 
     INTERFACE_VERSION = 3
-    timeframe = "{{ shape.timeframe }}"
+    timeframe = "{{ common.timeframe }}"
     can_short = False
     startup_candle_count = {{ period * 2 }}
 
-    stoploss = -{{ shape.stoploss }}
-    minimal_roi = {"0": {{ shape.roi }}}
+    stoploss = -{{ common.stoploss }}
+    minimal_roi = {"0": {{ common.roi }}}
 
     def populate_indicators(self, dataframe: DataFrame, metadata: dict) -> DataFrame:
         bands = ta.BBANDS(dataframe, timeperiod={{ period }}, nbdevup={{ deviations }}, nbdevdn={{ deviations }})

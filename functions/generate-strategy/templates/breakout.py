@@ -8,15 +8,15 @@ class Breakout(IStrategy):
     """Buys above the highest price of {{ entry }} candles, sells below the lowest of {{ exit }}."""
 
     INTERFACE_VERSION = 3
-    timeframe = "{{ shape.timeframe }}"
+    timeframe = "{{ common.timeframe }}"
     can_short = False
     startup_candle_count = {{ entry * 2 }}
 
-    stoploss = -{{ shape.stoploss }}
-    minimal_roi = {"0": {{ shape.roi }}}
+    stoploss = -{{ common.stoploss }}
+    minimal_roi = {"0": {{ common.roi }}}
 
     def populate_indicators(self, dataframe: DataFrame, metadata: dict) -> DataFrame:
-        # Of the candles before: a price is never above a channel that it is part of.
+        # The signals shift these by one candle: no close is above a channel that includes it.
         dataframe["highest"] = ta.MAX(dataframe["high"], timeperiod={{ entry }})
         dataframe["lowest"] = ta.MIN(dataframe["low"], timeperiod={{ exit }})
         return dataframe

@@ -8,12 +8,12 @@ class EmaCross(IStrategy):
     """Buys where the EMA of {{ fast }} candles crosses above that of {{ slow }}, sells where it crosses below."""
 
     INTERFACE_VERSION = 3
-    timeframe = "{{ shape.timeframe }}"
+    timeframe = "{{ common.timeframe }}"
     can_short = False
     startup_candle_count = {{ slow * 3 }}
 
-    stoploss = -{{ shape.stoploss }}
-    minimal_roi = {"0": {{ shape.roi }}}
+    stoploss = -{{ common.stoploss }}
+    minimal_roi = {"0": {{ common.roi }}}
 
     def populate_indicators(self, dataframe: DataFrame, metadata: dict) -> DataFrame:
         dataframe["fast"] = ta.EMA(dataframe, timeperiod={{ fast }})

@@ -8,12 +8,12 @@ class RsiReversion(IStrategy):
     """Buys where the RSI turns up from below {{ buy }} while the trend is not down, sells above {{ sell }}."""
 
     INTERFACE_VERSION = 3
-    timeframe = "{{ shape.timeframe }}"
+    timeframe = "{{ common.timeframe }}"
     can_short = False
     startup_candle_count = {{ trend }}
 
-    stoploss = -{{ shape.stoploss }}
-    minimal_roi = {"0": {{ shape.roi }}}
+    stoploss = -{{ common.stoploss }}
+    minimal_roi = {"0": {{ common.roi }}}
 
     def populate_indicators(self, dataframe: DataFrame, metadata: dict) -> DataFrame:
         dataframe["rsi"] = ta.RSI(dataframe, timeperiod={{ period }})

@@ -2,7 +2,7 @@
 //! Its SQL is `migrations/019_publish_strategy.sql`.
 
 use nofomo_lambda::{Answer, App, Problem, Request};
-use nofomo_strategy::{Checked, Finding, VERSION, check};
+use nofomo_strategy::{CHECKER_VERSION, CheckReport, Finding, check};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
@@ -22,7 +22,7 @@ struct Publication {
 #[derive(Serialize)]
 struct Check {
     #[serde(flatten)]
-    checked: Checked,
+    checked: CheckReport,
     /// SHA-256 of what was read.
     source_hash: String,
 }
@@ -44,7 +44,7 @@ enum Outcome {
 pub async fn handle(app: &'static App, request: Request) -> Result<Answer, Problem> {
     let user = app.user(&request).await?;
     let strategy_id = request.path_parameter("strategy_id").and_then(|id| id.parse().ok()).ok_or(Problem::NotFound)?;
-    let mut publication = Publication { strategy_id, checker_version: VERSION, check: None };
+    let mut publication = Publication { strategy_id, checker_version: CHECKER_VERSION, check: None };
     for _ in 0..ATTEMPTS {
         match app.db.command(user.claims(), "publish_strategy", &publication).await? {
             Outcome::CheckRequired(source) => publication.check = Some(checked(&source)?),
@@ -70,10 +70,10 @@ pub async fn handle(app: &'static App, request: Request) -> Result<Answer, Probl
 }
 
 fn checked(source: &str) -> Result<Check, Problem> {
-    let checked = check(source).map_err(|mistakes| {
-        let places = mistakes.iter().map(|mistake| match mistake.line {
-            Some(line) => format!("line {line} {}", mistake.what),
-            None => mistake.what.clone(),
+    let checked = check(source).map_err(|errors| {
+        let places = errors.iter().map(|error| match error.line {
+            Some(line) => format!("line {line} {}", error.message),
+            None => error.message.clone(),
         });
         conflict("not-a-strategy", format!("The source: {}.", places.collect::<Vec<_>>().join("; ")))
     })?;

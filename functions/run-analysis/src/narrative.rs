@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use nofomo_language_model::{Form, LanguageModel, Message};
+use nofomo_language_model::{LanguageModel, Message, ResponseSchema};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tracing::warn;
@@ -64,17 +64,18 @@ pub(crate) async fn narrate(
 }
 
 async fn narration(model: &LanguageModel, figures: &Value, limit: Duration) -> NarrativeOutcome {
-    let form = Form {
+    let schema = ResponseSchema {
         name: "narrative",
-        fields: json!({
+        properties: json!({
             "text": { "type": "string" },
             "recommendations": { "type": "array", "items": { "type": "string" } },
         }),
     };
-    let answer = match model.ask(&[Message::system(TASK), Message::user(figures.to_string())], &form, limit).await {
-        Ok(answer) => answer,
-        Err(cause) => return NarrativeOutcome::failed(cause),
-    };
+    let answer =
+        match model.complete(&[Message::system(TASK), Message::user(figures.to_string())], &schema, limit).await {
+            Ok(answer) => answer,
+            Err(cause) => return NarrativeOutcome::failed(cause),
+        };
     let said = parse_answer(&answer.content, &KnownFigures::of(figures))
         .inspect_err(|cause| warn!(cause, "Narrative refused"));
     NarrativeOutcome { tokens: answer.tokens, model: answer.model, said: Some(said) }

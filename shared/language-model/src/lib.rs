@@ -15,10 +15,10 @@ use serde_json::{Value, json};
 use tokio::time::timeout;
 use tower::service_fn;
 
-const CONNECT_LIMIT: Duration = Duration::from_secs(5);
-const SIZE_LIMIT: usize = 256 * 1024;
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+const MAX_RESPONSE_BYTES: usize = 256 * 1024;
 /// As long as the columns that keep it.
-const LONGEST_NAME: usize = 100;
+const MAX_MODEL_NAME_LENGTH: usize = 100;
 
 /// A language model, and where it is.
 pub struct LanguageModel {
@@ -29,10 +29,10 @@ pub struct LanguageModel {
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     #[error("`LANGUAGE_MODEL_URL` and `LANGUAGE_MODEL_NAME` are only of use together")]
-    Half,
+    IncompleteSettings,
     /// It would take the key along in the clear.
     #[error("`LANGUAGE_MODEL_URL` must be https://, or http:// to this machine")]
-    Insecure,
+    InsecureUrl,
     #[error("TLS: {0}")]
     Tls(#[from] rustls::Error),
     #[error("HTTP client: {0}")]
@@ -47,14 +47,14 @@ pub struct Message {
 }
 
 /// What a model must answer: an object of these fields, and no others, as JSON Schema has it.
-pub struct Form {
+pub struct ResponseSchema {
     pub name: &'static str,
-    pub fields: Value,
+    pub properties: Value,
 }
 
 /// What it said.
 #[derive(Debug)]
-pub struct Said {
+pub struct Completion {
     /// What should be JSON in the form that was asked for.
     pub content: String,
     /// As it calls itself.
@@ -65,7 +65,7 @@ pub struct Said {
 
 /// What of the protocol's answer counts.
 #[derive(Deserialize)]
-struct Completion {
+struct ChatCompletion {
     choices: Vec<Choice>,
     model: Option<String>,
     usage: Option<Usage>,
@@ -108,13 +108,13 @@ impl LanguageModel {
     /// # Errors
     ///
     /// What does not go together among the settings.
-    pub fn read(setting: &dyn Fn(&str) -> Option<String>) -> Result<Option<Self>, Error> {
+    pub fn from_settings(setting: &dyn Fn(&str) -> Option<String>) -> Result<Option<Self>, Error> {
         match (setting("LANGUAGE_MODEL_URL"), setting("LANGUAGE_MODEL_NAME")) {
             (None, None) => Ok(None),
             (Some(url), Some(name)) => {
                 Self::new(&url, &setting("LANGUAGE_MODEL_KEY").unwrap_or_default(), name).map(Some)
             }
-            _ => Err(Error::Half),
+            _ => Err(Error::IncompleteSettings),
         }
     }
 
@@ -122,8 +122,8 @@ impl LanguageModel {
     ///
     /// A URL that the key must not go to.
     pub fn new(url: &str, key: &str, name: String) -> Result<Self, Error> {
-        if !is_safe(url) {
-            return Err(Error::Insecure);
+        if !is_secure(url) {
+            return Err(Error::InsecureUrl);
         }
         // Mozilla's roots, compiled in: reading the system's costs more than the rest of a cold start.
         let roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
@@ -133,7 +133,7 @@ impl LanguageModel {
             .with_no_client_auth();
         let http = reqwest::Client::builder()
             .tls_backend_preconfigured(tls)
-            .connect_timeout(CONNECT_LIMIT)
+            .connect_timeout(CONNECT_TIMEOUT)
             .redirect(reqwest::redirect::Policy::none())
             .no_proxy()
             .pool_max_idle_per_host(0)
@@ -143,7 +143,7 @@ impl LanguageModel {
         // In place of the crate's own, which would ask again.
         let client = Client::build(http, config).with_http_service(service_fn(move |request: HttpRequestFactory| {
             let sender = sender.clone();
-            async move { bounded(sender.execute(request.build().await?).await?).await }
+            async move { read_limited(sender.execute(request.build().await?).await?).await }
         }));
         Ok(Self { client, name })
     }
@@ -151,28 +151,38 @@ impl LanguageModel {
     /// # Errors
     ///
     /// Why there is no answer, in a few words without a URL or a key.
-    pub async fn ask(&self, messages: &[Message], form: &Form, limit: Duration) -> Result<Said, String> {
-        let completion = timeout(limit, self.completion(messages, form))
+    pub async fn complete(
+        &self,
+        messages: &[Message],
+        schema: &ResponseSchema,
+        time_limit: Duration,
+    ) -> Result<Completion, String> {
+        let completion = timeout(time_limit, self.request_completion(messages, schema))
             .await
-            .map_err(|_| format!("no answer within {} s", limit.as_secs()))??;
+            .map_err(|_| format!("no answer within {} s", time_limit.as_secs()))??;
         let content = completion.choices.into_iter().next().and_then(|choice| choice.message.content);
-        Ok(Said {
+        Ok(Completion {
             content: content.unwrap_or_default(),
-            model: completion.model.unwrap_or_else(|| self.name.clone()).chars().take(LONGEST_NAME).collect(),
+            model: completion.model.unwrap_or_else(|| self.name.clone()).chars().take(MAX_MODEL_NAME_LENGTH).collect(),
             tokens: completion.usage.map_or(0, |usage| usage.total_tokens.min(i32::MAX as u32)),
         })
     }
 
-    async fn completion(&self, messages: &[Message], form: &Form) -> Result<Completion, String> {
-        let required: Vec<&String> = form.fields.as_object().into_iter().flat_map(|fields| fields.keys()).collect();
+    async fn request_completion(
+        &self,
+        messages: &[Message],
+        schema: &ResponseSchema,
+    ) -> Result<ChatCompletion, String> {
+        let required: Vec<&String> =
+            schema.properties.as_object().into_iter().flat_map(|properties| properties.keys()).collect();
         let request = json!({
             "model": self.name,
             "messages": messages,
-            "response_format": { "type": "json_schema", "json_schema": { "name": form.name, "strict": true, "schema": {
+            "response_format": { "type": "json_schema", "json_schema": { "name": schema.name, "strict": true, "schema": {
                 "type": "object",
                 "additionalProperties": false,
                 "required": required,
-                "properties": form.fields,
+                "properties": schema.properties,
             } } },
         });
         self.client.chat().create_byot(request).await.map_err(|error| match error {
@@ -183,7 +193,7 @@ impl LanguageModel {
     }
 }
 
-fn is_safe(url: &str) -> bool {
+fn is_secure(url: &str) -> bool {
     let Ok(url) = url.parse::<reqwest::Url>() else { return false };
     let is_this_machine = url.host_str().is_some_and(|host| {
         host == "localhost" || host.trim_matches(['[', ']']).parse().is_ok_and(|address: IpAddr| address.is_loopback())
@@ -192,15 +202,15 @@ fn is_safe(url: &str) -> bool {
 }
 
 /// A response that went well with its body read, unless that is longer than any that we could use.
-async fn bounded(mut response: reqwest::Response) -> Result<reqwest::Response, OpenAIError> {
+async fn read_limited(mut response: reqwest::Response) -> Result<reqwest::Response, OpenAIError> {
     if !response.status().is_success() {
         return Err(OpenAIError::Boxed(format!("it refused with {}", response.status()).into()));
     }
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await? {
         body.extend_from_slice(&chunk);
-        if body.len() > SIZE_LIMIT {
-            return Err(OpenAIError::Boxed(format!("it answered with more than {SIZE_LIMIT} bytes").into()));
+        if body.len() > MAX_RESPONSE_BYTES {
+            return Err(OpenAIError::Boxed(format!("it answered with more than {MAX_RESPONSE_BYTES} bytes").into()));
         }
     }
     Ok(http::Response::new(body).into())
@@ -216,13 +226,13 @@ mod tests {
     /// More than any machine needs for an answer that is there.
     const LONG: Duration = Duration::from_secs(60);
 
-    async fn said(answer: ResponseTemplate, limit: Duration) -> Result<Said, String> {
+    async fn said(answer: ResponseTemplate, time_limit: Duration) -> Result<Completion, String> {
         let server = MockServer::start().await;
         let asked = Mock::given(method("POST")).and(path("/v1/chat/completions")).and(bearer_token("secret"));
         asked.respond_with(answer).mount(&server).await;
         let model = LanguageModel::new(&format!("{}/v1/", server.uri()), "secret", "small".into()).unwrap();
-        let form = Form { name: "form", fields: json!({"text": {"type": "string"}}) };
-        let said = model.ask(&[Message::system("Speak."), Message::user("Now.")], &form, limit).await;
+        let schema = ResponseSchema { name: "schema", properties: json!({"text": {"type": "string"}}) };
+        let said = model.complete(&[Message::system("Speak."), Message::user("Now.")], &schema, time_limit).await;
         let requests = server.received_requests().await.unwrap();
         assert_eq!(requests.len(), 1, "asked once");
         let heard: Value = serde_json::from_slice(&requests[0].body).unwrap();
@@ -275,7 +285,7 @@ mod tests {
     #[test]
     fn the_key_goes_to_no_plain_http_elsewhere() {
         let read = |url: &'static str| {
-            LanguageModel::read(&|name| match name {
+            LanguageModel::from_settings(&|name| match name {
                 "LANGUAGE_MODEL_URL" => Some(url.into()),
                 "LANGUAGE_MODEL_NAME" => Some("small".into()),
                 _ => None,
@@ -284,7 +294,7 @@ mod tests {
         for url in
             ["http://model.example.test/v1", "ftp://127.0.0.1", "model.example.test", "http://127.0.0.1.example.test"]
         {
-            assert!(matches!(read(url), Err(Error::Insecure)), "{url}");
+            assert!(matches!(read(url), Err(Error::InsecureUrl)), "{url}");
         }
         for url in
             ["https://model.example.test/v1", "http://127.0.0.1:8080/v1", "http://[::1]:8080", "http://localhost"]
@@ -295,9 +305,11 @@ mod tests {
 
     #[test]
     fn none_is_configured_unless_it_is_whole() {
-        assert!(LanguageModel::read(&|_| None).unwrap().is_none());
-        let only = |one: &'static str| LanguageModel::read(&move |name| (name == one).then(|| "https://x.test".into()));
-        assert!(matches!(only("LANGUAGE_MODEL_URL"), Err(Error::Half)));
-        assert!(matches!(only("LANGUAGE_MODEL_NAME"), Err(Error::Half)));
+        assert!(LanguageModel::from_settings(&|_| None).unwrap().is_none());
+        let only = |one: &'static str| {
+            LanguageModel::from_settings(&move |name| (name == one).then(|| "https://x.test".into()))
+        };
+        assert!(matches!(only("LANGUAGE_MODEL_URL"), Err(Error::IncompleteSettings)));
+        assert!(matches!(only("LANGUAGE_MODEL_NAME"), Err(Error::IncompleteSettings)));
     }
 }

@@ -5,95 +5,97 @@ use std::collections::{BTreeMap, BTreeSet};
 use ruff_python_ast::visitor::{Visitor, walk_expr, walk_stmt};
 use ruff_python_ast::{Expr, ExprCall, Operator, Stmt, StmtFunctionDef};
 
-use crate::flow::{Flow, loads};
-use crate::names::CANDLE_SOURCES;
+use crate::data_flow::{DataFlow, loaded_names};
+use crate::known_names::CANDLE_SOURCES;
 
 #[derive(Default)]
 pub(crate) struct Bindings<'a> {
     pub(crate) parameters: BTreeSet<&'a str>,
-    pub(crate) is_initialiser: bool,
+    pub(crate) is_constructor: bool,
     /// Its second parameter, if that is bound to nothing else.
-    second: Option<&'a str>,
-    bound: BTreeMap<&'a str, Vec<Bound<'a>>>,
+    given_dataframe: Option<&'a str>,
+    bound: BTreeMap<&'a str, Vec<Binding<'a>>>,
     /// Names that hold nothing but names of columns.
-    texts: BTreeSet<&'a str>,
+    column_names: BTreeSet<&'a str>,
     /// Names that hold candles of another pair or timeframe.
-    foreign: BTreeSet<&'a str>,
+    informative: BTreeSet<&'a str>,
     /// The timeframes of the candles that are asked for.
-    pub(crate) fetched_by: Vec<Option<&'a Expr>>,
+    pub(crate) fetched_timeframes: Vec<Option<&'a Expr>>,
 }
 
 #[derive(Clone, Copy)]
-enum Bound<'a> {
-    To(&'a Expr),
-    ToEachOf(&'a Expr),
-    Otherwise,
+enum Binding<'a> {
+    Value(&'a Expr),
+    ElementOf(&'a Expr),
+    Unknown,
 }
 
-impl<'a> Bound<'a> {
+impl<'a> Binding<'a> {
     fn value(&self) -> Option<&'a Expr> {
         match self {
-            Self::To(value) | Self::ToEachOf(value) => Some(value),
-            Self::Otherwise => None,
+            Self::Value(value) | Self::ElementOf(value) => Some(value),
+            Self::Unknown => None,
         }
     }
 }
 
 impl<'a> Bindings<'a> {
-    pub(crate) fn of(function: &'a StmtFunctionDef) -> Self {
+    pub(crate) fn from_function(function: &'a StmtFunctionDef) -> Self {
         let parameters = function.parameters.iter().map(|parameter| parameter.name().as_str()).collect();
-        let is_initialiser = function.name.as_str() == "__init__";
-        let mut bindings = Self { parameters, is_initialiser, ..Self::default() };
+        let is_constructor = function.name.as_str() == "__init__";
+        let mut bindings = Self { parameters, is_constructor, ..Self::default() };
         bindings.visit_body(&function.body);
-        let second = function.parameters.iter().nth(1).map(|parameter| parameter.name().as_str());
-        bindings.second = second.filter(|name| !bindings.bound.contains_key(name));
+        let given_dataframe = function.parameters.iter().nth(1).map(|parameter| parameter.name().as_str());
+        bindings.given_dataframe = given_dataframe.filter(|name| !bindings.bound.contains_key(name));
         let bound = || bindings.bound.iter().filter(|(name, _)| !bindings.parameters.contains(*name));
-        let are_texts = |bound: &[Bound<'_>]| bound.iter().all(|bound| is_text_by(*bound));
-        let texts = bound().filter(|(_, to)| are_texts(to)).map(|(name, _)| *name).collect();
-        let mut flow = Flow::default();
+        let are_column_names = |bound: &[Binding<'_>]| bound.iter().all(|bound| is_column_name_binding(*bound));
+        let column_names = bound().filter(|(_, to)| are_column_names(to)).map(|(name, _)| *name).collect();
+        let mut flow = DataFlow::default();
         for (name, to) in bound() {
-            for value in to.iter().filter_map(Bound::value) {
-                flow.to(value, name);
+            for value in to.iter().filter_map(Binding::value) {
+                flow.add_edges(value, name);
             }
         }
-        let foreign = flow.reached_from(CANDLE_SOURCES.all().collect());
-        Self { texts, foreign, ..bindings }
+        let informative = flow.reachable_from(CANDLE_SOURCES.iter().collect());
+        Self { column_names, informative, ..bindings }
     }
 
     /// Whether it is what freqtrade gives to a populate method, and so has columns and no values.
-    pub(crate) fn is_second(&self, expression: &Expr) -> bool {
-        expression.as_name_expr().is_some_and(|name| self.second == Some(name.id.as_str()))
+    pub(crate) fn is_given_dataframe(&self, expression: &Expr) -> bool {
+        expression.as_name_expr().is_some_and(|name| self.given_dataframe == Some(name.id.as_str()))
     }
 
     pub(crate) fn is_local(&self, name: &str) -> bool {
         self.parameters.contains(name) || self.bound.contains_key(name)
     }
 
-    pub(crate) fn is_foreign(&self, name: &str) -> bool {
-        self.foreign.contains(name)
+    pub(crate) fn is_informative_name(&self, name: &str) -> bool {
+        self.informative.contains(name)
     }
 
     /// A name of a column: written here, or put together of texts.
-    pub(crate) fn is_text(&self, expression: &Expr) -> bool {
-        is_text(expression, &self.texts)
+    pub(crate) fn is_column_name(&self, expression: &Expr) -> bool {
+        is_column_name(expression, &self.column_names)
     }
 
-    fn bind(&mut self, target: &'a Expr, bound: Bound<'a>) {
+    fn bind(&mut self, target: &'a Expr, bound: Binding<'a>) {
         match target {
             Expr::Name(name) => self.bound.entry(name.id.as_str()).or_default().push(bound),
-            Expr::Tuple(tuple) => tuple.elts.iter().for_each(|target| self.bind(target, part(bound))),
-            Expr::List(list) => list.elts.iter().for_each(|target| self.bind(target, part(bound))),
-            Expr::Starred(starred) => self.bind(&starred.value, part(bound)),
+            Expr::Tuple(tuple) => tuple.elts.iter().for_each(|target| self.bind(target, element_binding(bound))),
+            Expr::List(list) => list.elts.iter().for_each(|target| self.bind(target, element_binding(bound))),
+            Expr::Starred(starred) => self.bind(&starred.value, element_binding(bound)),
             _ => {}
         }
     }
 }
 
 /// What is known of one of several: what they are made of.
-fn part(bound: Bound<'_>) -> Bound<'_> {
+fn element_binding(bound: Binding<'_>) -> Binding<'_> {
     match bound {
-        Bound::To(value) | Bound::ToEachOf(value) if !loads(value).is_empty() => Bound::ToEachOf(value),
-        _ => Bound::Otherwise,
+        Binding::Value(value) | Binding::ElementOf(value) if !loaded_names(value).is_empty() => {
+            Binding::ElementOf(value)
+        }
+        _ => Binding::Unknown,
     }
 }
 
@@ -101,17 +103,17 @@ impl<'a> Visitor<'a> for Bindings<'a> {
     fn visit_stmt(&mut self, statement: &'a Stmt) {
         match statement {
             Stmt::Assign(assignment) => {
-                assignment.targets.iter().for_each(|target| self.bind(target, Bound::To(&assignment.value)));
+                assignment.targets.iter().for_each(|target| self.bind(target, Binding::Value(&assignment.value)));
             }
             Stmt::AnnAssign(assignment) => {
-                let bound = assignment.value.as_deref().map_or(Bound::Otherwise, Bound::To);
+                let bound = assignment.value.as_deref().map_or(Binding::Unknown, Binding::Value);
                 self.bind(&assignment.target, bound);
             }
-            Stmt::AugAssign(assignment) => self.bind(&assignment.target, Bound::ToEachOf(&assignment.value)),
-            Stmt::For(each) => self.bind(&each.target, Bound::ToEachOf(&each.iter)),
+            Stmt::AugAssign(assignment) => self.bind(&assignment.target, Binding::ElementOf(&assignment.value)),
+            Stmt::For(each) => self.bind(&each.target, Binding::ElementOf(&each.iter)),
             Stmt::With(with) => {
                 with.items.iter().for_each(|item| {
-                    item.optional_vars.iter().for_each(|target| self.bind(target, Bound::Otherwise));
+                    item.optional_vars.iter().for_each(|target| self.bind(target, Binding::Unknown));
                 });
             }
             _ => {}
@@ -121,12 +123,12 @@ impl<'a> Visitor<'a> for Bindings<'a> {
 
     fn visit_expr(&mut self, expression: &'a Expr) {
         match expression {
-            Expr::Named(named) => self.bind(&named.target, Bound::To(&named.value)),
+            Expr::Named(named) => self.bind(&named.target, Binding::Value(&named.value)),
             Expr::Call(call) => {
                 let asked = call.func.as_attribute_expr().map(|method| method.attr.as_str());
-                if asked.is_some_and(|asked| CANDLE_SOURCES.has(asked)) {
+                if asked.is_some_and(|asked| CANDLE_SOURCES.contains(asked)) {
                     let named = call.arguments.find_keyword("timeframe").map(|keyword| &keyword.value);
-                    self.fetched_by.push(named.or_else(|| call.arguments.args.get(1)));
+                    self.fetched_timeframes.push(named.or_else(|| call.arguments.args.get(1)));
                 }
             }
             _ => {}
@@ -135,27 +137,27 @@ impl<'a> Visitor<'a> for Bindings<'a> {
     }
 }
 
-fn is_text_by(bound: Bound<'_>) -> bool {
+fn is_column_name_binding(bound: Binding<'_>) -> bool {
     match bound {
-        Bound::To(value) => is_text(value, &BTreeSet::new()),
-        Bound::ToEachOf(Expr::Tuple(each)) => each.elts.iter().all(Expr::is_string_literal_expr),
-        Bound::ToEachOf(Expr::List(each)) => each.elts.iter().all(Expr::is_string_literal_expr),
+        Binding::Value(value) => is_column_name(value, &BTreeSet::new()),
+        Binding::ElementOf(Expr::Tuple(each)) => each.elts.iter().all(Expr::is_string_literal_expr),
+        Binding::ElementOf(Expr::List(each)) => each.elts.iter().all(Expr::is_string_literal_expr),
         _ => false,
     }
 }
 
-fn is_text(expression: &Expr, texts: &BTreeSet<&str>) -> bool {
+fn is_column_name(expression: &Expr, column_names: &BTreeSet<&str>) -> bool {
     match expression {
         Expr::StringLiteral(_) | Expr::FString(_) => true,
-        Expr::BinOp(sum) => is_text(&sum.left, texts) || is_text(&sum.right, texts),
-        Expr::Name(name) => texts.contains(name.id.as_str()),
+        Expr::BinOp(sum) => is_column_name(&sum.left, column_names) || is_column_name(&sum.right, column_names),
+        Expr::Name(name) => column_names.contains(name.id.as_str()),
         _ => false,
     }
 }
 
 /// `reduce(lambda left, right: left & right, conditions)`
-pub(crate) fn is_all_or_any(call: &ExprCall) -> bool {
-    let (Some(Expr::Lambda(lambda)), Some(name)) = (call.arguments.args.first(), name_of(&call.func)) else {
+pub(crate) fn is_boolean_reduce(call: &ExprCall) -> bool {
+    let (Some(Expr::Lambda(lambda)), Some(name)) = (call.arguments.args.first(), function_name(&call.func)) else {
         return false;
     };
     let is_bound = |expression: &Expr| {
@@ -173,7 +175,7 @@ pub(crate) fn is_all_or_any(call: &ExprCall) -> bool {
         })
 }
 
-fn name_of(function: &Expr) -> Option<&str> {
+fn function_name(function: &Expr) -> Option<&str> {
     match function {
         Expr::Name(name) => Some(name.id.as_str()),
         Expr::Attribute(attribute) => Some(attribute.attr.as_str()),

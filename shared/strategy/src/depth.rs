@@ -5,29 +5,29 @@ use ruff_python_ast::{Expr, ModModule};
 use ruff_text_size::{Ranged, TextRange};
 
 /// Python's own limit of parentheses.
-pub(crate) const DEEPEST: usize = 200;
+pub(crate) const MAX_DEPTH: usize = 200;
 
 /// The first expression that is deeper, and where.
-pub(crate) fn too_deep(module: &ModModule) -> Option<TextRange> {
-    let mut depth = Depth { now: 0, found: None };
-    depth.visit_body(&module.body);
-    depth.found
+pub(crate) fn find_too_deep(module: &ModModule) -> Option<TextRange> {
+    let mut visitor = DepthVisitor { depth: 0, found: None };
+    visitor.visit_body(&module.body);
+    visitor.found
 }
 
-struct Depth {
-    now: usize,
+struct DepthVisitor {
+    depth: usize,
     found: Option<TextRange>,
 }
 
-impl<'a> Visitor<'a> for Depth {
+impl<'a> Visitor<'a> for DepthVisitor {
     fn visit_expr(&mut self, expression: &'a Expr) {
-        if self.now >= DEEPEST {
+        if self.depth >= MAX_DEPTH {
             self.found.get_or_insert(expression.range());
         }
         if self.found.is_none() {
-            self.now += 1;
+            self.depth += 1;
             walk_expr(self, expression);
-            self.now -= 1;
+            self.depth -= 1;
         }
     }
 }

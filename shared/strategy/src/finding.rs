@@ -42,16 +42,16 @@ pub enum Verdict {
 
 /// Why a source is no strategy.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
-pub struct Mistake {
+pub struct SourceError {
     /// From 1; none if it is about all of it.
     pub line: Option<usize>,
     pub column: Option<usize>,
-    pub what: String,
+    pub message: String,
 }
 
-impl Mistake {
-    pub(crate) fn of_all(what: String) -> Self {
-        Self { line: None, column: None, what }
+impl SourceError {
+    pub(crate) fn whole_source(message: String) -> Self {
+        Self { line: None, column: None, message }
     }
 }
 
@@ -62,17 +62,17 @@ pub(crate) struct Source<'a> {
 }
 
 impl Source<'_> {
-    pub(crate) fn mistake(&self, range: TextRange, what: impl Into<String>) -> Mistake {
-        let (line, column) = self.place(range);
-        Mistake { line: Some(line), column: Some(column), what: what.into() }
+    pub(crate) fn error(&self, range: TextRange, message: impl Into<String>) -> SourceError {
+        let (line, column) = self.position(range);
+        SourceError { line: Some(line), column: Some(column), message: message.into() }
     }
 
     pub(crate) fn finding(&self, rule: Rule, verdict: Verdict, range: TextRange, why: impl Into<String>) -> Finding {
-        let (line, column) = self.place(range);
+        let (line, column) = self.position(range);
         Finding { rule, verdict, line, column, why: why.into() }
     }
 
-    fn place(&self, range: TextRange) -> (usize, usize) {
+    fn position(&self, range: TextRange) -> (usize, usize) {
         let place = self.lines.line_column(range.start(), self.text);
         (place.line.get(), place.column.get())
     }

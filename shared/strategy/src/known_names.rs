@@ -1,20 +1,20 @@
 //! The names that the checks know.
 
 /// Words, with spaces between them.
-pub(crate) struct Words(&'static str);
+pub(crate) struct NameSet(&'static str);
 
-impl Words {
-    pub(crate) fn all(&self) -> impl Iterator<Item = &'static str> + use<> {
+impl NameSet {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &'static str> + use<> {
         self.0.split_ascii_whitespace()
     }
 
-    pub(crate) fn has(&self, word: &str) -> bool {
-        self.all().any(|known| known == word)
+    pub(crate) fn contains(&self, word: &str) -> bool {
+        self.iter().any(|known| known == word)
     }
 }
 
 /// Modules that strategies need.
-pub(crate) const MODULES: Words = Words(
+pub(crate) const ALLOWED_MODULES: NameSet = NameSet(
     "__future__ abc collections collections.abc dataclasses datetime decimal enum freqtrade freqtrade.exchange \
      freqtrade.persistence freqtrade.persistence.trade_model freqtrade.strategy freqtrade.strategy.interface \
      freqtrade.strategy.parameters freqtrade.vendor freqtrade.vendor.qtpylib freqtrade.vendor.qtpylib.indicators \
@@ -23,7 +23,7 @@ pub(crate) const MODULES: Words = Words(
 );
 
 /// Modules that reach outside or make code of text, wherever they are found: also as a name in another module.
-pub(crate) const DANGEROUS: Words = Words(
+pub(crate) const DANGEROUS_MODULES: NameSet = NameSet(
     "_thread aiohttp ast asyncio atexit base64 bltns builtins cffi code codecs codeop concurrent copyreg ctypes ctypeslib \
      dill distutils fcntl ftplib gc glob http httpx imaplib imp importlib inspect io joblib marshal mmap multiprocessing \
      numexpr operator os pathlib pickle pkgutil platform pty requests resource runpy shelve shutil signal site smtplib \
@@ -31,16 +31,16 @@ pub(crate) const DANGEROUS: Words = Words(
 );
 
 /// Built-in names by which text becomes code, or one name another.
-pub(crate) const DYNAMIC: Words = Words(
+pub(crate) const DYNAMIC_CODE_BUILTINS: NameSet = NameSet(
     "__build_class__ __builtins__ __import__ __loader__ __spec__ compile delattr dir eval exec globals locals setattr \
      vars",
 );
 
-pub(crate) const OUTSIDE: Words =
-    Words("KeyboardInterrupt SystemExit breakpoint copyright credits exit help input open quit");
+pub(crate) const OUTSIDE_ACCESS_BUILTINS: NameSet =
+    NameSet("KeyboardInterrupt SystemExit breakpoint copyright credits exit help input open quit");
 
 /// What pandas, numpy and logging read, write and load, whatever it is called on.
-pub(crate) const READS_OR_WRITES: Words = Words(
+pub(crate) const IO_NAMES: NameSet = NameSet(
     "DataSource ExcelFile ExcelWriter FileHandler HDFStore RotatingFileHandler SocketHandler SysLogHandler basicConfig \
      clipboard dictConfig dump dumps fileConfig fromfile fromregex genfromtxt handlers load load_library loads loadtxt \
      makePickleableFile memmap open_memmap read_clipboard save savetxt savez savez_compressed to_clipboard to_csv \
@@ -49,40 +49,41 @@ pub(crate) const READS_OR_WRITES: Words = Words(
 );
 
 /// What pandas makes of data that stays inside.
-pub(crate) const HARMLESS_CONVERSIONS: Words = Words(
+pub(crate) const IN_MEMORY_CONVERSIONS: NameSet = NameSet(
     "to_datetime to_dict to_frame to_julian_date to_list to_numeric to_numpy to_period to_pydatetime to_records to_series \
      to_timedelta to_timestamp",
 );
 
 /// What makes code or names of text, or leads to the frames that code runs in, whatever it is called on.
-pub(crate) const MAKES_CODE: Words = Words(
+pub(crate) const DYNAMIC_CODE_NAMES: NameSet = NameSet(
     "ForwardRef ag_frame cr_frame eval evaluate_forward_ref exec f2py f_back f_builtins f_code f_globals f_locals \
      format_map func_globals get_annotations get_type_hints gi_code gi_frame make_dataclass mro option_context options \
      set_option tb_frame tb_next update_wrapper vformat",
 );
 
 /// Of freqtrade's configuration, which has the exchange's keys too.
-pub(crate) const HARMLESS_SETTINGS: Words = Words(
+pub(crate) const ALLOWED_SETTINGS: NameSet = NameSet(
     "available_capital candle_type_def dry_run dry_run_wallet max_open_trades runmode stake_amount stake_currency \
      startup_candle_count timeframe tradable_balance_ratio trading_mode",
 );
 
 /// Methods that call what a text names.
-pub(crate) const CALLS_BY_NAME: Words = Words("agg aggregate apply pipe transform");
+pub(crate) const CALL_BY_NAME_METHODS: NameSet = NameSet("agg aggregate apply pipe transform");
 
 /// Methods that Python calls by itself, and a strategy may have.
-pub(crate) const OWN_METHODS: Words = Words("__call__ __eq__ __hash__ __init__ __len__ __post_init__ __repr__ __str__");
+pub(crate) const ALLOWED_SPECIAL_METHODS: NameSet =
+    NameSet("__call__ __eq__ __hash__ __init__ __len__ __post_init__ __repr__ __str__");
 
 /// Names with two underscores that tell nothing.
-pub(crate) const HARMLESS_DUNDERS: Words = Words("__all__ __doc__ __init__ __name__ __post_init__ __version__");
+pub(crate) const ALLOWED_DUNDERS: NameSet = NameSet("__all__ __doc__ __init__ __name__ __post_init__ __version__");
 
-pub(crate) const DECORATORS: Words = Words(
+pub(crate) const ALLOWED_DECORATORS: NameSet = NameSet(
     "abstractmethod cache cached_property classmethod dataclass informative lru_cache override property staticmethod \
      total_ordering wraps",
 );
 
 /// Called by freqtrade candle by candle or trade by trade, with what is known then.
-pub(crate) const CALLBACKS: Words = Words(
+pub(crate) const CALLBACKS: NameSet = NameSet(
     "adjust_entry_price adjust_exit_price adjust_order_price adjust_trade_position bot_loop_start bot_start \
      check_buy_timeout check_entry_timeout check_exit_timeout check_sell_timeout confirm_trade_entry confirm_trade_exit \
      custom_entry_price custom_exit custom_exit_price custom_roi custom_sell custom_stake_amount custom_stoploss \
@@ -90,7 +91,7 @@ pub(crate) const CALLBACKS: Words = Words(
 );
 
 /// One value of a whole column, later candles among them.
-pub(crate) const OF_A_COLUMN: Words = Words(
+pub(crate) const COLUMN_AGGREGATES: NameSet = NameSet(
     "all amax amin any argmax argmin autocorr average corr count count_nonzero cov describe idxmax idxmin kurt kurtosis \
      max mean median min mode nanargmax nanargmin nanmax nanmean nanmedian nanmin nanpercentile nanprod nanquantile nanstd \
      nansum nanvar nlargest nsmallest nunique percentile prod product ptp quantile rank sem skew std sum var",
@@ -98,7 +99,7 @@ pub(crate) const OF_A_COLUMN: Words = Words(
 
 /// What leaves each value beside its candle and looks at none that comes later, whatever is given along. All else that is asked
 /// of candles is a doubt.
-pub(crate) const CANDLEWISE: Words = Words(
+pub(crate) const CAUSAL_NAMES: NameSet = NameSet(
     "abs add assign astype at between ceil clip close columns contains copy cummax cummin cumprod cumsum date \
      day day_of_week dayofweek days div divide dt dtype dtypes empty endswith eq ewm expanding ffill fillna floor floordiv \
      ge get groupby gt high hour iat iloc index isin isna isnull items itemsize keys le loc low lower lt mask minute mod \
@@ -108,85 +109,87 @@ pub(crate) const CANDLEWISE: Words = Words(
 );
 
 /// By which the candles of another pair or timeframe come.
-pub(crate) const CANDLE_SOURCES: Words = Words("get_pair_dataframe historic_ohlcv ohlcv");
+pub(crate) const CANDLE_SOURCES: NameSet = NameSet("get_pair_dataframe historic_ohlcv ohlcv");
 
 /// By which they come beside those of a pair.
-pub(crate) const MERGE: &str = "merge_informative_pair";
+pub(crate) const MERGE_FUNCTION: &str = "merge_informative_pair";
 
 /// Modules that compute column by column, each value of what was there; what else they have is judged by its name.
-pub(crate) const COLUMN_MODULES: Words = Words("freqtrade numpy pandas talib technical");
+pub(crate) const VECTORISED_MODULES: NameSet = NameSet("freqtrade numpy pandas talib technical");
 
 /// Of Python's mathematics, what adds up all that it is given.
-pub(crate) const ADDS_UP: Words = Words("dist fsum prod sumprod");
+pub(crate) const MATH_AGGREGATES: NameSet = NameSet("dist fsum prod sumprod");
 
 /// Built-in functions that take nothing apart.
-pub(crate) const HARMLESS_BUILTINS: Words =
-    Words("abs bool float getattr hasattr int isinstance len print range repr round str super type");
+pub(crate) const CAUSAL_BUILTINS: NameSet =
+    NameSet("abs bool float getattr hasattr int isinstance len print range repr round str super type");
 
 /// Built-in functions that know all that they are given, or take it apart.
-pub(crate) const PICKS: Words = Words("all any enumerate filter iter map max min next reversed slice sorted sum zip");
+pub(crate) const ITERATING_BUILTINS: NameSet =
+    NameSet("all any enumerate filter iter map max min next reversed slice sorted sum zip");
 
 /// What a logger is told.
-pub(crate) const LOGS: Words = Words("critical debug error exception info warning");
+pub(crate) const LOG_METHODS: NameSet = NameSet("critical debug error exception info warning");
 
 /// What may come between a column and one value of it: then it is a value of what was there.
-pub(crate) const WINDOWS: Words = Words("ewm expanding rolling");
+pub(crate) const WINDOW_METHODS: NameSet = NameSet("ewm expanding rolling");
 
 /// By which a value comes to stand beside another candle.
-pub(crate) const REORDERS: Words = Words(
+pub(crate) const REORDERING_NAMES: NameSet = NameSet(
     "align argsort asfreq concat concatenate convolve correlate ediff1d fft flip flipud gradient interp join merge nditer \
      polyfit reindex resample reset_index set_axis sort sort_index sort_values take truncate",
 );
 
 /// By which values leave the candles that they belong to.
-pub(crate) const TAKES_OUT: Words =
-    Words("array asarray flatten iterrows itertuples ravel swapaxes to_dict to_list to_numpy to_records tolist values");
+pub(crate) const DETACHING_NAMES: NameSet = NameSet(
+    "array asarray flatten iterrows itertuples ravel swapaxes to_dict to_list to_numpy to_records tolist values",
+);
 
-pub(crate) const BUILTINS_THAT_TAKE_OUT: Words =
-    Words("dict enumerate filter iter list map next reversed set sorted tuple zip");
+pub(crate) const DETACHING_BUILTINS: NameSet =
+    NameSet("dict enumerate filter iter list map next reversed set sorted tuple zip");
 
 /// Which of them look forward is a matter of their arguments.
-pub(crate) const SHIFTS: Words = Words("diff pct_change shift");
+pub(crate) const SHIFT_METHODS: NameSet = NameSet("diff pct_change shift");
 
 /// What is of now, whichever candle is looked at.
-pub(crate) const OF_NOW: Words = Words("funding_rate get_producer_df market orderbook ticker");
+pub(crate) const LIVE_DATA_NAMES: NameSet = NameSet("funding_rate get_producer_df market orderbook ticker");
 
 /// Of modules that also have what is not harmless: what is.
-pub(crate) const HARMLESS_NAMES: [(&str, Words); 11] = [
-    ("freqtrade", Words("strategy vendor")),
+pub(crate) const ALLOWED_MODULE_NAMES: [(&str, NameSet); 11] = [
+    ("freqtrade", NameSet("strategy vendor")),
     (
         "freqtrade.exchange",
-        Words(
+        NameSet(
             "date_minus_candles timeframe_to_minutes timeframe_to_msecs timeframe_to_next_date \
             timeframe_to_prev_date timeframe_to_seconds",
         ),
     ),
-    ("freqtrade.persistence", Words("LocalTrade Order PairLocks Trade")),
-    ("freqtrade.persistence.trade_model", Words("LocalTrade Order Trade")),
+    ("freqtrade.persistence", NameSet("LocalTrade Order PairLocks Trade")),
+    ("freqtrade.persistence.trade_model", NameSet("LocalTrade Order Trade")),
     (
         "freqtrade.strategy",
-        Words(
+        NameSet(
             "AnnotationType BooleanParameter CategoricalParameter DecimalParameter IStrategy IntParameter Order \
             PairLocks RealParameter Trade informative merge_informative_pair stoploss_from_absolute \
             stoploss_from_open timeframe_to_minutes timeframe_to_next_date timeframe_to_prev_date",
         ),
     ),
-    ("freqtrade.strategy.interface", Words("IStrategy")),
+    ("freqtrade.strategy.interface", NameSet("IStrategy")),
     (
         "freqtrade.strategy.parameters",
-        Words("BooleanParameter CategoricalParameter DecimalParameter IntParameter RealParameter"),
+        NameSet("BooleanParameter CategoricalParameter DecimalParameter IntParameter RealParameter"),
     ),
-    ("functools", Words("cache cached_property lru_cache partial reduce total_ordering wraps")),
+    ("functools", NameSet("cache cached_property lru_cache partial reduce total_ordering wraps")),
     (
         "logging",
-        Words(
+        NameSet(
             "CRITICAL DEBUG ERROR INFO Logger LoggerAdapter WARNING critical debug error exception getLogger info \
             warning",
         ),
     ),
     (
         "numpy",
-        Words(
+        NameSet(
             "abs absolute add amax amin append arccos arcsin arctan arctan2 argmax argmin argsort array asarray average \
             bool_ ceil clip concatenate convolve cos cosh count_nonzero cumprod cumsum datetime64 degrees delete \
             diff divide double e ediff1d equal errstate exp expm1 fabs fft flip flipud float32 float64 float_ floor fmax \
@@ -200,7 +203,7 @@ pub(crate) const HARMLESS_NAMES: [(&str, Words); 11] = [
     ),
     (
         "pandas",
-        Words(
+        NameSet(
             "DataFrame DatetimeIndex Index NA NaT Series Timedelta Timestamp concat isna isnull merge merge_asof notna \
             notnull to_datetime to_numeric to_timedelta",
         ),
@@ -208,7 +211,7 @@ pub(crate) const HARMLESS_NAMES: [(&str, Words); 11] = [
 ];
 
 /// What may lead further than can be seen here, and why.
-pub(crate) const INSIDES: [(&str, &str); 24] = [
+pub(crate) const INTERNAL_NAMES: [(&str, &str); 24] = [
     ("addFilter", "it changes what others log"),
     ("addHandler", "it changes what others log"),
     ("commit", "it changes freqtrade's database"),
@@ -236,7 +239,7 @@ pub(crate) const INSIDES: [(&str, &str); 24] = [
 ];
 
 /// What looks forward, whatever it is called on.
-pub(crate) const LOOKS_FORWARD: [(&str, &str); 11] = [
+pub(crate) const FORWARD_LOOKING_NAMES: [(&str, &str); 11] = [
     ("BaseIndexer", "a window of its own making may have later candles in it"),
     ("FixedForwardWindowIndexer", "its window has later candles in it"),
     ("VariableOffsetWindowIndexer", "a window of its own making may have later candles in it"),

@@ -12,14 +12,14 @@
 //! settings. A source without findings is no proof of anything more, and says nothing of profit.
 
 mod bindings;
+mod data_flow;
 mod depth;
 mod finding;
-mod flow;
+mod known_names;
 mod look_ahead;
-mod names;
-mod own;
 mod safety;
 mod structure;
+mod symbol_table;
 
 use std::thread;
 
@@ -31,31 +31,31 @@ use ruff_source_file::LineIndex;
 use serde::Serialize;
 
 use crate::finding::Source;
-pub use crate::finding::{Finding, Mistake, Rule, Verdict};
-use crate::own::Own;
-pub use crate::structure::Strategy;
+pub use crate::finding::{Finding, Rule, SourceError, Verdict};
+pub use crate::structure::StrategyMetadata;
+use crate::symbol_table::SymbolTable;
 
 /// In bytes.
-pub const LONGEST_SOURCE: usize = 256 * 1024;
+pub const MAX_SOURCE_BYTES: usize = 256 * 1024;
 
 /// Counts up with every change of a rule: what was checked by an older one is checked again.
-pub const VERSION: i32 = 1;
+pub const CHECKER_VERSION: i32 = 1;
 
 /// More would not help who reads them, and fill the table. Of more, those that are refused stay.
-pub const MOST_FINDINGS: usize = 100;
+pub const MAX_FINDINGS: usize = 100;
 
 /// A sum of so many terms is as deep a tree.
-const MOST_TOKENS_IN_A_STATEMENT: usize = 20_000;
+const MAX_STATEMENT_TOKENS: usize = 20_000;
 
 /// For the deepest tree that the limit allows; only what is used of it is real.
-const STACK: usize = 256 * 1024 * 1024;
+const STACK_SIZE: usize = 256 * 1024 * 1024;
 
 /// What a source is, and what was found in it.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
-pub struct Checked {
+pub struct CheckReport {
     #[serde(flatten)]
-    pub strategy: Strategy,
-    /// [`VERSION`] then.
+    pub strategy: StrategyMetadata,
+    /// [`CHECKER_VERSION`] then.
     pub checker_version: i32,
     /// In the order of the source, up to [`MOST_FINDINGS`].
     pub findings: Vec<Finding>,
@@ -64,21 +64,21 @@ pub struct Checked {
 /// # Errors
 ///
 /// What keeps the source from being a strategy, with its places.
-pub fn check(source: &str) -> Result<Checked, Vec<Mistake>> {
-    if source.len() > LONGEST_SOURCE {
-        return Err(vec![Mistake::of_all(format!("has more than {LONGEST_SOURCE} bytes"))]);
+pub fn check(source: &str) -> Result<CheckReport, Vec<SourceError>> {
+    if source.len() > MAX_SOURCE_BYTES {
+        return Err(vec![SourceError::whole_source(format!("has more than {MAX_SOURCE_BYTES} bytes"))]);
     }
     let lines = LineIndex::from_source_text(source);
     let source = Source { text: source, lines: &lines };
-    refuse_endless_statements(&source)?;
+    check_statement_lengths(&source)?;
     thread::scope(|scope| {
-        let reading = thread::Builder::new().stack_size(STACK).spawn_scoped(scope, || read(&source));
+        let reading = thread::Builder::new().stack_size(STACK_SIZE).spawn_scoped(scope, || parse_and_check(&source));
         let read = reading.map(thread::ScopedJoinHandle::join);
-        read.ok().and_then(Result::ok).unwrap_or_else(|| Err(vec![Mistake::of_all("cannot be read".into())]))
+        read.ok().and_then(Result::ok).unwrap_or_else(|| Err(vec![SourceError::whole_source("cannot be read".into())]))
     })
 }
 
-fn refuse_endless_statements(source: &Source<'_>) -> Result<(), Vec<Mistake>> {
+fn check_statement_lengths(source: &Source<'_>) -> Result<(), Vec<SourceError>> {
     let mut lexer = lex(source.text, Mode::Module);
     let mut tokens = 0;
     loop {
@@ -87,31 +87,31 @@ fn refuse_endless_statements(source: &Source<'_>) -> Result<(), Vec<Mistake>> {
             TokenKind::Newline => tokens = 0,
             _ => tokens += 1,
         }
-        if tokens > MOST_TOKENS_IN_A_STATEMENT {
-            let what = format!("a statement has more than {MOST_TOKENS_IN_A_STATEMENT} parts");
-            return Err(vec![Mistake::of_all(what)]);
+        if tokens > MAX_STATEMENT_TOKENS {
+            let message = format!("a statement has more than {MAX_STATEMENT_TOKENS} parts");
+            return Err(vec![SourceError::whole_source(message)]);
         }
     }
 }
 
-fn read(source: &Source<'_>) -> Result<Checked, Vec<Mistake>> {
+fn parse_and_check(source: &Source<'_>) -> Result<CheckReport, Vec<SourceError>> {
     let parsed = parse_module(source.text)
-        .map_err(|error| vec![source.mistake(error.location, format!("is not Python: {}", error.error))])?;
+        .map_err(|error| vec![source.error(error.location, format!("is not Python: {}", error.error))])?;
     let module: &ModModule = parsed.syntax();
-    if let Some(range) = depth::too_deep(module) {
-        return Err(vec![source.mistake(range, format!("is nested more than {} times", depth::DEEPEST))]);
+    if let Some(range) = depth::find_too_deep(module) {
+        return Err(vec![source.error(range, format!("is nested more than {} times", depth::MAX_DEPTH))]);
     }
-    let strategy = structure::strategy(source, module)?;
-    let own = Own::of(module);
-    let mut findings = safety::findings(source, module, &own);
-    findings.extend(look_ahead::findings(source, module, &own));
+    let strategy = structure::read_metadata(source, module)?;
+    let symbols = SymbolTable::from_module(module);
+    let mut findings = safety::findings(source, module, &symbols);
+    findings.extend(look_ahead::findings(source, module, &symbols));
     let place = |finding: &Finding| (finding.line, finding.column, finding.rule);
     findings.sort_by_key(place);
     findings.dedup();
-    if findings.len() > MOST_FINDINGS {
+    if findings.len() > MAX_FINDINGS {
         findings.sort_by_key(|finding| (finding.verdict == Verdict::Unproved, place(finding)));
-        findings.truncate(MOST_FINDINGS);
+        findings.truncate(MAX_FINDINGS);
         findings.sort_by_key(place);
     }
-    Ok(Checked { strategy, checker_version: VERSION, findings })
+    Ok(CheckReport { strategy, checker_version: CHECKER_VERSION, findings })
 }

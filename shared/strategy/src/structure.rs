@@ -6,7 +6,7 @@ use ruff_python_ast::{Expr, ModModule, Number, Parameters, Stmt, StmtClassDef, U
 use ruff_text_size::Ranged;
 use serde::{Deserialize, Serialize};
 
-use crate::finding::{Mistake, Source};
+use crate::finding::{Source, SourceError};
 
 const TIMEFRAMES: [&str; 7] = ["1m", "5m", "15m", "30m", "1h", "4h", "1d"];
 
@@ -19,7 +19,7 @@ const METHODS: [(&str, Option<&str>); 3] = [
 
 /// The class, as it says itself what it is.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
-pub struct Strategy {
+pub struct StrategyMetadata {
     pub class_name: String,
     /// 2 or 3.
     pub interface_version: u8,
@@ -27,76 +27,79 @@ pub struct Strategy {
     pub can_short: bool,
 }
 
-pub(crate) fn strategy(source: &Source<'_>, module: &ModModule) -> Result<Strategy, Vec<Mistake>> {
-    let names = Names::of(module);
+pub(crate) fn read_metadata(source: &Source<'_>, module: &ModModule) -> Result<StrategyMetadata, Vec<SourceError>> {
+    let names = StrategyImports::from_module(module);
     let mut classes = module.body.iter().filter_map(|statement| match statement {
         Stmt::ClassDef(class) if names.inherits(class) => Some(class),
         _ => None,
     });
     let Some(class) = classes.next() else {
-        return Err(vec![Mistake::of_all("has no class that inherits from freqtrade's IStrategy".into())]);
+        return Err(vec![SourceError::whole_source("has no class that inherits from freqtrade's IStrategy".into())]);
     };
     if let Some(other) = classes.next() {
-        let what = format!("{} is a second strategy; a source has one", other.name);
-        return Err(vec![source.mistake(other.name.range(), what)]);
+        let message = format!("{} is a second strategy; a source has one", other.name);
+        return Err(vec![source.error(other.name.range(), message)]);
     }
 
-    let mut mistakes = Vec::new();
-    let mut wrong = |range, what: String| mistakes.push(source.mistake(range, what));
-    let at_class = class.name.range();
-    let interface_version = match value_of(class, "INTERFACE_VERSION").map(|value| (value, whole(value))) {
-        None => 3,
-        Some((_, Some(version))) if (2..=3).contains(&version) => u8::try_from(version).unwrap_or(3),
-        Some((value, _)) => {
-            wrong(value.range(), "INTERFACE_VERSION must be 2 or 3".into());
-            3
-        }
-    };
-    for (name, before) in METHODS {
+    let mut errors = Vec::new();
+    let mut report = |range, message: String| errors.push(source.error(range, message));
+    let class_range = class.name.range();
+    let interface_version =
+        match class_attribute(class, "INTERFACE_VERSION").map(|value| (value, integer_literal(value))) {
+            None => 3,
+            Some((_, Some(version))) if (2..=3).contains(&version) => u8::try_from(version).unwrap_or(3),
+            Some((value, _)) => {
+                report(value.range(), "INTERFACE_VERSION must be 2 or 3".into());
+                3
+            }
+        };
+    for (name, legacy_name) in METHODS {
         let own = |name: &str| {
             class.body.iter().filter_map(Stmt::as_function_def_stmt).rfind(|function| function.name.as_str() == name)
         };
-        let method = own(name).or_else(|| before.filter(|_| interface_version < 3).and_then(own));
+        let method = own(name).or_else(|| legacy_name.filter(|_| interface_version < 3).and_then(own));
         match method.map(|method| (method.name.range(), &method.parameters)) {
-            None => wrong(at_class, format!("{name} is missing, which interface version {interface_version} needs")),
-            Some((_, parameters)) if takes_three(parameters) => {}
-            Some((range, _)) => wrong(range, format!("{name} must take self, dataframe and metadata")),
+            None => {
+                report(class_range, format!("{name} is missing, which interface version {interface_version} needs"))
+            }
+            Some((_, parameters)) if accepts_three_arguments(parameters) => {}
+            Some((range, _)) => report(range, format!("{name} must take self, dataframe and metadata")),
         }
     }
-    let timeframe = value_of(class, "timeframe").or_else(|| value_of(class, "ticker_interval"));
+    let timeframe = class_attribute(class, "timeframe").or_else(|| class_attribute(class, "ticker_interval"));
     let timeframe = match timeframe.map(|value| (value, value.as_string_literal_expr())) {
         Some((_, Some(text))) if TIMEFRAMES.contains(&text.value.to_str()) => text.value.to_str().to_owned(),
         Some((value, _)) => {
-            wrong(value.range(), format!("timeframe must be one of {}", TIMEFRAMES.join(", ")));
+            report(value.range(), format!("timeframe must be one of {}", TIMEFRAMES.join(", ")));
             String::new()
         }
         None => {
-            wrong(at_class, format!("timeframe is missing; it must be one of {}", TIMEFRAMES.join(", ")));
+            report(class_range, format!("timeframe is missing; it must be one of {}", TIMEFRAMES.join(", ")));
             String::new()
         }
     };
-    match value_of(class, "stoploss") {
-        Some(value) if number(value).is_some_and(|loss| loss < 0.0) => {}
-        Some(value) => wrong(value.range(), "stoploss must be a negative number, such as -0.10".into()),
-        None => wrong(at_class, "stoploss is missing; it must be a negative number, such as -0.10".into()),
+    match class_attribute(class, "stoploss") {
+        Some(value) if number_literal(value).is_some_and(|loss| loss < 0.0) => {}
+        Some(value) => report(value.range(), "stoploss must be a negative number, such as -0.10".into()),
+        None => report(class_range, "stoploss is missing; it must be a negative number, such as -0.10".into()),
     }
-    let can_short = value_of(class, "can_short")
+    let can_short = class_attribute(class, "can_short")
         .is_some_and(|value| value.as_boolean_literal_expr().is_none_or(|literal| literal.value));
-    if mistakes.is_empty() {
-        Ok(Strategy { class_name: class.name.to_string(), interface_version, timeframe, can_short })
+    if errors.is_empty() {
+        Ok(StrategyMetadata { class_name: class.name.to_string(), interface_version, timeframe, can_short })
     } else {
-        Err(mistakes)
+        Err(errors)
     }
 }
 
 /// By which names this source calls freqtrade's class, and the modules that have it.
-struct Names<'a> {
+struct StrategyImports<'a> {
     classes: BTreeSet<&'a str>,
     modules: BTreeSet<String>,
 }
 
-impl<'a> Names<'a> {
-    fn of(module: &'a ModModule) -> Self {
+impl<'a> StrategyImports<'a> {
+    fn from_module(module: &'a ModModule) -> Self {
         let mut names = Self { classes: BTreeSet::new(), modules: BTreeSet::new() };
         for statement in &module.body {
             match statement {
@@ -151,7 +154,7 @@ fn dotted(expression: &Expr) -> Option<String> {
 }
 
 /// What the class's body last says that it is.
-fn value_of<'a>(class: &'a StmtClassDef, name: &str) -> Option<&'a Expr> {
+fn class_attribute<'a>(class: &'a StmtClassDef, name: &str) -> Option<&'a Expr> {
     let is_it = |target: &Expr| target.as_name_expr().is_some_and(|target| target.id.as_str() == name);
     class.body.iter().rev().find_map(|statement| match statement {
         Stmt::Assign(assignment) if assignment.targets.iter().any(is_it) => Some(&*assignment.value),
@@ -160,35 +163,35 @@ fn value_of<'a>(class: &'a StmtClassDef, name: &str) -> Option<&'a Expr> {
     })
 }
 
-pub(crate) fn whole(expression: &Expr) -> Option<i64> {
+pub(crate) fn integer_literal(expression: &Expr) -> Option<i64> {
     match expression {
         Expr::NumberLiteral(literal) => match &literal.value {
             Number::Int(value) => value.as_i64(),
             _ => None,
         },
         Expr::UnaryOp(unary) => match unary.op {
-            UnaryOp::USub => whole(&unary.operand)?.checked_neg(),
-            UnaryOp::UAdd => whole(&unary.operand),
+            UnaryOp::USub => integer_literal(&unary.operand)?.checked_neg(),
+            UnaryOp::UAdd => integer_literal(&unary.operand),
             _ => None,
         },
         _ => None,
     }
 }
 
-fn number(expression: &Expr) -> Option<f64> {
+fn number_literal(expression: &Expr) -> Option<f64> {
     match expression {
         Expr::NumberLiteral(literal) => match &literal.value {
             Number::Int(value) => value.as_i64().map(|value| value as f64),
             Number::Float(value) => Some(*value),
             Number::Complex { .. } => None,
         },
-        Expr::UnaryOp(unary) if unary.op == UnaryOp::USub => number(&unary.operand).map(|value| -value),
+        Expr::UnaryOp(unary) if unary.op == UnaryOp::USub => number_literal(&unary.operand).map(|value| -value),
         _ => None,
     }
 }
 
 /// As freqtrade calls it: whether or not there are more, which have defaults.
-fn takes_three(parameters: &Parameters) -> bool {
+fn accepts_three_arguments(parameters: &Parameters) -> bool {
     let by_place: Vec<_> = parameters.posonlyargs.iter().chain(&parameters.args).collect();
     let needed = by_place.iter().filter(|parameter| parameter.default.is_none()).count();
     by_place.len() >= 3 && needed <= 3 && parameters.kwonlyargs.iter().all(|parameter| parameter.default.is_some())

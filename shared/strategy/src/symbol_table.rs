@@ -6,7 +6,7 @@ use ruff_python_ast::visitor::{Visitor, walk_stmt};
 use ruff_python_ast::{Alias, Expr, ModModule, Stmt};
 
 #[derive(Default)]
-pub(crate) struct Own<'a> {
+pub(crate) struct SymbolTable<'a> {
     /// Functions, methods and classes.
     pub(crate) defined: BTreeSet<&'a str>,
     pub(crate) classes: BTreeSet<&'a str>,
@@ -16,11 +16,11 @@ pub(crate) struct Own<'a> {
     imported: BTreeMap<&'a str, String>,
 }
 
-impl<'a> Own<'a> {
-    pub(crate) fn of(module: &'a ModModule) -> Self {
-        let mut own = Self::default();
-        own.visit_body(&module.body);
-        own
+impl<'a> SymbolTable<'a> {
+    pub(crate) fn from_module(module: &'a ModModule) -> Self {
+        let mut symbols = Self::default();
+        symbols.visit_body(&module.body);
+        symbols
     }
 
     /// Another of the same name is told where it stands.
@@ -33,15 +33,15 @@ impl<'a> Own<'a> {
     }
 }
 
-impl<'a> Visitor<'a> for Own<'a> {
+impl<'a> Visitor<'a> for SymbolTable<'a> {
     fn visit_stmt(&mut self, statement: &'a Stmt) {
         match statement {
             Stmt::Import(import) => {
-                import.names.iter().for_each(|alias| self.import(bound(alias)));
+                import.names.iter().for_each(|alias| self.import(import_binding(alias)));
             }
             Stmt::ImportFrom(import) => {
                 let module = import.module.as_ref().map_or("", |module| module.as_str());
-                import.names.iter().for_each(|alias| self.import(bound_from(module, alias)));
+                import.names.iter().for_each(|alias| self.import(import_from_binding(module, alias)));
             }
             Stmt::FunctionDef(function) => {
                 self.defined.insert(function.name.as_str());
@@ -50,20 +50,26 @@ impl<'a> Visitor<'a> for Own<'a> {
                 self.defined.insert(class.name.as_str());
                 self.classes.insert(class.name.as_str());
                 self.fields.extend(
-                    class.body.iter().flat_map(assigned).filter_map(Expr::as_name_expr).map(|name| name.id.as_str()),
+                    class
+                        .body
+                        .iter()
+                        .flat_map(assignment_targets)
+                        .filter_map(Expr::as_name_expr)
+                        .map(|name| name.id.as_str()),
                 );
             }
             _ => {}
         }
-        let to_self =
-            assigned(statement).filter_map(Expr::as_attribute_expr).filter(|attribute| is_itself(&attribute.value));
+        let to_self = assignment_targets(statement)
+            .filter_map(Expr::as_attribute_expr)
+            .filter(|attribute| is_self(&attribute.value));
         self.fields.extend(to_self.map(|attribute| attribute.attr.as_str()));
         walk_stmt(self, statement);
     }
 }
 
 /// `import a.b` binds a, `import a.b as c` what is in b.
-pub(crate) fn bound(alias: &Alias) -> (&str, String) {
+pub(crate) fn import_binding(alias: &Alias) -> (&str, String) {
     let module = alias.name.as_str();
     match &alias.asname {
         Some(name) => (name.as_str(), module.to_owned()),
@@ -74,11 +80,11 @@ pub(crate) fn bound(alias: &Alias) -> (&str, String) {
     }
 }
 
-pub(crate) fn bound_from<'a>(module: &str, alias: &'a Alias) -> (&'a str, String) {
+pub(crate) fn import_from_binding<'a>(module: &str, alias: &'a Alias) -> (&'a str, String) {
     (alias.asname.as_ref().unwrap_or(&alias.name).as_str(), format!("{module}.{}", alias.name))
 }
 
-fn assigned(statement: &Stmt) -> impl Iterator<Item = &Expr> {
+fn assignment_targets(statement: &Stmt) -> impl Iterator<Item = &Expr> {
     let (many, one) = match statement {
         Stmt::Assign(assignment) => (assignment.targets.as_slice(), None),
         Stmt::AnnAssign(assignment) => (&[] as &[Expr], Some(&*assignment.target)),
@@ -87,6 +93,6 @@ fn assigned(statement: &Stmt) -> impl Iterator<Item = &Expr> {
     many.iter().chain(one)
 }
 
-pub(crate) fn is_itself(expression: &Expr) -> bool {
+pub(crate) fn is_self(expression: &Expr) -> bool {
     expression.as_name_expr().is_some_and(|name| ["self", "cls"].contains(&name.id.as_str()))
 }

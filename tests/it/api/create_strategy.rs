@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use futures_util::future::join_all;
-use nofomo_strategy::{VERSION, check};
+use nofomo_strategy::{CHECKER_VERSION, check};
 use reqwest::Method;
 use serde_json::{Value, json};
 use tokio_postgres::error::SqlState;
@@ -109,7 +109,7 @@ async fn a_strategy_is_stored_with_its_check_and_an_audit_row() {
          where s.id = '{id}'",
         content.replace('\'', "''")
     );
-    assert_eq!(owner.text(&row).await, format!("({PRO},t,[],{VERSION},t)"));
+    assert_eq!(owner.text(&row).await, format!("({PRO},t,[],{CHECKER_VERSION},t)"));
     let audit = format!(
         "select (user_id, log_level, message, source, context ->> 'action', context ->> 'findings') from public.logs where strategy_id = '{id}'"
     );
@@ -394,7 +394,7 @@ async fn the_sample_strategies_have_the_check_that_they_would_get() {
         let [content, class_name, timeframe, findings, version] =
             [0, 1, 2, 3, 4].map(|column| row.get::<_, String>(column));
         let checked = check(&content).unwrap();
-        let kept = (checked.strategy.class_name, checked.strategy.timeframe, "[]".into(), VERSION.to_string());
+        let kept = (checked.strategy.class_name, checked.strategy.timeframe, "[]".into(), CHECKER_VERSION.to_string());
         assert_eq!((class_name, timeframe, findings, version), kept);
         assert_eq!(checked.findings, []);
     }
@@ -402,7 +402,7 @@ async fn the_sample_strategies_have_the_check_that_they_would_get() {
 
 #[tokio::test]
 async fn freqtrade_takes_every_good_strategy() {
-    let directory = workspace().join("shared/strategy/tests/good").canonicalize().unwrap();
+    let directory = workspace().join("shared/strategy/tests/clean").canonicalize().unwrap();
     let mut requests = Vec::new();
     for file in std::fs::read_dir(&directory).unwrap() {
         let strategy = check(&std::fs::read_to_string(file.unwrap().path()).unwrap()).unwrap().strategy;

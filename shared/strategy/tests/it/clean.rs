@@ -8,7 +8,7 @@ use nofomo_strategy::check;
 
 #[test]
 fn nothing_is_found_in_good_strategies() {
-    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/good");
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clean");
     let mut seen = 0;
     for file in fs::read_dir(directory).unwrap() {
         let path = file.unwrap().path();

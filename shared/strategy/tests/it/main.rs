@@ -8,7 +8,7 @@
     reason = "a test that meets what it did not expect ends there; clippy knows test functions, not their helpers"
 )]
 
-mod anything;
-mod good;
+mod clean;
 mod hostile;
+mod properties;
 mod structure;

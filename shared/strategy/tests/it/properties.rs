@@ -3,7 +3,7 @@
 use nofomo_strategy::check;
 use proptest::prelude::*;
 
-const SOURCE: &str = include_str!("../good/timeouts.py");
+const SOURCE: &str = include_str!("../clean/timeouts.py");
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]

@@ -1,6 +1,6 @@
 //! What is no strategy, and where it says so.
 
-use nofomo_strategy::{LONGEST_SOURCE, MOST_FINDINGS, Verdict, check};
+use nofomo_strategy::{MAX_FINDINGS, MAX_SOURCE_BYTES, Verdict, check};
 
 const GOOD: &str = "from freqtrade.strategy import IStrategy
 
@@ -22,7 +22,7 @@ class Plain(IStrategy):
 /// `(line, column, what)` of each mistake.
 fn mistakes(source: &str) -> Vec<(Option<usize>, Option<usize>, String)> {
     let mistakes = check(source).expect_err(source);
-    mistakes.into_iter().map(|mistake| (mistake.line, mistake.column, mistake.what)).collect()
+    mistakes.into_iter().map(|mistake| (mistake.line, mistake.column, mistake.message)).collect()
 }
 
 fn changed(from: &str, to: &str) -> String {
@@ -112,10 +112,10 @@ fn all_mistakes_are_told_at_once() {
 
 #[test]
 fn what_is_too_long_or_too_deep_is_refused_before_it_is_read() {
-    let long = format!("{GOOD}#{}", "x".repeat(LONGEST_SOURCE));
+    let long = format!("{GOOD}#{}", "x".repeat(MAX_SOURCE_BYTES));
     assert_eq!(mistakes(&long)[0].2, "has more than 262144 bytes");
     for deep in ["(", "[", "-", "not ", "lambda: ", "f(", "x.a", "1+", "x[", "{1:", "x if y else "] {
-        let source = format!("{GOOD}\nx = {}", deep.repeat(LONGEST_SOURCE / deep.len() / 2));
+        let source = format!("{GOOD}\nx = {}", deep.repeat(MAX_SOURCE_BYTES / deep.len() / 2));
         assert!(check(&source).is_err(), "{deep}");
     }
     let asked = |times: usize| format!("{GOOD}\nx = y{}\n", ".a".repeat(times));
@@ -129,7 +129,7 @@ fn what_is_too_long_or_too_deep_is_refused_before_it_is_read() {
 fn of_many_findings_those_that_are_refused_stay() {
     let source = format!("{GOOD}{}import os\n", "import mine\n".repeat(1000));
     let findings = check(&source).unwrap().findings;
-    assert_eq!(findings.len(), MOST_FINDINGS);
+    assert_eq!(findings.len(), MAX_FINDINGS);
     let last = findings.last().unwrap();
     assert_eq!((last.verdict, last.line), (Verdict::Refused, 1016));
     assert!(findings.is_sorted_by_key(|finding| finding.line));
