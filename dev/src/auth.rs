@@ -19,6 +19,7 @@ use axum::{
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use chrono::Utc;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
+use local_database::{connect, describe_error};
 use p256::{
     SecretKey,
     elliptic_curve::{rand_core::OsRng, sec1::ToEncodedPoint},
@@ -32,10 +33,7 @@ use tokio_postgres::{
 };
 use uuid::Uuid;
 
-use crate::{
-    Error, Result,
-    connect::{connect, explain},
-};
+use local_database::{Error, Result};
 
 const LIFETIME_SECONDS: i64 = 3600;
 
@@ -243,7 +241,10 @@ impl Auth {
     ) -> Result<Vec<tokio_postgres::Row>> {
         let client = connect(&self.database_url).await?;
         client.query_typed(statement, parameters).await.map_err(|error| {
-            Error::new(format!("the users cannot be read: {}", explain(&error)), "check that the database is migrated")
+            Error::new(
+                format!("the users cannot be read: {}", describe_error(&error)),
+                "check that the database is migrated",
+            )
         })
     }
 }
@@ -398,7 +399,7 @@ async fn insert_user(auth: &Auth, id: Uuid, email: &str, hash: &str, data: &Valu
             Refusal(StatusCode::UNPROCESSABLE_ENTITY, "user_already_exists", "User already registered".to_owned())
         }
         _ => {
-            let message = format!("Database error saving new user: {}", explain(&error));
+            let message = format!("Database error saving new user: {}", describe_error(&error));
             Refusal(StatusCode::INTERNAL_SERVER_ERROR, "unexpected_failure", message)
         }
     };

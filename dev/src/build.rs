@@ -10,7 +10,8 @@ use std::{
 use serde::Deserialize;
 use tokio::process::Command;
 
-use crate::{Error, Result, template::Template};
+use crate::template::Template;
+use local_database::{Error, Result};
 
 /// What a calling cargo says of its own package: build scripts would run anew over it.
 const CALLERS_PACKAGE: [&str; 17] = [

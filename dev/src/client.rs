@@ -5,10 +5,10 @@ use std::{sync::Arc, time::Duration};
 use reqwest::{Client, redirect::Policy};
 use rustls::{ClientConfig, RootCertStore, crypto::ring};
 
-use crate::{Error, Result};
+use local_database::{Error, Result};
 
 /// Follows no redirect, and waits so long for a whole answer.
-pub(crate) fn client(user_agent: &'static str, time_limit: Duration) -> Result<Client> {
+pub fn client(user_agent: &'static str, time_limit: Duration) -> Result<Client> {
     let unusable = |reason: String| Error::new(format!("cannot make an HTTP client: {reason}"), "try once more");
     let tls = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()

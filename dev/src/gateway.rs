@@ -25,10 +25,10 @@ use url::form_urlencoded;
 use uuid::Uuid;
 
 use crate::{
-    Error, Result,
     runtime::{Fleet, InvokeError},
     template::{Cors, Route},
 };
+use local_database::{Error, Result};
 
 /// An HTTP API's own limit, above Lambda's: no longer body is even read.
 const BODY_LIMIT: usize = 10 * 1024 * 1024;
@@ -154,7 +154,7 @@ fn match_path(pattern: &str, path: &str) -> Option<(Vec<Rank>, BTreeMap<String, 
 }
 
 /// Whose request it is, and the event that this gets of it.
-pub(crate) fn event_of<'a, T>(
+pub fn event_of<'a, T>(
     routes: impl Iterator<Item = (&'a Route, T)>,
     request: axum::http::Request<Bytes>,
 ) -> Option<(T, Bytes)> {

@@ -18,7 +18,7 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 
-use crate::{Error, Result};
+use local_database::{Error, Result};
 
 /// A round trip begins with the first bytes from the client after bytes from the server, or after the start.
 pub struct Proxy {

@@ -11,7 +11,7 @@ use std::{
 use check_prerequisites::report_progress;
 use tokio::{process::Command, sync::Mutex, task::spawn_blocking};
 
-use crate::{Error, Result};
+use local_database::{Error, Result};
 
 /// The directory of programs (`bin`) of an environment `<target>/python/<name>` with these packages, such as
 /// `["freqtrade==2026.9"]`.

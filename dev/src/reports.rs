@@ -14,7 +14,8 @@ use reqwest::{Client, RequestBuilder};
 use serde::Deserialize;
 use serde_json::json;
 
-use crate::{Result, auth::Auth, client::client};
+use crate::{auth::Auth, client::client};
+use local_database::Result;
 
 const USER_AGENT: &str = "cargo dev";
 

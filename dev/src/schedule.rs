@@ -103,7 +103,7 @@ fn parse_cron(cron: &str) -> Result<Cron, String> {
 
 impl Schedule {
     /// The event of one run, as Scheduler writes it.
-    pub(crate) fn event(&self, scheduled_time: DateTime<Utc>) -> String {
+    pub fn event(&self, scheduled_time: DateTime<Utc>) -> String {
         let name = &self.name;
         self.input
             .replace(

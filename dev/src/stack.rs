@@ -17,6 +17,7 @@ use axum::{
     routing::{get, post},
 };
 use chrono::Utc;
+use local_database::postgres::{Postgres, SUPERUSER};
 use serde_json::json;
 use tokio::{net::TcpListener, task::JoinHandle, time::timeout};
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
@@ -24,16 +25,14 @@ use tower_http::cors::CorsLayer;
 use url::Url;
 
 use crate::{
-    Error, Result,
     auth::{self, Auth, SigningKey},
-    docs, gateway,
-    postgres::{Postgres, SUPERUSER},
-    reports,
+    docs, gateway, reports,
     runtime::{self, Fleet, InvokeError, log::Log},
     schedule,
     template::{Cors, Function, Login, Template},
     tripay::{self, Sandbox},
 };
+use local_database::{Error, Result};
 
 /// How long connections get to take what has been answered.
 const FAREWELL: Duration = Duration::from_secs(2);
@@ -288,7 +287,7 @@ mod tests {
             environment: BTreeMap::from([("TRIPAY_MERCHANT_CODE".to_owned(), "T9999".to_owned())]),
             concurrency: 1,
             schedules: false,
-            tripay: tripay::Options { file: None, callback_gap: tripay::Options::CALLBACK_GAP },
+            tripay: tripay::Options { file: None, callback_retry_delay: tripay::Options::CALLBACK_RETRY_DELAY },
             log: Arc::new(move |name, line| written.lock().expect("whole").push(format!("{name} {line}"))),
         })
         .await

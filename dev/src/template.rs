@@ -5,7 +5,8 @@ use std::{collections::BTreeMap, fs, path::Path};
 use serde::{Deserialize, Deserializer, de::DeserializeOwned};
 use serde_norway::{Mapping, Value};
 
-use crate::{Error, Result, schedule::Schedule};
+use crate::schedule::Schedule;
+use local_database::{Error, Result};
 
 #[derive(Clone, Debug)]
 pub struct Template {

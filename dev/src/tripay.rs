@@ -25,7 +25,8 @@ use tokio_util::{
     task::TaskTracker,
 };
 
-use crate::{Result, runtime::log::Log};
+use crate::runtime::log::Log;
+use local_database::Result;
 use order::Order;
 use transaction::Action;
 pub use transaction::{Delivery, Item, Status, Transaction};
@@ -44,12 +45,12 @@ pub struct Options {
     /// The file that keeps the transactions; without one they end with the sandbox.
     pub file: Option<PathBuf>,
     /// How long after a callback that was not taken it is sent again.
-    pub callback_gap: Duration,
+    pub callback_retry_delay: Duration,
 }
 
 impl Options {
     /// As Tripay says it does.
-    pub const CALLBACK_GAP: Duration = Duration::from_secs(120);
+    pub const CALLBACK_RETRY_DELAY: Duration = Duration::from_secs(120);
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -67,14 +68,14 @@ pub struct Sandbox {
 impl Sandbox {
     /// `origin` is the stack's, such as `http://127.0.0.1:9000`.
     pub(crate) fn start(options: Options, origin: String, log: Log) -> Result<Self> {
-        let Options { file, callback_gap } = options;
+        let Options { file, callback_retry_delay } = options;
         let transactions = file.as_deref().map(storage::load).transpose()?.unwrap_or_default();
         let shared = Arc::new(Shared {
             origin,
             file,
             transactions: Mutex::new(transactions),
             customers_pay_fees: AtomicBool::new(false),
-            callback_gap,
+            callback_retry_delay,
             client: callback::client()?,
             tasks: TaskTracker::new(),
             stopped: CancellationToken::new(),
@@ -147,7 +148,7 @@ struct Shared {
     file: Option<PathBuf>,
     transactions: Mutex<Vec<Transaction>>,
     customers_pay_fees: AtomicBool,
-    callback_gap: Duration,
+    callback_retry_delay: Duration,
     client: reqwest::Client,
     tasks: TaskTracker,
     stopped: CancellationToken,
@@ -256,7 +257,7 @@ impl Shared {
                 if delivery.is_success() {
                     return;
                 }
-                sleep(shared.callback_gap).await;
+                sleep(shared.callback_retry_delay).await;
                 delivery = shared.attempt(&transaction, body.clone()).await;
             }
         });

@@ -15,11 +15,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use dev::auth::SigningKey;
-use dev::postgres::Postgres;
 use dev::stack::{Database, Options, Stack};
-use dev::supabase::{self, DefaultGrants};
 use dev::template::Template;
 use dev::{build, tripay};
+use local_database::postgres::Postgres;
+use local_database::supabase::{self, DefaultGrants};
 use reqwest::Client;
 use serde_json::{Value, json};
 use tokio_postgres::NoTls;
@@ -44,8 +44,8 @@ async fn main() {
     let postgres = Postgres::start(&directory, None).await.unwrap();
     supabase::create_database(&postgres, DATABASE, DefaultGrants::Closed).await.unwrap();
     let (url, migrations) = (postgres.url("postgres", DATABASE), workspace.join("migrations"));
-    dev::migrations::migrate(&url, &migrations, |_| {}).await.unwrap();
-    dev::migrations::add_sample_data(&url, &migrations).await.unwrap();
+    ops::migrations::migrate(&url, &migrations, |_| {}).await.unwrap();
+    ops::migrations::add_sample_data(&url, &migrations).await.unwrap();
     let database = Database::of(&postgres, DATABASE);
     supabase::set_passwords(&database.admin_url, postgres.password()).await.unwrap();
     let stack = Stack::start(Options {
@@ -57,7 +57,7 @@ async fn main() {
         environment: BTreeMap::new(),
         concurrency: 1,
         schedules: false,
-        tripay: tripay::Options { file: None, callback_gap: Duration::from_secs(120) },
+        tripay: tripay::Options { file: None, callback_retry_delay: Duration::from_secs(120) },
         log: Arc::new(|_, _| {}),
     })
     .await

@@ -9,7 +9,7 @@ use serde_json::{Serializer, Value, ser::Formatter};
 use sha2::Sha256;
 
 use super::Transaction;
-use crate::Result;
+use local_database::Result;
 
 const TIME_LIMIT: Duration = Duration::from_secs(10);
 

@@ -8,7 +8,7 @@ use std::{
 };
 
 use super::Transaction;
-use crate::{Error, Result};
+use local_database::{Error, Result};
 
 pub(super) fn load(path: &Path) -> Result<Vec<Transaction>> {
     let unusable = |reason: String| {

@@ -37,13 +37,13 @@ impl Shop {
         Self::with(None, NEVER).await
     }
 
-    async fn with(file: Option<PathBuf>, callback_gap: Duration) -> Self {
+    async fn with(file: Option<PathBuf>, callback_retry_delay: Duration) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let origin = format!("http://{}", listener.local_addr().expect("an address"));
         let lines: Arc<Mutex<Vec<String>>> = Arc::default();
         let written = lines.clone();
         let log: Log = Arc::new(move |_, line| written.lock().expect("whole").push(line.to_owned()));
-        let sandbox = Sandbox::start(Options { file, callback_gap }, origin.clone(), log).expect("starts");
+        let sandbox = Sandbox::start(Options { file, callback_retry_delay }, origin.clone(), log).expect("starts");
         let service = sandbox.router();
         tokio::spawn(async move { axum::serve(listener, service).await });
         Self { sandbox, origin, client: callback::client().expect("a client"), lines }
@@ -764,7 +764,7 @@ async fn payments_outlive_the_sandbox() {
     let names = fs::read_dir(directory.path()).expect("readable").map(|entry| entry.expect("readable").file_name());
     assert_eq!(names.collect::<Vec<_>>(), ["tripay.json"]);
     fs::write(&file, "[{").expect("writable");
-    let options = Options { file: Some(file.clone()), callback_gap: NEVER };
+    let options = Options { file: Some(file.clone()), callback_retry_delay: NEVER };
     let error = Sandbox::start(options, String::new(), Arc::new(|_, _| {})).err().expect("unreadable").to_string();
     assert!(error.contains("tripay.json: ") && error.contains("; delete it") && !error.contains('\n'), "{error}");
 }

@@ -5,9 +5,9 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
-use dev::verify::verify_migrations;
 use futures_util::{StreamExt, stream};
 use hmac::{Hmac, KeyInit, Mac};
+use ops::verify::verify_migrations;
 use reqwest::Method;
 use sha2::Sha256;
 use zip::ZipArchive;

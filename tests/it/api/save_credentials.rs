@@ -1,12 +1,12 @@
-//! `PUT` and `DELETE /credentials/{exchange}`, and `cargo dev rotate-keys`
+//! `PUT` and `DELETE /credentials/{exchange}`, and `cargo ops rotate-keys`
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 
-use dev::credentials::{Rotation, rotate};
-use dev::postgres::Postgres;
 use futures_util::future::join_all;
+use local_database::postgres::Postgres;
 use nofomo_vault::KeyRing;
+use ops::rotate_keys::{KeyRotation, rotate_keys};
 use reqwest::Method;
 use serde_json::{Value, json};
 use tokio_postgres::error::SqlState;
@@ -278,7 +278,7 @@ async fn a_rotation_that_is_killed_is_taken_up_and_overtakes_nobody() {
     let (running_url, ring) = (url.clone(), format!("{SECOND_KEY},{FIRST_KEY}"));
     let running = tokio::spawn(async move {
         let ring = KeyRing::parse(&ring).unwrap();
-        rotate(&running_url, &ring, |_| drop(killed.lock().unwrap().take())).await
+        rotate_keys(&running_url, &ring, |_| drop(killed.lock().unwrap().take())).await
     });
     first.await.unwrap_err();
     running.abort();
@@ -306,9 +306,16 @@ async fn a_rotation_that_is_killed_is_taken_up_and_overtakes_nobody() {
         ))
         .await
         .unwrap();
-    let rotation = rotate(&url, &both, |_| ()).await.unwrap();
-    assert_eq!((rotation.sealed_again, rotation.overtaken, rotation.left.len()), (rest - 2, 1, 1), "{rotation:?}");
-    assert!(rotation.left[0].contains("bybit: it was sealed with key 7, which the ring does not have"), "{rotation:?}");
+    let rotation = rotate_keys(&url, &both, |_| ()).await.unwrap();
+    assert_eq!(
+        (rotation.re_encrypted, rotation.replaced_by_owner, rotation.failures.len()),
+        (rest - 2, 1, 1),
+        "{rotation:?}"
+    );
+    assert!(
+        rotation.failures[0].contains("bybit: it was sealed with key 7, which the ring does not have"),
+        "{rotation:?}"
+    );
     assert_eq!(sealed(&owner, "0190b00a-0000-7000-8000-000000000130", "binance").await, saved_anew);
     // The old key is needed no more.
     let new = KeyRing::parse(SECOND_KEY).unwrap();
@@ -323,6 +330,6 @@ async fn a_rotation_that_is_killed_is_taken_up_and_overtakes_nobody() {
         let user = format!("0190b00a-0000-7000-8000-{number:012}").parse().unwrap();
         assert_eq!(new.open(user, "bybit", &sealed).unwrap().as_slice(), number.to_string().as_bytes());
     }
-    let again = rotate(&url, &both, |_| ()).await.unwrap();
-    assert_eq!(again, Rotation { left: rotation.left, ..Rotation::default() });
+    let again = rotate_keys(&url, &both, |_| ()).await.unwrap();
+    assert_eq!(again, KeyRotation { failures: rotation.failures, ..KeyRotation::default() });
 }

@@ -1,6 +1,6 @@
 //! The schema against the specification of the database: its tables, indexes, functions, views, sample data.
 
-use dev::postgres::Postgres;
+use local_database::postgres::Postgres;
 
 use crate::support::database::{Database, PRO, Session, default_grants, migrations, run_directory, server};
 
@@ -187,13 +187,13 @@ async fn sample_data_is_added_when_it_is_asked_for_and_once() {
     // A server of its own, as a setting of one of its databases is changed.
     let postgres = Postgres::start(&run_directory("postgres-unasked"), None).await.unwrap();
     let migrated = async |name: &str| {
-        dev::supabase::create_database(&postgres, name, default_grants()).await.unwrap();
+        local_database::supabase::create_database(&postgres, name, default_grants()).await.unwrap();
         let url = postgres.url("postgres", name);
         if name == "in_order" {
             let admin = Session::open(&postgres.url("supabase_admin", name)).await;
             admin.run("alter database in_order set nofomo.sample_data = 'on'").await.unwrap();
         }
-        dev::migrations::migrate(&url, &migrations(), |_| {}).await.unwrap();
+        ops::migrations::migrate(&url, &migrations(), |_| {}).await.unwrap();
         (Session::open(&url).await, url)
     };
     let (owner, url) = migrated("unasked").await;
@@ -203,10 +203,10 @@ async fn sample_data_is_added_when_it_is_asked_for_and_once() {
     owner.run(&file).await.unwrap();
     assert_eq!(row_counts(&owner).await, empty, "any tool may run it");
 
-    assert!(dev::migrations::add_sample_data(&url, &migrations()).await.unwrap());
+    assert!(ops::migrations::add_sample_data(&url, &migrations()).await.unwrap());
     let sampled = row_counts(&owner).await;
     assert!(sampled.contains(&"public.users 3".into()) && sampled.contains(&"private.strategy_sources 3".into()));
-    assert!(!dev::migrations::add_sample_data(&url, &migrations()).await.unwrap(), "it is there");
+    assert!(!ops::migrations::add_sample_data(&url, &migrations()).await.unwrap(), "it is there");
     assert_eq!(row_counts(&owner).await, sampled);
 
     let (in_order, _) = migrated("in_order").await;
@@ -221,15 +221,15 @@ async fn databases_of_one_server_can_be_migrated_at_once() {
     let postgres = server().await;
     let names: Vec<_> = (0..6).map(|_| format!("test_{}", uuid::Uuid::new_v4().simple())).collect();
     for name in &names {
-        dev::supabase::create_database(postgres, name, default_grants()).await.unwrap();
+        local_database::supabase::create_database(postgres, name, default_grants()).await.unwrap();
     }
     let migrated = names.iter().map(async |name| {
-        dev::migrations::migrate(&postgres.url("postgres", name), &migrations(), |_| {}).await.unwrap()
+        ops::migrations::migrate(&postgres.url("postgres", name), &migrations(), |_| {}).await.unwrap()
     });
     let counts = futures_util::future::join_all(migrated).await;
     assert!(counts[0] > 0 && counts.iter().all(|count| *count == counts[0]), "{counts:?}");
     for name in &names {
-        dev::supabase::drop_database(postgres, name).await.unwrap();
+        local_database::supabase::drop_database(postgres, name).await.unwrap();
     }
 }
 
@@ -248,13 +248,13 @@ async fn a_database_with_plans_or_users_of_its_own_gets_no_sample_data() {
     for (found, statement) in [("plans", plan), ("plans", &copied), ("users", user)] {
         admin.run(statement).await.unwrap();
         let before = row_counts(&owner).await;
-        let error = dev::migrations::add_sample_data(&url, &migrations()).await.unwrap_err().to_string();
+        let error = ops::migrations::add_sample_data(&url, &migrations()).await.unwrap_err().to_string();
         assert!(error.starts_with(&format!("the database has {found} and no sample data, ")), "{error}");
         assert!(
             error.ends_with("; give the URL of an empty database, or start the local one over with --fresh"),
             "{error}"
         );
-        assert!(dev::migrations::ensure_development(&url).await.is_err(), "{found}");
+        assert!(ops::migrations::ensure_development(&url).await.is_err(), "{found}");
         assert_eq!(row_counts(&owner).await, before);
     }
 }
@@ -280,7 +280,7 @@ async fn a_database_that_other_migrations_made_is_recognised_and_left_alone() {
         // A file that is missing there must not be applied either.
         owner.run("delete from supabase_migrations.schema_migrations where version = '029'").await.unwrap();
         owner.run(change).await.unwrap();
-        let error = dev::migrations::migrate(&database.url("postgres"), &migrations(), |file| panic!("{file}")).await;
+        let error = ops::migrations::migrate(&database.url("postgres"), &migrations(), |file| panic!("{file}")).await;
         let expected = format!(
             "the database was made by other migrations: {difference}; start a local database over with \
              `cargo dev --fresh`; for any other, migrations/README.md says what to do"

@@ -1,6 +1,6 @@
-//! `cargo dev verify` finds whatever is not as the migrations make it.
+//! `cargo ops verify` finds whatever is not as the migrations make it.
 
-use dev::postgres::Postgres;
+use local_database::postgres::Postgres;
 
 use crate::support::database::{Database, Session, migrate_template, migrations, run_directory, server};
 
@@ -10,7 +10,7 @@ async fn reference() -> String {
 }
 
 async fn report(database: &Database) -> String {
-    dev::verify::verify(&database.url("postgres"), &reference().await).await.unwrap().to_string()
+    ops::verify::verify(&database.url("postgres"), &reference().await).await.unwrap().to_string()
 }
 
 #[tokio::test]
@@ -178,11 +178,11 @@ async fn a_marketplace_that_everybody_may_see_is_no_difference() {
     let owner = database.owner().await;
     owner.run("select private.show_marketplace_to_anonymous(true)").await.unwrap();
     let server = server().await;
-    let report = dev::verify::verify_migrations(server, &database.url("postgres"), &migrations()).await.unwrap();
+    let report = ops::verify::verify_migrations(server, &database.url("postgres"), &migrations()).await.unwrap();
     assert!(report.differences.is_empty(), "{report}");
     // In part it is one.
     owner.run("revoke select on public.strategies from anon").await.unwrap();
-    let report = dev::verify::verify_migrations(server, &database.url("postgres"), &migrations()).await.unwrap();
+    let report = ops::verify::verify_migrations(server, &database.url("postgres"), &migrations()).await.unwrap();
     assert_eq!(report.differences.len(), 1, "{report}");
 }
 
@@ -231,11 +231,11 @@ async fn a_login_role_that_may_more_is_named() {
         ),
     ] {
         admin.run(change).await.unwrap();
-        let report = dev::verify::verify(&url, &reference().await).await.unwrap().to_string();
+        let report = ops::verify::verify(&url, &reference().await).await.unwrap().to_string();
         assert!(report.contains(expected), "{change}\n{report}");
         admin.run(undo).await.unwrap();
     }
-    let report = dev::verify::verify(&url, &reference().await).await.unwrap().to_string();
+    let report = ops::verify::verify(&url, &reference().await).await.unwrap().to_string();
     assert!(report.ends_with(": no difference"), "{report}");
 }
 
@@ -243,7 +243,7 @@ async fn a_login_role_that_may_more_is_named() {
 async fn a_reference_is_made_from_the_migrations_and_removed_again() {
     let database = Database::new().await;
     let postgres = Postgres::start(&run_directory("postgres-reference"), None).await.unwrap();
-    let report = dev::verify::verify_migrations(&postgres, &database.url("postgres"), &migrations()).await.unwrap();
+    let report = ops::verify::verify_migrations(&postgres, &database.url("postgres"), &migrations()).await.unwrap();
     assert!(report.differences.is_empty(), "{report}");
     let left = "select count(*) from pg_database where datname like 'verify%'";
     assert_eq!(Session::open(&postgres.url("supabase_admin", "template1")).await.text(left).await, "0");

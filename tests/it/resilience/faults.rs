@@ -14,12 +14,12 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use dev::auth::SigningKey;
-use dev::postgres::Postgres;
 use dev::proxy::Proxy;
-use dev::verify::verify_migrations;
 use futures_util::future::join_all;
+use local_database::postgres::Postgres;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use ops::verify::verify_migrations;
 use serde_json::{Value, json};
 use tokio::time::sleep;
 use tokio_postgres::NoTls;

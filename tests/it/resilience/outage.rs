@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use dev::postgres::Postgres;
 use dev::proxy::Proxy;
 use futures_util::future::join_all;
+use local_database::postgres::Postgres;
 use reqwest::StatusCode;
 use serde_json::Value;
 

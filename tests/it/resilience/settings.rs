@@ -15,8 +15,8 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::process::{Child, Command};
 
-use dev::postgres::Postgres;
 use dev::python;
+use local_database::postgres::Postgres;
 
 use crate::support::database::{Database, PRO, Session, migrate_template, run_directory, target};
 use crate::support::waiting::until;

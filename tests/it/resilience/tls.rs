@@ -1,6 +1,6 @@
 //! The way to the database: encrypted, to the host that was meant, with a certificate of a root that is trusted.
 
-use dev::postgres::Postgres;
+use local_database::postgres::Postgres;
 use nofomo_db::{Address, Db, Error, tls_connector};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};

@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use dev::postgres::Postgres;
-use dev::supabase::{self, DefaultGrants};
+use local_database::postgres::Postgres;
+use local_database::supabase::{self, DefaultGrants};
 use serde_json::Value;
 use tokio::sync::OnceCell;
 use tokio_postgres::types::{ToSql, Type};
@@ -101,8 +101,8 @@ pub(crate) async fn server() -> &'static Postgres {
 pub(crate) async fn migrate_template(postgres: &Postgres) {
     supabase::create_database(postgres, TEMPLATE, default_grants()).await.unwrap();
     let url = postgres.url("postgres", TEMPLATE);
-    dev::migrations::migrate(&url, &migrations(), |_| {}).await.unwrap();
-    dev::migrations::add_sample_data(&url, &migrations()).await.unwrap();
+    ops::migrations::migrate(&url, &migrations(), |_| {}).await.unwrap();
+    ops::migrations::add_sample_data(&url, &migrations()).await.unwrap();
     supabase::set_passwords(&postgres.url("supabase_admin", TEMPLATE), postgres.password()).await.unwrap();
 }
 

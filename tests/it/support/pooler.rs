@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use dev::postgres::Postgres;
+use local_database::postgres::Postgres;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::OnceCell;
 

@@ -24,7 +24,7 @@ use super::waiting::until;
 pub(crate) const PASSWORD: &str = "nofomo-dev";
 
 /// Long enough to look at what one attempt did before the next, short enough to wait for all of them.
-const CALLBACK_GAP: Duration = Duration::from_secs(1);
+const CALLBACK_RETRY_DELAY: Duration = Duration::from_secs(1);
 
 /// What exchange credentials are sealed with, unless a test says otherwise.
 pub(crate) const FIRST_KEY: &str = "1:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
@@ -121,7 +121,7 @@ impl World {
             environment,
             concurrency: 60,
             schedules: false,
-            tripay: tripay::Options { file: None, callback_gap: CALLBACK_GAP },
+            tripay: tripay::Options { file: None, callback_retry_delay: CALLBACK_RETRY_DELAY },
             log: Arc::new(move |_, line| {
                 if let Some(leak) = leak_in(line, &password) {
                     leaked.lock().unwrap().push(format!("{leak} in {line}"));

@@ -1,10 +1,10 @@
-//! `cargo dev bench`: no function is left out, each is asked something that works, and what is measured is counted.
+//! `cargo measure`: it measures every function, with requests that succeed, and counts them right.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use dev::bench::{Site, cold, cost, load, peer, scale, throughput, trip};
+use bench::{Environment, cold, cost, fastapi_baseline, load, round_trips, scale, throughput};
 use dev::stack;
 use dev::template::Template;
 
@@ -13,8 +13,8 @@ use crate::support::world::{FIRST_KEY, functions};
 
 const AN_INSTANT: Duration = Duration::from_millis(300);
 
-async fn site(database: &Database) -> Site<'static> {
-    Site {
+async fn environment(database: &Database) -> Environment<'static> {
+    Environment {
         workspace: workspace().to_owned(),
         target: target().to_owned(),
         template: Template::load(workspace()).unwrap(),
@@ -39,9 +39,9 @@ fn rows(table: &str) -> usize {
 #[tokio::test]
 async fn every_function_is_started_asked_and_measured() {
     let database = Database::new().await;
-    let site = site(&database).await;
-    let report = cold::measure(&site, cold::Size { starts: 2, requests: 3 }).await.unwrap();
-    let mut named: Vec<_> = site.template.functions.iter().map(|function| &function.name).collect();
+    let environment = environment(&database).await;
+    let report = cold::measure(&environment, cold::Size { starts: 2, requests: 3 }).await.unwrap();
+    let mut named: Vec<_> = environment.template.functions.iter().map(|function| &function.name).collect();
     named.sort();
     assert_eq!(report.functions.iter().map(|figures| &figures.function).collect::<Vec<_>>(), named);
     for figures in &report.functions {
@@ -51,7 +51,7 @@ async fn every_function_is_started_asked_and_measured() {
     }
     // Debug binaries are slow; every function has a budget all the same.
     report.missed().unwrap();
-    let cost = cost::of(&site, &report).unwrap();
+    let cost = cost::of(&environment, &report).unwrap();
     assert!(cost.functions.iter().all(|figures| figures.gigabyte_seconds > 0.0), "{cost:?}");
     for table in [report.to_string(), cost.to_string()] {
         assert_eq!(rows(&table), report.functions.len() + 1, "{table}");
@@ -71,12 +71,12 @@ async fn every_function_is_started_asked_and_measured() {
 #[tokio::test]
 async fn a_far_database_costs_each_command_one_round_trip() {
     let database = Database::new().await;
-    let site = site(&database).await;
-    let size = trip::Size { delay: Duration::from_millis(50), warm_up: 1, requests: 2 };
-    let report = trip::measure(&site, size).await.unwrap();
+    let environment = environment(&database).await;
+    let size = round_trips::Size { delay: Duration::from_millis(50), warm_up: 1, requests: 2 };
+    let report = round_trips::measure(&environment, size).await.unwrap();
     assert!(report.round_trip_ms >= 100.0, "{report}");
     let named: BTreeSet<_> = report.functions.iter().map(|figures| figures.function.as_str()).collect();
-    let for_people: BTreeSet<_> = site
+    let for_people: BTreeSet<_> = environment
         .template
         .functions
         .iter()
@@ -93,9 +93,9 @@ async fn a_far_database_costs_each_command_one_round_trip() {
 #[tokio::test]
 async fn trades_are_recorded_by_the_function_and_by_pgbench() {
     let database = Database::new().await;
-    let site = site(&database).await;
+    let environment = environment(&database).await;
     let size = throughput::Size { during: Duration::from_secs(1), rounds: 2, instances: vec![2], batches: vec![1, 3] };
-    let report = throughput::measure(&site, &size).await.unwrap();
+    let report = throughput::measure(&environment, &size).await.unwrap();
     assert_eq!(report.figures.len(), 2, "{report}");
     for figures in &report.figures {
         assert!(figures.driven.requests > 0 && figures.pgbench_per_second > 0.0 && figures.ratio > 0.0, "{figures:?}");
@@ -123,7 +123,7 @@ async fn trades_are_recorded_by_the_function_and_by_pgbench() {
 #[tokio::test]
 async fn rows_are_added_and_found_again() {
     let database = Database::new().await;
-    let site = site(&database).await;
+    let environment = environment(&database).await;
     let size = scale::Size {
         during: AN_INSTANT,
         trades: vec![10, 1_000],
@@ -131,7 +131,7 @@ async fn rows_are_added_and_found_again() {
         bots: vec![1, 30],
         marketplaces: vec![(5, 50), (40, 400)],
     };
-    let report = scale::measure(&site, &size).await.unwrap();
+    let report = scale::measure(&environment, &size).await.unwrap();
     let lengths =
         [&report.record_trade, &report.get_portfolio, &report.newest_on_offer, &report.best_on_offer].map(Vec::len);
     assert_eq!((lengths, report.expire_subscriptions.len()), ([2, 2, 2, 2], 2), "{report}");
@@ -156,7 +156,7 @@ async fn rows_are_added_and_found_again() {
 #[tokio::test]
 async fn traffic_of_every_kind_fails_nowhere_and_loses_nothing() {
     let database = Database::new().await;
-    let site = site(&database).await;
+    let environment = environment(&database).await;
     let size = load::Size {
         traders: 4,
         history: 10,
@@ -165,7 +165,7 @@ async fn traffic_of_every_kind_fails_nowhere_and_loses_nothing() {
         parts: 2,
         part: Duration::from_secs(2),
     };
-    let report = load::measure(&site, size).await.unwrap();
+    let report = load::measure(&environment, size).await.unwrap();
     assert_eq!(report.errors, Vec::<String>::new());
     assert!(report.acknowledged > 0, "{report}");
     assert_eq!(report.acknowledged, report.stored);
@@ -182,11 +182,14 @@ async fn traffic_of_every_kind_fails_nowhere_and_loses_nothing() {
 #[tokio::test]
 async fn the_peer_is_asked_the_same() {
     let database = Database::new().await;
-    let site = site(&database).await;
-    let report = peer::measure(&site, peer::Size { during: AN_INSTANT, callers: 2, starts: 1 }).await.unwrap();
+    let environment = environment(&database).await;
+    let report =
+        fastapi_baseline::measure(&environment, fastapi_baseline::Size { during: AN_INSTANT, callers: 2, starts: 1 })
+            .await
+            .unwrap();
     let named: Vec<_> = report.endpoints.iter().map(|endpoint| endpoint.function.as_str()).collect();
     assert_eq!(named, ["create-bot", "record-trade", "get-portfolio"]);
-    for peer::Endpoint { ours, peer, server, .. } in &report.endpoints {
+    for fastapi_baseline::Endpoint { ours, peer, server, .. } in &report.endpoints {
         for figures in [ours, peer, server] {
             assert!(figures.driven.requests > 0 && figures.memory_mib > 1.0 && figures.cold_start_ms > 1.0, "{report}");
         }

@@ -1,4 +1,4 @@
-//! `cargo dev` as one runs it: the real program, what it prints and serves, how it ends and what it leaves behind.
+//! The real programs of `cargo dev` and `cargo ops`: what they print and serve, how they end and what they leave behind.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -8,10 +8,10 @@ use std::process::{ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Instant;
 
-use dev::postgres::Postgres;
-use dev::supabase;
 use dev::template::Template;
 use futures_util::future::join_all;
+use local_database::postgres::Postgres;
+use local_database::{private_database, supabase};
 use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
 use reqwest::Method;
@@ -23,19 +23,26 @@ use tokio::time::timeout;
 
 use crate::support::database::{Session, default_grants, run_directory, server, workspace};
 use crate::support::waiting::{PATIENCE, until};
-use crate::support::world::{PASSWORD, functions, new_bot};
+use crate::support::world::{FIRST_KEY, PASSWORD, functions, new_bot};
 
-/// The program, built once, together with the functions: each start builds them, and finds nothing left to do.
-pub(crate) async fn program() -> &'static Path {
-    static BUILT: OnceCell<PathBuf> = OnceCell::const_new();
+/// Programs of `cargo dev` and `cargo ops`, built once.
+pub(crate) struct Programs {
+    pub(crate) dev: PathBuf,
+    pub(crate) ops: PathBuf,
+}
+
+/// Builds the programs together with the functions, so that no later start has anything left to build.
+pub(crate) async fn programs() -> &'static Programs {
+    static BUILT: OnceCell<Programs> = OnceCell::const_new();
     let build = async || {
         functions().await;
-        // To cargo it is a package with a binary like any function's.
+        // To cargo they are packages with a binary, like any function.
         let mut template = Template::load(workspace()).unwrap();
-        template.functions.truncate(1);
+        template.functions.truncate(2);
         template.functions[0].name = "dev".into();
+        template.functions[1].name = "ops".into();
         let built = dev::build::build(workspace(), &template, false).await.unwrap();
-        built["dev"].clone()
+        Programs { dev: built["dev"].clone(), ops: built["ops"].clone() }
     };
     BUILT.get_or_init(build).await
 }
@@ -74,16 +81,28 @@ impl Drop for Data {
     }
 }
 
+/// `cargo dev` with these arguments, on this data.
 async fn command(data: &Data, arguments: &[&str]) -> Command {
-    let mut command = Command::new(program().await);
+    command_of(&programs().await.dev, data, arguments)
+}
+
+/// `cargo ops` with these arguments, on this data.
+async fn ops_command(data: &Data, arguments: &[&str]) -> Command {
+    let mut command = command_of(&programs().await.ops, data, arguments);
+    command.env_remove("DATABASE_URL").env_remove("CREDENTIALS_KEYS");
+    command
+}
+
+fn command_of(program: &Path, data: &Data, arguments: &[&str]) -> Command {
+    let mut command = Command::new(program);
     command.args(arguments).arg("--data").arg(&data.path);
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
     command
 }
 
-/// Runs a command to its end; its exit code and what it printed.
-async fn run(data: &Data, arguments: &[&str]) -> (i32, String) {
-    let output = timeout(PATIENCE, command(data, arguments).await.output()).await.unwrap().unwrap();
+/// Runs a command to its end; returns its exit code and its standard output.
+async fn run(mut command: Command) -> (i32, String) {
+    let output = timeout(PATIENCE, command.output()).await.unwrap().unwrap();
     (output.status.code().unwrap(), String::from_utf8(output.stdout).unwrap())
 }
 
@@ -462,7 +481,7 @@ async fn a_start_that_cannot_be_says_why_and_what_to_do_and_leaves_nothing() {
     let port = listener.local_addr().unwrap().port().to_string();
     let error = refusal(command(&data, &["--port", &port]).await).await;
     assert!(error.starts_with(&format!("error: cannot listen on port {port}: ")), "{error}");
-    assert!(error.ends_with("; stop what listens there or choose another --port"), "{error}");
+    assert!(error.ends_with("; stop the program that listens there, or choose another --port"), "{error}");
 
     let elsewhere = ["--port", "0", "--database-url", "postgres://postgres:planted@db.example.test:5432/postgres"];
     let error = refusal(command(&data, &elsewhere).await).await;
@@ -505,8 +524,8 @@ async fn a_second_one_on_the_same_data_is_refused_and_the_first_goes_on() {
     let dev = Dev::start(&data, &["--port", "0"]).await;
     for arguments in [&["--port", "0"][..], &["--port", "0", "--fresh"]] {
         let error = refusal(command(&data, arguments).await).await;
-        assert!(error.contains("another `cargo dev` runs with the data in "), "{error}");
-        assert!(error.ends_with("; stop it or give this one a --data directory of its own"), "{error}");
+        assert!(error.contains("another `cargo dev` is running with the data in "), "{error}");
+        assert!(error.ends_with("; stop it, or give this one its own --data directory"), "{error}");
     }
     assert_eq!(dev.create_bot(&dev.token().await, "mine").await, 201);
 }
@@ -517,7 +536,7 @@ async fn a_token_is_printed_while_it_runs() {
     let not_running = "start it in another terminal and wait until it is ready";
     assert!(refusal(command(&data, &["token", "pro@nofomo.test"]).await).await.ends_with(not_running));
     let dev = Dev::start(&data, &["--port", "0"]).await;
-    let (code, token) = run(&data, &["token", "pro@nofomo.test"]).await;
+    let (code, token) = run(command(&data, &["token", "pro@nofomo.test"]).await).await;
     assert_eq!((code, token.lines().count()), (0, 1), "{token}");
     assert_eq!(dev.create_bot(token.trim(), "mine").await, 201);
     let error = refusal(command(&data, &["token", "nobody@nofomo.test"]).await).await;
@@ -529,9 +548,19 @@ async fn a_token_is_printed_while_it_runs() {
 #[tokio::test]
 async fn migrations_are_applied_once_and_sample_data_when_asked_for() {
     let (data, name) = (Data::new("migrate").await, format!("test_{}", uuid::Uuid::new_v4().simple()));
-    supabase::create_database(server().await, &name, default_grants()).await.unwrap();
     let url = server().await.url("postgres", &name);
-    for database in [&[][..], &["--database-url", &url]] {
+    // The URL is an argument or comes from the environment.
+    for is_argument in [true, false] {
+        let ops = async |arguments: &[&str]| {
+            let mut command = ops_command(&data, arguments).await;
+            if is_argument {
+                command.args(["--database-url", &url])
+            } else {
+                command.env("DATABASE_URL", &url)
+            };
+            run(command).await
+        };
+        supabase::create_database(server().await, &name, default_grants()).await.unwrap();
         let (nothing, sample) = ("migration  nothing new", "sample     users, plans, bots and trades added");
         for (more, files, said) in [
             (&[][..], migrations(), vec![]),
@@ -539,50 +568,57 @@ async fn migrations_are_applied_once_and_sample_data_when_asked_for() {
             (&["--sample-data"], Vec::new(), vec![nothing, sample]),
             (&["--sample-data"], Vec::new(), vec![nothing]),
         ] {
-            let (code, printed) = run(&data, &[&["migrate"], database, more].concat()).await;
+            let (code, printed) = ops(&[&["migrate"], more].concat()).await;
             assert_eq!((code, applied(printed.lines())), (0, files.iter().map(String::as_str).collect()));
             let found: Vec<_> = printed.lines().filter(|line| [nothing, sample].contains(line)).collect();
             assert_eq!(found, said, "{printed}");
         }
-        let (code, printed) = run(&data, &[&["verify"], database].concat()).await;
+        let (code, printed) = ops(&["verify"]).await;
         assert!(code == 0 && printed.ends_with(": no difference\n"), "{printed}");
+        supabase::drop_database(server().await, &name).await.unwrap();
     }
-    supabase::drop_database(server().await, &name).await.unwrap();
 }
 
 #[tokio::test]
 async fn where_nothing_was_migrated_one_line_says_so() {
     let data = Data::new("nothing").await;
-    let there_is_none = format!("error: there is no database in {}", data.path.display());
-    let error = refusal(command(&data, &["verify"]).await).await;
-    assert_eq!(error, format!("{there_is_none}; run `cargo dev` or `cargo dev migrate` with the same --data first"));
-    assert!(!data.path.join("postgres").exists(), "and none is made");
+    let path = data.path.display();
+    let none = format!("error: no database is given, and no `cargo dev` is running with the data in {path}");
+    for operation in ["migrate", "verify"] {
+        let error = refusal(ops_command(&data, &[operation]).await).await;
+        assert_eq!(error, format!("{none}; pass --database-url, set DATABASE_URL, or start `cargo dev`"));
+        assert!(!data.path.join("postgres").exists(), "and none is made");
+    }
+    let error = refusal(ops_command(&data, &["rotate-keys"]).await).await;
+    let remedy = "set CREDENTIALS_KEYS to the key ring, the newest key first: 2:<new>,1:<old>";
+    assert_eq!(error, format!("error: the key ring is missing; {remedy}"));
+    let error = refusal(ops_command(&data, &["rotate-keys", "--credentials-keys", FIRST_KEY]).await).await;
+    assert!(error.starts_with(&none), "{error}");
 
     let name = format!("test_{}", uuid::Uuid::new_v4().simple());
     supabase::create_database(server().await, &name, default_grants()).await.unwrap();
     let url = server().await.url("postgres", &name);
-    let error = refusal(command(&data, &["verify", "--database-url", &url]).await).await;
-    assert_eq!(error, "error: no migration was applied to the database; run `cargo dev migrate` on it first");
+    let error = refusal(ops_command(&data, &["verify", "--database-url", &url]).await).await;
+    assert_eq!(error, "error: no migration has been applied to the database; run `cargo ops migrate` on it first");
     supabase::drop_database(server().await, &name).await.unwrap();
 }
 
 #[tokio::test]
 async fn data_that_other_migrations_made_is_recognised_and_fresh_data_is_not() {
     let data = Data::new("other").await;
-    assert_eq!(run(&data, &["migrate"]).await.0, 0);
-    let postgres = Postgres::start(&data.path.join("postgres"), None).await.unwrap();
-    let owner = Session::open(&postgres.url("postgres", "nofomo")).await;
+    let (postgres, url) = private_database::start(&data.path).await.unwrap();
+    ops::migrations::migrate(&url, &workspace().join("migrations"), |_| {}).await.unwrap();
+    let owner = Session::open(&url).await;
     owner
         .run("insert into supabase_migrations.schema_migrations (version, name) values ('036', 'get_portfolio')")
         .await
         .unwrap();
     drop(owner);
-    postgres.stop().await.unwrap();
     let expected = "error: the database was made by other migrations: it has 036_get_portfolio, which is not here; start a local \
                     database over with `cargo dev --fresh`; for any other, migrations/README.md says what to do";
-    for arguments in [&["--port", "0"][..], &["migrate"]] {
-        assert_eq!(refusal(command(&data, arguments).await).await, expected);
-    }
+    assert_eq!(refusal(ops_command(&data, &["migrate", "--database-url", &url]).await).await, expected);
+    postgres.stop().await.unwrap();
+    assert_eq!(refusal(command(&data, &["--port", "0"]).await).await, expected);
     let dev = Dev::start(&data, &["--port", "0", "--fresh"]).await;
     assert_eq!(dev.applied(), migrations());
 }
@@ -597,7 +633,7 @@ async fn a_database_with_users_of_its_own_is_left_as_it_is() {
     let url = server().await.url("postgres", &name);
     for migrate in [false, true] {
         if migrate {
-            assert_eq!(run(&data, &["migrate", "--database-url", &url]).await.0, 0);
+            assert_eq!(run(ops_command(&data, &["migrate", "--database-url", &url]).await).await.0, 0);
         }
         let error = refusal(command(&data, &["--port", "0", "--database-url", &url]).await).await;
         assert!(error.starts_with("error: the database has users and no sample data, "), "{error}");
@@ -614,11 +650,15 @@ async fn a_database_with_plans_of_its_own_is_told_what_to_do_instead() {
     let (data, name) = (Data::new("plans").await, format!("test_{}", uuid::Uuid::new_v4().simple()));
     supabase::create_database(server().await, &name, default_grants()).await.unwrap();
     let url = server().await.url("postgres", &name);
-    assert_eq!(run(&data, &["migrate", "--database-url", &url]).await.0, 0);
+    assert_eq!(run(ops_command(&data, &["migrate", "--database-url", &url]).await).await.0, 0);
     let owner = Session::open(&url).await;
     owner.run("insert into public.plans (name, price_monthly, features, max_bots, max_strategies) values ('Free', 0, '[]', 1, 1)").await.unwrap();
-    for arguments in [&["--port", "0"][..], &["migrate", "--sample-data"]] {
-        let error = refusal(command(&data, &[arguments, &["--database-url", &url]].concat()).await).await;
+    let database = ["--database-url", &url];
+    for command in [
+        command(&data, &[&["--port", "0"], &database[..]].concat()).await,
+        ops_command(&data, &[&["migrate", "--sample-data"], &database[..]].concat()).await,
+    ] {
+        let error = refusal(command).await;
         assert!(error.starts_with("error: the database has plans and no sample data, "), "{error}");
         assert!(
             error.ends_with("; give the URL of an empty database, or start the local one over with --fresh"),
@@ -633,13 +673,13 @@ async fn a_database_with_plans_of_its_own_is_told_what_to_do_instead() {
 async fn what_was_changed_in_the_running_database_is_named() {
     let data = Data::new("verify").await;
     let dev = Dev::start(&data, &["--port", "0"]).await;
-    let (code, printed) = run(&data, &["verify"]).await;
+    let (code, printed) = run(ops_command(&data, &["verify"]).await).await;
     assert!(code == 0 && printed.ends_with(": no difference\n"), "{printed}");
     let admin = Session::open(&dev.database_url().await).await;
     admin.run("alter table public.logs disable row level security").await.unwrap();
-    let (code, printed) = run(&data, &["verify"]).await;
+    let (code, printed) = run(ops_command(&data, &["verify"]).await).await;
     assert!(code == 1 && printed.contains("differs  table       public.logs"), "{printed}");
-    let (code, printed) = run(&data, &["migrate"]).await;
+    let (code, printed) = run(ops_command(&data, &["migrate"]).await).await;
     assert_eq!((code, printed.as_str()), (0, "migration  nothing new\n"));
 }
 
@@ -657,7 +697,7 @@ async fn a_postgres_of_ones_own_is_served_from_as_well() {
         let dev = Dev::start(&other, &["--port", "0", "--database-url", &url]).await;
         assert_eq!(dev.applied(), migrations);
         assert_eq!(dev.create_bot(&dev.token().await, "mine").await, 201);
-        let (code, printed) = run(&other, &["verify"]).await;
+        let (code, printed) = run(ops_command(&other, &["verify"]).await).await;
         assert!(code == 0 && printed.ends_with(": no difference\n"), "{printed}");
         assert!(dev.end(Signal::SIGINT).await.success());
     }

@@ -1,4 +1,4 @@
-//! What is linked into the functions' binaries, and what must not be: it would cost size and start-up.
+//! Crates that are linked into the binaries, and crates that must not be: they would cost size and start-up.
 
 use std::collections::BTreeSet;
 
@@ -6,10 +6,10 @@ use tokio::process::Command;
 
 use crate::support::database::workspace;
 
-/// The crates of a function, as `name v1.2.3`.
-async fn crates(function: &str) -> BTreeSet<String> {
+/// Crates linked into a package's binary, as `name v1.2.3`.
+async fn crates(package: &str) -> BTreeSet<String> {
     let output = Command::new(env!("CARGO"))
-        .args(["tree", "--locked", "--offline", "--edges", "normal", "--prefix", "none", "--package", function])
+        .args(["tree", "--locked", "--offline", "--edges", "normal", "--prefix", "none", "--package", package])
         .current_dir(workspace())
         .output()
         .await
@@ -27,10 +27,19 @@ async fn a_function_links_one_tls_and_of_aws_nothing_but_the_secrets_client() {
         for one in ["ring", "rustls", "hyper", "tokio-postgres", "aws-sdk-secretsmanager"] {
             assert_eq!(named(one).len(), 1, "{function}: {one}");
         }
-        for none in ["aws-config", "aws-lc-rs", "aws-lc-sys", "openssl", "native-tls", "dev"] {
+        for none in ["aws-config", "aws-lc-rs", "aws-lc-sys", "openssl", "native-tls", "dev", "ops"] {
             assert!(named(none).is_empty(), "{function}: {none}");
         }
         let services = crates.iter().filter(|line| line.starts_with("aws-sdk-")).count();
         assert_eq!(services, 1, "{function}: {crates:?}");
+    }
+}
+
+#[tokio::test]
+async fn production_operations_link_nothing_of_the_local_cloud() {
+    let crates = crates("ops").await;
+    assert!(crates.iter().any(|line| line.starts_with("local-database ")), "{crates:?}");
+    for none in ["dev", "bench", "axum", "askama", "plotters", "reqwest", "sysinfo"] {
+        assert!(!crates.iter().any(|line| line.split(' ').next() == Some(none)), "{none}: {crates:?}");
     }
 }

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::process::Stdio;
 
 use dev::node::Node;
-use dev::postgres::Postgres;
-use dev::supabase::{self, DefaultGrants};
+use local_database::postgres::Postgres;
+use local_database::supabase::{self, DefaultGrants};
 use tokio::process::Command;
 
 use crate::support::database::{
@@ -17,11 +17,11 @@ use crate::tooling::cargo_dev;
 /// Supabase's tool as `docs/operations.md` has it installed.
 const SUPABASE: &str = "supabase@3.1.0";
 
-/// A shell in which `cargo dev` and `supabase` are the programs of these tests, in a folder with what they read of the workspace.
+/// A shell in which `cargo ops` and `supabase` are the programs of these tests, in a folder with what they read of the workspace.
 struct Shell {
     node: Node,
     programs: PathBuf,
-    cargo_dev: PathBuf,
+    cargo_ops: PathBuf,
     folder: PathBuf,
     postgres_url: String,
 }
@@ -33,18 +33,18 @@ impl Shell {
         std::fs::create_dir_all(folder.join("supabase")).unwrap();
         std::fs::copy(workspace().join("supabase/config.toml"), folder.join("supabase/config.toml")).unwrap();
         symlink(migrations().canonicalize().unwrap(), folder.join("supabase/migrations")).unwrap();
-        let cargo_dev = cargo_dev::program().await.canonicalize().unwrap();
-        Self { node, programs: programs.canonicalize().unwrap(), cargo_dev, folder, postgres_url }
+        let cargo_ops = cargo_dev::programs().await.ops.canonicalize().unwrap();
+        Self { node, programs: programs.canonicalize().unwrap(), cargo_ops, folder, postgres_url }
     }
 
     /// Runs commands and returns what they print; panics at the first that fails.
     async fn run(&self, commands: &str) -> String {
-        let prelude = "cargo() { shift; \"$CARGO_DEV\" \"$@\" --data \"$HOME/data\"; }\n\
+        let prelude = "cargo() { shift; \"$CARGO_OPS\" \"$@\" --data \"$HOME/data\"; }\n\
                        supabase() { \"$PROGRAMS/supabase\" \"$@\"; }\n";
         let mut shell = Command::new("bash");
         self.node.add_to_path(&mut shell);
         shell.args(["-euo", "pipefail", "-c", &format!("{prelude}{commands}")]).current_dir(&self.folder);
-        shell.env("POSTGRES_URL", &self.postgres_url).env("CARGO_DEV", &self.cargo_dev).env("PROGRAMS", &self.programs);
+        shell.env("POSTGRES_URL", &self.postgres_url).env("CARGO_OPS", &self.cargo_ops).env("PROGRAMS", &self.programs);
         shell.env("HOME", &self.folder).env("SUPABASE_TELEMETRY_DISABLED", "1").stdin(Stdio::null());
         let output = shell.output().await.unwrap();
         let printed = [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap()).concat();
@@ -81,7 +81,7 @@ async fn the_commands_for_the_database_work_as_they_are_written() {
             assert!(!passwords.contains('<'), "{passwords}");
             Session::open(&shell.postgres_url).await.run(&passwords).await.unwrap();
         }
-        let is_for_database = |line: &&str| line.starts_with("cargo dev ") || line.starts_with("supabase ");
+        let is_for_database = |line: &&str| line.starts_with("cargo ops ") || line.starts_with("supabase ");
         for command in block.lines().filter(is_for_database) {
             printed.push((command.to_owned(), shell.run(command).await));
         }
@@ -128,7 +128,7 @@ async fn supabases_own_tool_pushes_what_the_migrations_make_and_finds_nothing_wr
         assert_eq!(applied.collect::<Vec<_>>(), files, "{pushed}");
         let again = shell.run("supabase db push --yes --remote=\"$POSTGRES_URL\"").await;
         assert!(again.contains("up to date"), "{again}");
-        let ours = dev::migrations::migrate(&url, &migrations(), |file| panic!("{file} is new")).await;
+        let ours = ops::migrations::migrate(&url, &migrations(), |file| panic!("{file} is new")).await;
         assert_eq!(ours.unwrap(), 0);
         let advised = shell.run(advisors).await;
         assert!(advised.contains("No issues found"), "{advised}");
@@ -136,7 +136,7 @@ async fn supabases_own_tool_pushes_what_the_migrations_make_and_finds_nothing_wr
         // With a plan named Free it is what the migrations make.
         let plan = "insert into public.plans (name, price_monthly, features, max_bots, max_strategies) values ('Free', 0, '[]', 1, 1)";
         Session::open(&url).await.run(plan).await.unwrap();
-        let report = dev::verify::verify_migrations(&postgres, &url, &migrations()).await.unwrap();
+        let report = ops::verify::verify_migrations(&postgres, &url, &migrations()).await.unwrap();
         assert!(report.differences.is_empty(), "{report}");
         if grants == DefaultGrants::Exposed {
             continue;

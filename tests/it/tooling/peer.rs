@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use dev::bench::peer::Peer;
+use bench::fastapi_baseline::FastapiServer;
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -54,7 +54,8 @@ fn strip(value: &mut Value) {
 async fn the_peer_answers_as_the_functions_do() {
     let world = World::new().await;
     let issuer = world.stack.auth().issuer().to_owned();
-    let peer = Peer::start(workspace(), target(), &world.database.url("nofomo_api"), &issuer, 1).await.unwrap();
+    let peer =
+        FastapiServer::start(workspace(), target(), &world.database.url("nofomo_api"), &issuer, 1).await.unwrap();
     let (ours, theirs) = (world.stack.url(), peer.url());
     let owner = world.database.owner().await;
     owner.run("update public.plans set max_bots = 6 where name = 'Pro'").await.unwrap();

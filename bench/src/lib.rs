@@ -1,0 +1,158 @@
+//! `cargo measure`: what the release binaries do, measured on this machine and held against budgets.
+
+pub mod cold;
+pub mod cost;
+mod environment;
+pub mod fastapi_baseline;
+pub mod load;
+mod load_generator;
+mod plot;
+mod requests;
+pub mod round_trips;
+pub mod scale;
+pub mod throughput;
+mod usage;
+
+use std::{fmt, fs, path::PathBuf};
+
+use clap::ValueEnum;
+use local_database::{Error, Result, connect};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+pub use environment::Environment;
+use usage::Conditions;
+
+/// In the order in which all are made.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub enum Measurement {
+    /// Start, memory and processor time of each function
+    Cold,
+    /// GB-seconds and database time for a million requests, from what `cold` has measured
+    Cost,
+    /// Requests to a database that is far away, in round trips
+    RoundTrips,
+    /// Trades recorded a second, beside pgbench
+    Throughput,
+    /// The same endpoints in FastAPI
+    Fastapi,
+    /// A thousand times as many rows, and a million times
+    Scale,
+    /// Ten minutes of mixed traffic
+    Load,
+}
+
+/// What a measurement found.
+#[derive(Serialize)]
+pub struct Findings {
+    conditions: Conditions,
+    #[serde(skip)]
+    name: String,
+    #[serde(skip)]
+    table: String,
+    #[serde(skip)]
+    plot: Option<String>,
+    report: serde_json::Value,
+    /// Each budget that was not kept, in words.
+    pub missed: Vec<String>,
+}
+
+impl fmt::Display for Findings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Conditions { date, processor, cores, memory_gib, system, postgres } = &self.conditions;
+        writeln!(f, "## {}\n\n{}", self.name, self.table)?;
+        writeln!(f, "{date}, {processor}, {cores} cores, {memory_gib:.0} GiB, {system}, PostgreSQL {postgres}")?;
+        for words in &self.missed {
+            writeln!(f, "missed: {words}")?;
+        }
+        Ok(())
+    }
+}
+
+/// Measures one thing, on a environment whose database nobody else uses.
+///
+/// # Errors
+///
+/// What could not be measured; a budget that is missed is no error.
+pub async fn measure(measurement: Measurement, environment: &Environment<'_>) -> Result<Findings> {
+    match measurement {
+        Measurement::Cold => {
+            let report = cold::measure(environment, cold::Size::FULL).await?;
+            let missed = report.missed()?;
+            Findings::of(measurement, environment, &report, missed, None).await
+        }
+        Measurement::Cost => {
+            let report = cost::of(environment, &kept_cold(environment)?)?;
+            Findings::of(measurement, environment, &report, Vec::new(), None).await
+        }
+        Measurement::RoundTrips => {
+            let report = round_trips::measure(environment, round_trips::Size::FULL).await?;
+            Findings::of(measurement, environment, &report, report.missed(), None).await
+        }
+        Measurement::Throughput => {
+            let report = throughput::measure(environment, &throughput::Size::full()).await?;
+            Findings::of(measurement, environment, &report, report.missed(), Some(report.plot()?)).await
+        }
+        Measurement::Fastapi => {
+            let report = fastapi_baseline::measure(environment, fastapi_baseline::Size::FULL).await?;
+            Findings::of(measurement, environment, &report, report.missed(), None).await
+        }
+        Measurement::Scale => {
+            let report = scale::measure(environment, &scale::Size::full()).await?;
+            Findings::of(measurement, environment, &report, report.missed(), Some(report.plot()?)).await
+        }
+        Measurement::Load => {
+            let report = load::measure(environment, load::Size::FULL).await?;
+            Findings::of(measurement, environment, &report, report.missed(), None).await
+        }
+    }
+}
+
+impl Findings {
+    async fn of(
+        measurement: Measurement,
+        environment: &Environment<'_>,
+        report: &(impl fmt::Display + Serialize),
+        missed: Vec<String>,
+        plot: Option<String>,
+    ) -> Result<Self> {
+        let admin = connect(&environment.database.admin_url).await?;
+        let name = measurement.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default();
+        let conditions = Conditions::read(&admin).await?;
+        Ok(Self { conditions, name, table: report.to_string(), plot, report: json!(report), missed })
+    }
+
+    /// Writes them as JSON, and the plot as SVG; returns where.
+    ///
+    /// # Errors
+    ///
+    /// A file that cannot be written.
+    pub fn save(&self, environment: &Environment<'_>) -> Result<Vec<PathBuf>> {
+        let json = serde_json::to_string_pretty(self).unwrap_or_default();
+        let files = [("json", Some(&json)), ("svg", self.plot.as_ref())];
+        let written =
+            files.into_iter().filter_map(|(kind, text)| Some((results(environment, &self.name, kind), text?)));
+        let written = written.map(|(path, text)| {
+            fs::write(&path, text).map(|()| path.clone()).map_err(|error| {
+                Error::new(format!("cannot write {}: {error}", path.display()), "check its owner and permissions")
+            })
+        });
+        written.collect()
+    }
+}
+
+fn results(environment: &Environment<'_>, name: &str, kind: &str) -> PathBuf {
+    environment.target.join("bench").join(format!("{name}.{kind}"))
+}
+
+fn kept_cold(environment: &Environment<'_>) -> Result<cold::Report> {
+    #[derive(Deserialize)]
+    struct Kept {
+        report: cold::Report,
+    }
+    let path = results(environment, "cold", "json");
+    let kept = fs::read(&path).ok().and_then(|text| serde_json::from_slice::<Kept>(&text).ok());
+    let unknown =
+        || Error::new(format!("{} does not tell what a request takes", path.display()), "run `cargo measure cold`");
+    kept.map(|kept| kept.report).ok_or_else(unknown)
+}

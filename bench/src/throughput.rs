@@ -1,0 +1,295 @@
+//! How many trades a second record-trade records, beside pgbench, which sends the same statement on as many connections.
+
+use std::{fmt, fs, process::Stdio, time::Duration};
+
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+use futures_util::future::try_join_all;
+use serde::Serialize;
+use serde_json::Value;
+use tokio::{
+    process::Command,
+    time::{Instant, sleep},
+};
+use tokio_postgres::Client;
+
+use crate::{
+    environment::{Environment, fleet},
+    load_generator::{LoadStats, drive},
+    plot,
+    requests::{BEFORE, BOTS, NTH, USER, new_bots, outcome, trades},
+    usage::{Cpu, Processes},
+};
+use local_database::{Error, Result, connect};
+
+/// Of pgbench's requests a second, for single trades.
+const BUDGET: f64 = 0.8;
+
+#[derive(Clone, Debug)]
+pub struct Size {
+    /// Of each round, for us and again for pgbench.
+    pub during: Duration,
+    pub rounds: usize,
+    pub instances: Vec<usize>,
+    /// Trades in a request.
+    pub batches: Vec<usize>,
+}
+
+impl Size {
+    pub fn full() -> Self {
+        Self { during: Duration::from_secs(4), rounds: 3, instances: vec![1, 2, 4, 8], batches: vec![1, 500] }
+    }
+}
+
+/// Of as many instances, and as many of pgbench's connections, one after the other. The round in the middle of several.
+#[derive(Clone, Debug, Serialize)]
+pub struct Figures {
+    pub batch: usize,
+    pub instances: usize,
+    #[serde(flatten)]
+    pub driven: LoadStats,
+    pub pgbench_per_second: f64,
+    pub ratio: f64,
+    /// Processor time of a request: the function's, that of this program in the place of Lambda, and the database's, for us and for
+    /// pgbench.
+    pub function_cpu_ms: f64,
+    pub lambda_cpu_ms: f64,
+    pub database_cpu_ms: f64,
+    pub pgbench_database_cpu_ms: f64,
+}
+
+#[derive(Clone, Debug, Serialize)]
+pub struct Report {
+    pub figures: Vec<Figures>,
+}
+
+impl Report {
+    /// Where single trades are slower than the budget, in words.
+    pub fn missed(&self) -> Vec<String> {
+        let slow = self.figures.iter().filter(|figures| figures.batch == 1 && figures.ratio < BUDGET);
+        let words = slow.map(|Figures { instances, ratio, .. }| {
+            format!("single trades through {instances} instances come to {ratio:.2} of pgbench, and should to {BUDGET}")
+        });
+        words.collect()
+    }
+
+    pub fn plot(&self) -> Result<String> {
+        let of = |batch: usize, value: fn(&Figures) -> f64| {
+            let figures = self.figures.iter().filter(move |figures| figures.batch == batch);
+            figures.map(|figures| (figures.instances as f64, value(figures))).collect()
+        };
+        plot::lines(
+            "record-trade, single trades",
+            "instances, or pgbench's connections",
+            "requests a second",
+            &[
+                ("record-trade", of(1, |figures| figures.driven.per_second)),
+                ("pgbench, the same statement", of(1, |figures| figures.pgbench_per_second)),
+            ],
+        )
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(
+            f,
+            "| trades a request | instances | requests/s | p50, ms | p99, ms | pgbench, requests/s | of pgbench | function CPU, ms | \
+             Lambda's stand-in | database CPU, ms | the same under pgbench |"
+        )?;
+        writeln!(f, "|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|")?;
+        for Figures {
+            batch,
+            instances,
+            driven: LoadStats { per_second, p50_ms, p99_ms, .. },
+            pgbench_per_second,
+            ratio,
+            function_cpu_ms,
+            lambda_cpu_ms,
+            database_cpu_ms,
+            pgbench_database_cpu_ms,
+        } in &self.figures
+        {
+            writeln!(
+                f,
+                "| {batch} | {instances} | {per_second:.0} | {p50_ms:.2} | {p99_ms:.2} | {pgbench_per_second:.0} | {ratio:.2} | \
+                 {function_cpu_ms:.2} | {lambda_cpu_ms:.2} | {database_cpu_ms:.2} | {pgbench_database_cpu_ms:.2} |"
+            )?;
+        }
+        Ok(())
+    }
+}
+
+/// # Errors
+///
+/// A request that is refused; pgbench is not there, or fails.
+pub async fn measure(environment: &Environment<'_>, size: &Size) -> Result<Report> {
+    let admin = connect(&environment.database.admin_url).await?;
+    let mut report = Report { figures: Vec::new() };
+    for &batch in &size.batches {
+        for &instances in &size.instances {
+            let stack = environment.stack(instances).await?;
+            let token = stack.auth().token_for(USER).await?;
+            // Trades of one bot wait for each other, whoever records them.
+            let bots = new_bots(environment, &stack, &token, BOTS).await?;
+            let events = bots
+                .iter()
+                .map(|bot| Ok(trades(&token, bot, batch).events(environment)?.1))
+                .collect::<Result<Vec<_>>>()?;
+            let fleet = fleet(&stack, "record-trade")?;
+            let request = async |number: usize| {
+                let event = events.get(number % BOTS).map(|events| events.nth(number)).unwrap_or_default();
+                let broke = |error: &dyn fmt::Display| Error::new(error.to_string(), "see its log with `cargo dev`");
+                outcome(&fleet.invoke(event).await.map_err(|error| broke(&error))?).map(|_| ())
+            };
+            // All at once, so that each instance is there.
+            try_join_all((0..instances).map(|n| request(BEFORE + n))).await?;
+
+            let ours = Processes::of(&fleet.instances());
+            let this = Processes::of(&[std::process::id()]);
+            let mut rounds = Vec::new();
+            for round in 0..size.rounds.max(1) {
+                let server = Processes::of_server(&admin).await?;
+                let used = || [&ours, &this, &server].map(Processes::cpu);
+                let before = used();
+                // Trades that no round before has recorded.
+                let driven = drive(instances, size.during, async |n| request((round << 32) + n).await).await?;
+                let ([ours_before, this_before, server_before], [ours_after, this_after, server_after]) =
+                    (before, used());
+                let requests = driven.requests as f64;
+                let each = |after: &Cpu, before: &Cpu| after.seconds_since(before) * 1_000.0 / requests;
+
+                let pgbench = Pgbench {
+                    environment,
+                    token: &token,
+                    bots: &bots,
+                    batch,
+                    connections: instances,
+                    during: size.during,
+                };
+                let (pgbench_per_second, pgbench_database_cpu_ms) = pgbench.run(&admin).await?;
+                let ratio = driven.per_second / pgbench_per_second;
+                environment.tell(format!("throughput {batch} trades, {instances} instances: {ratio:.2} of pgbench"));
+                rounds.push(Figures {
+                    batch,
+                    instances,
+                    driven,
+                    pgbench_per_second,
+                    ratio,
+                    function_cpu_ms: each(&ours_after, &ours_before),
+                    lambda_cpu_ms: each(&this_after, &this_before),
+                    database_cpu_ms: each(&server_after, &server_before),
+                    pgbench_database_cpu_ms,
+                });
+            }
+            stack.stop().await;
+            rounds.sort_by(|one, other| one.ratio.total_cmp(&other.ratio));
+            report.figures.push(rounds.swap_remove(rounds.len() / 2));
+        }
+    }
+    Ok(report)
+}
+
+struct Pgbench<'a> {
+    environment: &'a Environment<'a>,
+    token: &'a str,
+    bots: &'a [String],
+    batch: usize,
+    connections: usize,
+    during: Duration,
+}
+
+impl Pgbench<'_> {
+    /// Requests a second, and the database's processor time for each in milliseconds.
+    async fn run(self, admin: &Client) -> Result<(f64, f64)> {
+        let directory = self.environment.target.join("bench");
+        let path = directory.join("record_trade.sql");
+        let written = self.script().and_then(|script| {
+            fs::create_dir_all(&directory)?;
+            fs::write(&path, script)
+        });
+        written.map_err(|error| Error::new(format!("cannot write {}: {error}", path.display()), "check its owner"))?;
+        let connections = self.connections.to_string();
+        let threads = self.connections.min(2).to_string();
+        let seconds = self.during.as_secs().max(1).to_string();
+        let mut command = Command::new(self.environment.postgres.program("pgbench"));
+        command.args(["--no-vacuum", "--protocol=extended", "--client", &connections, "--jobs", &threads]);
+        command.args(["--time", &seconds, "--file"]).arg(&path).arg(&self.environment.database.api_url);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+
+        let remedy = "install PostgreSQL's own programs: apt-get install postgresql";
+        let missing = |error: std::io::Error| Error::new(format!("cannot run pgbench: {error}"), remedy);
+        let output = command.spawn().map_err(missing)?.wait_with_output();
+        // In its middle: the processes that serve it end with it.
+        let used = async {
+            sleep(self.during / 4).await;
+            let server = Processes::of_server(admin).await?;
+            let (begun, before) = (Instant::now(), server.cpu());
+            sleep(self.during / 2).await;
+            Ok::<_, Error>(server.cpu().seconds_since(&before) / begun.elapsed().as_secs_f64())
+        };
+        let (output, used) = tokio::join!(output, used);
+        let output = output.map_err(missing)?;
+        let said = String::from_utf8_lossy(&output.stdout);
+        let per_second =
+            said.lines().find_map(|line| line.strip_prefix("tps = ")?.split_whitespace().next()?.parse().ok());
+        let failed =
+            || Error::new(format!("pgbench failed: {}", String::from_utf8_lossy(&output.stderr).trim()), remedy);
+        let per_second: f64 = per_second.filter(|_| output.status.success()).ok_or_else(failed)?;
+        Ok((per_second, used? * 1_000.0 / per_second))
+    }
+
+    /// The statement that record-trade sends, with the claims and the trades that it sends.
+    fn script(&self) -> std::io::Result<String> {
+        let claims = self.token.split('.').nth(1).and_then(|part| BASE64_URL_SAFE_NO_PAD.decode(part).ok());
+        let claims = claims.and_then(|claims| String::from_utf8(claims).ok()).unwrap_or_default();
+        let body: Value = serde_json::from_slice(&trades(self.token, "", self.batch).body)?;
+        let trades = if body.is_array() { body } else { Value::Array(vec![body]) };
+        let trades = Value::to_string(&trades);
+        let [claims, trades] = [claims, trades].map(|json| without_variables(&json));
+        let bots = self.bots.join("', '");
+        Ok(format!(
+            "\\set bot random(1, {})\n\\set nth random(0, 281474976710655)\n\
+             select private.record_trade(\n    '{claims}'::text::jsonb,\n    ('{{\"bot_id\":\"' || (array['{bots}'])[:bot::integer] || \
+             '\",\"trades\":' || replace('{trades}', '{NTH}', lpad(to_hex(:nth::bigint), 12, '0')) || '}}')::text::jsonb\n)::text;\n",
+            self.bots.len()
+        ))
+    }
+}
+
+/// JSON as a literal in which pgbench finds none of its variables, which begin with a colon.
+fn without_variables(json: &str) -> String {
+    let parted = json.replace("\":", "\"\u{1}").replace(':', "\\u003a").replace('\u{1}', ": ");
+    parted.replace('\'', "''")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_same_json_has_no_colon_before_a_word() {
+        let json = r#"{"exp":17,"is_anonymous":false,"iss":"http://127.0.0.1:9000/it's","list":[{"at":"00:00:00"}]}"#;
+        let written = without_variables(json);
+        let after_colons = written.split(':').skip(1).map(|rest| rest.chars().next());
+        assert!(after_colons.into_iter().all(|next| next == Some(' ')), "{written}");
+        let read: Value = serde_json::from_str(&written.replace("''", "'")).expect("JSON");
+        assert_eq!(read, serde_json::from_str::<Value>(json).expect("JSON"));
+    }
+
+    #[test]
+    fn only_slow_single_trades_miss_the_budget() {
+        let figures = |batch, ratio| Figures {
+            batch,
+            instances: 2,
+            driven: LoadStats { requests: 1, per_second: ratio, p50_ms: 1.0, p99_ms: 1.0 },
+            pgbench_per_second: 1.0,
+            ratio,
+            function_cpu_ms: 0.1,
+            lambda_cpu_ms: 0.1,
+            database_cpu_ms: 1.0,
+            pgbench_database_cpu_ms: 1.0,
+        };
+        let report = Report { figures: vec![figures(1, 0.8), figures(1, 0.79), figures(500, 0.5)] };
+        assert_eq!(report.missed(), ["single trades through 2 instances come to 0.79 of pgbench, and should to 0.8"]);
+    }
+}

@@ -1,0 +1,114 @@
+//! What processes have used of this machine, and what machine it is.
+
+use chrono::Utc;
+use serde::Serialize;
+use sysinfo::{CpuRefreshKind, MemoryRefreshKind, Pid, ProcessRefreshKind, ProcessesToUpdate, RefreshKind, System};
+use tokio_postgres::Client;
+
+use local_database::{Error, Result};
+
+/// Processes, by the ids that they have now.
+#[derive(Clone, Debug)]
+pub(crate) struct Processes(Vec<Pid>);
+
+impl Processes {
+    pub(crate) fn of(ids: &[u32]) -> Self {
+        Self(ids.iter().copied().map(Pid::from_u32).collect())
+    }
+
+    /// All of the server that this connection is to. It must be on this machine.
+    pub(crate) async fn of_server(connection: &Client) -> Result<Self> {
+        let row = connection.query_typed_one("select pg_backend_pid()", &[]).await;
+        let gone =
+            |why: String| Error::new(format!("the database's processes are not to be seen: {why}"), "run it here");
+        let backend: i32 = row.map_err(|error| gone(error.to_string()))?.get(0);
+        let system = look(ProcessesToUpdate::All, ProcessRefreshKind::nothing());
+        let postmaster = system.process(Pid::from_u32(backend.unsigned_abs())).and_then(sysinfo::Process::parent);
+        let postmaster = postmaster.ok_or_else(|| gone(format!("no process {backend}")))?;
+        let is_its =
+            |process: &sysinfo::Process| process.parent() == Some(postmaster) && process.thread_kind().is_none();
+        let children = system.processes().iter().filter(|(_, process)| is_its(process)).map(|(id, _)| *id);
+        Ok(Self(children.chain([postmaster]).collect()))
+    }
+
+    /// The processor time of each until now.
+    pub(crate) fn cpu(&self) -> Cpu {
+        let system = look(ProcessesToUpdate::Some(&self.0), ProcessRefreshKind::nothing().with_cpu());
+        let of = |id: &Pid| system.process(*id).map_or(0, sysinfo::Process::accumulated_cpu_time);
+        Cpu(self.0.iter().map(of).collect())
+    }
+
+    /// Of all of them together.
+    pub(crate) fn resident_mib(&self) -> f64 {
+        let system = look(ProcessesToUpdate::Some(&self.0), ProcessRefreshKind::nothing().with_memory());
+        let of = |id: &Pid| system.process(*id).map_or(0, sysinfo::Process::memory);
+        self.0.iter().map(of).sum::<u64>() as f64 / 1_024.0 / 1_024.0
+    }
+}
+
+/// Milliseconds of all processors together, of each process.
+pub(crate) struct Cpu(Vec<u64>);
+
+impl Cpu {
+    /// Of the same processes. One that has ended meanwhile, such as a worker of autovacuum, has used nothing.
+    pub(crate) fn seconds_since(&self, before: &Self) -> f64 {
+        self.0.iter().zip(&before.0).map(|(now, before)| now.saturating_sub(*before)).sum::<u64>() as f64 / 1_000.0
+    }
+}
+
+fn look(at: ProcessesToUpdate<'_>, what: ProcessRefreshKind) -> System {
+    let mut system = System::new();
+    system.refresh_processes_specifics(at, false, what);
+    system
+}
+
+/// Figures mean something only beside where and when they were measured.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Conditions {
+    pub date: String,
+    pub processor: String,
+    pub cores: usize,
+    pub memory_gib: f64,
+    pub system: String,
+    pub postgres: String,
+}
+
+impl Conditions {
+    /// Of now.
+    pub(crate) async fn read(connection: &Client) -> Result<Self> {
+        let version = connection.query_typed_one("select current_setting('server_version')", &[]).await;
+        let version = version.map_err(|error| Error::new(error.to_string(), "see that the database runs"))?;
+        let what = RefreshKind::nothing()
+            .with_cpu(CpuRefreshKind::nothing())
+            .with_memory(MemoryRefreshKind::nothing().with_ram());
+        let system = System::new_with_specifics(what);
+        let processor = system.cpus().first().map_or("unknown", |processor| processor.brand());
+        Ok(Self {
+            date: Utc::now().format("%Y-%m-%d").to_string(),
+            processor: processor.trim().to_owned(),
+            cores: system.cpus().len(),
+            memory_gib: system.total_memory() as f64 / 1_024.0 / 1_024.0 / 1_024.0,
+            system: System::long_os_version().unwrap_or_default(),
+            postgres: version.get(0),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn this_process_uses_time_and_memory() {
+        let this = Processes::of(&[std::process::id()]);
+        let before = this.cpu();
+        let begun = std::time::Instant::now();
+        while begun.elapsed().as_millis() < 100 {
+            std::hint::black_box(&before);
+        }
+        let used = this.cpu().seconds_since(&before);
+        assert!(used > 0.0 && used < 60.0, "{used}");
+        assert!(this.cpu().seconds_since(&Cpu(vec![u64::MAX])) < f64::EPSILON, "one that has ended");
+        assert!(this.resident_mib() > 0.5, "{}", this.resident_mib());
+    }
+}

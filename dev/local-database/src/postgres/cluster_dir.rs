@@ -1,0 +1,204 @@
+//! The directory of one server, and the account that it belongs to.
+
+use std::{
+    fs::{self, DirBuilder, File, Permissions, TryLockError},
+    io::{self, Write},
+    os::unix::{
+        ffi::OsStrExt,
+        fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt, chown},
+    },
+    path::{Path, PathBuf},
+    process::Command,
+    time::{Duration, Instant},
+};
+
+use check_prerequisites::postgresql::Installation;
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::{Pid, Uid, User},
+};
+use tokio::{net::TcpStream, time::sleep};
+use uuid::Uuid;
+
+use super::{
+    address::{SUPERUSER, url},
+    command::{cannot, command, run},
+};
+use crate::{
+    connect::connect,
+    error::{Error, Result},
+};
+
+/// Time that a server left over by a killed process may take to stop.
+const STOP_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How the name of a server begins that is still being made.
+const INCOMPLETE: &str = "cluster.incomplete";
+
+/// The directory of one server: `cluster` is PostgreSQL's own, the rest is ours.
+pub(super) struct ClusterDir {
+    pub(super) path: PathBuf,
+    /// Who runs the server if not we ourselves: PostgreSQL refuses to run as root.
+    account: Option<User>,
+    /// Held while the server runs; the operating system lets go of it when we die.
+    _lock: File,
+}
+
+impl ClusterDir {
+    pub(super) async fn open(data: &Path) -> Result<Self> {
+        let exists = data.exists();
+        fs::create_dir_all(data).map_err(cannot("create", data))?;
+        let mut path = data.canonicalize().map_err(cannot("enter", data))?;
+        let mut account = None;
+        if Uid::effective().is_root() {
+            let unprivileged = unprivileged_account()?;
+            if !exists {
+                fs::set_permissions(&path, Permissions::from_mode(0o755)).map_err(cannot("open", &path))?;
+            }
+            let mut enter = command("sh", Some(&unprivileged));
+            enter.args(["-c", "cd -- \"$0\""]).arg(&path);
+            if run(enter).await.is_err() {
+                path = make_refuge(&path)?;
+            }
+            // Data that exists stays with its owner, also when a package brings the user postgres later.
+            let cluster = path.join("cluster").metadata().ok();
+            let owner = cluster.and_then(|cluster| User::from_uid(cluster.uid().into()).ok()?);
+            account = Some(owner.unwrap_or(unprivileged));
+        }
+        let lock_path = path.join("lock");
+        let lock = File::options().create(true).truncate(false).write(true).open(&lock_path);
+        let lock = lock.map_err(cannot("write", &lock_path))?;
+        // Whoever had it may be on his way out.
+        let deadline = Instant::now() + Duration::from_secs(1);
+        loop {
+            match lock.try_lock() {
+                Ok(()) => {
+                    return Ok(Self { path, account, _lock: lock });
+                }
+                Err(TryLockError::WouldBlock) if Instant::now() < deadline => sleep(Duration::from_millis(50)).await,
+                Err(TryLockError::WouldBlock) => {
+                    let problem = format!("another process uses the database in {}", data.display());
+                    let remedy = "stop that `cargo dev` or give this one a --data directory of its own";
+                    return Err(Error::new(problem, remedy));
+                }
+                Err(TryLockError::Error(error)) => return Err(cannot("lock", &lock_path)(error)),
+            }
+        }
+    }
+
+    /// Whether a server was made for `data`, here or in its refuge.
+    pub(super) fn has_cluster(data: &Path) -> bool {
+        let exists = |dir: &Path| dir.join("cluster").exists();
+        data.canonicalize().is_ok_and(|data| exists(&data) || exists(&refuge(&data)))
+    }
+
+    pub(super) fn cluster(&self) -> PathBuf {
+        self.path.join("cluster")
+    }
+
+    pub(super) fn password(&self) -> PathBuf {
+        self.path.join("password")
+    }
+
+    pub(super) fn log(&self) -> PathBuf {
+        self.path.join("postgres.log")
+    }
+
+    pub(super) fn command(&self, program: impl AsRef<Path>) -> Command {
+        command(program, self.account.as_ref())
+    }
+
+    pub(super) async fn create_cluster(&self, installation: &Installation) -> Result<()> {
+        // Not by its name until it is complete, so that an interruption leaves nothing that looks like a server;
+        // and never by the same name twice, as an initdb that was interrupted still writes for a moment.
+        let incomplete = self.path.join(format!("{INCOMPLETE}-{}", Uuid::new_v4().simple()));
+        DirBuilder::new().mode(0o700).create(&incomplete).map_err(cannot("create", &incomplete))?;
+
+        let password = self.password();
+        File::options()
+            .create(true)
+            .truncate(true)
+            .write(true)
+            .mode(0o600)
+            .open(&password)
+            .and_then(|mut file| write!(file, "{}", Uuid::new_v4().simple()))
+            .map_err(cannot("write", &password))?;
+        if let Some(account) = &self.account {
+            for path in [&incomplete, &password] {
+                let (user, group) = (account.uid.as_raw(), account.gid.as_raw());
+                chown(path, Some(user), Some(group)).map_err(cannot("hand over", path))?;
+            }
+        }
+
+        let mut initdb = self.command(installation.program("initdb"));
+        initdb.arg("--pgdata").arg(&incomplete).arg("--pwfile").arg(&password);
+        initdb.args(["--username", SUPERUSER, "--auth", "scram-sha-256", "--encoding", "UTF8", "--no-sync"]);
+        initdb.args(["--locale", if cfg!(target_os = "macos") { "C" } else { "C.UTF-8" }]);
+        let mut initdb = tokio::process::Command::from(initdb);
+        initdb.kill_on_drop(true);
+        run(initdb).await.map_err(|reason| {
+            Error::new(format!("initdb failed: {reason}"), format!("check the directory {}", self.path.display()))
+        })?;
+        fs::rename(&incomplete, self.cluster()).map_err(cannot("rename", &incomplete))
+    }
+
+    /// Deletes the servers that nobody finished making. What is still written into one goes the next time.
+    pub(super) fn sweep(&self) {
+        let entries = fs::read_dir(&self.path).into_iter().flatten().flatten();
+        for entry in entries.filter(|entry| entry.file_name().as_bytes().starts_with(INCOMPLETE.as_bytes())) {
+            fs::remove_dir_all(entry.path()).ok();
+        }
+    }
+
+    /// We hold the lock, so a server on these files has outlived whoever started it.
+    pub(super) async fn stop_orphan(&self) {
+        let note = self.cluster().join("postmaster.pid");
+        let Ok(password) = fs::read_to_string(self.password()) else {
+            return;
+        };
+        let deadline = Instant::now() + STOP_TIMEOUT;
+        while let Ok(note) = fs::read_to_string(&note) {
+            let mut lines = note.lines();
+            let (Some(process), Some(port)) =
+                (lines.next().and_then(|id| id.parse().ok()), lines.nth(2).and_then(|port| port.parse().ok()))
+            else {
+                return;
+            };
+            if TcpStream::connect(("127.0.0.1", port)).await.is_err() || Instant::now() > deadline {
+                return;
+            }
+            // Only a server of ours knows the password; the process id alone could be anybody's after a reboot.
+            if connect(&url(SUPERUSER, &password, port, "template1")).await.is_ok() {
+                kill(Pid::from_raw(process), Signal::SIGINT).ok();
+            }
+            sleep(Duration::from_millis(50)).await;
+        }
+    }
+}
+
+fn unprivileged_account() -> Result<User> {
+    let found = ["postgres", "nobody"].into_iter().find_map(|name| User::from_name(name).ok().flatten());
+    found.ok_or_else(|| Error::new("PostgreSQL does not run as root", "run this as another user"))
+}
+
+/// For a directory that the server's account may not enter, such as one below /root.
+fn refuge(data: &Path) -> PathBuf {
+    let name = Uuid::new_v5(&Uuid::NAMESPACE_URL, data.as_os_str().as_bytes()).simple();
+    Path::new("/var/tmp").join(format!("nofomo-{name}"))
+}
+
+fn make_refuge(data: &Path) -> Result<PathBuf> {
+    let path = refuge(data);
+    match DirBuilder::new().create(&path) {
+        Ok(()) => fs::set_permissions(&path, Permissions::from_mode(0o755)).map_err(cannot("open", &path))?,
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+        Err(error) => return Err(cannot("create", &path)(error)),
+    }
+    // Anybody can make a directory there, and would then own what we write into it.
+    let found = path.symlink_metadata().map_err(cannot("enter", &path))?;
+    if found.is_dir() && found.uid() == Uid::effective().as_raw() {
+        Ok(path)
+    } else {
+        Err(Error::new(format!("{} belongs to somebody else", path.display()), "delete it"))
+    }
+}

@@ -1,0 +1,327 @@
+//! Applies the migrations, each once and whole, and notes them where the Supabase CLI does.
+
+use std::{collections::BTreeMap, fs, path::Path};
+
+use local_database::{Error, Result, connect, describe_error, print_line};
+use tokio_postgres::{Client, Transaction, error::ErrorPosition, types::Type};
+
+/// Name of the file with rows for development and tests. Without `nofomo.sample_data` it adds none.
+const SAMPLE_DATA: &str = "sample_data";
+
+/// Held to the end of a transaction: longer is not to be had through a transaction pooler. Two who migrate at once take
+/// turns, file by file.
+const LOCK: &str = "select pg_advisory_xact_lock(hashtext('nofomo: apply migrations'))";
+
+/// As the Supabase CLI makes it, so that `supabase db push` and this know of each other.
+const HISTORY: &str = "
+    create schema if not exists supabase_migrations;
+    create table if not exists supabase_migrations.schema_migrations (version text not null primary key);
+    alter table supabase_migrations.schema_migrations add column if not exists statements text[];
+    alter table supabase_migrations.schema_migrations add column if not exists name text;";
+
+/// Applies the files in `directory` that are new to the database, as the user of the URL; returns how many that were.
+///
+/// # Errors
+///
+/// The database was made by other files than these, or refuses one.
+pub async fn migrate(url: &str, directory: &Path, mut on_applied: impl FnMut(&str)) -> Result<usize> {
+    let migrations = read(directory)?;
+    let mut client = connect(url).await?;
+    ensure_history(&client).await.map_err(|error| {
+        let problem = format!("cannot keep the history of migrations: {}", describe_error(&error));
+        Error::new(problem, "use the URL of the role postgres")
+    })?;
+    ensure_same_files(&client, &migrations).await?;
+    let mut applied = 0;
+    for migration in migrations.values() {
+        let refused = |error| migration.refused(&error);
+        let transaction = client.transaction().await.map_err(refused)?;
+        if migration.apply(&transaction).await? {
+            transaction.commit().await.map_err(refused)?;
+            on_applied(&migration.file);
+            applied += 1;
+        }
+    }
+    Ok(applied)
+}
+
+/// Adds the sample data to a migrated database, unless it is there; returns whether it was added.
+///
+/// # Errors
+///
+/// The database has users or plans of its own, or refuses the sample data.
+pub async fn add_sample_data(url: &str, directory: &Path) -> Result<bool> {
+    let migrations = read(directory)?;
+    let Some(sample) = migrations.values().find(|migration| migration.name == SAMPLE_DATA) else {
+        let problem = format!("{} has no sample data", directory.display());
+        return Err(Error::new(problem, "run this in the repository's directory"));
+    };
+    let mut client = connect(url).await?;
+    let refused = |error| sample.refused(&error);
+    let transaction = client.transaction().await.map_err(refused)?;
+    // Two processes that add it at once take turns; the second finds it there.
+    transaction.batch_execute(&format!("{LOCK}; set local nofomo.sample_data = 'on'")).await.map_err(refused)?;
+    match read_contents_in(&transaction).await? {
+        Contents::Empty => {}
+        Contents::SampleData => return Ok(false),
+        Contents::Own(found) => return Err(not_for_development(found)),
+    }
+    transaction.batch_execute(&sample.sql).await.map_err(refused)?;
+    transaction.commit().await.map_err(refused)?;
+    Ok(true)
+}
+
+/// Applies the migrations as [`migrate`] does, and prints each.
+///
+/// # Errors
+///
+/// Those of [`migrate`].
+pub async fn print_applied_migrations(url: &str, directory: &Path) -> Result<()> {
+    if migrate(url, directory, |file| print_line(format_args!("migration  {file}"))).await? == 0 {
+        print_line("migration  nothing new");
+    }
+    Ok(())
+}
+
+/// Adds the sample data as [`add_sample_data`] does, and prints that it was added.
+///
+/// # Errors
+///
+/// Those of [`add_sample_data`].
+pub async fn print_added_sample_data(url: &str, directory: &Path) -> Result<()> {
+    if add_sample_data(url, directory).await? {
+        print_line("sample     users, plans, bots and trades added");
+    }
+    Ok(())
+}
+
+/// Refuses a database that is not known to be one for development, such as production reached through a tunnel.
+///
+/// # Errors
+///
+/// The database has users or plans, and no sample data.
+pub async fn ensure_development(url: &str) -> Result<()> {
+    match read_contents(url).await? {
+        Contents::Empty | Contents::SampleData => Ok(()),
+        Contents::Own(found) => Err(not_for_development(found)),
+    }
+}
+
+/// Contents of a database, as far as sample data is concerned.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Contents {
+    /// Neither users nor plans.
+    Empty,
+    /// The sample data, and perhaps more.
+    SampleData,
+    /// Users or plans, as the word says, without the sample data.
+    Own(&'static str),
+}
+
+/// Reads the contents of a database, migrated or not.
+pub async fn read_contents(url: &str) -> Result<Contents> {
+    let mut client = connect(url).await?;
+    read_contents_in(&client.transaction().await.map_err(contents_unreadable)?).await
+}
+
+async fn read_contents_in(transaction: &Transaction<'_>) -> Result<Contents> {
+    let tables = "select to_regclass('auth.users') is not null, to_regclass('public.plans') is not null";
+    let tables = transaction.query_typed_one(tables, &[]).await.map_err(contents_unreadable)?;
+    let exists = async |is_table: bool, row: &str| match is_table {
+        true => transaction.query_typed_opt(row, &[]).await.map_err(contents_unreadable).map(|row| row.is_some()),
+        false => Ok(false),
+    };
+    let (has_users_table, has_plans_table): (bool, bool) = (tables.get(0), tables.get(1));
+    // Both: plans can be copied with their ids from a laptop to production.
+    let plan = "select from public.plans where id = '0190a000-0000-7000-8000-000000000001'";
+    let user =
+        "select from auth.users where id = '0190b000-0000-7000-8000-000000000001' and email = 'free@nofomo.test'";
+    if exists(has_plans_table, plan).await? && exists(has_users_table, user).await? {
+        Ok(Contents::SampleData)
+    } else if exists(has_users_table, "select from auth.users limit 1").await? {
+        Ok(Contents::Own("users"))
+    } else if exists(has_plans_table, "select from public.plans limit 1").await? {
+        Ok(Contents::Own("plans"))
+    } else {
+        Ok(Contents::Empty)
+    }
+}
+
+fn not_for_development(found: &str) -> Error {
+    let problem = format!(
+        "the database has {found} and no sample data, so it may not be one for development: sample data has users whose \
+         password is public"
+    );
+    Error::new(problem, "give the URL of an empty database, or start the local one over with --fresh")
+}
+
+fn contents_unreadable(error: tokio_postgres::Error) -> Error {
+    let problem = format!("cannot see whether the database is one for development: {}", describe_error(&error));
+    Error::new(problem, "use the URL of the role postgres")
+}
+
+/// Refuses a database whose recorded migrations differ from these files, before any of them is applied.
+async fn ensure_same_files(client: &Client, migrations: &BTreeMap<u64, Migration>) -> Result<()> {
+    let unreadable = |error| {
+        Error::new(
+            format!("cannot read the history of migrations: {}", describe_error(&error)),
+            "use the URL of the role postgres",
+        )
+    };
+    let applied =
+        "select version, coalesce(name, ''), statements from supabase_migrations.schema_migrations order by version";
+    for row in client.query_typed(applied, &[]).await.map_err(unreadable)? {
+        let (version, name, statements): (String, String, Option<Vec<String>>) = (row.get(0), row.get(1), row.get(2));
+        let difference = match version.parse().ok().and_then(|number: u64| migrations.get(&number)) {
+            Some(file) if file.name != name => format!("version {version} is {name} there and {} here", file.file),
+            Some(file) if statements.is_some_and(|applied| essence(&applied.concat()) != essence(&file.sql)) => {
+                format!("{} was changed after it had been applied", file.file)
+            }
+            Some(_) => continue,
+            None => format!("it has {version}_{name}, which is not here"),
+        };
+        let remedy =
+            "start a local database over with `cargo dev --fresh`; for any other, migrations/README.md says what to do";
+        return Err(Error::new(format!("the database was made by other migrations: {difference}"), remedy));
+    }
+    Ok(())
+}
+
+async fn ensure_history(client: &Client) -> Result<(), tokio_postgres::Error> {
+    let columns = "
+        select count(*) from pg_attribute
+        where
+            attrelid = to_regclass('supabase_migrations.schema_migrations')
+            and attname in ('version', 'statements', 'name')";
+    if client.query_typed_one(columns, &[]).await?.get::<_, i64>(0) < 3 {
+        client.batch_execute(&format!("begin; {LOCK}; {HISTORY} commit")).await?;
+    }
+    Ok(())
+}
+
+#[derive(Debug)]
+struct Migration {
+    file: String,
+    version: String,
+    name: String,
+    sql: String,
+}
+
+impl Migration {
+    /// Whether it was new.
+    async fn apply(&self, transaction: &Transaction<'_>) -> Result<bool> {
+        let refused = |error| self.refused(&error);
+        // An earlier file's settings are not this one's.
+        // Whoever waits for a table has everybody else wait behind him.
+        let start = format!("reset all; {LOCK}; set local lock_timeout = '10s'");
+        transaction.batch_execute(&start).await.map_err(refused)?;
+
+        let applied = "select from supabase_migrations.schema_migrations where version = $1";
+        let applied = transaction.query_typed_opt(applied, &[(&self.version, Type::TEXT)]).await.map_err(refused)?;
+        if applied.is_some() {
+            return Ok(false);
+        }
+
+        transaction.batch_execute(&self.sql).await.map_err(refused)?;
+        let note = "
+            insert into supabase_migrations.schema_migrations (version, name, statements)
+            values ($1, $2, array[$3])";
+        let values: [(&(dyn tokio_postgres::types::ToSql + Sync), Type); 3] =
+            [(&self.version, Type::TEXT), (&self.name, Type::TEXT), (&self.sql, Type::TEXT)];
+        transaction.execute_typed(note, &values).await.map_err(refused)?;
+        Ok(true)
+    }
+
+    fn refused(&self, error: &tokio_postgres::Error) -> Error {
+        let nothing = "nothing of the file was applied";
+        let Some(answer) = error.as_db_error() else {
+            return Error::new(format!("{}: {}", self.file, describe_error(error)), format!("{nothing}, run it again"));
+        };
+        let place = match answer.position() {
+            Some(ErrorPosition::Original(position)) => format!(", line {}", line_at(&self.sql, *position)),
+            _ => String::new(),
+        };
+        let mut problem = format!("{}{place}: {}", self.file, answer.message());
+        let context = answer.where_().and_then(|context| context.lines().next());
+        for addition in [answer.detail(), context.filter(|_| place.is_empty())].into_iter().flatten() {
+            problem = format!("{problem} ({addition})");
+        }
+        let hint = answer.hint().unwrap_or("correct it and run it again");
+        Error::new(problem, format!("{nothing}: {hint}"))
+    }
+}
+
+/// By their numbers.
+fn read(directory: &Path) -> Result<BTreeMap<u64, Migration>> {
+    let unreadable = |path: &Path, error| {
+        Error::new(format!("cannot read {}: {error}", path.display()), "run this in the repository's directory")
+    };
+    let mut migrations = BTreeMap::new();
+    for entry in fs::read_dir(directory).map_err(|error| unreadable(directory, error))? {
+        let path = entry.map_err(|error| unreadable(directory, error))?.path();
+        let file = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        if !file.ends_with(".sql") {
+            continue;
+        }
+        let Some((number, version, name)) = parse_name(&file) else {
+            let problem = format!("{file} is not the name of a migration");
+            return Err(Error::new(problem, "name it like 004_create_bot.sql"));
+        };
+        let sql = fs::read_to_string(&path).map_err(|error| unreadable(&path, error))?;
+        let migration = Migration { version: version.to_owned(), name: name.to_owned(), sql, file: file.clone() };
+        if let Some(twin) = migrations.insert(number, migration) {
+            let problem = format!("{} and {file} have the same number", twin.file);
+            return Err(Error::new(problem, "give the newer one the next free number"));
+        }
+    }
+    if migrations.is_empty() {
+        let problem = format!("there is no migration in {}", directory.display());
+        return Err(Error::new(problem, "run this in the repository's directory"));
+    }
+    Ok(migrations)
+}
+
+fn parse_name(file: &str) -> Option<(u64, &str, &str)> {
+    let (version, name) = file.strip_suffix(".sql")?.split_once('_')?;
+    let digits = version.bytes().all(|byte| byte.is_ascii_digit());
+    (digits && !name.is_empty()).then_some((version.parse().ok()?, version, name))
+}
+
+/// The Supabase CLI notes a file cut into statements, without the spaces and semicolons between them.
+fn essence(sql: &str) -> String {
+    sql.chars().filter(|character| !character.is_whitespace() && *character != ';').collect()
+}
+
+/// PostgreSQL counts characters, from 1.
+fn line_at(sql: &str, position: u32) -> usize {
+    let before = usize::try_from(position).unwrap_or(usize::MAX).saturating_sub(1);
+    1 + sql.chars().take(before).filter(|character| *character == '\n').count()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_a_number_and_words() {
+        assert_eq!(parse_name("004_create_bot.sql"), Some((4, "004", "create_bot")));
+        assert_eq!(parse_name("20260101120000_a.sql"), Some((20_260_101_120_000, "20260101120000", "a")));
+        for file in ["create_bot.sql", "004.sql", "004_.sql", "_a.sql", "+4_a.sql", "004_a.txt"] {
+            assert_eq!(parse_name(file), None, "{file}");
+        }
+    }
+
+    #[test]
+    fn a_file_noted_statement_by_statement_is_the_same_file() {
+        let file = "create table a ();\n\n-- Why.\ncreate table b ();\n";
+        assert_eq!(essence(file), essence(&["create table a ()", "-- Why.\ncreate table b ()"].concat()));
+        assert_ne!(essence(file), essence("create table a ();"));
+    }
+
+    #[test]
+    fn a_position_is_counted_in_characters() {
+        assert_eq!(line_at("select 1", 1), 1);
+        assert_eq!(line_at("-- é\nselect x\n", 13), 2);
+        assert_eq!(line_at("a\nb\nc", 5), 3);
+    }
+}
