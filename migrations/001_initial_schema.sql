@@ -1,17 +1,21 @@
--- The tables of NoFOMO, and the two roles that the functions log in as.
+-- Tables, and the two roles that the functions log in as.
 --
--- Every table is closed here and opened column by column in 002, so that the result is the same whether the project's default
--- privileges expose new tables (before May 2026) or not.
+-- Row level security is on for every table, and all default privileges are revoked. 002 then grants access column by
+-- column. So the result is the same whether or not the Supabase project's default privileges expose new tables
+-- (projects created before May 2026 do).
 
--- What clients must not be able to name: no USAGE here for anon and authenticated.
+-- Schema for objects that clients must not reach: anon and authenticated have no USAGE on it.
 create schema if not exists private;
 revoke all on schema private from public, anon, authenticated, service_role;
 
--- nofomo_api serves requests: owns nothing, may become a signed-in user, and reads nothing until it has.
--- nofomo_jobs serves callbacks and schedules: may execute the functions it is granted, and nothing else.
--- Their passwords are set outside the repository. Settings act at login; set inside a statement they would not bound that statement.
+-- nofomo_api serves requests. It owns nothing, can switch to the role `authenticated`, and can read no rows before it
+-- does.
+-- nofomo_jobs serves callbacks and schedules. It may execute the functions it is granted, and nothing else.
+-- Their passwords are set outside the repository. Timeouts are role settings, which take effect at login: a timeout set
+-- inside a statement does not limit that statement.
 --
--- Roles belong to the whole server: only what differs is changed, as two databases of one server may be migrated at the same time.
+-- Roles belong to the whole server, and two of its databases may be migrated at the same time. So only differences are
+-- changed.
 do $$
 declare
     needed record;
@@ -55,13 +59,15 @@ $$;
 
 grant usage on schema private to nofomo_api, nofomo_jobs;
 
--- Time-ordered ids keep the newest rows of an index together. PostgreSQL has its own uuidv7() only from version 18.
+-- Returns a UUID of version 7. Such ids are ordered by time, which keeps the newest rows of an index on the same pages.
+-- PostgreSQL has a built-in uuidv7() only from version 18.
 create function private.uuid_v7() returns uuid
 language sql
 volatile
 set search_path = ''
 as $$
-    -- A random (version 4) id with the milliseconds since 1970 as its first 48 bits and bits 52 and 53 making the 4 a 7.
+    -- A random (version 4) id whose first 48 bits are replaced by the milliseconds since 1970. Setting bits 52 and 53
+    -- turns the version 4 into 7.
     select encode(
         set_bit(
             set_bit(
@@ -80,7 +86,7 @@ $$;
 revoke execute on function private.uuid_v7() from public, anon, authenticated, service_role;
 grant execute on function private.uuid_v7() to authenticated;
 
--- Users ------------------------------------------------------------------------------------------------------------------
+-- Users ---------------------------------------------------------------------------------------------------------------
 
 create table public.users (
     id uuid not null default private.uuid_v7(),
@@ -97,13 +103,14 @@ create table public.users (
     constraint users_pkey primary key (id),
     constraint users_email_key unique (email)
 );
-comment on table public.users is 'Profile of a Supabase Auth user; the id is auth.uid().';
-comment on column public.users.exchange_credentials is 'Sealed exchange API keys by exchange; no API role may read them.';
-comment on column public.users.is_active is 'False: refused by every function, and by every policy that lets a user write.';
+comment on table public.users is 'Profile of a Supabase Auth user. The id is auth.uid().';
+comment on column public.users.exchange_credentials is 'Encrypted API keys, by exchange. No API role may read them.';
+comment on column public.users.is_active is
+    'False for a deactivated account: every function and every policy for writing refuses it.';
 alter table public.users enable row level security;
 revoke all on table public.users from public, anon, authenticated, service_role;
 
--- Bots -------------------------------------------------------------------------------------------------------------------
+-- Bots ----------------------------------------------------------------------------------------------------------------
 
 create table public.bots (
     id uuid not null default private.uuid_v7(),
@@ -139,14 +146,15 @@ create table public.bots (
     constraint bots_timeframe_check check (timeframe in ('1m', '5m', '15m', '30m', '1h', '4h', '1d')),
     constraint bots_status_check check (status in ('running', 'stopped', 'error', 'paused'))
 );
-comment on table public.bots is 'A trading bot: what it may do, and how it has done.';
-comment on column public.bots.profit is 'Kept by trades_*_update_bot_statistics, with the counts, balance and last_trade_at.';
+comment on table public.bots is 'A trading bot: its configuration and its performance.';
+comment on column public.bots.profit is
+    'Maintained by the triggers trades_*_update_bot_statistics, as are the counts, current_balance and last_trade_at.';
 comment on column public.bots.request_hash is
-    'SHA-256 of the request that created the bot under an Idempotency-Key: the same key with another request is refused.';
+    'SHA-256 of the request that created the bot. An Idempotency-Key that is reused with another request is refused.';
 alter table public.bots enable row level security;
 revoke all on table public.bots from public, anon, authenticated, service_role;
 
--- Strategies -------------------------------------------------------------------------------------------------------------
+-- Strategies ----------------------------------------------------------------------------------------------------------
 
 create table public.strategies (
     id uuid not null default private.uuid_v7(),
@@ -170,12 +178,12 @@ create table public.strategies (
     constraint strategies_strategy_type_check check (strategy_type in ('custom', 'ai_generated', 'marketplace')),
     constraint strategies_risk_level_check check (risk_level in ('low', 'medium', 'high'))
 );
-comment on table public.strategies is 'A trading strategy: Python source for freqtrade, and what is known of it.';
-comment on column public.strategies.is_verified is 'Set by publishing alone, after the source was checked.';
+comment on table public.strategies is 'A trading strategy: Python source for freqtrade, with its metadata.';
+comment on column public.strategies.is_verified is 'Set only by publish_strategy, after the source was checked.';
 alter table public.strategies enable row level security;
 revoke all on table public.strategies from public, anon, authenticated, service_role;
 
--- Trades -----------------------------------------------------------------------------------------------------------------
+-- Trades --------------------------------------------------------------------------------------------------------------
 
 create table public.trades (
     id uuid not null default private.uuid_v7(),
@@ -211,12 +219,12 @@ create table public.trades (
     constraint trades_order_type_check check (order_type in ('market', 'limit')),
     constraint trades_status_check check (status in ('open', 'closed', 'cancelled'))
 );
-comment on table public.trades is 'What a bot did: one position from entry to exit.';
-comment on column public.trades.exit_price is 'Average price of the exit; price is that of the entry.';
+comment on table public.trades is 'A trade of a bot: one position, from entry to exit.';
+comment on column public.trades.exit_price is 'Average exit price. The entry price is in price.';
 alter table public.trades enable row level security;
 revoke all on table public.trades from public, anon, authenticated, service_role;
 
--- Logs -------------------------------------------------------------------------------------------------------------------
+-- Logs ----------------------------------------------------------------------------------------------------------------
 
 create table public.logs (
     id uuid not null default private.uuid_v7(),
@@ -234,11 +242,11 @@ create table public.logs (
     constraint logs_strategy_id_fkey foreign key (strategy_id) references public.strategies (id) on delete cascade,
     constraint logs_log_level_check check (log_level in ('info', 'warning', 'error', 'debug'))
 );
-comment on table public.logs is 'What bots report, and the audit trail of important actions (source api).';
+comment on table public.logs is 'Log lines of bots, and the audit trail of important actions (source api or billing).';
 alter table public.logs enable row level security;
 revoke all on table public.logs from public, anon, authenticated, service_role;
 
--- AI analyses ------------------------------------------------------------------------------------------------------------
+-- AI analyses ---------------------------------------------------------------------------------------------------------
 
 create table public.ai_analyses (
     id uuid not null default private.uuid_v7(),
@@ -261,11 +269,11 @@ create table public.ai_analyses (
     constraint ai_analyses_analysis_type_check
         check (analysis_type in ('performance', 'risk', 'optimization', 'backtest'))
 );
-comment on table public.ai_analyses is 'A judgement of trades: what was asked, every figure, what follows from it.';
+comment on table public.ai_analyses is 'An analysis of trades: the request, the metrics and the recommendations.';
 alter table public.ai_analyses enable row level security;
 revoke all on table public.ai_analyses from public, anon, authenticated, service_role;
 
--- Backtest results -------------------------------------------------------------------------------------------------------
+-- Backtest results ----------------------------------------------------------------------------------------------------
 
 create table public.backtest_results (
     id uuid not null default private.uuid_v7(),
@@ -300,11 +308,11 @@ create table public.backtest_results (
         foreign key (strategy_id) references public.strategies (id) on delete cascade,
     constraint backtest_results_user_id_fkey foreign key (user_id) references public.users (id) on delete cascade
 );
-comment on table public.backtest_results is 'A strategy on past prices, as its backtest reported it.';
+comment on table public.backtest_results is 'Result of a strategy''s backtest.';
 alter table public.backtest_results enable row level security;
 revoke all on table public.backtest_results from public, anon, authenticated, service_role;
 
--- Plans ------------------------------------------------------------------------------------------------------------------
+-- Plans ---------------------------------------------------------------------------------------------------------------
 
 create table public.plans (
     id uuid not null default private.uuid_v7(),
@@ -327,17 +335,20 @@ create table public.plans (
     constraint plans_pkey primary key (id),
     constraint plans_name_key unique (name)
 );
-comment on table public.plans is 'What one may buy, and what it allows. Prices in rupiah. A limit of -1 is unlimited.';
-comment on column public.plans.sort_order is 'Rank: of several subscriptions in force the plan with the highest counts.';
-comment on column public.plans.max_bots is 'How many bots may exist, and of those that do the oldest may run; -1: any number.';
-comment on column public.plans.max_strategies is 'How many strategies may exist; -1: any number.';
-comment on column public.plans.custom_strategies is 'Whether strategies may be stored that somebody wrote himself.';
-comment on column public.plans.api_access is 'Information for apps: no function asks for it.';
-comment on column public.plans.priority_support is 'Information for whoever answers users.';
+comment on table public.plans is
+    'A subscription plan with its prices, in rupiah, and its limits. A limit of -1 means unlimited.';
+comment on column public.plans.sort_order is
+    'Rank. If several subscriptions are in force, the plan with the highest rank applies.';
+comment on column public.plans.max_bots is
+    'Maximum number of bots. If a user has more, only the oldest may run. -1: unlimited.';
+comment on column public.plans.max_strategies is 'Maximum number of strategies. -1: unlimited.';
+comment on column public.plans.custom_strategies is 'True if users of the plan may store strategies they wrote.';
+comment on column public.plans.api_access is 'For display in apps. No function checks it.';
+comment on column public.plans.priority_support is 'For the support team. No function checks it.';
 alter table public.plans enable row level security;
 revoke all on table public.plans from public, anon, authenticated, service_role;
 
--- Invoices ---------------------------------------------------------------------------------------------------------------
+-- Invoices ------------------------------------------------------------------------------------------------------------
 
 create table public.invoices (
     id uuid not null default private.uuid_v7(),
@@ -375,19 +386,22 @@ create table public.invoices (
     constraint invoices_status_check check (status in ('pending', 'paid', 'failed', 'expired', 'cancelled')),
     constraint invoices_period_check check (period in ('monthly', 'yearly'))
 );
-comment on table public.invoices is 'A payment asked for through Tripay. Amount in rupiah.';
-comment on column public.invoices.reference_id is 'Ours, which Tripay calls merchant_ref.';
-comment on column public.invoices.tripay_invoice_id is 'Reference of the transaction that was opened for it at Tripay.';
-comment on column public.invoices.transaction_id is 'Reference of the transaction that paid it: nearly always tripay_invoice_id.';
-comment on column public.invoices.expired_at is 'Until when it can be paid, as Tripay said it; it may be less than was asked for.';
-comment on column public.invoices.refunded_at is 'When Tripay told that the money went back; the invoice stays paid.';
-comment on column public.invoices.renews_subscription_id is 'The period whose end it was opened for, if nobody asked for it.';
-comment on column public.invoices.request_hash is 'SHA-256 of the request that made it: the same key with another one is refused.';
-comment on column public.invoices.checked_at is 'When Tripay was last asked about it.';
+comment on table public.invoices is 'A payment requested through Tripay. The amount is in rupiah.';
+comment on column public.invoices.reference_id is 'Our reference, which Tripay calls merchant_ref.';
+comment on column public.invoices.tripay_invoice_id is 'Reference of the transaction opened for it at Tripay.';
+comment on column public.invoices.transaction_id is
+    'Reference of the transaction that paid it. Nearly always equal to tripay_invoice_id.';
+comment on column public.invoices.expired_at is 'Payment deadline, as Tripay set it. It may be earlier than requested.';
+comment on column public.invoices.refunded_at is 'Time at which Tripay reported the refund. The status stays paid.';
+comment on column public.invoices.renews_subscription_id is
+    'Subscription period that this invoice renews. Null if the user requested the invoice.';
+comment on column public.invoices.request_hash is
+    'SHA-256 of the request that created it. An Idempotency-Key that is reused with another request is refused.';
+comment on column public.invoices.checked_at is 'Time of the last status query to Tripay.';
 alter table public.invoices enable row level security;
 revoke all on table public.invoices from public, anon, authenticated, service_role;
 
--- Subscriptions ----------------------------------------------------------------------------------------------------------
+-- Subscriptions -------------------------------------------------------------------------------------------------------
 
 create table public.subscriptions (
     id uuid not null default private.uuid_v7(),
@@ -414,12 +428,16 @@ create table public.subscriptions (
     constraint subscriptions_credited_from_fkey
         foreign key (credited_from) references public.subscriptions (id) on delete set null
 );
-comment on table public.subscriptions is 'A period of a plan; in force from started_at until expires_at unless expired.';
-comment on column public.subscriptions.period_months is 'Calendar months that were bought; null for a trial or credit, whose length is fixed.';
-comment on column public.subscriptions.value is 'Rupiah that the period stands for, so that an upgrade can turn its rest into other time.';
-comment on column public.subscriptions.credited_from is 'The period whose rest this one was made of, by an upgrade.';
+comment on table public.subscriptions is
+    'A period of a plan. In force from started_at until expires_at, unless its status is expired.';
+comment on column public.subscriptions.period_months is
+    'Calendar months that were bought. Null for a trial or a credit, whose length is fixed.';
+comment on column public.subscriptions.value is
+    'Value of the period in rupiah. An upgrade converts the value of the remaining time into time of the new plan.';
+comment on column public.subscriptions.credited_from is
+    'Period whose remaining value was converted into this one by an upgrade.';
 comment on column public.subscriptions.anchored_at is
-    'Start of the unbroken run of periods that months are counted from: after 28 February it is the 31st again.';
+    'Start of the unbroken sequence of periods, from which months are counted: 31 January, 28 February, 31 March.';
 alter table public.subscriptions enable row level security;
 revoke all on table public.subscriptions from public, anon, authenticated, service_role;
 
@@ -428,7 +446,7 @@ alter table public.invoices
     add constraint invoices_renews_subscription_id_fkey
     foreign key (renews_subscription_id) references public.subscriptions (id) on delete set null;
 
--- Notifications ----------------------------------------------------------------------------------------------------------
+-- Notifications -------------------------------------------------------------------------------------------------------
 
 create table public.notifications (
     id uuid not null default private.uuid_v7(),
@@ -443,16 +461,17 @@ create table public.notifications (
     constraint notifications_pkey primary key (id),
     constraint notifications_user_id_fkey foreign key (user_id) references public.users (id) on delete cascade
 );
-comment on table public.notifications is 'What a user should hear of: a plan that ends, a bot that failed.';
-comment on column public.notifications.fact is 'What it tells of, once for each user: a job that runs again repeats nothing.';
+comment on table public.notifications is 'A message to a user, for example about a plan that ends or a payment.';
+comment on column public.notifications.fact is
+    'Unique key of the event per user, so that a repeated job does not notify twice.';
 alter table public.notifications enable row level security;
 revoke all on table public.notifications from public, anon, authenticated, service_role;
 
--- Private ----------------------------------------------------------------------------------------------------------------
+-- Private -------------------------------------------------------------------------------------------------------------
 
--- Out of every client's reach: schema private is closed to them, and only functions that run as their owner read and write here.
+-- No client can reach these tables: schema private is closed to them. Only functions that run as their owner use them.
 
--- One token for each bot: a new one takes the place of the old.
+-- One token per bot. A new token replaces the old one.
 create table private.bot_tokens (
     bot_id uuid not null,
     token_hash bytea not null,
@@ -464,7 +483,8 @@ create table private.bot_tokens (
     constraint bot_tokens_token_hash_check check (length(token_hash) = 32),
     constraint bot_tokens_scopes_check check (scopes <@ array['report', 'trade'] and cardinality(scopes) > 0)
 );
-comment on table private.bot_tokens is 'SHA-256 of the token a bot reports with; the token itself is shown once and kept nowhere.';
+comment on table private.bot_tokens is
+    'SHA-256 of the token that a bot reports with. The token itself is shown once and never stored.';
 alter table private.bot_tokens enable row level security;
 revoke all on table private.bot_tokens from public, anon, authenticated, service_role;
 
@@ -478,12 +498,15 @@ create table private.freqtrade_events (
     constraint freqtrade_events_pkey primary key (bot_id, body_hash),
     constraint freqtrade_events_bot_id_fkey foreign key (bot_id) references public.bots (id) on delete cascade
 );
-comment on table private.freqtrade_events is 'Events of freqtrade''s webhook, each body once; retries are byte-identical.';
-comment on column private.freqtrade_events.trade_id is 'Id in trades: of (bot, freqtrade''s trade_id, open_date, pair).';
+comment on table private.freqtrade_events is
+    'Events of freqtrade''s webhook. Each body is stored once: retries are byte-identical.';
+comment on column private.freqtrade_events.trade_id is
+    'Id in trades, derived from the bot and freqtrade''s trade_id, open_date and pair.';
 alter table private.freqtrade_events enable row level security;
 revoke all on table private.freqtrade_events from public, anon, authenticated, service_role;
 
--- Rust reads the source and writes here what it found; a source that changed by another way has other bytes, and no findings.
+-- The checker in Rust writes its result here. If the source has changed since, its hash differs and the result does not
+-- apply.
 create table private.strategy_sources (
     strategy_id uuid not null,
     request_hash bytea,
@@ -501,11 +524,14 @@ create table private.strategy_sources (
     constraint strategy_sources_strategy_id_fkey foreign key (strategy_id) references public.strategies (id) on delete cascade,
     constraint strategy_sources_findings_check check (jsonb_typeof(findings) = 'array')
 );
-comment on table private.strategy_sources is 'What is known of a strategy''s source, as long as that has the same SHA-256.';
-comment on column private.strategy_sources.request_hash is 'What the strategy was created from, for Idempotency-Key.';
-comment on column private.strategy_sources.stored_at is 'Since when the strategy has this source.';
-comment on column private.strategy_sources.findings is 'Objects with rule, verdict, line, column and why; none: nothing but what is known to be harmless.';
-comment on column private.strategy_sources.model_used is 'The language model or template that wrote it.';
+comment on table private.strategy_sources is
+    'Result of the check of a strategy''s source. Valid while the source has the SHA-256 in source_hash.';
+comment on column private.strategy_sources.request_hash is
+    'SHA-256 of the request that created the strategy, for its Idempotency-Key.';
+comment on column private.strategy_sources.stored_at is 'Time since which the strategy has this source.';
+comment on column private.strategy_sources.findings is
+    'Findings, each with rule, verdict, line, column and why. Empty if the source is proved harmless.';
+comment on column private.strategy_sources.model_used is 'Language model or template that wrote the source.';
 alter table private.strategy_sources enable row level security;
 revoke all on table private.strategy_sources from public, anon, authenticated, service_role;
 
@@ -526,7 +552,8 @@ create table private.backtest_trades (
         foreign key (backtest_id) references public.backtest_results (id) on delete cascade,
     constraint backtest_trades_side_check check (side in ('buy', 'sell'))
 );
-comment on table private.backtest_trades is 'The trades of imported backtests, to every digit, for comparison with live ones.';
+comment on table private.backtest_trades is
+    'Trades of imported backtests at full precision, for comparison with live trades.';
 alter table private.backtest_trades enable row level security;
 revoke all on table private.backtest_trades from public, anon, authenticated, service_role;
 
@@ -539,11 +566,12 @@ create table private.backtest_runs (
     constraint backtest_runs_user_id_fkey foreign key (user_id) references public.users (id) on delete cascade
 );
 comment on table private.backtest_runs is
-    'How long imported backtests ran: counts against backtest_minutes_per_month, also after a strategy was deleted.';
+    'Duration of imported backtests. Counts against backtest_minutes_per_month, even after the strategy is deleted.';
 alter table private.backtest_runs enable row level security;
 revoke all on table private.backtest_runs from public, anon, authenticated, service_role;
 
--- What counts against ai_requests_per_month: reserved before the work begins, so that two at once cannot both be the last.
+-- Requests that count against ai_requests_per_month. Each is reserved before the work begins, so that two concurrent
+-- requests cannot both use the last one.
 create table private.ai_requests (
     id uuid not null,
     user_id uuid not null,
@@ -552,7 +580,8 @@ create table private.ai_requests (
     constraint ai_requests_pkey primary key (id),
     constraint ai_requests_user_id_fkey foreign key (user_id) references public.users (id) on delete cascade
 );
-comment on table private.ai_requests is 'Requests for analyses and strategies; the id is that of what was asked for.';
+comment on table private.ai_requests is
+    'Requests for analyses and generated strategies. The id is that of the analysis or strategy.';
 alter table private.ai_requests enable row level security;
 revoke all on table private.ai_requests from public, anon, authenticated, service_role;
 
@@ -571,7 +600,7 @@ create table private.payment_events (
     constraint payment_events_source_check check (source in ('callback', 'reconciliation'))
 );
 comment on table private.payment_events is
-    'Every callback of Tripay''s as it came, and every answer of Tripay''s that told something new: what was made of it.';
-comment on column private.payment_events.sequence is 'The order in which the events of one user took effect.';
+    'Callbacks of Tripay, byte for byte, and new statuses that Tripay reported on request, with the outcome.';
+comment on column private.payment_events.sequence is 'Order in which the events of a user took effect.';
 alter table private.payment_events enable row level security;
 revoke all on table private.payment_events from public, anon, authenticated, service_role;

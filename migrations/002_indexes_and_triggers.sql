@@ -1,10 +1,9 @@
--- Indexes; who may do what (grants and policies); the rules that hold whoever writes (triggers), with what they call; the figures
--- and views that clients may ask for; Realtime.
+-- Indexes, grants and policies, triggers with the rules that hold for every writer, views, and Realtime.
 --
--- A policy names one role and one action, and wraps auth.uid() in a select, so that it is evaluated once per statement and not
--- once per row.
+-- Each policy is for one role and one action. It wraps auth.uid() in a subquery, so that PostgreSQL evaluates it once
+-- per statement and not once per row.
 
--- Indexes ----------------------------------------------------------------------------------------------------------------
+-- Indexes -------------------------------------------------------------------------------------------------------------
 
 create index idx_bots_user_id on public.bots (user_id);
 create index idx_bots_status on public.bots (status);
@@ -13,12 +12,13 @@ create index idx_bots_exchange on public.bots (exchange);
 create index idx_trades_bot_id on public.trades (bot_id);
 create index idx_trades_entry_time on public.trades (entry_time);
 create index idx_trades_user_date on public.trades (user_id, entry_time);
--- What a user closed lately. The figures of a portfolio are read from it without a visit to the table.
+-- Recently closed trades of a user. Covers the performance figures of a portfolio, which are read by an index-only
+-- scan.
 create index idx_trades_user_closed on public.trades (user_id, exit_time)
     include (profit, holding_duration, trading_pair)
     where status = 'closed';
 create index idx_trades_user_open on public.trades (user_id, entry_time) where status = 'open';
--- When a bot was last active, once its last trade has gone.
+-- Finds the last activity of a bot after its latest trade was deleted.
 create index idx_trades_bot_activity on public.trades (bot_id, coalesce(exit_time, entry_time)) where status <> 'cancelled';
 
 create index idx_strategies_user_id on public.strategies (user_id);
@@ -26,7 +26,7 @@ create index idx_strategies_marketplace on public.strategies (is_public, strateg
     where is_public = true and strategy_type = 'marketplace';
 create index idx_strategies_published on public.strategies (created_at desc, id)
     where is_public = true and strategy_type = 'marketplace' and is_verified = true;
--- One strategy by a name, however that is written.
+-- Unique names in the marketplace, regardless of case, surrounding spaces and Unicode form.
 create unique index strategies_marketplace_name on public.strategies (lower(normalize(btrim(name), nfkc)))
     where is_public and strategy_type = 'marketplace' and is_verified;
 
@@ -39,7 +39,7 @@ create index idx_ai_analyses_user_date on public.ai_analyses (user_id, created_a
 create index idx_ai_analyses_bot_id on public.ai_analyses (bot_id);
 create index idx_ai_analyses_strategy_id on public.ai_analyses (strategy_id);
 
--- Covers the marketplace's average without a visit to the table.
+-- Covers the average return in the marketplace, by an index-only scan.
 create index idx_backtest_results_strategy_id on public.backtest_results (strategy_id) include (total_return_percentage);
 create index idx_backtest_results_user_id on public.backtest_results (user_id);
 
@@ -48,16 +48,16 @@ create index idx_invoices_plan_id on public.invoices (plan_id);
 create unique index invoices_reference_id_key on public.invoices (reference_id);
 create unique index invoices_renews_subscription_id_key on public.invoices (renews_subscription_id);
 create index idx_invoices_pending on public.invoices (expired_at, id) where status = 'pending';
--- What may still be paid, or may have been without our hearing of it.
+-- Invoices that can still be paid, or were paid without a callback reaching us.
 create index idx_invoices_unpaid on public.invoices (expired_at) where status in ('pending', 'expired', 'cancelled');
 
 create index idx_subscriptions_user_expiry on public.subscriptions (user_id, expires_at);
 create index idx_subscriptions_plan_id on public.subscriptions (plan_id);
--- One paid invoice makes one period, whatever is delivered how often.
+-- A paid invoice grants exactly one period, however often it is delivered.
 create unique index subscriptions_invoice_id_key on public.subscriptions (invoice_id);
 create index idx_subscriptions_credited_from on public.subscriptions (credited_from);
 create index idx_subscriptions_due on public.subscriptions (expires_at, id) where status <> 'expired';
--- One trial a user, ever.
+-- A user gets one trial, ever.
 create unique index subscriptions_trial_key on public.subscriptions (user_id) where trial_ends_at is not null;
 
 create index idx_notifications_user_unread on public.notifications (user_id, created_at) where read_at is null;
@@ -72,9 +72,10 @@ create index idx_payment_events_invoice_id on private.payment_events (invoice_id
 create index idx_payment_events_received_at on private.payment_events (received_at);
 create index idx_freqtrade_events_received_at on private.freqtrade_events (received_at);
 
--- Access -----------------------------------------------------------------------------------------------------------------
+-- Access --------------------------------------------------------------------------------------------------------------
 
--- Policies that let a user write ask this. It looks past row level security so that the policy on users can ask it too.
+-- Policies for writing call this. As security definer it bypasses row level security, so that the policy on users can
+-- call it too.
 create function private.is_active_user() returns boolean
 language sql
 stable
@@ -85,7 +86,8 @@ as $$
         coalesce((auth.jwt() ->> 'is_anonymous')::boolean, false) is false
         and exists (select from public.users where users.id = auth.uid() and users.is_active is not false)
 $$;
-comment on function private.is_active_user() is 'Whether the caller has signed up (no anonymous sign-in) and is not deactivated.';
+comment on function private.is_active_user() is
+    'True if the caller is a registered user (no anonymous sign-in) and not deactivated.';
 revoke execute on function private.is_active_user() from public, anon, authenticated, service_role;
 grant execute on function private.is_active_user() to authenticated;
 
@@ -105,7 +107,7 @@ create policy "Users can update their own profile"
     using ((select auth.uid()) = id and (select private.is_active_user()))
     with check ((select auth.uid()) = id);
 
--- Not the owner's to write: statistics, and what a check stands before (status, exchange, live trading).
+-- Columns that the owner may not write: statistics, and those that need a check (status, exchange, live trading).
 grant
     select,
     insert (
@@ -133,14 +135,14 @@ create policy "Users can delete their own bots"
     on public.bots for delete to authenticated
     using ((select auth.uid()) = user_id and (select private.is_active_user()));
 
--- Source, parameters, type and visibility change through functions, which check them; the rest is the owner's own text.
+-- Source, parameters, type and visibility are changed only by functions, which check them.
 grant
     select,
     update (name, description, tags, category, risk_level),
     delete
 on table public.strategies to authenticated;
 
--- One policy for both reasons to see a row: two permissive ones would both be evaluated for every row.
+-- One policy for both conditions: PostgreSQL would evaluate two permissive policies for every row.
 create policy "Users can view their own and verified marketplace strategies"
     on public.strategies for select to authenticated
     using (
@@ -157,7 +159,7 @@ create policy "Users can delete their own strategies"
     on public.strategies for delete to authenticated
     using ((select auth.uid()) = user_id and (select private.is_active_user()));
 
--- No effect until private.show_marketplace_to_anonymous grants select to anon.
+-- Has no effect until private.show_marketplace_to_anonymous grants select to anon.
 create policy "Anyone may view verified marketplace strategies"
     on public.strategies for select to anon
     using (is_public = true and strategy_type = 'marketplace' and is_verified = true);
@@ -215,7 +217,7 @@ create policy "Users can mark their own notifications as read"
     using ((select auth.uid()) = user_id and (select private.is_active_user()))
     with check ((select auth.uid()) = user_id);
 
--- updated_at -------------------------------------------------------------------------------------------------------------
+-- updated_at ----------------------------------------------------------------------------------------------------------
 
 create function private.set_updated_at() returns trigger
 language plpgsql
@@ -243,9 +245,10 @@ create trigger invoices_set_updated_at before update on public.invoices
 create trigger subscriptions_set_updated_at before update on public.subscriptions
     for each row execute function private.set_updated_at();
 
--- Profiles ---------------------------------------------------------------------------------------------------------------
+-- Profiles ------------------------------------------------------------------------------------------------------------
 
--- Never fails for the sake of an address: phone and SSO users may have none, or one that is taken.
+-- Creates a user's profile. An e-mail address that is missing, too long or taken does not fail the sign-up: phone and
+-- SSO users may have no address of their own. They get a placeholder.
 create function private.create_profile(user_id uuid, email text, full_name text) returns void
 language plpgsql
 security definer
@@ -279,8 +282,8 @@ revoke execute on function private.handle_new_user() from public, anon, authenti
 create trigger on_auth_user_created after insert on auth.users
     for each row execute function private.handle_new_user();
 
--- A phone user who links an address, or anyone who changes his, keeps one profile. An address that is taken stays the
--- other's: an error here would undo the change in Supabase Auth.
+-- Copies a changed e-mail address to the profile. An address of another profile is not copied: an error here would undo
+-- the change in Supabase Auth.
 create function private.handle_user_email_changed() returns trigger
 language plpgsql
 security definer
@@ -302,7 +305,7 @@ create trigger on_auth_user_email_changed after update of email on auth.users
     for each row when (new.email is distinct from old.email)
     execute function private.handle_user_email_changed();
 
--- Whoever deletes his account takes what is his with him, and leaves his address free.
+-- Deletes the profile, and with it all rows of the user, when the account is deleted. The e-mail address becomes free.
 create function private.handle_user_deleted() returns trigger
 language plpgsql
 security definer
@@ -318,10 +321,10 @@ revoke execute on function private.handle_user_deleted() from public, anon, auth
 create trigger on_auth_user_deleted after delete on auth.users
     for each row execute function private.handle_user_deleted();
 
--- Becoming the user ------------------------------------------------------------------------------------------------------
+-- Acting as the user --------------------------------------------------------------------------------------------------
 
--- First call of every command. From here to the end of the statement, and not longer, the policies apply.
--- A deactivated user is the one refusal that all commands share; it is raised, so that no command can forget it.
+-- Ensures that the caller has a profile and is not deactivated. Raises an exception for a deactivated user, so that no
+-- command can forget the check.
 create function private.ensure_active_profile(claims jsonb) returns void
 language plpgsql
 security definer
@@ -333,7 +336,7 @@ declare
 begin
     select * into profile from public.users where users.id = caller;
     if not found then
-        -- The trigger on Supabase Auth makes profiles; this one signed up before it was there.
+        -- The user signed up before the trigger on auth.users existed.
         perform private.create_profile(caller, claims ->> 'email', claims #>> '{user_metadata,full_name}');
     elsif profile.is_active is false then
         raise exception 'this account is deactivated' using errcode = 'PT403', constraint = 'user_is_active';
@@ -343,6 +346,8 @@ $$;
 revoke execute on function private.ensure_active_profile(jsonb) from public, anon, authenticated, service_role;
 grant execute on function private.ensure_active_profile(jsonb) to nofomo_api;
 
+-- Switches to the role `authenticated` with the caller's claims, until the end of the transaction. From here on the
+-- policies apply. Every command that works under the policies calls this first.
 create function private.become_user(claims jsonb) returns void
 language plpgsql
 set search_path = ''
@@ -350,7 +355,7 @@ as $$
 begin
     perform private.ensure_active_profile(claims);
     perform
-        -- The legacy settings would win over the claims if a pooled connection still had them.
+        -- auth.uid() prefers the legacy settings, which an earlier user of a pooled connection may have left.
         set_config('request.jwt.claim', '', true),
         set_config('request.jwt.claim.sub', '', true),
         set_config('request.jwt.claims', claims::text, true),
@@ -360,9 +365,10 @@ $$;
 revoke execute on function private.become_user(jsonb) from public, anon, authenticated, service_role;
 grant execute on function private.become_user(jsonb) to nofomo_api;
 
--- Plans and limits -------------------------------------------------------------------------------------------------------
+-- Plans and limits ----------------------------------------------------------------------------------------------------
 
--- Of the subscriptions in force the one with the best plan. A cancelled subscription runs to its end.
+-- Returns the user's subscription in force, the one with the best plan if there are several. A cancelled subscription
+-- stays in force until it ends.
 create function private.subscription_in_force(user_id uuid, moment timestamptz default now()) returns public.subscriptions
 language plpgsql
 stable
@@ -385,10 +391,11 @@ begin
     return subscription;
 end
 $$;
-revoke execute on function private.subscription_in_force(uuid, timestamptz) from public, anon, authenticated, service_role;
+revoke execute on function private.subscription_in_force(uuid, timestamptz)
+from public, anon, authenticated, service_role;
 grant execute on function private.subscription_in_force(uuid, timestamptz) to nofomo_api;
 
--- Its plan, else Free.
+-- Returns the plan of the user's subscription in force, or the Free plan.
 create function private.plan_in_force(user_id uuid, moment timestamptz default now()) returns public.plans
 language plpgsql
 stable
@@ -410,9 +417,9 @@ $$;
 revoke execute on function private.plan_in_force(uuid, timestamptz) from public, anon, authenticated, service_role;
 grant execute on function private.plan_in_force(uuid, timestamptz) to nofomo_api;
 
--- Runs after the insert, so that a repeated request meets its own row before it meets the limit. The lock makes two
--- requests of one user count one after the other, each seeing what the other has committed.
--- SQLSTATE PTxyz is answered as status xyz by PostgREST; the functions read the constraint's name.
+-- Enforces the plan's limit of bots. It runs after the insert, so that a repeated request finds its existing row and
+-- not the limit. The lock serialises concurrent requests of a user: each counts the rows that the other has committed.
+-- PostgREST answers SQLSTATE PTxyz with status xyz. The functions read the name of the constraint.
 create function private.validate_bot_limits() returns trigger
 language plpgsql
 security definer
@@ -430,12 +437,12 @@ begin
     select count(*) into bot_count
     from (select from public.bots where bots.user_id = new.user_id limit bot_limit::bigint + 1) as counted;
     if bot_count > bot_limit then
-        raise exception 'plan % allows % bots', coalesce(plan.name, 'Free'), bot_limit
+        raise exception 'the % plan allows at most % bot(s)', coalesce(plan.name, 'Free'), bot_limit
         using
             errcode = 'PT403',
             constraint = 'plan_limit',
             detail = jsonb_build_object('limit', bot_limit, 'plan', coalesce(plan.name, 'Free')),
-            hint = 'Delete a bot or choose a larger plan.';
+            hint = 'Delete a bot or upgrade.';
     end if;
     return null;
 end
@@ -445,7 +452,7 @@ revoke execute on function private.validate_bot_limits() from public, anon, auth
 create trigger bots_validate_limits after insert on public.bots
     for each row execute function private.validate_bot_limits();
 
--- A plan that somebody bought is withdrawn with is_active: its periods would go with it.
+-- Prevents the deletion of a plan that was sold, which would also delete its subscriptions.
 create function private.prevent_sold_plan_deletion() returns trigger
 language plpgsql
 security definer
@@ -456,8 +463,8 @@ begin
         exists (select from public.subscriptions where subscriptions.plan_id = old.id)
         or exists (select from public.invoices where invoices.plan_id = old.id)
     then
-        raise exception 'plan % was sold and cannot be deleted', old.name
-        using errcode = 'PT409', constraint = 'plan_is_unsold', hint = 'Set is_active to false.';
+        raise exception 'plan % has been sold and cannot be deleted', old.name
+        using errcode = 'PT409', constraint = 'plan_is_unsold', hint = 'Set is_active to false instead.';
     end if;
     return old;
 end
@@ -467,16 +474,16 @@ revoke execute on function private.prevent_sold_plan_deletion() from public, ano
 create trigger plans_prevent_sold_deletion before delete on public.plans
     for each row execute function private.prevent_sold_plan_deletion();
 
--- Bots -------------------------------------------------------------------------------------------------------------------
+-- Bots ----------------------------------------------------------------------------------------------------------------
 
--- What the columns' types allow and no bot may have, whoever writes. NaN is greater than every number, so that it fails
--- each upper bound. A new bot starts with its balance and without a past.
+-- Validates a bot beyond what the columns' types ensure. NaN is greater than every number, so it fails each upper
+-- bound. A new bot starts with its initial balance and zero statistics.
 create function private.prepare_bot() returns trigger
 language plpgsql
 set search_path = ''
 as $$
 declare
-    broken text := case
+    violation text := case
         when btrim(new.name) = '' then 'name must not be empty'
         when btrim(new.strategy) = '' then 'strategy must not be empty'
         when new.trading_pair !~ '^[A-Z0-9]+/[A-Z0-9]+(:[A-Z0-9]+)?$' then 'trading_pair must look like BTC/USDT or BTC/USDT:USDT'
@@ -490,12 +497,12 @@ declare
         when new.risk_percentage is null or not new.risk_percentage between 0.01 and 100
             then 'risk_percentage must be above 0 and at most 100 percent'
         when new.metadata is null or jsonb_typeof(new.metadata) <> 'object' then 'metadata must be an object'
-        -- A portfolio shows all bots at once, and Lambda passes 6 MB on.
+        -- A portfolio returns all bots at once, and Lambda answers with at most 6 MB.
         when octet_length(new.metadata::text) > 4096 then 'metadata must have at most 4096 bytes'
     end;
 begin
-    if broken is not null then
-        raise exception '%', broken using errcode = 'check_violation', constraint = 'bot_is_valid';
+    if violation is not null then
+        raise exception '%', violation using errcode = 'check_violation', constraint = 'bot_is_valid';
     end if;
     if tg_op = 'INSERT' then
         new.current_balance := new.initial_balance;
@@ -519,8 +526,8 @@ create trigger bots_prepare
     on public.bots
     for each row execute function private.prepare_bot();
 
--- The audit trail. A deleted bot's row keeps no reference to it, else it would go with the bot; where the user himself is
--- being deleted there is nobody left to keep it for.
+-- Writes the audit trail of created and deleted bots. The entry of a deleted bot does not reference it, because the
+-- reference would delete the entry too. Nothing is written while the user is being deleted.
 create function private.audit_bot() returns trigger
 language plpgsql
 security definer
@@ -551,7 +558,7 @@ revoke execute on function private.audit_bot() from public, anon, authenticated,
 create trigger bots_audit after insert or delete on public.bots
     for each row execute function private.audit_bot();
 
--- The audit trail of a bot's life, whoever changes its status.
+-- Writes the audit trail of a bot's status.
 create function private.audit_bot_status() returns trigger
 language plpgsql
 security definer
@@ -586,7 +593,7 @@ create trigger bots_audit_status after update of status on public.bots
     for each row when (new.status is distinct from old.status)
     execute function private.audit_bot_status();
 
--- Live trading needs keys for the exchange.
+-- Requires saved API keys of the exchange for live trading.
 create function private.validate_bot_credentials() returns trigger
 language plpgsql
 security definer
@@ -596,12 +603,12 @@ begin
     if not exists (
         select from public.users where users.id = new.user_id and users.exchange_credentials ? new.exchange
     ) then
-        raise exception 'no credentials are saved for %', new.exchange
+        raise exception 'no API keys are saved for %', new.exchange
         using
             errcode = 'PT409',
             constraint = 'credentials_missing',
             detail = jsonb_build_object('exchange', new.exchange),
-            hint = 'Save API keys for this exchange first, or trade on paper.';
+            hint = 'Save API keys for this exchange first, or use paper trading.';
     end if;
     return null;
 end
@@ -612,7 +619,8 @@ create trigger bots_validate_credentials after insert or update of is_paper_trad
     for each row when (new.is_paper_trade is not true)
     execute function private.validate_bot_credentials();
 
--- A live bot runs only while there are keys. Whoever takes them away holds the bots first and then the user: in this order too.
+-- Requires saved API keys when a live bot starts. save_credentials locks the bots first and then the user when it
+-- deletes keys. This trigger takes the locks in the same order.
 create function private.validate_bot_start() returns trigger
 language plpgsql
 security definer
@@ -623,12 +631,12 @@ begin
     where users.id = new.user_id and users.exchange_credentials ? new.exchange
     for share;
     if not found then
-        raise exception 'no credentials are saved for %', new.exchange
+        raise exception 'no API keys are saved for %', new.exchange
         using
             errcode = 'PT409',
             constraint = 'credentials_missing',
             detail = jsonb_build_object('exchange', new.exchange),
-            hint = 'Save API keys for this exchange first, or trade on paper.';
+            hint = 'Save API keys for this exchange first, or use paper trading.';
     end if;
     return null;
 end
@@ -639,9 +647,9 @@ create trigger bots_validate_start after update of status on public.bots
     for each row when (new.status = 'running' and old.status <> 'running' and new.is_paper_trade is not true)
     execute function private.validate_bot_start();
 
--- Strategies -------------------------------------------------------------------------------------------------------------
+-- Strategies ----------------------------------------------------------------------------------------------------------
 
--- What was verified is the source; other source has to be verified anew.
+-- Removes the verification when the source or its parameters change: it applies to the verified source only.
 create function private.unverify_strategy() returns trigger
 language plpgsql
 set search_path = ''
@@ -658,7 +666,7 @@ create trigger strategies_unverify before update of content, parameters on publi
     when (new.content is distinct from old.content or new.parameters is distinct from old.parameters)
     execute function private.unverify_strategy();
 
--- What is known of the source that a strategy has now; nothing of one that was not checked.
+-- Returns the check of the strategy's current source, or null if that source was not checked.
 create function private.current_strategy_source(strategy public.strategies) returns private.strategy_sources
 language plpgsql
 stable
@@ -667,16 +675,20 @@ as $$
 declare
     source private.strategy_sources;
 begin
-    select kept.* into source
-    from private.strategy_sources as kept
-    where kept.strategy_id = strategy.id and kept.source_hash = sha256(convert_to(strategy.content, 'UTF8'));
+    select strategy_sources.* into source
+    from private.strategy_sources
+    where
+        strategy_sources.strategy_id = strategy.id
+        and strategy_sources.source_hash = sha256(convert_to(strategy.content, 'UTF8'));
     return source;
 end
 $$;
-revoke execute on function private.current_strategy_source(public.strategies) from public, anon, authenticated, service_role;
+revoke execute on function private.current_strategy_source(public.strategies)
+from public, anon, authenticated, service_role;
 
--- Why a bot may not trade live: a strategy of its owner's, by the name that it runs, in whose source something was found, or
--- which nobody has checked. Without one of his own it may be one of the marketplace, and no other.
+-- Returns why the bot's strategy is not safe for live trading, or null if it is. A strategy of the owner with the bot's
+-- strategy name must have a check without findings. If the owner has none with that name, it must be a verified
+-- strategy of the marketplace.
 create function private.find_unsafe_strategy(bot public.bots) returns jsonb
 language plpgsql
 security definer
@@ -694,7 +706,7 @@ begin
             and strategies.name = bot.strategy
             and strategies.content is not null
         order by strategies.id
-        -- Held until the bot runs.
+        -- Locked until the bot has started, so that the source cannot change in between.
         for share
     loop
         source := private.current_strategy_source(strategy);
@@ -726,12 +738,12 @@ declare
     refusal constant jsonb := private.find_unsafe_strategy(new);
 begin
     if refusal is not null then
-        raise exception 'strategy % is not clean', new.strategy
+        raise exception 'strategy % has no clean check', new.strategy
         using
             errcode = 'PT409',
             constraint = 'unsafe_strategy',
             detail = refusal,
-            hint = 'Change what the check of its source found, or trade on paper.';
+            hint = 'Fix the findings in its source, or use paper trading.';
     end if;
     return null;
 end
@@ -745,7 +757,7 @@ create trigger bots_validate_strategy_start after update of status on public.bot
     for each row when (new.status = 'running' and old.status <> 'running' and new.is_paper_trade is not true)
     execute function private.validate_bot_strategy();
 
--- Whether a live bot runs by a name of the user's strategies.
+-- Returns true if a running live bot of the owner uses the strategy with this name.
 create function private.is_strategy_live(owner_id uuid, strategy_name text) returns boolean
 language sql
 stable
@@ -762,7 +774,7 @@ as $$
 $$;
 revoke execute on function private.is_strategy_live(uuid, text) from public, anon, authenticated, service_role;
 
--- A client may give a strategy another name, or delete it: not while a live bot runs by the name that it has or would get.
+-- Prevents that a strategy is renamed or deleted while a live bot runs with its old or its new name.
 create function private.prevent_live_strategy_change() returns trigger
 language plpgsql
 security definer
@@ -773,7 +785,7 @@ begin
         private.is_strategy_live(old.user_id, old.name)
         or (tg_op = 'UPDATE' and private.is_strategy_live(new.user_id, new.name))
     then
-        raise exception 'a live bot runs strategy %', old.name
+        raise exception 'strategy % is in use by a live bot', old.name
         using errcode = 'PT409', constraint = 'strategy_in_use', hint = 'Stop the bot first.';
     end if;
     return null;
@@ -788,7 +800,7 @@ create trigger strategies_prevent_live_deletion after delete on public.strategie
     for each row when (pg_trigger_depth() = 0)
     execute function private.prevent_live_strategy_change();
 
--- What a strategy's backtests come to.
+-- Returns the summary of a strategy's backtests.
 create function private.strategy_performance(strategy_id uuid) returns jsonb
 language sql
 stable
@@ -817,7 +829,7 @@ security definer
 set search_path = ''
 as $$
 begin
-    -- Locked before it is summed up: who waited for another's backtest counts it.
+    -- Locked before the sum is computed, so that a concurrent backtest that was committed meanwhile is included.
     perform
     from public.strategies
     where strategies.id in (old.strategy_id, new.strategy_id)
@@ -834,18 +846,19 @@ revoke execute on function private.set_strategy_performance() from public, anon,
 create trigger backtest_results_set_strategy_performance after insert or update or delete on public.backtest_results
     for each row execute function private.set_strategy_performance();
 
--- Trades -----------------------------------------------------------------------------------------------------------------
+-- Trades --------------------------------------------------------------------------------------------------------------
 
--- NaN is a value of every decimal column, and one of it would make a bot's every figure NaN for good.
+-- Validates a trade, and sets its holding duration. NaN is a valid value of a decimal column. A single one would turn
+-- all statistics of the bot into NaN, permanently.
 create function private.prepare_trade() returns trigger
 language plpgsql
 set search_path = ''
 as $$
 begin
     if 'NaN' in (new.amount, new.price, new.exit_price, new.fee, new.profit, new.profit_percentage) then
-        raise exception 'a trade''s figures must be numbers' using errcode = 'check_violation', constraint = 'trade_is_valid';
+        raise exception 'trade figures must not be NaN' using errcode = 'check_violation', constraint = 'trade_is_valid';
     end if;
-    -- As PostgreSQL writes it: 1e300 is three hundred digits. A portfolio shows many trades at once.
+    -- Measured as PostgreSQL writes it, where 1e300 has 301 digits. A portfolio returns many trades at once.
     if octet_length(new.metadata::text) > 8192 then
         raise exception 'metadata must have at most 8192 bytes' using errcode = 'check_violation', constraint = 'trade_is_valid';
     end if;
@@ -861,8 +874,8 @@ create trigger trades_prepare
     on public.trades
     for each row execute function private.prepare_trade();
 
--- What one statement on trades changed for a bot: counts and profit of its closed trades, and the latest activity (exit,
--- else entry; cancelled trades are none) among the rows that came and among those that went.
+-- Change of a bot's statistics by one statement on trades: counts and profit of its closed trades, and the time of the
+-- latest activity (exit, or entry if still open; cancelled trades excluded) among the added and the removed rows.
 create type private.bot_statistics_delta as (
     bot_id uuid,
     total_trades bigint,
@@ -873,8 +886,8 @@ create type private.bot_statistics_delta as (
     activity_removed timestamptz
 );
 
--- Adds the difference, once per statement and bot, so that recording a trade costs the same with ten trades or ten
--- million. A trade that broke even is neither won nor lost.
+-- Adds the deltas to bots, once per statement and bot. So recording a trade costs the same with ten trades or ten
+-- million. A trade that broke even counts as neither winning nor losing.
 create function private.update_bot_statistics() returns trigger
 language plpgsql
 security definer
@@ -916,13 +929,13 @@ begin
         );
     end if;
 
-    -- An insert that may update fires the trigger for updates too, nearly always for nothing.
+    -- `insert … on conflict do update` also fires the trigger for updates, usually without rows.
     if cardinality(deltas) = 0 then
         return null;
     end if;
 
-    -- In the order of ids, so that two batches for the same bots wait for each other instead of blocking each other; and
-    -- before the update, so that its look at the trades that are left sees what the other has committed.
+    -- Locked in the order of ids, so that two batches for the same bots wait for each other instead of causing a
+    -- deadlock. Locked before the update, so that its subquery on trades sees what the other batch has committed.
     perform
     from public.bots
     where bots.id in (select delta.bot_id from unnest(deltas) as delta)
@@ -981,10 +994,11 @@ create trigger trades_delete_update_bot_statistics after delete on public.trades
     referencing old table as removed
     for each statement execute function private.update_bot_statistics();
 
--- Figures and views ------------------------------------------------------------------------------------------------------
+-- Statistics and views ------------------------------------------------------------------------------------------------
 
--- Runs as the caller: under the policies another user's trades are not there. Money of different currencies is not added
--- up: total_profit, best and worst trade are null unless all trades are in one; profit_by_currency has them all.
+-- Returns a user's trading performance of the last days. It runs as the caller, so the policies hide the trades of
+-- other users. Amounts in different currencies are not added up: total_profit, best_trade and worst_trade are null
+-- unless all trades are in one currency. profit_by_currency has every currency.
 create function public.get_user_trading_performance(user_uuid uuid, days_back integer default 30)
 returns table (
     total_trades bigint,
@@ -1003,8 +1017,8 @@ returns table (
 language plpgsql
 stable
 set search_path = ''
--- One plan for everybody: it reads the user's part of the index, be that three trades or ten million. Planning took as long as
--- reading it.
+-- One generic plan: it reads the user's part of the index, whether that has three trades or ten million. Planning on
+-- every call took as long as the query itself.
 set plan_cache_mode = 'force_generic_plan'
 set enable_seqscan = off
 set jit = off
@@ -1013,7 +1027,7 @@ begin
     return query
     with by_currency as (
         select
-            -- BTC/USDT is settled in its quote, BTC/USDT:USDT in what follows the colon.
+            -- BTC/USDT is settled in the quote currency, BTC/USDT:USDT in the currency after the colon.
             coalesce(
                 nullif(split_part(trades.trading_pair, ':', 2), ''),
                 split_part(trades.trading_pair, '/', 2)
@@ -1104,12 +1118,13 @@ select
     users.full_name as user_name
 from public.bots
 inner join public.users on users.id = bots.user_id;
-comment on view public.bot_performance_summary is 'The caller''s bots with their win rate.';
+comment on view public.bot_performance_summary is 'Bots of the caller, with their win rate.';
 revoke all on table public.bot_performance_summary from public, anon, authenticated, service_role;
 grant select on table public.bot_performance_summary to authenticated;
 
--- The view runs as the caller, who may read neither the author's profile nor his backtests: this tells the author's name and
--- the averages of a strategy on offer, and of no other. The view refers to it without the caller being able to name it.
+-- Returns the author's name and the average backtest return of a published strategy, and nothing for any other
+-- strategy. The view strategy_marketplace runs as the caller, who may not read other users' profiles and backtests.
+-- Clients cannot call this function by name.
 create function private.marketplace_entry(strategy_id uuid)
 returns table (author_name varchar, avg_return_percentage numeric, backtest_count bigint)
 language sql
@@ -1163,11 +1178,12 @@ where
     strategies.is_public = true
     and strategies.strategy_type = 'marketplace'
     and strategies.is_verified = true;
-comment on view public.strategy_marketplace is 'Verified strategies on offer, with author and average return.';
+comment on view public.strategy_marketplace is
+    'Verified strategies of the marketplace, with author and average return.';
 revoke all on table public.strategy_marketplace from public, anon, authenticated, service_role;
 grant select on table public.strategy_marketplace to authenticated;
 
--- For the owner of the database to call, once: whether the marketplace is shown to those who are not signed in.
+-- Shows or hides the marketplace for visitors who are not signed in. For the owner of the database.
 create function private.show_marketplace_to_anonymous(is_shown boolean) returns void
 language plpgsql
 set search_path = ''
@@ -1182,9 +1198,10 @@ begin
     end if;
 end
 $$;
-revoke execute on function private.show_marketplace_to_anonymous(boolean) from public, anon, authenticated, service_role;
+revoke execute on function private.show_marketplace_to_anonymous(boolean)
+from public, anon, authenticated, service_role;
 
--- Realtime ---------------------------------------------------------------------------------------------------------------
+-- Realtime ------------------------------------------------------------------------------------------------------------
 
 do $$
 declare

@@ -1,7 +1,7 @@
--- People, plans, bots and trades for development: everyone's password is nofomo-dev.
+-- Users, plans, bots and trades for development. The password of every user is nofomo-dev.
 --
--- Does nothing unless `nofomo.sample_data` is on, so any tool may apply the whole folder. `cargo dev` runs it once with that
--- setting on, after all other files.
+-- Does nothing unless the setting `nofomo.sample_data` is on, so any tool may apply the whole folder. `cargo dev` runs
+-- it once with that setting on, after all other files.
 
 do $sample$
 begin
@@ -15,7 +15,7 @@ begin
     )
     values
         (
-            '0190a000-0000-7000-8000-000000000001', 'Free', 'Try a bot on paper.', 0, 0,
+            '0190a000-0000-7000-8000-000000000001', 'Free', 'Try one bot with paper trading.', 0, 0,
             '["1 bot", "Paper trading", "Marketplace strategies"]', 1, 1, 5, 30, false, false, false, 0
         ),
         (
@@ -23,25 +23,25 @@ begin
             '["10 bots", "Live trading", "Own strategies", "100 analyses a month"]', 10, 20, 100, 600, false, true, true, 10
         ),
         (
-            '0190a000-0000-7000-8000-000000000003', 'Enterprise', 'No limits, and someone to call.', 499000, 4990000,
+            '0190a000-0000-7000-8000-000000000003', 'Enterprise', 'No limits, with priority support.', 499000, 4990000,
             '["Unlimited bots", "Unlimited strategies", "Unlimited analyses", "Priority support"]',
             -1, -1, -1, -1, true, true, true, 20
         );
 
-    -- The trigger on Supabase Auth makes their profiles.
+    -- The trigger on auth.users creates their profiles.
     insert into auth.users (
         id, aud, role, email, encrypted_password, email_confirmed_at, raw_app_meta_data, raw_user_meta_data, created_at,
         updated_at
     )
     select
-        person.id,
+        sample_user.id,
         'authenticated',
         'authenticated',
-        person.email,
+        sample_user.email,
         extensions.crypt('nofomo-dev', extensions.gen_salt('bf')),
         now(),
         '{"provider": "email", "providers": ["email"]}',
-        jsonb_build_object('full_name', person.full_name),
+        jsonb_build_object('full_name', sample_user.full_name),
         now() - interval '90 days',
         now() - interval '90 days'
     from (
@@ -49,7 +49,7 @@ begin
             ('0190b000-0000-7000-8000-000000000001'::uuid, 'free@nofomo.test', 'Fitri Hapsari'),
             ('0190b000-0000-7000-8000-000000000002'::uuid, 'pro@nofomo.test', 'Putra Wijaya'),
             ('0190b000-0000-7000-8000-000000000003'::uuid, 'enterprise@nofomo.test', 'Eka Santoso')
-    ) as person (id, email, full_name);
+    ) as sample_user (id, email, full_name);
 
     update public.users
     set subscription_plan = plan.name
@@ -190,7 +190,7 @@ $python$,
             '{"period": 20}', false, false, array['bollinger', 'breakout'], 'breakout', 'high'
         );
 
-    -- Nothing is found in their sources: tests/it/api/create_strategy.rs checks them.
+    -- The sources have no findings: tests/it/api/create_strategy.rs checks them.
     insert into private.strategy_sources (
         strategy_id, source_hash, stored_at, class_name, interface_version, timeframe, can_short, checker_version, findings
     )
@@ -232,7 +232,8 @@ $python$,
     set status = 'running'
     where id in ('0190f000-0000-7000-8000-000000000002', '0190f000-0000-7000-8000-000000000004');
 
-    -- Closed trades, one every 18 hours, whose exits swing by a fixed wave: some won, some lost, one of each bot broke even.
+    -- Closed trades, one every 18 hours. A sine wave sets their exit prices: some trades win, some lose, and one per
+    -- bot breaks even.
     insert into public.trades (
         bot_id, user_id, exchange, trading_pair, side, order_type, amount, price, fee, profit, profit_percentage, status,
         entry_time, exit_time, exit_price, exchange_order_id
@@ -272,7 +273,7 @@ $python$,
     ) as sized
     where sized.entry_time > bots.created_at;
 
-    -- And one open trade for every running bot.
+    -- One open trade for every running bot.
     insert into public.trades (
         bot_id, user_id, exchange, trading_pair, side, order_type, amount, price, entry_time, stop_loss_price, take_profit_price,
         exchange_order_id
@@ -328,7 +329,7 @@ $python$,
             '01911000-0000-7000-8000-000000000001', '0190b000-0000-7000-8000-000000000002',
             '0190f000-0000-7000-8000-000000000002', null, 'performance', '{"trades": 30, "from": null, "to": null}',
             '{"blocks": [], "sample": true}',
-            array['No case for a change: 30 trades are too few to tell an edge from luck.'], 0.20, 'nofomo-quant-1', 12
+            array['No change recommended: 30 trades are too few to tell an edge from luck.'], 0.20, 'nofomo-quant-1', 12
         ),
         (
             '01911000-0000-7000-8000-000000000002', '0190b000-0000-7000-8000-000000000003', null,
@@ -337,7 +338,7 @@ $python$,
             array['Lower the stake: five losses in a row would cost a fifth of the balance.'], 0.35, 'nofomo-quant-1', 15
         );
 
-    -- Each analysis counts as a request of its month.
+    -- Each analysis counts as an AI request of its month.
     insert into private.ai_requests (id, user_id, requested_at, request_hash)
     select ai_analyses.id, ai_analyses.user_id, ai_analyses.created_at, ''
     from public.ai_analyses;
@@ -358,7 +359,7 @@ $python$,
     values
         (
             '0190b000-0000-7000-8000-000000000002', 'subscription', 'Pro is active',
-            'Thank you! Your payment arrived and Pro is yours for a month.', now() - interval '10 days'
+            'Thank you! We received your payment. Pro is active for one month.', now() - interval '10 days'
         );
 end
 $sample$;

@@ -1,10 +1,10 @@
--- Money, shared by the endpoints and jobs that deal with it: the one rule by which paid invoices become periods, the notices that
--- users get, an invoice and what Tripay answers about it, and the shapes of both in answers.
+-- Billing functions that several endpoints and jobs share: how a paid invoice becomes a subscription period,
+-- notifications, invoices and their Tripay transactions, and the JSON of both.
 --
--- Whatever changes a user's periods first locks their row in users, and takes its time after that, so that of two at once the
--- later one sees what the earlier one did.
+-- Whatever changes a user's periods first locks the user's row in users, and reads the clock after that. So of two
+-- concurrent changes the later one sees the result of the earlier one.
 
--- Periods ----------------------------------------------------------------------------------------------------------------
+-- Periods -------------------------------------------------------------------------------------------------------------
 
 create function private.update_subscription_plans(user_ids uuid[], moment timestamptz) returns void
 language sql
@@ -15,16 +15,19 @@ as $$
     from (
         select candidate.id, coalesce(lower(plans.name), 'free') as plan
         from unnest(user_ids) as candidate (id)
-        -- Not plan_in_force, which costs ten times as much for each of many.
+        -- Not plan_in_force, which costs ten times as much per user.
         left join lateral private.subscription_in_force(candidate.id, moment) as subscription on true
         left join public.plans on plans.id = subscription.plan_id
     ) as in_force
     where users.id = in_force.id and users.subscription_plan is distinct from in_force.plan
 $$;
-comment on function private.update_subscription_plans(uuid[], timestamptz) is 'users.subscription_plan follows what is in force.';
-revoke execute on function private.update_subscription_plans(uuid[], timestamptz) from public, anon, authenticated, service_role;
+comment on function private.update_subscription_plans(uuid[], timestamptz) is
+    'Sets users.subscription_plan to the plan in force.';
+revoke execute on function private.update_subscription_plans(uuid[], timestamptz)
+from public, anon, authenticated, service_role;
 
--- How many calendar months in Jakarta lie between two moments; null if it is not a whole number of them.
+-- Returns the number of calendar months between two times, in the time zone of Jakarta. Null unless it is a whole
+-- number of months.
 create function private.months_between(anchored_at timestamptz, started_at timestamptz) returns integer
 language sql
 immutable
@@ -33,19 +36,21 @@ as $$
     select counted.months
     from (
         select anchored_at at time zone 'Asia/Jakarta' as anchor, started_at at time zone 'Asia/Jakarta' as start
-    ) as place
+    ) as local_time
     cross join lateral (
         select
             (
-                12 * (extract(year from place.start) - extract(year from place.anchor))
-                + extract(month from place.start) - extract(month from place.anchor)
+                12 * (extract(year from local_time.start) - extract(year from local_time.anchor))
+                + extract(month from local_time.start) - extract(month from local_time.anchor)
             )::integer as months
     ) as counted
-    where place.anchor + make_interval(months => counted.months) = place.start
+    where local_time.anchor + make_interval(months => counted.months) = local_time.start
 $$;
-revoke execute on function private.months_between(timestamptz, timestamptz) from public, anon, authenticated, service_role;
+revoke execute on function private.months_between(timestamptz, timestamptz)
+from public, anon, authenticated, service_role;
 
--- So many calendar months in Jakarta after a period's start, on the day of the month of its anchor if there is one.
+-- Returns the end of a period: the given number of calendar months after its start, in the time zone of Jakarta. The
+-- day of the month is that of the anchor, if the period starts a whole number of months after it.
 create function private.period_end(anchored_at timestamptz, started_at timestamptz, months integer) returns timestamptz
 language sql
 immutable
@@ -60,8 +65,8 @@ $$;
 revoke execute on function private.period_end(timestamptz, timestamptz, integer)
 from public, anon, authenticated, service_role;
 
--- One after the other, without a gap: what has begun stays, then the better plans before the lesser ones. What is over is
--- history and never touched.
+-- Schedules the future periods of a user one after the other, without a gap: first the current periods, then higher
+-- plans before lower plans. Past periods are never changed.
 create function private.schedule_periods(user_id uuid, moment timestamptz) returns void
 language plpgsql
 set search_path = ''
@@ -69,7 +74,7 @@ set timezone = 'UTC'
 as $$
 declare
     period record;
-    free_from timestamptz := moment;
+    next_start timestamptz := moment;
     anchor timestamptz;
     ends_at timestamptz;
 begin
@@ -85,30 +90,31 @@ begin
     loop
         if period.has_begun then
             anchor := coalesce(period.anchored_at, period.started_at);
-            free_from := greatest(free_from, period.expires_at);
+            next_start := greatest(next_start, period.expires_at);
             continue;
         end if;
-        if anchor is null or private.months_between(anchor, free_from) is null then
-            anchor := free_from;
+        if anchor is null or private.months_between(anchor, next_start) is null then
+            anchor := next_start;
         end if;
         ends_at := case
-            when period.period_months is null then free_from + (period.expires_at - period.started_at)
-            else private.period_end(anchor, free_from, period.period_months)
+            when period.period_months is null then next_start + (period.expires_at - period.started_at)
+            else private.period_end(anchor, next_start, period.period_months)
         end;
         update public.subscriptions
-        set started_at = free_from, expires_at = ends_at, anchored_at = anchor
+        set started_at = next_start, expires_at = ends_at, anchored_at = anchor
         where
             subscriptions.id = period.id
             and (subscriptions.started_at, subscriptions.expires_at, subscriptions.anchored_at)
-            is distinct from (free_from, ends_at, anchor);
-        free_from := ends_at;
+            is distinct from (next_start, ends_at, anchor);
+        next_start := ends_at;
     end loop;
 end
 $$;
 revoke execute on function private.schedule_periods(uuid, timestamptz) from public, anon, authenticated, service_role;
 
--- The period of a paid invoice. Without another it starts now; after one of the same or a better plan when that ends; and
--- before one of a lesser plan at once: the rest of that one becomes time of the new plan, at the price just paid.
+-- Grants the period that an invoice paid for. It starts now if no subscription is in force. If the current plan is the
+-- same or a higher one, it starts when that ends. If the current plan is a lower one, the upgrade starts at once, and
+-- the value of the remaining time is converted into time of the new plan, at the price just paid.
 create function private.grant_period(invoice public.invoices, moment timestamptz) returns public.subscriptions
 language plpgsql
 set search_path = ''
@@ -119,20 +125,20 @@ declare
     granted public.subscriptions;
     months constant integer := case invoice.period when 'yearly' then 12 else 1 end;
     starts_at timestamptz := moment;
-    rest numeric := 0;
+    remaining_value numeric := 0;
 begin
     select plans.* into plan from public.plans where plans.id = invoice.plan_id;
     if exists (select from public.plans where plans.id = current.plan_id and plans.sort_order < plan.sort_order) then
-        rest := round(
+        remaining_value := round(
             current.value * extract(epoch from current.expires_at - moment)
             / extract(epoch from current.expires_at - current.started_at),
             4
         );
         update public.subscriptions
-        set expires_at = moment, status = 'expired', value = subscriptions.value - rest
+        set expires_at = moment, status = 'expired', value = subscriptions.value - remaining_value
         where subscriptions.id = current.id;
     else
-        -- Behind all others, of which those of lesser plans make way below.
+        -- After all other periods. schedule_periods moves those of lower plans behind it.
         select coalesce(max(subscriptions.expires_at), moment) into starts_at
         from public.subscriptions
         where
@@ -150,17 +156,19 @@ begin
     )
     returning * into granted;
 
-    if rest > 0 then
+    if remaining_value > 0 then
         insert into public.subscriptions (
             user_id, plan_id, status, started_at, expires_at, value, credited_from, anchored_at, created_at
         )
         values (
             invoice.user_id, plan.id, 'active', granted.expires_at,
-            -- To the second, in the payer's favour.
+            -- Rounded up to a full second, in the payer's favour.
             granted.expires_at + make_interval(
-                secs => ceil(rest * extract(epoch from granted.expires_at - granted.started_at) / granted.value)::float8
+                secs => ceil(
+                    remaining_value * extract(epoch from granted.expires_at - granted.started_at) / granted.value
+                )::float8
             ),
-            rest, current.id, granted.expires_at, moment
+            remaining_value, current.id, granted.expires_at, moment
         );
     end if;
 
@@ -170,20 +178,21 @@ begin
     return granted;
 end
 $$;
-revoke execute on function private.grant_period(public.invoices, timestamptz) from public, anon, authenticated, service_role;
+revoke execute on function private.grant_period(public.invoices, timestamptz)
+from public, anon, authenticated, service_role;
 
--- The money went back: what is left of its period ends now, with all that upgrades made of it, and what follows moves up.
+-- Ends the period of a refunded invoice, and all credits that upgrades made from it. Later periods move up.
 create function private.revoke_period(invoice public.invoices, moment timestamptz) returns void
 language plpgsql
 set search_path = ''
 as $$
 begin
-    with recursive withdrawn as (
+    with recursive revoked as (
         select subscriptions.id from public.subscriptions where subscriptions.invoice_id = invoice.id
         union all
         select credit.id
-        from withdrawn
-        inner join public.subscriptions as credit on credit.credited_from = withdrawn.id
+        from revoked
+        inner join public.subscriptions as credit on credit.credited_from = revoked.id
     )
 
     update public.subscriptions
@@ -194,7 +203,7 @@ begin
         value = 0,
         auto_renew = false,
         cancelled_at = coalesce(subscriptions.cancelled_at, moment)
-    where subscriptions.id in (select withdrawn.id from withdrawn);
+    where subscriptions.id in (select revoked.id from revoked);
     perform private.schedule_periods(invoice.user_id, moment);
     perform private.update_subscription_plans(array[invoice.user_id], moment);
 end
@@ -202,8 +211,9 @@ $$;
 revoke execute on function private.revoke_period(public.invoices, timestamptz)
 from public, anon, authenticated, service_role;
 
--- Notices ----------------------------------------------------------------------------------------------------------------
+-- Notifications -------------------------------------------------------------------------------------------------------
 
+-- Formats an amount in rupiah, as in Rp149.000.
 create function private.format_rupiah(amount numeric) returns text
 language sql
 immutable
@@ -213,7 +223,7 @@ as $$
 $$;
 revoke execute on function private.format_rupiah(numeric) from public, anon, authenticated, service_role;
 
--- The day in Jakarta, as in 31 January 2026.
+-- Formats the date in Jakarta, as in 31 January 2026.
 create function private.format_date(moment timestamptz) returns text
 language sql
 stable
@@ -223,14 +233,14 @@ as $$
 $$;
 revoke execute on function private.format_date(timestamptz) from public, anon, authenticated, service_role;
 
--- One row for each fact, however often it is told; whether it was new.
+-- Notifies a user once per fact. Returns true if the notification is new.
 create function private.create_notification(
     user_id uuid, fact text, kind text, title text, body text, context jsonb, moment timestamptz
 ) returns boolean
 language sql
 set search_path = ''
 as $$
-    with told as (
+    with inserted as (
         insert into public.notifications (user_id, fact, kind, title, body, context, created_at)
         values (
             create_notification.user_id, create_notification.fact, create_notification.kind, create_notification.title,
@@ -240,11 +250,12 @@ as $$
         returning notifications.id
     )
 
-    select exists (select from told)
+    select exists (select from inserted)
 $$;
 revoke execute on function private.create_notification(uuid, text, text, text, text, jsonb, timestamptz)
 from public, anon, authenticated, service_role;
 
+-- Adds a billing event to the audit trail.
 create function private.audit_billing(user_id uuid, message text, context jsonb, moment timestamptz) returns void
 language sql
 set search_path = ''
@@ -255,16 +266,16 @@ $$;
 revoke execute on function private.audit_billing(uuid, text, jsonb, timestamptz)
 from public, anon, authenticated, service_role;
 
--- Invoices ---------------------------------------------------------------------------------------------------------------
+-- Invoices ------------------------------------------------------------------------------------------------------------
 
--- A pending invoice of somebody whose row in users is locked.
+-- Inserts a pending invoice for a user whose row in users is locked.
 create function private.insert_invoice(
-    new_id uuid,
-    person public.users,
+    invoice_id uuid,
+    customer public.users,
     plan public.plans,
     period text,
-    method text,
-    phone text,
+    payment_method text,
+    customer_phone text,
     expired_at timestamptz,
     renews_subscription_id uuid,
     request_hash bytea,
@@ -278,18 +289,18 @@ as $$
         customer_email, customer_phone, expired_at, renews_subscription_id, request_hash, created_at
     )
     values (
-        new_id,
-        person.id,
+        invoice_id,
+        customer.id,
         plan.id,
-        'INV-' || new_id,
+        'INV-' || invoice_id,
         round(case insert_invoice.period when 'yearly' then plan.price_yearly else plan.price_monthly end),
         'pending',
         insert_invoice.period,
-        method,
+        insert_invoice.payment_method,
         plan.name || ', ' || insert_invoice.period,
-        coalesce(nullif(btrim(person.full_name), ''), person.email),
-        person.email,
-        phone,
+        coalesce(nullif(btrim(customer.full_name), ''), customer.email),
+        customer.email,
+        insert_invoice.customer_phone,
         insert_invoice.expired_at,
         insert_invoice.renews_subscription_id,
         insert_invoice.request_hash,
@@ -301,7 +312,7 @@ revoke execute on function private.insert_invoice(
     uuid, public.users, public.plans, text, text, text, timestamptz, uuid, bytea, timestamptz
 ) from public, anon, authenticated, service_role;
 
--- What Tripay is asked to open for it.
+-- Returns the order to send to Tripay for an invoice.
 create function private.tripay_order(invoice public.invoices) returns json
 language sql
 stable
@@ -321,25 +332,26 @@ as $$
 $$;
 revoke execute on function private.tripay_order(public.invoices) from public, anon, authenticated, service_role;
 
--- What came of asking Tripay to open it: `transaction`, or none. A callback may have come before, and stands. Answers null,
--- and changes nothing, if the transaction is another invoice's.
+-- Records Tripay's response to an order: `transaction`, or null if Tripay created none. Tripay's callback may have been
+-- recorded before, and is not overwritten. Returns null, and changes nothing, if the transaction belongs to another
+-- invoice.
 create function private.record_tripay_response(input jsonb) returns json
 language plpgsql
 security definer
 set search_path = ''
 as $$
 declare
-    opened record;
+    transaction record;
     invoice public.invoices;
     moment constant timestamptz := coalesce((input ->> 'now')::timestamptz, now());
 begin
-    select field.* into opened
+    select field.* into transaction
     from jsonb_to_record(coalesce(nullif(input -> 'transaction', 'null'), '{}')) as field (
         reference text, payment_name text, checkout_url text, pay_code text, pay_url text, qr_url text,
         expires_at timestamptz
     );
-    if opened.reference is null then
-        -- Only what was certainly never opened.
+    if transaction.reference is null then
+        -- Only if no transaction is recorded for the invoice.
         update public.invoices
         set status = 'failed'
         where
@@ -349,9 +361,10 @@ begin
         returning invoices.* into invoice;
         if found and invoice.renews_subscription_id is not null then
             perform private.create_notification(
-                invoice.user_id, 'invoice:' || invoice.id || ':failed', 'invoice', 'Your renewal needs you',
+                invoice.user_id, 'invoice:' || invoice.id || ':failed', 'invoice', 'Renewal payment failed',
                 format(
-                    'No payment of %s could be opened for %s by %s. Choose another way to pay before your plan ends.',
+                    'The payment of %s for %s by %s could not be created. '
+                    'Choose another payment method before your plan ends.',
                     private.format_rupiah(invoice.amount), invoice.description, invoice.payment_method
                 ),
                 jsonb_build_object('invoice_id', invoice.id), moment
@@ -359,30 +372,30 @@ begin
         end if;
     elsif exists (
         select from public.invoices as other
-        where other.tripay_invoice_id = opened.reference and other.id <> (input ->> 'id')::uuid
+        where other.tripay_invoice_id = transaction.reference and other.id <> (input ->> 'id')::uuid
     ) then
         return 'null'::json;
     else
         update public.invoices
         set
-            tripay_invoice_id = opened.reference,
+            tripay_invoice_id = transaction.reference,
             tripay_merchant_id = input ->> 'merchant_code',
-            payment_channel = left(opened.payment_name, 100),
-            checkout_url = opened.checkout_url,
-            pay_code = opened.pay_code,
-            pay_url = opened.pay_url,
-            qr_url = opened.qr_url,
-            expired_at = coalesce(opened.expires_at, invoices.expired_at)
+            payment_channel = left(transaction.payment_name, 100),
+            checkout_url = transaction.checkout_url,
+            pay_code = transaction.pay_code,
+            pay_url = transaction.pay_url,
+            qr_url = transaction.qr_url,
+            expired_at = coalesce(transaction.expires_at, invoices.expired_at)
         where
             invoices.id = (input ->> 'id')::uuid
-            and coalesce(invoices.tripay_invoice_id, opened.reference) = opened.reference
+            and coalesce(invoices.tripay_invoice_id, transaction.reference) = transaction.reference
         returning invoices.* into invoice;
         if found and invoice.renews_subscription_id is not null and invoice.status = 'pending' then
             perform private.create_notification(
                 invoice.user_id, 'invoice:' || invoice.id || ':renewal', 'invoice',
                 format('Renew %s', split_part(invoice.description, ',', 1)),
                 format(
-                    'Pay %s by %s until %s to keep your plan.',
+                    'Pay %s with %s by %s to keep your plan.',
                     private.format_rupiah(invoice.amount), invoice.payment_channel, private.format_date(invoice.expired_at)
                 ),
                 jsonb_build_object('invoice_id', invoice.id, 'checkout_url', invoice.checkout_url), moment
@@ -396,9 +409,9 @@ $$;
 revoke execute on function private.record_tripay_response(jsonb) from public, anon, authenticated, service_role;
 grant execute on function private.record_tripay_response(jsonb) to nofomo_jobs;
 
--- Answers ----------------------------------------------------------------------------------------------------------------
+-- JSON ----------------------------------------------------------------------------------------------------------------
 
--- The one shape of an invoice in every answer.
+-- Returns the JSON of an invoice, the same in every response.
 create function private.invoice_json(invoice public.invoices) returns json
 language plpgsql
 stable
@@ -433,8 +446,8 @@ $$;
 revoke execute on function private.invoice_json(public.invoices) from public, anon, authenticated, service_role;
 grant execute on function private.invoice_json(public.invoices) to nofomo_api;
 
--- The one shape of a subscription in every answer. plan_ends_at: the end of the unbroken time of its plan, with the
--- periods that follow.
+-- Returns the JSON of a subscription, the same in every response. plan_ends_at is the end of its plan, including the
+-- periods of the same plan that follow without a gap.
 create function private.subscription_json(subscription public.subscriptions) returns json
 language plpgsql
 stable
@@ -457,7 +470,7 @@ begin
                     following.user_id = subscription.user_id
                     and following.plan_id = subscription.plan_id
                     and (following.id = subscription.id or following.status <> 'expired')
-                    -- Better plans come first: between two periods of one plan there is never another.
+                    -- Higher plans come first, so periods of one plan are never separated by another plan.
                     and following.started_at >= subscription.started_at
             ),
             'cancelled_at', subscription.cancelled_at,
@@ -469,5 +482,6 @@ begin
     );
 end
 $$;
-revoke execute on function private.subscription_json(public.subscriptions) from public, anon, authenticated, service_role;
+revoke execute on function private.subscription_json(public.subscriptions)
+from public, anon, authenticated, service_role;
 grant execute on function private.subscription_json(public.subscriptions) to nofomo_api;

@@ -1,7 +1,7 @@
--- Bots and their trades, shared by the endpoints that answer with them or are reported to: shapes, and who may report.
+-- Functions for bots and trades that several endpoints share: their JSON, and who may report for a bot.
 
--- The one shape of a bot in every answer: decimals are strings, times are UTC, and a column added to the table stays out
--- until it is written here. Json and not jsonb, which would put the keys in the order of their lengths.
+-- Returns the JSON of a bot, the same in every response: decimals are strings, and times are UTC. A new column of the
+-- table is not returned until it is added here. The type is json, because jsonb would reorder the keys.
 create function private.bot_json(bot public.bots) returns json
 language plpgsql
 stable
@@ -43,7 +43,7 @@ $$;
 revoke execute on function private.bot_json(public.bots) from public, anon, authenticated, service_role;
 grant execute on function private.bot_json(public.bots) to nofomo_api;
 
--- The one shape of a trade in every answer.
+-- Returns the JSON of a trade, the same in every response.
 create function private.trade_json(trade public.trades) returns json
 language plpgsql
 stable
@@ -83,8 +83,9 @@ $$;
 revoke execute on function private.trade_json(public.trades) from public, anon, authenticated, service_role;
 grant execute on function private.trade_json(public.trades) to nofomo_api;
 
--- A bot, if the caller may report for it: its owner by the claims of his access token, or its runner by its own token. No
--- row: not there, or not his; which of the two is not told. An unknown token is refused before any command begins.
+-- Returns the bot that the caller may report for: the caller's own bot if the claims are those of an access token, or
+-- the bot of a bot token. Null if the bot does not exist or the caller may not report for it; the two cases are not
+-- distinguished. Raises an exception for an unknown bot token.
 create function private.reporting_bot(claims jsonb, bot_id uuid) returns public.bots
 language plpgsql
 security definer
@@ -107,7 +108,7 @@ begin
     inner join public.bots on bots.id = token.bot_id
     where token.token_hash = decode(claims ->> 'bot_token_hash', 'hex') and 'report' = any(token.scopes);
     if not found then
-        raise exception 'no bot has this token' using errcode = 'PT401', constraint = 'bot_token_is_valid';
+        raise exception 'unknown bot token' using errcode = 'PT401', constraint = 'bot_token_is_valid';
     end if;
     select users.is_active into is_active from public.users where users.id = bot.user_id;
     if is_active is false then

@@ -1,6 +1,6 @@
--- Strategies, shared by the endpoints that store, write or publish one: their shape, their check, and how many a plan allows.
+-- Functions for strategies that several endpoints share: their JSON, the check of their source, and the plan's limit.
 
--- Every column, and the check of the source.
+-- Returns the JSON of a strategy, with the check of its source.
 create function private.strategy_json(strategy public.strategies) returns json
 language plpgsql
 stable
@@ -48,28 +48,28 @@ end
 $$;
 revoke execute on function private.strategy_json(public.strategies) from public, anon, authenticated, service_role;
 
--- Keeps what a check found, whoever asked for it.
-create function private.save_strategy_source(strategy public.strategies, found jsonb) returns void
+-- Saves the result of a check of the strategy's source.
+create function private.save_strategy_source(strategy public.strategies, check_result jsonb) returns void
 language sql
 set search_path = ''
 as $$
-    insert into private.strategy_sources as known (
+    insert into private.strategy_sources as existing (
         strategy_id, request_hash, source_hash, stored_at, class_name, interface_version, timeframe, can_short,
         checker_version, findings, model_used, tokens_used
     )
     select
-        strategy.id, given.request_hash::bytea, sha256(convert_to(strategy.content, 'UTF8')), strategy.created_at,
-        given.class_name, given.interface_version, given.timeframe, given.can_short, given.checker_version,
-        given.findings, given.model_used, given.tokens_used
-    from jsonb_to_record(found) as given (
+        strategy.id, field.request_hash::bytea, sha256(convert_to(strategy.content, 'UTF8')), strategy.created_at,
+        field.class_name, field.interface_version, field.timeframe, field.can_short, field.checker_version,
+        field.findings, field.model_used, field.tokens_used
+    from jsonb_to_record(check_result) as field (
         request_hash text, class_name text, interface_version smallint, timeframe text, can_short boolean,
         checker_version integer, findings jsonb, model_used text, tokens_used integer
     )
     on conflict (strategy_id) do update
         set
             source_hash = excluded.source_hash,
-            -- The same bytes checked again are no other source.
-            stored_at = case known.source_hash when excluded.source_hash then known.stored_at else now() end,
+            -- Unchanged if the same source is checked again.
+            stored_at = case existing.source_hash when excluded.source_hash then existing.stored_at else now() end,
             class_name = excluded.class_name,
             interface_version = excluded.interface_version,
             timeframe = excluded.timeframe,
@@ -77,23 +77,29 @@ as $$
             checker_version = excluded.checker_version,
             findings = excluded.findings
 $$;
-revoke execute on function private.save_strategy_source(public.strategies, jsonb) from public, anon, authenticated, service_role;
+revoke execute on function private.save_strategy_source(public.strategies, jsonb)
+from public, anon, authenticated, service_role;
 
--- Why the user's plan has no place for another strategy: how many it allows. Under the lock of his limits.
-create function private.exceeded_strategy_limit(caller uuid, is_own_work boolean) returns json
+-- Returns the plan and its limit if the user may not store another strategy, else null. The caller holds the lock of
+-- the user's limits.
+create function private.exceeded_strategy_limit(caller uuid, is_custom boolean) returns json
 language plpgsql
 set search_path = ''
 as $$
 declare
     plan constant public.plans := private.plan_in_force(caller);
-    most constant integer := case
-        when is_own_work and plan.custom_strategies is not true then 0 else coalesce(plan.max_strategies, 0)
+    max_strategies constant integer := case
+        when is_custom and plan.custom_strategies is not true then 0 else coalesce(plan.max_strategies, 0)
     end;
 begin
-    if most < 0 or (select count(*) from public.strategies where strategies.user_id = caller) < most then
+    if
+        max_strategies < 0
+        or (select count(*) from public.strategies where strategies.user_id = caller) < max_strategies
+    then
         return null;
     end if;
-    return json_build_object('limit', most, 'plan', coalesce(plan.name, 'Free'));
+    return json_build_object('limit', max_strategies, 'plan', coalesce(plan.name, 'Free'));
 end
 $$;
-revoke execute on function private.exceeded_strategy_limit(uuid, boolean) from public, anon, authenticated, service_role;
+revoke execute on function private.exceeded_strategy_limit(uuid, boolean)
+from public, anon, authenticated, service_role;

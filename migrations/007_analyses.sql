@@ -1,6 +1,6 @@
--- Analyses, shared by the endpoints that run, show or count them, and the requests that count against a plan.
+-- Functions for analyses that several endpoints share: their JSON, and the requests that count against a plan.
 
--- Number of requests, for analyses and generated strategies, in the current month in UTC.
+-- Returns the number of AI requests, for analyses and generated strategies, in the current month in UTC.
 create function private.ai_requests_this_month(user_id uuid) returns bigint
 language plpgsql
 stable
@@ -19,6 +19,7 @@ $$;
 revoke execute on function private.ai_requests_this_month(uuid) from public, anon, authenticated, service_role;
 grant execute on function private.ai_requests_this_month(uuid) to nofomo_api;
 
+-- Returns the JSON of an analysis, the same in every response.
 create function private.analysis_json(analysis public.ai_analyses) returns json
 language sql
 stable

@@ -1,6 +1,7 @@
--- POST /bots: a stopped bot of the caller.
+-- POST /bots: creates a stopped bot of the caller.
 
--- Outcomes: created and known with the bot, plan_limit with limit and plan, credentials_missing with exchange, key_reused.
+-- Outcomes: created or existing, with the bot; plan_limit with limit and plan; credentials_missing with exchange;
+-- unsafe_strategy with the strategy's name and its number of findings; key_reused.
 create function private.create_bot(claims jsonb, input jsonb) returns json
 language plpgsql
 set search_path = ''
@@ -29,7 +30,7 @@ begin
         on conflict (id) do nothing
         returning * into bot;
     exception
-        -- The rules stand in triggers, for whoever writes; here they become outcomes.
+        -- Triggers enforce the rules for every writer. Their exceptions become outcomes here.
         when sqlstate 'PT403' or sqlstate 'PT409' then
             get stacked diagnostics outcome = constraint_name, refusal = pg_exception_detail;
             return json_build_object(outcome, refusal::json);
@@ -38,7 +39,7 @@ begin
         select bots.* into bot from public.bots where bots.id = (input ->> 'id')::uuid;
         outcome := 'existing';
     end if;
-    -- Back from being the user, who could not name what follows.
+    -- Back to the login role: authenticated may not call the functions below.
     perform set_config('role', 'none', true);
     if bot.request_hash is distinct from digest then
         return to_json('key_reused'::text);

@@ -1,6 +1,7 @@
--- POST /bots/{bot_id}/{action}: start, stop, pause, and fail by the runner.
+-- POST /bots/{bot_id}/{action}: the owner starts, stops or pauses a bot, and its runner reports a failure.
 
--- The oldest bots are the ones that a smaller plan still covers.
+-- Returns true if the owner's plan allows this bot to run. If the user has more bots than the plan allows, only the
+-- oldest are covered.
 create function private.is_covered_by_plan(bot public.bots) returns boolean
 language sql
 stable
@@ -15,8 +16,8 @@ as $$
 $$;
 revoke execute on function private.is_covered_by_plan(public.bots) from public, anon, authenticated, service_role;
 
--- Outcomes: done and already with the bot, wrong_state with its status, plan_limit with limit and plan, credentials_missing with
--- exchange, unsafe_strategy with the strategy's name and how much was found in it, not_found.
+-- Outcomes: updated or unchanged, with the bot; wrong_state with its status; plan_limit with limit and plan;
+-- credentials_missing with exchange; unsafe_strategy with the strategy's name and its number of findings; not_found.
 create function private.control_bot(claims jsonb, input jsonb) returns json
 language plpgsql
 security definer
@@ -24,10 +25,10 @@ set search_path = ''
 as $$
 declare
     action constant text := input ->> 'action';
-    target constant text := case action
+    target_status constant text := case action
         when 'start' then 'running' when 'stop' then 'stopped' when 'pause' then 'paused' when 'fail' then 'error'
     end;
-    sources constant text[] := case action
+    allowed_statuses constant text[] := case action
         when 'start' then array['stopped', 'paused', 'error']
         when 'stop' then array['running', 'paused', 'error']
         else array['running']
@@ -36,7 +37,7 @@ declare
     plan public.plans;
     refusal jsonb;
 begin
-    -- A runner reports; whether the bot runs is its owner's to decide.
+    -- A runner may only report a failure. Start, stop and pause are the owner's.
     if bot.id is null or (claims ? 'bot_token_hash' and action <> 'fail') then
         return to_json('not_found'::text);
     end if;
@@ -60,19 +61,19 @@ begin
 
     update public.bots
     set
-        status = target,
+        status = target_status,
         error_message = case when action = 'fail' then input ->> 'message' end
     where
         bots.id = bot.id
-        and bots.status = any(sources)
-        -- A start was judged for the status that was read.
+        and bots.status = any(allowed_statuses)
+        -- The checks above hold for the status that was read.
         and (action <> 'start' or bots.status = bot.status)
     returning bots.* into bot;
     if found then
         return json_build_object('updated', private.bot_json(bot));
     end if;
     select bots.* into bot from public.bots where bots.id = (input ->> 'bot_id')::uuid;
-    if bot.status = target then
+    if bot.status = target_status then
         return json_build_object('unchanged', private.bot_json(bot));
     elsif bot.id is null then
         return to_json('not_found'::text);

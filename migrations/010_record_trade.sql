@@ -1,6 +1,7 @@
--- POST /bots/{bot_id}/trades: one trade, or up to 1,000, in one statement.
+-- POST /bots/{bot_id}/trades: records up to 1,000 trades in one statement.
 
--- What of two reports of one trade counts, in whatever order they come: a close before a cancellation before an opening.
+-- Ranks the statuses of a trade. If two reports of a trade differ, the higher status wins in whatever order they
+-- arrive: closed, then cancelled, then open.
 create function private.trade_status_rank(status text) returns integer
 language plpgsql
 immutable
@@ -12,14 +13,15 @@ end
 $$;
 revoke execute on function private.trade_status_rank(text) from public, anon, authenticated, service_role;
 
--- Outcomes: recorded with {id, outcome} in the order of the reports, and the trade if it was one; unfit with the index and
--- field of what no column holds; taken with the indexes of ids that are another bot's; not_found. All or nothing.
+-- Outcomes: recorded with {id, outcome} for each report in order, and with the trade if there is only one report;
+-- out_of_range with the index and field of each value that is too large for its column; id_conflict with the indexes of
+-- ids that belong to another bot; not_found. Records all reports or none.
 create function private.record_trade(claims jsonb, input jsonb) returns json
 language plpgsql
 security definer
 set search_path = ''
--- All is found by ids, whichever they are; planned for each report, the statement below takes as long again. And a plan that is kept
--- must not read a table through because it was small when the plan was made.
+-- One generic plan: every lookup is by id, whatever the values, and planning on every call would double the time of the
+-- statement below. A cached plan must not scan a whole table because the table was small when the plan was made.
 set plan_cache_mode = 'force_generic_plan'
 set enable_seqscan = off
 as $$
@@ -35,17 +37,17 @@ begin
 
     with reports as (
         select
-            given.ordinal,
+            element.ordinal,
             report.*,
-            -- Exact, and rounded half away from zero at the columns' scales. A trade that is not closed has earned nothing.
+            -- Exact, rounded half away from zero to the column's scale. A trade that is not closed has no profit.
             case
                 when report.status <> 'closed' then 0
                 when report.profit is not null then report.profit
                 when report.side = 'buy' then round((report.exit_price - report.price) * report.amount - report.fee, 8)
                 else round((report.price - report.exit_price) * report.amount - report.fee, 8)
             end as net_profit
-        from jsonb_array_elements(input -> 'trades') with ordinality as given (trade, ordinal)
-        cross join lateral jsonb_to_record(given.trade) as report (
+        from jsonb_array_elements(input -> 'trades') with ordinality as element (trade, ordinal)
+        cross join lateral jsonb_to_record(element.trade) as report (
             id uuid, side text, order_type text, status text, amount numeric, price numeric, fee numeric, profit numeric,
             profit_percentage numeric, entry_time timestamptz, exit_time timestamptz, exit_price numeric,
             exchange_order_id text, exchange_trade_id text, signal_price numeric, stop_loss_price numeric,
@@ -56,7 +58,7 @@ begin
     figures as (
         select
             reports.ordinal,
-            -- The cast gives the quotient digits enough to be rounded once.
+            -- The cast gives the quotient enough digits that it is rounded only once.
             coalesce(
                 reports.profit_percentage,
                 round((reports.net_profit * 100)::numeric(70, 30) / (reports.price * reports.amount), 4)
@@ -76,7 +78,7 @@ begin
         where failing.is_out_of_range
     ),
 
-    -- Of several reports of one trade in one batch, the one that counts.
+    -- The report with the highest status, if a batch has several reports of one trade.
     winners as (
         select distinct on (reports.id) reports.*
         from reports
@@ -84,9 +86,9 @@ begin
         order by reports.id, private.trade_status_rank(reports.status) desc, reports.ordinal
     ),
 
-    -- In the order of ids, so that two batches with the same trades wait for each other and do not block each other.
+    -- In the order of ids, so that two batches with the same trades wait for each other instead of causing a deadlock.
     written as (
-        insert into public.trades as known (
+        insert into public.trades as existing (
             id, bot_id, user_id, exchange, trading_pair, is_paper_trade, side, order_type, status, amount, price, fee, profit,
             profit_percentage, entry_time, exit_time, exit_price, exchange_order_id, exchange_trade_id, signal_price,
             stop_loss_price, take_profit_price, metadata
@@ -120,10 +122,10 @@ begin
                 take_profit_price = excluded.take_profit_price,
                 metadata = excluded.metadata
             where
-                known.bot_id = excluded.bot_id
-                and private.trade_status_rank(excluded.status) > private.trade_status_rank(known.status)
-        -- A row version that replaced none has no xmax.
-        returning known.id, known.xmax = 0 as is_new
+                existing.bot_id = excluded.bot_id
+                and private.trade_status_rank(excluded.status) > private.trade_status_rank(existing.status)
+        -- A newly inserted row has no xmax.
+        returning existing.id, existing.xmax = 0 as is_new
     )
 
     select
@@ -153,14 +155,14 @@ begin
     if out_of_range is not null then
         return json_build_object('out_of_range', out_of_range);
     end if;
-    -- Looked up afterwards, in a statement of its own: it sees what another bot has committed meanwhile.
-    -- Each by its id: joined they would be looked for among all trades, as long as PostgreSQL takes the table for a small one.
+    -- A separate statement afterwards, so that it sees what another bot has committed meanwhile. A subquery per id and
+    -- not a join, which would scan all trades while PostgreSQL believes that the table is small.
     select json_agg(report.ordinal - 1 order by report.ordinal) into conflicting_indexes
     from jsonb_array_elements(input -> 'trades') with ordinality as report (trade, ordinal)
     where (select trades.bot_id from public.trades where trades.id = (report.trade ->> 'id')::uuid) <> bot.id;
     if conflicting_indexes is not null then
-        -- All or nothing: raised to undo the rest.
-        raise exception 'trade ids of another bot'
+        -- Raised to undo the insert: all reports are recorded or none.
+        raise exception 'trade ids belong to another bot'
         using errcode = 'PT409', constraint = 'trade_id_conflict', detail = conflicting_indexes;
     end if;
     return json_build_object(

@@ -1,11 +1,12 @@
--- POST /freqtrade/{bot_token}: what a bot's freqtrade tells through its webhook, answered by record-trade.
+-- POST /freqtrade/{bot_token}: records an event of a bot's freqtrade webhook. The function record-trade serves it.
 --
--- Freqtrade sends each event once or several times, in an order that a network may change, and some not at all. So events are
--- kept as they are, each body once, and a trade is what its events add up to: the same events make the same trade.
+-- Freqtrade may send an event several times or not at all, and the network may reorder events. So each body is stored
+-- once, and a trade is rebuilt from all its events: the same events always result in the same trade.
 
--- Entry fills average in; exits book their part. A trade whose entries got lost is known by its exits.
--- Profit is freqtrade's running total: on futures the profit of a partial exit counts funding twice.
-create function private.rebuild_freqtrade_trade(bot public.bots, settled_id uuid) returns void
+-- Rebuilds a trade from its stored events. The entry price is the average of the entry fills, the exit price that of
+-- the exit fills. A trade whose entry events were lost is built from its exits. The profit is freqtrade's running
+-- total; on futures, freqtrade counts funding twice in the profit of a partial exit.
+create function private.rebuild_freqtrade_trade(bot public.bots, rebuilt_id uuid) returns void
 language sql
 security definer
 set search_path = ''
@@ -20,7 +21,7 @@ as $$
             cumulative_profit numeric, final_profit_ratio numeric, is_final_exit boolean, leverage numeric,
             stake_currency text, enter_tag text, exit_reason text
         )
-        where event.bot_id = bot.id and event.trade_id = settled_id and event.kind in ('entry_fill', 'exit_fill')
+        where event.bot_id = bot.id and event.trade_id = rebuilt_id and event.kind in ('entry_fill', 'exit_fill')
     ),
 
     entries as (
@@ -42,7 +43,7 @@ as $$
         where events.kind = 'exit_fill'
     ),
 
-    -- The totals grow from exit to exit; the last one has them all.
+    -- The last exit, which has freqtrade's final totals.
     last_exit as (
         select events.*
         from events
@@ -51,8 +52,8 @@ as $$
         limit 1
     ),
 
-    -- What all events of a trade agree on; if they should not, always the same one is believed.
-    head as (
+    -- Fields that are the same in all events of a trade. The order makes the choice deterministic if they ever differ.
+    first_event as (
         select events.*
         from events
         order by events.kind, events.open_rate, events.amount, events.close_date
@@ -61,45 +62,45 @@ as $$
 
     trade as (
         select
-            head.trade_id,
-            head.pair,
-            head.open_date,
-            case head.direction when 'Short' then 'sell' else 'buy' end as side,
-            case head.order_type when 'market' then 'market' else 'limit' end as order_type,
+            first_event.trade_id,
+            first_event.pair,
+            first_event.open_date,
+            case first_event.direction when 'Short' then 'sell' else 'buy' end as side,
+            case first_event.order_type when 'market' then 'market' else 'limit' end as order_type,
             round(greatest(entries.amount, exits.amount), 8) as amount,
             round(coalesce(entries.price, last_exit.open_rate), 8) as price,
             coalesce(exits.is_closed, false) as is_closed,
             round(exits.price, 8) as exit_price,
             round(coalesce(last_exit.cumulative_profit, exits.profit_amount, 0), 8) as profit,
-            -- Freqtrade's ratio knows the fees; that of one exit among several is of its own part.
+            -- Freqtrade's ratio includes fees. The ratio of one of several exits is that of its own part only.
             coalesce(last_exit.final_profit_ratio, case when exits.total = 1 and exits.is_closed then last_exit.profit_ratio end)
                 as profit_ratio,
             last_exit.close_date,
-            coalesce(head.leverage, 1) as leverage,
+            coalesce(first_event.leverage, 1) as leverage,
             jsonb_strip_nulls(
                 jsonb_build_object(
-                    'trade_id', head.trade_id,
-                    'leverage', head.leverage,
-                    'stake_currency', head.stake_currency,
-                    'enter_tag', head.enter_tag,
+                    'trade_id', first_event.trade_id,
+                    'leverage', first_event.leverage,
+                    'stake_currency', first_event.stake_currency,
+                    'enter_tag', first_event.enter_tag,
                     'exit_reason', last_exit.exit_reason
                 )
             ) as metadata
-        from head
+        from first_event
         cross join entries
         cross join exits
         left join last_exit on true
     )
 
-    insert into public.trades as known (
+    insert into public.trades as existing (
         id, bot_id, user_id, exchange, trading_pair, is_paper_trade, side, order_type, status, amount, price, profit,
         profit_percentage, entry_time, exit_time, exit_price, metadata
     )
     select
-        settled_id, bot.id, bot.user_id, bot.exchange, trade.pair, bot.is_paper_trade, trade.side, trade.order_type,
+        rebuilt_id, bot.id, bot.user_id, bot.exchange, trade.pair, bot.is_paper_trade, trade.side, trade.order_type,
         case when trade.is_closed then 'closed' else 'open' end,
         trade.amount, trade.price, trade.profit,
-        -- On the own stake, as freqtrade counts: with leverage.
+        -- Relative to the stake without borrowed funds, as freqtrade does: leverage multiplies it.
         round(
             coalesce(trade.profit_ratio, trade.profit * trade.leverage / nullif(trade.price * trade.amount, 0), 0) * 100, 4
         ),
@@ -119,12 +120,14 @@ as $$
             exit_time = excluded.exit_time,
             exit_price = excluded.exit_price,
             metadata = excluded.metadata
-        where known.bot_id = excluded.bot_id
+        where existing.bot_id = excluded.bot_id
 $$;
-revoke execute on function private.rebuild_freqtrade_trade(public.bots, uuid) from public, anon, authenticated, service_role;
+revoke execute on function private.rebuild_freqtrade_trade(public.bots, uuid)
+from public, anon, authenticated, service_role;
 
--- Outcomes: recorded, known (the same body came before), kept (in logs, for the owner to read). An unknown token is refused
--- before it begins. `input.is_trade`: trade_id, open_date and pair are there; `input.log`: what to write in logs.
+-- Outcomes: recorded, duplicate (the same body was received before), logged (written to logs for the owner), ignored.
+-- An unknown token raises an exception. `input.is_trade`: the event has trade_id, open_date and pair. `input.log`: what
+-- to write to logs, or null.
 create function private.record_freqtrade_event(claims jsonb, input jsonb) returns json
 language plpgsql
 security definer
@@ -137,7 +140,7 @@ declare
     log jsonb := nullif(input -> 'log', 'null');
     trade_id uuid;
 begin
-    -- Large, frequent, and nothing that anybody would read.
+    -- Large and frequent, and of no use in the log.
     if kind in ('whitelist', 'analyzed_df', 'new_candle') then
         return to_json('ignored'::text);
     end if;
@@ -145,16 +148,16 @@ begin
         trade_id := extensions.uuid_generate_v5(
             bot.id, concat_ws('|', 'freqtrade', event ->> 'trade_id', event ->> 'open_date', event ->> 'pair')
         );
-        -- Two events of one trade settle it one after the other, each seeing what the other has committed.
+        -- Serialises concurrent events of a trade: each sees what the other has committed.
         perform pg_advisory_xact_lock(hashtextextended('trade ' || trade_id, 0));
     end if;
 
-    -- A status may be reported again later in the same words; within a minute the same words are a retry.
-    insert into private.freqtrade_events as known (bot_id, body_hash, trade_id, kind, event)
+    -- An identical status within a minute is a retry; later it is a new report.
+    insert into private.freqtrade_events as existing (bot_id, body_hash, trade_id, kind, event)
     values (bot.id, decode(input ->> 'body_hash', 'hex'), trade_id, kind, event)
     on conflict (bot_id, body_hash) do update
         set received_at = excluded.received_at
-        where known.trade_id is null and known.received_at < now() - interval '1 minute';
+        where existing.trade_id is null and existing.received_at < now() - interval '1 minute';
     if not found then
         return to_json('duplicate'::text);
     end if;
@@ -163,8 +166,8 @@ begin
         begin
             perform private.rebuild_freqtrade_trade(bot, trade_id);
         exception
-            -- Figures that no column holds: kept like everything else that makes no trade, and out of the way of the events
-            -- that do.
+            -- Values that do not fit their columns. The event stays stored without its trade, so that it does not
+            -- prevent rebuilding the trade from the other events.
             when data_exception or integrity_constraint_violation then
                 update private.freqtrade_events as event
                 set trade_id = null

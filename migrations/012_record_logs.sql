@@ -1,6 +1,6 @@
--- POST /bots/{bot_id}/logs: up to 500 rows of a bot's log.
+-- POST /bots/{bot_id}/logs: records up to 500 log lines of a bot.
 
--- Outcomes: recorded with how many were new, key_reused (an id stands for another message), not_found.
+-- Outcomes: recorded with the number of new rows; key_reused if an id belongs to another message; not_found.
 create function private.record_logs(claims jsonb, input jsonb) returns json
 language plpgsql
 security definer
@@ -21,7 +21,7 @@ begin
     ) then
         return to_json('key_reused'::text);
     end if;
-    -- As PostgreSQL writes it: 1e300 is three hundred digits.
+    -- Measured as PostgreSQL writes it, where 1e300 has 301 digits.
     if exists (
         select
         from jsonb_to_recordset(input -> 'logs') as entry (context jsonb)

@@ -1,6 +1,7 @@
--- POST, DELETE /bots/{bot_id}/token: a revocable token that can only report for one bot, and if it is live get its exchange keys.
+-- POST, DELETE /bots/{bot_id}/token: issues or revokes the token of a bot. Its scopes let it report for this bot, and
+-- fetch the exchange API keys of a live bot.
 
--- Outcomes: issued, revoked, not_found, paper_bot. `input.token_hash` is null to revoke.
+-- Outcomes: issued with scopes and created_at; revoked; not_found; paper_bot. `input.token_hash` is null to revoke.
 create function private.issue_bot_token(claims jsonb, input jsonb) returns json
 language plpgsql
 security definer
@@ -30,12 +31,12 @@ begin
         return to_json('revoked'::text);
     end if;
 
-    -- The right to trade is for a bot that does.
+    -- The scope trade is only for live bots.
     if input -> 'scopes' ? 'trade' and is_paper_trade is not false then
         return to_json('paper_bot'::text);
     end if;
 
-    insert into private.bot_tokens as known (bot_id, token_hash, scopes)
+    insert into private.bot_tokens as existing (bot_id, token_hash, scopes)
     values (
         bot,
         decode(input ->> 'token_hash', 'hex'),
@@ -43,7 +44,7 @@ begin
     )
     on conflict (bot_id) do update
         set token_hash = excluded.token_hash, scopes = excluded.scopes, created_at = excluded.created_at
-    returning known.* into token;
+    returning existing.* into token;
     insert into public.logs (user_id, bot_id, log_level, message, context, source)
     values (
         caller, bot, 'info', 'Issued bot token',

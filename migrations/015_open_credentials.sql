@@ -1,7 +1,7 @@
--- POST /bots/{bot_id}/credentials: a live bot's runner gets the keys of its own bot's exchange. They leave here sealed.
+-- POST /bots/{bot_id}/credentials: returns the exchange API keys, still encrypted, to the runner of a live bot.
 
--- Outcomes: found with owner, exchange and what is sealed; not_found, scope_missing, paper_bot, not_running with the status,
--- credentials_missing with exchange.
+-- Outcomes: found with owner, exchange and the encrypted keys; not_found; scope_missing; paper_bot; not_running with
+-- status; credentials_missing with exchange.
 create function private.open_credentials(claims jsonb, input jsonb) returns json
 language plpgsql
 security definer

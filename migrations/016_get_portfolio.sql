@@ -1,6 +1,6 @@
--- GET /portfolio: all that an app's home screen needs, in one call.
+-- GET /portfolio: returns everything that the home screen of an app needs, in one call.
 
--- Exchanges with saved keys: the hint and the date, never the sealed keys themselves, which no API role may read.
+-- Returns the exchanges with saved API keys, with hint and date. The encrypted keys are never returned.
 create function private.saved_exchanges(user_id uuid) returns json
 language plpgsql
 stable
@@ -27,7 +27,7 @@ $$;
 revoke execute on function private.saved_exchanges(uuid) from public, anon, authenticated, service_role;
 grant execute on function private.saved_exchanges(uuid) to nofomo_api;
 
--- `input.days`: how many days the figures of performance cover; 30 if it does not say.
+-- `input.days`: number of days that the performance covers; 30 by default.
 create function private.get_portfolio(claims jsonb, input jsonb) returns json
 language plpgsql
 set search_path = ''
@@ -47,7 +47,7 @@ declare
     plan public.plans;
     subscription public.subscriptions;
 begin
-    -- As the user, under the policies: what there is.
+    -- Reads the rows as the user, under the policies.
     perform private.become_user(claims);
     select users.id, users.email, users.full_name into profile
     from public.users
@@ -88,7 +88,7 @@ begin
         limit 20
     );
 
-    -- Back from being the user, who could not name what follows: plan, keys, and the shapes of the answer.
+    -- Back to the login role: authenticated may not call the functions below.
     perform set_config('role', 'none', true);
     plan := private.plan_in_force(caller);
     subscription := private.subscription_in_force(caller);

@@ -1,7 +1,7 @@
--- POST /strategies, PUT /strategies/{strategy_id}: a strategy's source, stored with what a check found in it.
+-- POST /strategies, PUT /strategies/{strategy_id}: stores the source of a strategy with the result of its check.
 
--- Outcomes: created and known with the strategy, plan_limit with limit and plan, key_reused, in_use while a live bot runs by its
--- name.
+-- Outcomes: created or existing, with the strategy; plan_limit with limit and plan; key_reused; in_use if the source
+-- has findings and a live bot uses a strategy with this name.
 create function private.create_strategy(claims jsonb, input jsonb) returns json
 language plpgsql
 security definer
@@ -57,7 +57,8 @@ comment on function private.create_strategy(jsonb, jsonb) is 'POST /strategies';
 revoke execute on function private.create_strategy(jsonb, jsonb) from public, anon, authenticated, service_role;
 grant execute on function private.create_strategy(jsonb, jsonb) to nofomo_api;
 
--- Outcomes: replaced with the strategy, not_found, plan_limit with limit and plan, in_use while a live bot runs by its name.
+-- Outcomes: replaced with the strategy; not_found; plan_limit with limit and plan; in_use if the source has findings
+-- and a live bot uses the strategy.
 create function private.replace_strategy(claims jsonb, input jsonb) returns json
 language plpgsql
 security definer
@@ -69,7 +70,7 @@ declare
     strategy public.strategies;
 begin
     perform private.ensure_active_profile(claims);
-    -- A bot that starts by this source ends its start first, and one that starts later meets the new source.
+    -- The lock waits for a bot that is starting with this source. A bot that starts later sees the new source.
     select strategies.* into strategy
     from public.strategies
     where strategies.id = (input ->> 'strategy_id')::uuid and strategies.user_id = caller
@@ -88,7 +89,7 @@ begin
     set
         content = input ->> 'content',
         parameters = coalesce(nullif(input -> 'parameters', 'null'), strategies.parameters),
-        -- Somebody's own work from now on.
+        -- A source that the user replaces is no longer AI-generated.
         strategy_type = case strategies.strategy_type when 'ai_generated' then 'custom' else strategies.strategy_type end
     where strategies.id = strategy.id
     returning strategies.* into strategy;

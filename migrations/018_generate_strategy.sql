@@ -1,6 +1,6 @@
--- POST /strategies/generate: reserves a request of the plan, and keeps the strategy that was written for it.
+-- POST /strategies/generate: reserves an AI request of the plan, and stores the generated strategy.
 
--- Outcomes: reserved; known with the strategy; key_reused; plan_limit and quota with limit and plan.
+-- Outcomes: reserved; existing with the strategy; key_reused; plan_limit or quota_exceeded, with limit and plan.
 create function private.generate_strategy(claims jsonb, input jsonb) returns json
 language plpgsql
 security definer
@@ -12,7 +12,7 @@ declare
     request private.ai_requests;
     strategy public.strategies;
     plan public.plans;
-    allowed integer;
+    request_limit integer;
     refusal json;
 begin
     perform private.ensure_active_profile(claims);
@@ -28,27 +28,29 @@ begin
         end if;
     end if;
 
-    -- Before anybody writes it, though it is counted again when it is kept.
+    -- Checked before the generation, and again when the strategy is stored.
     refusal := private.exceeded_strategy_limit(caller, false);
     if refusal is not null then
         return json_build_object('plan_limit', refusal);
     end if;
     if request.id is null then
         plan := private.plan_in_force(caller);
-        allowed := coalesce(plan.ai_requests_per_month, 0);
-        if allowed >= 0 and private.ai_requests_this_month(caller) >= allowed then
-            return json_build_object('quota_exceeded', json_build_object('limit', allowed, 'plan', coalesce(plan.name, 'Free')));
+        request_limit := coalesce(plan.ai_requests_per_month, 0);
+        if request_limit >= 0 and private.ai_requests_this_month(caller) >= request_limit then
+            return json_build_object(
+                'quota_exceeded', json_build_object('limit', request_limit, 'plan', coalesce(plan.name, 'Free'))
+            );
         end if;
         insert into private.ai_requests (id, user_id, request_hash) values ((input ->> 'id')::uuid, caller, digest);
     end if;
     return to_json('reserved'::text);
 end
 $$;
-comment on function private.generate_strategy(jsonb, jsonb) is 'POST /strategies/generate, before the work';
+comment on function private.generate_strategy(jsonb, jsonb) is 'POST /strategies/generate, before the generation';
 revoke execute on function private.generate_strategy(jsonb, jsonb) from public, anon, authenticated, service_role;
 grant execute on function private.generate_strategy(jsonb, jsonb) to nofomo_api;
 
--- Outcomes: created and known with the strategy, plan_limit with limit and plan.
+-- Outcomes: created or existing, with the strategy; plan_limit with limit and plan.
 create function private.record_generated_strategy(claims jsonb, input jsonb) returns json
 language plpgsql
 security definer
@@ -91,6 +93,8 @@ begin
     return json_build_object('created', private.strategy_json(strategy));
 end
 $$;
-comment on function private.record_generated_strategy(jsonb, jsonb) is 'POST /strategies/generate, after the work';
-revoke execute on function private.record_generated_strategy(jsonb, jsonb) from public, anon, authenticated, service_role;
+comment on function private.record_generated_strategy(jsonb, jsonb) is
+    'POST /strategies/generate, after the generation';
+revoke execute on function private.record_generated_strategy(jsonb, jsonb)
+from public, anon, authenticated, service_role;
 grant execute on function private.record_generated_strategy(jsonb, jsonb) to nofomo_api;

@@ -1,7 +1,7 @@
--- POST /strategies/{strategy_id}/publish: a strategy of the caller in the marketplace.
+-- POST /strategies/{strategy_id}/publish: publishes a strategy of the caller in the marketplace.
 
--- Outcomes: published with the strategy; unchecked with the source, to be asked again with what a check finds; findings with
--- them; no_source, few_trades, name_taken, not_found.
+-- Outcomes: published with the strategy; check_required with the source, to be called again with the result of its
+-- check; has_findings with the findings; no_source; too_few_trades; name_taken; not_found.
 create function private.publish_strategy(claims jsonb, input jsonb) returns json
 language plpgsql
 security definer
@@ -13,7 +13,7 @@ declare
     source private.strategy_sources;
 begin
     perform private.ensure_active_profile(claims);
-    -- Nobody changes what is being judged.
+    -- Locked, so that the source does not change during the checks below.
     select strategies.* into strategy
     from public.strategies
     where strategies.id = (input ->> 'strategy_id')::uuid and strategies.user_id = caller
@@ -24,7 +24,7 @@ begin
         return to_json('no_source'::text);
     end if;
 
-    -- Of what was read then, which may be another source by now.
+    -- Saved only if the check is that of the current source, which may have changed since.
     if input #>> '{check,source_hash}' = encode(sha256(convert_to(strategy.content, 'UTF8')), 'hex') then
         perform private.save_strategy_source(strategy, input -> 'check');
     end if;
@@ -35,7 +35,7 @@ begin
         return json_build_object('has_findings', source.findings);
     end if;
 
-    -- Of this source: one that was imported for an earlier one says nothing of it.
+    -- Backtests imported before this source was stored do not count.
     if not exists (
         select from public.backtest_results
         where

@@ -1,5 +1,7 @@
--- POST /strategies/{strategy_id}/backtests: a freqtrade backtest, its figures computed from its trades, and the trades.
+-- POST /strategies/{strategy_id}/backtests: stores a freqtrade backtest, with the metrics computed from its trades, and
+-- the trades.
 
+-- Returns the JSON of a backtest, the same in every response.
 create function private.backtest_json(backtest public.backtest_results) returns json
 language sql
 stable
@@ -35,9 +37,10 @@ as $$
         'created_at', backtest.created_at
     )
 $$;
-revoke execute on function private.backtest_json(public.backtest_results) from public, anon, authenticated, service_role;
+revoke execute on function private.backtest_json(public.backtest_results)
+from public, anon, authenticated, service_role;
 
--- Outcomes: created and known with the backtest, quota with limit and plan, not_found.
+-- Outcomes: created or existing, with the backtest; quota_exceeded with limit, in minutes, and plan; not_found.
 create function private.import_backtest(claims jsonb, input jsonb) returns json
 language plpgsql
 security definer
@@ -48,8 +51,8 @@ declare
     seconds constant integer := coalesce((input ->> 'run_seconds')::integer, 0);
     backtest public.backtest_results;
     plan public.plans;
-    allowed bigint;
-    used bigint;
+    limit_seconds bigint;
+    used_seconds bigint;
 begin
     perform private.ensure_active_profile(claims);
     if not exists (
@@ -67,12 +70,14 @@ begin
     end if;
 
     plan := private.plan_in_force(caller);
-    allowed := coalesce(plan.backtest_minutes_per_month, 0) * 60::bigint;
-    select coalesce(sum(backtest_runs.run_seconds), 0) into used
+    limit_seconds := coalesce(plan.backtest_minutes_per_month, 0) * 60::bigint;
+    select coalesce(sum(backtest_runs.run_seconds), 0) into used_seconds
     from private.backtest_runs
     where backtest_runs.user_id = caller and backtest_runs.imported_at >= date_trunc('month', now(), 'UTC');
-    if allowed >= 0 and (used >= allowed or used + seconds > allowed) then
-        return json_build_object('quota_exceeded', json_build_object('limit', allowed / 60, 'plan', coalesce(plan.name, 'Free')));
+    if limit_seconds >= 0 and (used_seconds >= limit_seconds or used_seconds + seconds > limit_seconds) then
+        return json_build_object(
+            'quota_exceeded', json_build_object('limit', limit_seconds / 60, 'plan', coalesce(plan.name, 'Free'))
+        );
     end if;
     insert into private.backtest_runs (backtest_id, user_id, run_seconds)
     values ((input ->> 'id')::uuid, caller, seconds)
@@ -85,12 +90,12 @@ begin
         max_consecutive_losses, calmar_ratio, metadata
     )
     select
-        given.id, given.strategy_id, caller, given.trading_pair, given.timeframe, given.start_date, given.end_date,
-        given.initial_balance, given.final_balance, given.total_return, given.total_return_percentage, given.max_drawdown,
-        given.sharpe_ratio, given.sortino_ratio, given.win_rate, given.profit_factor, given.total_trades, given.winning_trades,
-        given.losing_trades, given.best_trade, given.worst_trade, given.avg_trade, given.max_consecutive_wins,
-        given.max_consecutive_losses, given.calmar_ratio, given.metadata
-    from jsonb_populate_record(null::public.backtest_results, input - 'trades') as given
+        new.id, new.strategy_id, caller, new.trading_pair, new.timeframe, new.start_date, new.end_date,
+        new.initial_balance, new.final_balance, new.total_return, new.total_return_percentage, new.max_drawdown,
+        new.sharpe_ratio, new.sortino_ratio, new.win_rate, new.profit_factor, new.total_trades, new.winning_trades,
+        new.losing_trades, new.best_trade, new.worst_trade, new.avg_trade, new.max_consecutive_wins,
+        new.max_consecutive_losses, new.calmar_ratio, new.metadata
+    from jsonb_populate_record(null::public.backtest_results, input - 'trades') as new
     returning * into backtest;
 
     insert into private.backtest_trades (

@@ -1,6 +1,6 @@
--- POST /analyses: reserves a request of the plan, hands out the trades, and keeps what was made of them.
+-- POST /analyses: reserves an AI request of the plan, returns the trades to analyse, and stores the analysis.
 
--- The bots of the caller that an analysis is about: one, those that run a strategy by its name, or all.
+-- Returns the caller's bots that an analysis covers: one bot, the bots that use a strategy by its name, or all bots.
 create function private.analysed_bots(caller uuid, input jsonb) returns setof public.bots
 language sql
 stable
@@ -20,7 +20,8 @@ as $$
 $$;
 revoke execute on function private.analysed_bots(uuid, jsonb) from public, anon, authenticated, service_role;
 
--- What a pair is settled in: BTC/USDT in its quote, BTC/USDT:USDT in what follows the colon.
+-- Returns the currency that a trading pair is settled in: the quote currency of BTC/USDT, the currency after the colon
+-- in BTC/USDT:USDT.
 create function private.settlement_currency(trading_pair text) returns text
 language sql
 immutable
@@ -30,14 +31,14 @@ as $$
 $$;
 revoke execute on function private.settlement_currency(text) from public, anon, authenticated, service_role;
 
--- Outcomes: reserved with `accounts`, one for each currency, and `backtest`, what live trades are compared with; known with the
--- analysis; key_reused, not_found, no_backtest; quota with limit and plan.
+-- Outcomes: reserved with the number of bots, `accounts`, one per currency, and `backtest`, the backtest to compare
+-- with; existing with the analysis; key_reused; not_found; no_backtest; quota_exceeded with limit and plan.
 create function private.run_analysis(claims jsonb, input jsonb) returns json
 language plpgsql
 security definer
 set search_path = ''
 set timezone = 'UTC'
--- Planned at each call: a plan that suits a user with three trades takes a second for one with ten million.
+-- Planned on every call: a plan made for a user with three trades takes a second for a user with ten million.
 set plan_cache_mode = 'force_custom_plan'
 as $$
 declare
@@ -48,8 +49,8 @@ declare
     request private.ai_requests;
     analysis public.ai_analyses;
     plan public.plans;
-    allowed integer;
-    compared json;
+    request_limit integer;
+    backtest json;
 begin
     perform private.ensure_active_profile(claims);
     perform pg_advisory_xact_lock(hashtextextended('limits of ' || caller, 0));
@@ -62,7 +63,7 @@ begin
         if found then
             return json_build_object('existing', private.analysis_json(analysis));
         end if;
-        -- Reserved, and lost on the way: done again for the same request.
+        -- Reserved, but the analysis was never stored: run it again for the same reservation.
     end if;
 
     if
@@ -89,7 +90,7 @@ begin
     end if;
 
     if input ->> 'analysis_type' = 'backtest' then
-        -- The newest backtest of the strategy that the bots run; on the same pair, if there is one.
+        -- The newest backtest of the strategy that the bots use, preferring a backtest on the same pair.
         select
             json_build_object(
                 'id', backtest_results.id,
@@ -106,7 +107,7 @@ begin
                 ),
                 'is_running', bool_or(bot.status = 'running') over (partition by backtest_results.id)
             )
-        into compared
+        into backtest
         from private.analysed_bots(caller, input) as bot
         inner join public.strategies
             on
@@ -126,22 +127,24 @@ begin
 
     if request.id is null then
         plan := private.plan_in_force(caller);
-        allowed := coalesce(plan.ai_requests_per_month, 0);
-        if allowed >= 0 and private.ai_requests_this_month(caller) >= allowed then
-            return json_build_object('quota_exceeded', json_build_object('limit', allowed, 'plan', coalesce(plan.name, 'Free')));
+        request_limit := coalesce(plan.ai_requests_per_month, 0);
+        if request_limit >= 0 and private.ai_requests_this_month(caller) >= request_limit then
+            return json_build_object(
+                'quota_exceeded', json_build_object('limit', request_limit, 'plan', coalesce(plan.name, 'Free'))
+            );
         end if;
         insert into private.ai_requests (id, user_id, request_hash) values ((input ->> 'id')::uuid, caller, digest);
     end if;
 
     return (
         with bot as (
-            select own.* from private.analysed_bots(caller, input) as own
+            select analysed_bots.* from private.analysed_bots(caller, input)
         ),
         closed as (
             select
                 trades.bot_id,
                 trades.trading_pair,
-                coalesce(sum(trades.profit) filter (where trades.exit_time < window_start), 0) as earned_before,
+                coalesce(sum(trades.profit) filter (where trades.exit_time < window_start), 0) as profit_before,
                 min(trades.entry_time) as first_entry,
                 count(*) filter (where trades.exit_time >= window_start) as trades
             from public.trades
@@ -154,12 +157,12 @@ begin
             union all
             select bot.id, bot.trading_pair, 0, null, 0 from bot
         ),
-        -- A bot's pair can be changed: it counts in each currency that it has traded in.
-        part as (
+        -- A bot's pair can change. The bot counts in each currency that it has traded in.
+        bot_currency as (
             select
                 closed.bot_id,
                 private.settlement_currency(closed.trading_pair) as currency,
-                sum(closed.earned_before) as earned_before,
+                sum(closed.profit_before) as profit_before,
                 min(closed.first_entry) as first_entry,
                 sum(closed.trades) as trades
             from closed
@@ -167,15 +170,15 @@ begin
         ),
         account as (
             select
-                part.currency,
-                sum(bot.initial_balance + part.earned_before) as initial_balance,
-                -- Known only where every bot has one: the widest.
+                bot_currency.currency,
+                sum(bot.initial_balance + bot_currency.profit_before) as initial_balance,
+                -- The largest stop loss, or null if a bot has none.
                 case when bool_and(bot.stop_loss is not null) then max(bot.stop_loss) end as stop_loss,
-                min(part.first_entry) as first_entry,
-                sum(part.trades)::bigint as trades
-            from part
-            inner join bot on bot.id = part.bot_id
-            group by part.currency
+                min(bot_currency.first_entry) as first_entry,
+                sum(bot_currency.trades)::bigint as trades
+            from bot_currency
+            inner join bot on bot.id = bot_currency.bot_id
+            group by bot_currency.currency
         )
         select
             json_build_object(
@@ -194,19 +197,20 @@ begin
                         ),
                         '[]'
                     ),
-                    'backtest', compared
+                    'backtest', backtest
                 )
             )
         from account
     );
 end
 $$;
-comment on function private.run_analysis(jsonb, jsonb) is 'POST /analyses, before the work';
+comment on function private.run_analysis(jsonb, jsonb) is 'POST /analyses, before the analysis';
 revoke execute on function private.run_analysis(jsonb, jsonb) from public, anon, authenticated, service_role;
 grant execute on function private.run_analysis(jsonb, jsonb) to nofomo_api;
 
--- The next closed trades of the analysed bots, in the order of their exits, row by row: a million of them is no JSON.
--- Those of the bots that run `strategy` are compared with its backtest.
+-- Returns a page of the closed trades of the analysed bots, ordered by exit time. Rows and not JSON, because an
+-- analysis may cover a million trades. is_compared is true for trades of bots that use `strategy`, whose backtest they
+-- are compared with.
 create function private.analysed_trades(claims jsonb, input jsonb)
 returns table (
     id uuid, currency text, trading_pair text, side text, entry_time timestamptz, exit_time timestamptz, amount numeric,
@@ -216,7 +220,8 @@ language plpgsql
 stable
 security definer
 set search_path = ''
--- Each part goes on where idx_trades_user_closed has the last one's end, and does not sort all that are left.
+-- Without sorting, each page continues in idx_trades_user_closed where the last one ended. A sort would read all
+-- remaining trades.
 set enable_sort = off
 as $$
 #variable_conflict use_column
@@ -226,15 +231,15 @@ declare
     after_time constant timestamptz := (input #>> '{after,exit_time}')::timestamptz;
     after_id constant uuid := (input #>> '{after,id}')::uuid;
     window_start constant timestamptz := coalesce(after_time, (input ->> 'from')::timestamptz, '-infinity');
-    analysed constant uuid[] := array(select own.id from private.analysed_bots(caller, input) as own);
-    compared constant uuid[] := array(
-        select own.id from private.analysed_bots(caller, input) as own where own.strategy = input ->> 'strategy'
+    bot_ids constant uuid[] := array(select bot.id from private.analysed_bots(caller, input) as bot);
+    compared_bot_ids constant uuid[] := array(
+        select bot.id from private.analysed_bots(caller, input) as bot where bot.strategy = input ->> 'strategy'
     );
 begin
     return query
     select
         trades.id,
-        -- As private.settlement_currency, which would be called a million times.
+        -- Inlines private.settlement_currency, which would be called for a million rows.
         coalesce(nullif(split_part(trades.trading_pair, ':', 2), ''), split_part(trades.trading_pair, '/', 2)),
         trades.trading_pair::text,
         trades.side::text,
@@ -254,11 +259,11 @@ begin
         ),
         coalesce(trades.fee, 0),
         coalesce(trades.profit, 0),
-        trades.bot_id = any(compared)
+        trades.bot_id = any(compared_bot_ids)
     from public.trades
     where
         trades.user_id = caller
-        and trades.bot_id = any(analysed)
+        and trades.bot_id = any(bot_ids)
         and trades.status = 'closed'
         and trades.exit_time >= window_start
         and trades.exit_time < window_end
@@ -270,7 +275,7 @@ $$;
 revoke execute on function private.analysed_trades(jsonb, jsonb) from public, anon, authenticated, service_role;
 grant execute on function private.analysed_trades(jsonb, jsonb) to nofomo_api;
 
--- The trades of the backtest that they are compared with, in its own order, in the same shape.
+-- Returns the trades of the backtest that live trades are compared with, in the order of the backtest.
 create function private.compared_backtest_trades(claims jsonb, input jsonb)
 returns table (
     currency text, trading_pair text, side text, entry_time timestamptz, exit_time timestamptz, amount numeric,
@@ -295,10 +300,11 @@ begin
     order by trade.position;
 end
 $$;
-revoke execute on function private.compared_backtest_trades(jsonb, jsonb) from public, anon, authenticated, service_role;
+revoke execute on function private.compared_backtest_trades(jsonb, jsonb)
+from public, anon, authenticated, service_role;
 grant execute on function private.compared_backtest_trades(jsonb, jsonb) to nofomo_api;
 
--- What came of it; the same again finds the first.
+-- Stores an analysis and returns it. A repeated call returns the stored analysis.
 create function private.record_analysis(claims jsonb, input jsonb) returns json
 language plpgsql
 security definer
@@ -324,6 +330,6 @@ begin
     return private.analysis_json(analysis);
 end
 $$;
-comment on function private.record_analysis(jsonb, jsonb) is 'POST /analyses, after the work';
+comment on function private.record_analysis(jsonb, jsonb) is 'POST /analyses, after the analysis';
 revoke execute on function private.record_analysis(jsonb, jsonb) from public, anon, authenticated, service_role;
 grant execute on function private.record_analysis(jsonb, jsonb) to nofomo_api;

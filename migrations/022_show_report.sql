@@ -1,6 +1,6 @@
--- GET /analyses/{analysis_id}/report: the analysis that is shown as a page.
+-- GET /analyses/{analysis_id}/report: returns the analysis that the page shows.
 
--- Outcomes: found with the analysis and the name of what it is about, not_found.
+-- Outcomes: found with the analysis and the name of its bot or strategy; not_found.
 create function private.show_report(claims jsonb, input jsonb) returns json
 language plpgsql
 set search_path = ''

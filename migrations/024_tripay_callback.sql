@@ -1,8 +1,9 @@
--- POST /callbacks/tripay: what Tripay tells of a payment, and what a reconciliation was told, all by one function.
+-- POST /callbacks/tripay: settles a payment that Tripay reports, by a callback or in response to a status query of
+-- reconcile-invoices.
 --
--- `input`: `source`; `body`, its bytes in base64; `signature_valid`; `event`; `payment`, null if the body cannot be read.
--- Outcomes that change something: paid, expired, failed, refunded, refunded_unpaid. The others change nothing but perhaps
--- the reference of an invoice that had none.
+-- `input`: `source`; `body`, in base64; `signature_valid`; `event`; `payment`, null if the body cannot be parsed.
+-- Outcomes that change the invoice or the subscription: paid, expired, failed, refunded, refunded_unpaid. All other
+-- outcomes change nothing, except that they may set the Tripay reference of an invoice that had none.
 
 create function private.settle_payment(input jsonb) returns json
 language plpgsql
@@ -10,7 +11,7 @@ security definer
 set search_path = ''
 as $$
 declare
-    -- A wrong signature may come from anyone: enough is kept to see what it was.
+    -- Anyone can send a body with a wrong signature. The first 1,024 bytes are enough to investigate.
     body constant bytea := case
         when (input -> 'signature_valid')::boolean then decode(input ->> 'body', 'base64')
         else substring(decode(input ->> 'body', 'base64') from 1 for 1024)
@@ -19,7 +20,7 @@ declare
         (input -> 'signature_valid')::boolean
         and input ->> 'event' = 'payment_status'
         and jsonb_typeof(input -> 'payment') = 'object'
-        -- Longer than any that could be kept is none.
+        -- A reference that does not fit its column is not a payment of ours.
         and length(coalesce(input #>> '{payment,reference}', '')) <= 255;
     payment record;
     invoice public.invoices;
@@ -43,7 +44,8 @@ begin
         perform from public.users where users.id = invoice.user_id for no key update;
         select invoices.* into invoice from public.invoices where invoices.id = invoice.id for update;
     end if;
-    -- Never before what has already happened to this user: a time to come can be tried, one gone by cannot.
+    -- Billing jobs and tests may pass a future `now`. A past one is replaced by the current time, so that no change is
+    -- dated before an earlier change of the user.
     moment := greatest((input ->> 'now')::timestamptz, clock_timestamp());
     known_reference := coalesce(invoice.transaction_id, invoice.tripay_invoice_id);
 
@@ -73,7 +75,7 @@ begin
                 then 'inconsistent'
             else 'paid'
         end
-        -- There is another transaction for the same invoice: only its being paid concerns the invoice.
+        -- A transaction other than the invoice's own concerns the invoice only if it is paid.
         when payment.reference <> known_reference then 'other_transaction'
         when payment.status = 'REFUND' then case
             when invoice.refunded_at is not null then 'duplicate'
@@ -105,7 +107,7 @@ begin
         perform private.create_notification(
             invoice.user_id, 'invoice:' || invoice.id || ':paid', 'payment', 'Payment received',
             format(
-                '%s for %s arrived. The plan is yours from %s until %s.',
+                'We received %s for %s. Your plan is active from %s until %s.',
                 private.format_rupiah(invoice.amount),
                 invoice.description,
                 private.format_date(period.started_at),
@@ -126,7 +128,8 @@ begin
         perform private.create_notification(
             invoice.user_id, 'invoice:' || invoice.id || ':refunded', 'payment', 'Payment refunded',
             format(
-                '%s for %s went back to you; what it paid for has ended.', private.format_rupiah(invoice.amount),
+                '%s for %s was refunded. The subscription that it paid for has ended.',
+                private.format_rupiah(invoice.amount),
                 invoice.description
             ),
             jsonb_build_object('invoice_id', invoice.id), moment
@@ -142,15 +145,15 @@ begin
         );
     end if;
 
-    -- What Tripay says when it is asked is kept if it is news; what it sends by itself always.
+    -- Callbacks are always stored. The answer to a status query is stored only if it is news.
     if
         input ->> 'source' = 'callback'
         or (
             outcome not in ('unpaid', 'duplicate', 'too_late')
             and (outcome, body) not in (
-                select kept.outcome, kept.body
-                from private.payment_events as kept
-                where kept.invoice_id = invoice.id and kept.source = 'reconciliation'
+                select stored.outcome, stored.body
+                from private.payment_events as stored
+                where stored.invoice_id = invoice.id and stored.source = 'reconciliation'
             )
         )
     then
@@ -160,7 +163,7 @@ begin
     return json_build_object(
         'outcome', outcome,
         'invoice_id', invoice.id,
-        -- Money that came, went or was told of, and that no rule here can place: for people to look at.
+        -- Payments, refunds or reports that no rule here covers: people must look at them.
         'needs_attention', outcome in (
             'other_event', 'unreadable', 'unknown_invoice', 'reference_of_another', 'paid_twice', 'wrong_amount',
             'inconsistent', 'refunded_unpaid', 'unknown_status'
@@ -168,6 +171,6 @@ begin
     );
 end
 $$;
-comment on function private.settle_payment(jsonb) is 'POST /callbacks/tripay, and what reconcile-invoices is told';
+comment on function private.settle_payment(jsonb) is 'POST /callbacks/tripay, and status queries of reconcile-invoices';
 revoke execute on function private.settle_payment(jsonb) from public, anon, authenticated, service_role;
 grant execute on function private.settle_payment(jsonb) to nofomo_jobs;

@@ -1,6 +1,6 @@
--- POST /subscription/{action}: a trial, cancelling the renewal, and resuming it.
+-- POST /subscription/{action}: starts a trial, cancels the renewal, or resumes it.
 
--- Outcomes: done with the subscription; already_subscribed and trial_used; not_found.
+-- Outcomes: done with the subscription; already_subscribed; trial_used; not_found.
 create function private.manage_subscription(claims jsonb, input jsonb) returns json
 language plpgsql
 security definer
@@ -19,7 +19,7 @@ begin
     subscription := private.subscription_in_force(caller, moment);
 
     if action = 'trial' then
-        -- The same again while it runs is the same trial.
+        -- Repeating the request during the trial returns the same trial.
         if subscription.status is distinct from 'trial' then
             if exists (
                 select from public.subscriptions
@@ -56,7 +56,7 @@ begin
             and subscriptions.expires_at > moment
             and subscriptions.cancelled_at is null;
         if found then
-            -- Nobody asked for a renewal that is still unpaid. Paid all the same, it counts.
+            -- Cancels unpaid renewal invoices. If one is paid nevertheless, the payment counts.
             update public.invoices
             set status = 'cancelled'
             where

@@ -1,9 +1,11 @@
--- Hourly: ends subscriptions that are due, stops the bots that the plan left does not cover, and expires unpaid invoices.
+-- Hourly: ends subscriptions that are due, stops bots that the remaining plan does not cover, and expires unpaid
+-- invoices.
 --
--- A run is a row of calls, each a batch and a transaction of its own: `input` has `now`, `limit`, and `after`, where the call
--- before stopped; the answer has the next `after`, or null at the end. What somebody else has locked is left for the next run.
+-- A run is a sequence of calls, each a batch with its own transaction. `input` has `now`, `limit`, and `after`, the
+-- position where the previous call stopped. The result has the next `after`, or null at the end. Rows that are locked
+-- by others are left to the next run.
 
--- Everything that the end of these users' periods means.
+-- Ends the periods of these users that are due, with all consequences.
 create function private.expire_user_subscriptions(user_ids uuid[], moment timestamptz) returns json
 language plpgsql
 set search_path = ''
@@ -25,7 +27,7 @@ begin
     select coalesce(array_agg(changed::public.subscriptions), '{}') into ended from changed;
     perform private.update_subscription_plans(user_ids, moment);
 
-    -- Of all bots of a user the plan covers the oldest. That plan is written in users now.
+    -- The plan covers the user's oldest bots. users.subscription_plan has just been updated.
     with changed as (
         update public.bots
         set status = 'stopped'
@@ -49,7 +51,7 @@ begin
 
     select coalesce(array_agg(changed::public.bots), '{}') into stopped from changed;
 
-    -- As audit_billing and notify do it, for hundreds at once.
+    -- As audit_billing and create_notification do, but for hundreds of rows at once.
     insert into public.logs (user_id, log_level, message, context, source, created_at)
     select
         subscription.user_id, 'info', plans.name || ' ended',
@@ -57,19 +59,19 @@ begin
     from unnest(ended) as subscription
     inner join public.plans on plans.id = subscription.plan_id;
 
-    -- Not where the same plan goes on, and once of several periods of it.
+    -- No notification if the same plan continues, and one for several periods of a plan that ended together.
     insert into public.notifications (user_id, fact, kind, title, body, context, created_at)
     select
         last_period.user_id,
         'subscription:' || last_period.id || ':ended',
         'subscription',
         format('%s has ended', plans.name),
-        format('You are on %s now.', coalesce(in_force.name, 'Free')) || case coalesce(lost.bots, 0)
+        format('Your plan is now %s.', coalesce(in_force.name, 'Free')) || case coalesce(stopped_bots.total, 0)
             when 0 then ''
-            when 1 then format(' One bot that it does not cover was stopped: %s.', lost.names)
-            else format(' %s bots that it does not cover were stopped: %s.', lost.bots, lost.names)
+            when 1 then format(' 1 bot over its limit was stopped: %s.', stopped_bots.names)
+            else format(' %s bots over its limit were stopped: %s.', stopped_bots.total, stopped_bots.names)
         end,
-        jsonb_build_object('subscription_id', last_period.id, 'stopped_bots', coalesce(lost.bots, 0)),
+        jsonb_build_object('subscription_id', last_period.id, 'stopped_bots', coalesce(stopped_bots.total, 0)),
         moment
     from (
         select distinct on (subscription.user_id, subscription.plan_id) subscription.*
@@ -82,11 +84,11 @@ begin
     left join (
         select
             bot.user_id,
-            count(*) as bots,
+            count(*) as total,
             left(string_agg(bot.name, ', ' order by bot.created_at, bot.id), 500) as names
         from unnest(stopped) as bot
         group by bot.user_id
-    ) as lost on lost.user_id = last_period.user_id
+    ) as stopped_bots on stopped_bots.user_id = last_period.user_id
     where in_force.id is distinct from last_period.plan_id
     on conflict (user_id, fact) do nothing;
 
@@ -96,13 +98,14 @@ $$;
 revoke execute on function private.expire_user_subscriptions(uuid[], timestamptz)
 from public, anon, authenticated, service_role;
 
--- Outcome: counts, `failures` (users that could not be dealt with, and why: they do not stop the rest), and `after`.
+-- Outcome: counts; `failures`, the users that could not be processed, with the cause; and `after`. A failure does not
+-- stop the other users.
 create function private.expire_subscriptions(input jsonb) returns json
 language plpgsql
 security definer
 set search_path = ''
 set timezone = 'UTC'
--- A bot that somebody holds keeps its owner waiting for the next run, and the others a second.
+-- Waits at most a second for a locked bot. Its owner is left to the next run.
 set lock_timeout = '1s'
 as $$
 declare
@@ -110,13 +113,13 @@ declare
     batch_limit constant bigint := (input ->> 'limit')::bigint;
     batch record;
     user_ids uuid[];
-    person uuid;
+    failing_user_id uuid;
     counts json;
     subscriptions bigint := 0;
     bots bigint := 0;
     failures json[] := array[]::json[];
 begin
-    -- A user with several that are due is dealt with when the first of them is met.
+    -- A user with several subscriptions that are due is processed with the first of them.
     select
         count(*) as size,
         array_agg(distinct due.user_id) as user_ids,
@@ -145,7 +148,7 @@ begin
         order by users.id
         for no key update skip locked
     ) as locked;
-    -- Not before what a payment did to one of them a moment ago.
+    -- Read again after the locks, so that it is not before a payment that was just committed.
     moment := greatest((input ->> 'now')::timestamptz, clock_timestamp());
 
     begin
@@ -153,14 +156,15 @@ begin
         subscriptions := (counts ->> 'subscriptions')::bigint;
         bots := (counts ->> 'bots')::bigint;
     exception when others then
-        -- Somebody's rows cannot be changed: one by one, so that it is he alone who stays as he is.
-        foreach person in array user_ids loop
+        -- A user's rows cannot be changed: process the users one by one, so that only that user is skipped.
+        foreach failing_user_id in array user_ids loop
             begin
-                counts := private.expire_user_subscriptions(array[person], moment);
+                counts := private.expire_user_subscriptions(array[failing_user_id], moment);
                 subscriptions := subscriptions + (counts ->> 'subscriptions')::bigint;
                 bots := bots + (counts ->> 'bots')::bigint;
             exception when others then
-                failures := failures || json_build_object('user_id', person, 'cause', sqlstate || ' ' || sqlerrm);
+                failures := failures
+                    || json_build_object('user_id', failing_user_id, 'cause', sqlstate || ' ' || sqlerrm);
             end;
         end loop;
     end;
@@ -179,8 +183,8 @@ comment on function private.expire_subscriptions(jsonb) is 'Hourly: one batch of
 revoke execute on function private.expire_subscriptions(jsonb) from public, anon, authenticated, service_role;
 grant execute on function private.expire_subscriptions(jsonb) to nofomo_jobs;
 
--- One batch of invoices that can no longer be paid, and how many there were: fewer than `limit` when that was all. A payment
--- that comes late still counts.
+-- Expires one batch of pending invoices past their payment deadline, and returns their number. A number below `limit`
+-- means that there are no more. A late payment still counts.
 create function private.expire_invoices(input jsonb) returns json
 language sql
 security definer

@@ -1,8 +1,9 @@
--- Daily: says 7, 3 and 1 days before a plan ends that it will, and 3 days before opens the invoice that renews it.
+-- Daily: notifies users 7, 3 and 1 days before their plan ends, and creates a renewal invoice 3 days before.
 --
--- A run is a row of calls, each a batch and a transaction of its own, as with expire_subscriptions. The invoices are committed
--- here and opened at Tripay after.
+-- A run is a sequence of batches, as in expire_subscriptions. Invoices are committed here, and their payments are
+-- created at Tripay afterwards.
 
+-- Notifies a user that a plan is about to end. Returns true if the notification is new.
 create function private.notify_plan_end(ending public.subscriptions, moment timestamptz) returns boolean
 language plpgsql
 set search_path = ''
@@ -15,7 +16,7 @@ declare
         else 7
     end;
 begin
-    -- A week's trial is not announced to end when it begins.
+    -- No notification for a period that is not longer than the notice, such as the first day of a week's trial.
     if ending.expires_at - ending.started_at <= make_interval(days => days) then
         return false;
     end if;
@@ -25,10 +26,10 @@ begin
         'subscription',
         format('%s ends on %s', plan_name, private.format_date(ending.expires_at)),
         case
-            when ending.status = 'trial' then 'It was a trial. Buy the plan to keep it.'
-            when not ending.auto_renew then 'You cancelled its renewal. Resume it, or buy the plan again, to keep it.'
-            when days > 3 then 'Three days before, you get an invoice that renews it.'
-            else 'Pay the invoice that renews it, or buy the plan again, to keep it.'
+            when ending.status = 'trial' then 'Your trial ends on that day. Buy the plan to keep it.'
+            when not ending.auto_renew then 'The renewal is cancelled. Resume it, or buy the plan again, to keep the plan.'
+            when days > 3 then 'You will receive a renewal invoice three days before that date.'
+            else 'Pay the renewal invoice, or buy the plan again, to keep it.'
         end,
         jsonb_build_object('subscription_id', ending.id, 'expires_at', ending.expires_at),
         moment
@@ -38,21 +39,22 @@ $$;
 revoke execute on function private.notify_plan_end(public.subscriptions, timestamptz)
 from public, anon, authenticated, service_role;
 
--- The invoice that renews it, at today's price and paid as the last one was; null if there is none to open.
+-- Inserts the renewal invoice, at today's price and with the period and payment method of the last paid invoice.
+-- Returns null if no renewal is due or an invoice for it exists.
 create function private.insert_renewal_invoice(ending public.subscriptions, moment timestamptz) returns public.invoices
 language plpgsql
 set search_path = ''
 as $$
 declare
     plan public.plans;
-    person public.users;
-    paid public.invoices;
+    customer public.users;
+    last_paid public.invoices;
 begin
     if ending.status <> 'active' or not ending.auto_renew or ending.expires_at > moment + interval '3 days' then
         return null;
     end if;
     select plans.* into plan from public.plans where plans.id = ending.plan_id and plans.is_active;
-    select invoices.* into paid
+    select invoices.* into last_paid
     from public.invoices
     where
         invoices.user_id = ending.user_id
@@ -64,12 +66,12 @@ begin
     limit 1;
     if
         not found
-        or coalesce(round(case paid.period when 'yearly' then plan.price_yearly else plan.price_monthly end), 0) <= 0
+        or coalesce(round(case last_paid.period when 'yearly' then plan.price_yearly else plan.price_monthly end), 0) <= 0
         or exists (
             select from public.invoices
             where
                 invoices.renews_subscription_id = ending.id
-                -- Or one that he asked for himself.
+                -- Or one that the user requested.
                 or (
                     invoices.user_id = ending.user_id
                     and invoices.plan_id = plan.id
@@ -80,13 +82,14 @@ begin
     then
         return null;
     end if;
-    select users.* into person from public.users where users.id = ending.user_id;
+    select users.* into customer from public.users where users.id = ending.user_id;
     perform private.audit_billing(
-        person.id, 'Opened renewal invoice',
+        customer.id, 'Opened renewal invoice',
         jsonb_build_object('action', 'renew-subscription', 'subscription_id', ending.id), moment
     );
     return private.insert_invoice(
-        private.uuid_v7(), person, plan, coalesce(paid.period, 'monthly'), paid.payment_method, paid.customer_phone,
+        private.uuid_v7(), customer, plan, coalesce(last_paid.period, 'monthly'), last_paid.payment_method,
+        last_paid.customer_phone,
         greatest(ending.expires_at, moment + interval '1 day'), ending.id, null, moment
     );
 end
@@ -94,7 +97,8 @@ $$;
 revoke execute on function private.insert_renewal_invoice(public.subscriptions, timestamptz)
 from public, anon, authenticated, service_role;
 
--- Outcome: `notices`, how many were written; `opened`, the invoices to open at Tripay; `failures`; and `after`.
+-- Outcome: `notices`, the number of new notifications; `opened`, the invoices to open at Tripay; `failures`; and
+-- `after`.
 create function private.renew_subscriptions(input jsonb) returns json
 language plpgsql
 security definer
@@ -105,15 +109,15 @@ declare
     moment constant timestamptz := (input ->> 'now')::timestamptz;
     batch_limit constant bigint := (input ->> 'limit')::bigint;
     ending public.subscriptions;
-    last public.subscriptions;
+    candidate public.subscriptions;
     size bigint := 0;
-    is_told boolean;
+    is_notified boolean;
     invoice public.invoices;
     notices bigint := 0;
     opened json[] := array[]::json[];
     failures json[] := array[]::json[];
 begin
-    for last in
+    for candidate in
         select subscriptions.*
         from public.subscriptions
         where
@@ -129,41 +133,44 @@ begin
         limit batch_limit
     loop
         size := size + 1;
-        perform from public.users where users.id = last.user_id for no key update skip locked;
+        perform from public.users where users.id = candidate.user_id for no key update skip locked;
         continue when not found;
-        -- As it is now, and only where its plan does not go on.
+        -- Read again under the lock, and only if no period of the same plan follows.
         select subscriptions.* into ending
         from public.subscriptions
         where
-            subscriptions.id = last.id
+            subscriptions.id = candidate.id
             and subscriptions.status <> 'expired'
-            and subscriptions.expires_at = last.expires_at
+            and subscriptions.expires_at = candidate.expires_at
             and not exists (
                 select from public.subscriptions as following
                 where
-                    following.user_id = last.user_id
-                    and following.plan_id = last.plan_id
+                    following.user_id = candidate.user_id
+                    and following.plan_id = candidate.plan_id
                     and following.status <> 'expired'
-                    and following.started_at >= last.expires_at
+                    and following.started_at >= candidate.expires_at
             );
         continue when not found;
         begin
-            is_told := private.notify_plan_end(ending, moment);
+            is_notified := private.notify_plan_end(ending, moment);
             invoice := private.insert_renewal_invoice(ending, moment);
-            -- Counted last: what an error undoes was not done.
-            notices := notices + is_told::integer;
+            -- Counted last, because an error rolls back the notification too.
+            notices := notices + is_notified::integer;
             if invoice.id is not null then
                 opened := opened || json_build_object('id', invoice.id, 'order', private.tripay_order(invoice));
             end if;
         exception when others then
-            failures := failures || json_build_object('user_id', last.user_id, 'cause', sqlstate || ' ' || sqlerrm);
+            failures := failures
+                || json_build_object('user_id', candidate.user_id, 'cause', sqlstate || ' ' || sqlerrm);
         end;
     end loop;
     return json_build_object(
         'notices', notices,
         'opened', to_json(opened),
         'failures', to_json(failures),
-        'after', case when size = batch_limit then json_build_object('expires_at', last.expires_at, 'id', last.id) end
+        'after', case
+            when size = batch_limit then json_build_object('expires_at', candidate.expires_at, 'id', candidate.id)
+        end
     );
 end
 $$;

@@ -1,7 +1,9 @@
--- Every 15 minutes: which invoices Tripay is to be asked about. What it answers goes to settle_payment and record_tripay_response.
+-- Every 15 minutes: selects the invoices whose status is queried at Tripay. Tripay's answers go to settle_payment and
+-- record_tripay_response.
 
--- One batch, each of them marked as asked about: fewer than `limit` when that was all. Pending for more than ten minutes, by
--- when its creation is over; and for a day after its end, once an hour: a payment may have come in the last minute.
+-- Returns one batch and sets its checked_at. Fewer than `limit` invoices mean that there are no more. An invoice is due
+-- when it has been pending for more than ten minutes, by when create-invoice has ended. After its payment deadline it
+-- is queried once an hour for a day, because it may have been paid in the last minute.
 create function private.reconcile_invoices(input jsonb) returns json
 language sql
 security definer
@@ -45,11 +47,12 @@ as $$
     )
     from changed
 $$;
-comment on function private.reconcile_invoices(jsonb) is 'Every 15 minutes: one batch of invoices that Tripay is asked about';
+comment on function private.reconcile_invoices(jsonb) is
+    'Every 15 minutes: one batch of invoices that Tripay is asked about';
 revoke execute on function private.reconcile_invoices(jsonb) from public, anon, authenticated, service_role;
 grant execute on function private.reconcile_invoices(jsonb) to nofomo_jobs;
 
--- For how many seconds the oldest of them has been pending; 0 if none is.
+-- Returns the age of the oldest pending invoice in seconds, or 0 if there is none.
 create function private.oldest_pending_invoice_age(input jsonb) returns json
 language sql
 security definer
@@ -61,6 +64,7 @@ as $$
     from public.invoices
     where invoices.status = 'pending'
 $$;
-comment on function private.oldest_pending_invoice_age(jsonb) is 'Every 15 minutes: the age of the oldest pending invoice';
+comment on function private.oldest_pending_invoice_age(jsonb) is
+    'Every 15 minutes: the age of the oldest pending invoice';
 revoke execute on function private.oldest_pending_invoice_age(jsonb) from public, anon, authenticated, service_role;
 grant execute on function private.oldest_pending_invoice_age(jsonb) to nofomo_jobs;

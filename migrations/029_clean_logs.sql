@@ -1,9 +1,11 @@
--- Daily: removes what nobody reads any more.
+-- Daily: deletes old rows of logs, notifications and events.
 --
--- A run is a row of calls, each a batch and a transaction of its own: `input` has `what`, `before` (rows older than that go), `limit`,
--- and `after`, where the call before stopped. What somebody else has locked is left for the next run.
+-- A run is a sequence of calls, each a batch with its own transaction. `input` has `category`, `before` (older rows are
+-- deleted), `limit`, and `after`, the position where the previous call stopped. Rows that are locked by others are left
+-- to the next run.
 
--- Outcome: how many were removed, and `after`, the age of the last of them. Less than `limit`: there are no more.
+-- Outcome: the number of removed rows, and `after`, the time of the last one. A number below `limit` means that there
+-- are no more.
 create function private.clean_logs(input jsonb) returns json
 language plpgsql
 security definer
@@ -15,7 +17,7 @@ declare
     before constant timestamptz := (input ->> 'before')::timestamptz;
     after constant timestamptz := coalesce((input ->> 'after')::timestamptz, '-infinity');
     batch_limit constant bigint := (input ->> 'limit')::bigint;
-    answer json;
+    result json;
 begin
     if category in ('debug', 'info', 'warning', 'error') then
         with batch as (
@@ -35,7 +37,7 @@ begin
         )
 
         select json_build_object('removed', (select count(*) from removed), 'after', max(batch.created_at))
-        into answer
+        into result
         from batch;
     elsif category = 'notifications' then
         with batch as (
@@ -55,7 +57,7 @@ begin
         )
 
         select json_build_object('removed', (select count(*) from removed), 'after', max(batch.read_at))
-        into answer
+        into result
         from batch;
     elsif category = 'payment_events' then
         with batch as (
@@ -75,10 +77,11 @@ begin
         )
 
         select json_build_object('removed', (select count(*) from removed), 'after', max(batch.received_at))
-        into answer
+        into result
         from batch;
     elsif category = 'freqtrade_events' then
-        -- A trade is what its events add up to, until it is closed for so long that no more of them will come.
+        -- Events of a trade are kept until it has been closed for so long that no more events will arrive: the trade is
+        -- rebuilt from them.
         with batch as (
             select event.bot_id, event.body_hash, event.received_at
             from private.freqtrade_events as event
@@ -102,14 +105,14 @@ begin
         )
 
         select json_build_object('removed', (select count(*) from removed), 'after', max(batch.received_at))
-        into answer
+        into result
         from batch;
     else
-        raise exception 'nothing is called %', category using errcode = 'invalid_parameter_value';
+        raise exception 'unknown category %', category using errcode = 'invalid_parameter_value';
     end if;
-    return answer;
+    return result;
 end
 $$;
-comment on function private.clean_logs(jsonb) is 'Daily';
+comment on function private.clean_logs(jsonb) is 'Daily: one batch of old rows';
 revoke execute on function private.clean_logs(jsonb) from public, anon, authenticated, service_role;
 grant execute on function private.clean_logs(jsonb) to nofomo_jobs;

@@ -1,4 +1,4 @@
--- Of tables and views.
+-- Columns of tables and views.
 select
     format('%s.%I', relations.oid::regclass, columns.attname) as object,
     concat_ws(

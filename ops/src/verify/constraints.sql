@@ -1,5 +1,5 @@
--- Check, unique, primary key, foreign key and exclusion. Not null is told with its column: it is a constraint since
--- PostgreSQL 18 only.
+-- Check, unique, primary key, foreign key and exclusion constraints. Not null is part of columns.sql: it is a
+-- constraint only from PostgreSQL 18.
 select
     format(
         '%s.%I', case when conrelid <> 0 then conrelid::regclass::text else contypid::regtype::text end, conname

@@ -1,5 +1,6 @@
--- Who may do what in our schemas, and what the two login roles may do anywhere. Left out: owners, the platform's own
--- roles, and the default grants of schema public, which differ between projects: what the migrations make is rid of them.
+-- Privileges in our schemas, and the privileges of the two login roles anywhere. Excluded: owners, the platform's own
+-- roles, and the default privileges of schema public, which differ between projects and which the migrations revoke for
+-- every object.
 with objects as (
     select
         'schema ' || nspname as object,

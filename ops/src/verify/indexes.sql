@@ -1,4 +1,5 @@
--- Those that no constraint made. A concurrent build that failed leaves an index that is kept up to date and never used.
+-- Indexes that do not belong to a constraint. A failed concurrent build leaves an invalid index, which is maintained
+-- but never used.
 select
     indexes.indexrelid::regclass::text as object,
     concat_ws(

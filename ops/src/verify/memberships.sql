@@ -1,5 +1,6 @@
--- What the two login roles and the API roles may become, and who may become a login role. Since PostgreSQL 16 whoever
--- makes a role is a member of it, and a membership has options of its own; before, the member's attribute decided.
+-- Role memberships of the login roles and the API roles, and members of the login roles. Since PostgreSQL 16 the
+-- creator of a role is a member of it, and each membership has its own options. Before, the member's attribute INHERIT
+-- decided.
 select
     format('%s in %s', member.rolname, role.rolname) as object,
     concat_ws(

@@ -1,4 +1,4 @@
--- Which changes Realtime, or another subscriber, is told of.
+-- Tables whose changes are published to Realtime or another subscriber.
 select
     format('%s of %s', published.prrelid::regclass, publications.pubname) as object,
     concat_ws(

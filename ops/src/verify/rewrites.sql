@@ -1,4 +1,4 @@
--- Rules on our tables, and views and rules elsewhere that read or write them. Our own views are told apart.
+-- Rules on our tables, and views and rules elsewhere that read or write our tables. views.sql has our own views.
 select
     format('%I on %s', rules.rulename, rules.ev_class::regclass) as object,
     pg_get_ruledef(rules.oid) as definition

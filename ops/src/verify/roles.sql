@@ -1,5 +1,5 @@
--- The functions' two login roles: attributes, and settings both for everywhere and for this database. Of the API roles
--- the attributes alone: projects differ in what else the platform gave them.
+-- Attributes and settings of the two login roles, both global and for this database. Attributes only of the API roles,
+-- whose settings differ between projects.
 select
     roles.rolname::text as object,
     concat_ws(

@@ -1,38 +1,38 @@
--- Money and time agree: a paid invoice made one period, whose worth is still all there; no two periods of a user overlap; and
--- everyone has the plan that is in force.
-with recursive worth as (
+-- Billing is consistent: every paid invoice granted one period whose total value is that of the invoice, no two periods
+-- of a user overlap, and every user has the plan in force.
+with recursive period_values as (
     select subscriptions.id, subscriptions.invoice_id, subscriptions.value
     from public.subscriptions
     where subscriptions.invoice_id is not null
     union all
-    select credit.id, worth.invoice_id, credit.value
-    from worth
-    inner join public.subscriptions as credit on credit.credited_from = worth.id
+    select credit.id, period_values.invoice_id, credit.value
+    from period_values
+    inner join public.subscriptions as credit on credit.credited_from = period_values.id
 ),
 
 broken_invoices as (
     select
         format(
-            'invoice %s of %s is paid and made %s periods that are worth %s', invoices.id, invoices.amount,
-            made.periods, coalesce(made.value, 0)
+            'invoice %s of %s is paid and has %s periods with a total value of %s', invoices.id, invoices.amount,
+            granted.periods, coalesce(granted.value, 0)
         ) as broken
     from public.invoices
     cross join lateral (
         select
             count(*) filter (where subscriptions.invoice_id is not null) as periods,
-            sum(worth.value) as value
-        from worth
-        inner join public.subscriptions on subscriptions.id = worth.id
-        where worth.invoice_id = invoices.id
-    ) as made
+            sum(period_values.value) as value
+        from period_values
+        inner join public.subscriptions on subscriptions.id = period_values.id
+        where period_values.invoice_id = invoices.id
+    ) as granted
     where
         invoices.status = 'paid'
         and (
-            made.periods <> 1
-            -- Worth is kept since invoices say for how long they are.
+            granted.periods <> 1
+            -- Older invoices have no period, and their subscriptions no value.
             or (
                 invoices.period is not null
-                and made.value is distinct from case when invoices.refunded_at is null then invoices.amount else 0 end
+                and granted.value is distinct from case when invoices.refunded_at is null then invoices.amount else 0 end
             )
         )
 ),
@@ -49,14 +49,14 @@ overlapping as (
 ),
 
 wrong_plans as (
-    select format('user %s has the plan %s and %s is in force', users.id, users.subscription_plan, in_force.plan) as broken
+    select format('user %s has the plan %s, but %s is in force', users.id, users.subscription_plan, in_force.plan) as broken
     from public.users
     cross join lateral (
         select coalesce(lower((private.plan_in_force(users.id)).name), 'free') as plan
     ) as in_force
     where
         users.subscription_plan is distinct from in_force.plan
-        -- What ended or began since is for the next hourly run.
+        -- The next hourly run processes periods that ended or began recently.
         and not exists (
             select from public.subscriptions
             where

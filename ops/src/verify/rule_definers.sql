@@ -1,5 +1,5 @@
--- No function outside our schemas lends its owner's rights to the API roles. Left out: the platform's own schemas,
--- extensions, and what only a trigger calls.
+-- No function outside our schemas gives the API roles the privileges of its owner. Excluded: the platform's own
+-- schemas, extensions, and trigger functions.
 select
     format(
         '%s may call %s, which runs as %s',

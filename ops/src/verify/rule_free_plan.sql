@@ -1,3 +1,3 @@
--- Whoever has no subscription in force has this plan's limits.
+-- Users without a subscription in force have the limits of the plan Free, so it must exist.
 select 'no plan is named Free' as broken
 where not exists (select from public.plans where lower(name) = 'free')

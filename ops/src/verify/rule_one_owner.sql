@@ -1,5 +1,6 @@
--- Everything of ours belongs to who migrates: to postgres or, on a server of one's own, to whoever asks this and owns
--- the tables. Another owner may do everything with what he owns, and a function may run as him.
+-- All our objects belong to the role that runs the migrations: postgres or, on a self-hosted server, the current user
+-- if it owns the tables. Another owner would have every privilege on its objects, and security definer functions would
+-- run as it.
 with migrator as (
     select roles.oid, roles.rolname
     from pg_roles as roles

@@ -1,5 +1,5 @@
--- Neither the functions' login roles nor the API roles own anything, in any database of the server: an owner may do
--- everything with what he owns.
+-- Neither the login roles of the functions nor the API roles own an object in any database of the server: an owner has
+-- every privilege on it.
 select
     format(
         '%s owns %s',

@@ -1,4 +1,4 @@
--- What the triggers on trades have kept by adding differences is what a recount finds.
+-- The statistics of every bot, which triggers on trades maintain incrementally, equal a full recount.
 with recounted as (
     select
         bots.id,
@@ -23,7 +23,7 @@ compared as (
             'profit_percentage', bots.profit_percentage,
             'current_balance', bots.current_balance,
             'last_trade_at', bots.last_trade_at
-        ) as kept,
+        ) as stored,
         jsonb_build_object(
             'total_trades', recounted.total_trades,
             'winning_trades', recounted.winning_trades,
@@ -42,12 +42,12 @@ select
         'bot %s: %s',
         compared.id,
         string_agg(
-            format('%s is %s and its trades make %s', figure, value, compared.counted -> figure), ', ' order by figure
+            format('%s is %s, and a recount gives %s', figure, value, compared.counted -> figure), ', ' order by figure
         )
     ) as broken
 from compared
-cross join lateral jsonb_each(compared.kept) as kept (figure, value)
-where kept.value <> compared.counted -> kept.figure
+cross join lateral jsonb_each(compared.stored) as stored (figure, value)
+where stored.value <> compared.counted -> stored.figure
 group by compared.id
 order by compared.id
 limit 20

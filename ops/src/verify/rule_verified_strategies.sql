@@ -1,5 +1,5 @@
--- What the marketplace offers has been checked as it is now, and nothing was found in it.
-select format('strategy %s is verified, and its source has no clean check', strategies.id) as broken
+-- Every verified strategy of the marketplace has a check of its current source, without findings.
+select format('strategy %s is verified, but its source has no clean check', strategies.id) as broken
 from public.strategies
 left join private.strategy_sources as source
     on

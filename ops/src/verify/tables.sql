@@ -1,4 +1,4 @@
--- Replica identity: what Realtime tells of a row that is no more.
+-- Tables. The replica identity decides what Realtime sends of a deleted row.
 select
     relations.oid::regclass::text as object,
     concat_ws(

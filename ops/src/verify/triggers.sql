@@ -1,4 +1,4 @@
--- Those on our tables, and those elsewhere that call our functions, as on auth.users.
+-- Triggers on our tables, and triggers elsewhere that call our functions, as on auth.users.
 select
     format('%I on %s', triggers.tgname, triggers.tgrelid::regclass) as object,
     concat_ws(

@@ -1,4 +1,4 @@
--- Types of their own, not those that come with a table.
+-- Types, except the row types of tables.
 select
     types.oid::regtype::text as object,
     case types.typtype

@@ -1,4 +1,4 @@
--- Options such as security_invoker; columns are told with those of tables.
+-- Options of views, such as security_invoker. columns.sql has their columns.
 select
     views.oid::regclass::text as object,
     concat_ws(

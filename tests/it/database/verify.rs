@@ -130,18 +130,18 @@ async fn a_broken_rule_is_named() {
         ("update public.plans set name = 'Gratis' where name = 'Free'", "broken   rule        "),
         (
             "delete from public.subscriptions where invoice_id = '0190c000-0000-7000-8000-000000000001'",
-            "broken   rule        invoice 0190c000-0000-7000-8000-000000000001 of 149000.00 is paid and made 0 periods \
-             that are worth 0",
+            "broken   rule        invoice 0190c000-0000-7000-8000-000000000001 of 149000.00 is paid and has 0 periods \
+             with a total value of 0",
         ),
         (
             "update public.subscriptions set value = value - 0.0001 where value > 0",
-            "broken   rule        invoice 0190c000-0000-7000-8000-000000000002 of 4990000.00 is paid and made 1 periods \
-             that are worth 4989999.9999",
+            "broken   rule        invoice 0190c000-0000-7000-8000-000000000002 of 4990000.00 is paid and has 1 periods \
+             with a total value of 4989999.9999",
         ),
         (
             "update public.invoices set refunded_at = now() where status = 'paid'",
-            "broken   rule        invoice 0190c000-0000-7000-8000-000000000001 of 149000.00 is paid and made 1 periods \
-             that are worth 149000",
+            "broken   rule        invoice 0190c000-0000-7000-8000-000000000001 of 149000.00 is paid and has 1 periods \
+             with a total value of 149000",
         ),
         (
             "insert into public.subscriptions (id, user_id, plan_id, status, started_at, expires_at)
@@ -153,12 +153,12 @@ async fn a_broken_rule_is_named() {
         ),
         (
             "update public.users set subscription_plan = 'enterprise' where email = 'pro@nofomo.test'",
-            "broken   rule        user 0190b000-0000-7000-8000-000000000002 has the plan enterprise and pro is in force",
+            "broken   rule        user 0190b000-0000-7000-8000-000000000002 has the plan enterprise, but pro is in force",
         ),
         (
             "update public.strategies set is_verified = true where name = 'Oversold RSI';
              update private.strategy_sources set findings = '[{}]'",
-            "broken   rule        strategy 0190e000-0000-7000-8000-000000000001 is verified, and its source has no clean check",
+            "broken   rule        strategy 0190e000-0000-7000-8000-000000000001 is verified, but its source has no clean check",
         ),
         (
             "alter table public.strategies disable trigger all; update public.strategies set content = 'x' where is_verified",
@@ -166,7 +166,7 @@ async fn a_broken_rule_is_named() {
         ),
         (
             "update public.users set subscription_plan = 'pro' where email = 'free@nofomo.test'",
-            "broken   rule        user 0190b000-0000-7000-8000-000000000001 has the plan pro and free is in force",
+            "broken   rule        user 0190b000-0000-7000-8000-000000000001 has the plan pro, but free is in force",
         ),
     ];
     assert_named(&changes).await;

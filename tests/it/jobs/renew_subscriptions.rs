@@ -82,12 +82,12 @@ async fn the_end_is_announced_seven_three_and_one_day_before_and_once_each() {
     assert_eq!(
         owner.list(told).await,
         [
-            "subscription|Enterprise ends on 1 April 2027|You cancelled its renewal. Resume it, or buy the plan again, to keep it.|1",
-            "subscription|Enterprise ends on 1 April 2027|You cancelled its renewal. Resume it, or buy the plan again, to keep it.|1",
-            "subscription|Enterprise ends on 1 April 2027|You cancelled its renewal. Resume it, or buy the plan again, to keep it.|1",
-            "subscription|Pro ends on 1 April 2027|Three days before, you get an invoice that renews it.|3",
-            "subscription|Pro ends on 1 April 2027|Pay the invoice that renews it, or buy the plan again, to keep it.|3",
-            "subscription|Pro ends on 1 April 2027|Pay the invoice that renews it, or buy the plan again, to keep it.|3",
+            "subscription|Enterprise ends on 1 April 2027|The renewal is cancelled. Resume it, or buy the plan again, to keep the plan.|1",
+            "subscription|Enterprise ends on 1 April 2027|The renewal is cancelled. Resume it, or buy the plan again, to keep the plan.|1",
+            "subscription|Enterprise ends on 1 April 2027|The renewal is cancelled. Resume it, or buy the plan again, to keep the plan.|1",
+            "subscription|Pro ends on 1 April 2027|You will receive a renewal invoice three days before that date.|3",
+            "subscription|Pro ends on 1 April 2027|Pay the renewal invoice, or buy the plan again, to keep it.|3",
+            "subscription|Pro ends on 1 April 2027|Pay the renewal invoice, or buy the plan again, to keep it.|3",
         ]
     );
     let contexts = "select count(*) from public.notifications inner join public.subscriptions
@@ -186,7 +186,7 @@ async fn a_trial_is_announced_to_end_but_not_on_the_day_it_begins() {
     }
     assert_eq!(notices(&owner).await, ["1 ends-in-3 2027-03-05 01:00:00", "1 ends-in-1 2027-03-07 01:00:00"]);
     let told = "select distinct title || '|' || body from public.notifications";
-    let text = "Pro ends on 8 March 2027|It was a trial. Buy the plan to keep it.";
+    let text = "Pro ends on 8 March 2027|Your trial ends on that day. Buy the plan to keep it.";
     assert_eq!(owner.list(told).await, [text]);
     assert_eq!((tripay.take_asked(), renewals(&owner).await), (vec![], vec![]));
 }
@@ -256,7 +256,7 @@ async fn three_days_before_the_end_an_invoice_renews_it_to_the_day() {
         let told = "select concat_ws('|', title, body, context ->> 'checkout_url', context ->> 'invoice_id' = invoices.id::text)
             from public.notifications inner join public.invoices on fact = 'invoice:' || invoices.id || ':renewal'";
         let text = format!(
-            "Renew Pro|Pay Rp159.000 by BRIVA of Tripay until {february} February {year} to keep your plan.|\
+            "Renew Pro|Pay Rp159.000 with BRIVA of Tripay by {february} February {year} to keep your plan.|\
              https://tripay.test/checkout/DEV-T000000001|t"
         );
         assert_eq!(owner.list(told).await, [text]);
@@ -412,8 +412,8 @@ async fn what_tripay_refuses_to_open_fails_and_its_payer_is_told() {
     assert_eq!(renewals(&owner).await, ["1 failed monthly 149000 BRIVA"]);
     let told = "select concat_ws('|', kind, title, body, context ->> 'invoice_id' = invoices.id::text)
         from public.notifications inner join public.invoices on fact = 'invoice:' || invoices.id || ':failed'";
-    let text = "invoice|Your renewal needs you|No payment of Rp149.000 could be opened for Pro, monthly by BRIVA. \
-                Choose another way to pay before your plan ends.|t";
+    let text = "invoice|Renewal payment failed|The payment of Rp149.000 for Pro, monthly by BRIVA could not be created. \
+                Choose another payment method before your plan ends.|t";
     assert_eq!(owner.list(told).await, [text]);
     let line = world.logged("Tripay refused a renewal", 1).await.remove(0);
     assert_eq!((line["level"].as_str(), line["cause"].as_str()), (Some("ERROR"), Some("Channel BRIVA tidak aktif")));
@@ -467,8 +467,8 @@ async fn what_tripay_does_not_answer_for_stays_pending_until_it_is_found_or_fail
         owner.list(told).await,
         [
             "1|renewal|Renew Pro|https://tripay.test/checkout/DEV-T000000001|2027-03-30 05:10:00",
-            "2|failed|Your renewal needs you|2027-03-30 05:10:00",
-            "3|failed|Your renewal needs you|2027-03-30 05:10:00",
+            "2|failed|Renewal payment failed|2027-03-30 05:10:00",
+            "3|failed|Renewal payment failed|2027-03-30 05:10:00",
         ]
     );
     // Whatever becomes of it, no second payment is opened.
