@@ -82,7 +82,7 @@ pub async fn run(job: &'static Job, retention: &'static Retention, run: Run) -> 
     for (kind, age) in &retention.0 {
         let mut batch = Batch { category: kind, before: now - *age, limit: BATCH, after: None };
         loop {
-            if !run.has_left(RESERVE) {
+            if !run.has_time_left(RESERVE) {
                 return Ok(counts);
             }
             let cleaned: Cleaned = job.db.job("clean_logs", &batch).await?;

@@ -51,8 +51,8 @@ pub async fn handle(app: &'static App, request: Request) -> Result<Answer, Probl
     let new_bot = parse(id, request.fields()?)?;
     let location = format!("/bots/{id}");
     match app.db.command(user.claims(), "create_bot", &new_bot).await? {
-        Outcome::Created(bot) => Ok(Answer::created(bot).at(location)),
-        Outcome::Existing(bot) => Ok(Answer::ok(bot).at(location)),
+        Outcome::Created(bot) => Ok(Answer::created(bot).with_location(location)),
+        Outcome::Existing(bot) => Ok(Answer::ok(bot).with_location(location)),
         Outcome::PlanLimit { limit, plan } => Err(Problem::PlanLimit { things: "bots", limit, plan }),
         Outcome::CredentialsMissing { exchange } => Err(Problem::Conflict {
             kind: "credentials-missing",

@@ -98,7 +98,7 @@ async fn open(app: &App, tripay: &Tripay, user: &User, id: Uuid, order: &Order) 
     match app.time_external_call("tripay", tripay.create(order)).await {
         Creation::Created(transaction) => {
             let invoice = record(app, tripay, user, id, Some(&transaction)).await?;
-            Ok(Answer::created(invoice).at(format!("/invoices/{id}")))
+            Ok(Answer::created(invoice).with_location(format!("/invoices/{id}")))
         }
         Creation::Refused { message, is_ours } => {
             record(app, tripay, user, id, None).await?;

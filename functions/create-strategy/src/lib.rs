@@ -61,8 +61,8 @@ async fn create(app: &App, user: &User, request: &Request) -> Result<Answer, Pro
     strategy.check = Some(checked(&strategy.content)?);
     let location = format!("/strategies/{id}");
     match app.db.command(user.claims(), "create_strategy", &strategy).await? {
-        Outcome::Created(strategy) => Ok(Answer::created(strategy).at(location)),
-        Outcome::Existing(strategy) => Ok(Answer::ok(strategy).at(location)),
+        Outcome::Created(strategy) => Ok(Answer::created(strategy).with_location(location)),
+        Outcome::Existing(strategy) => Ok(Answer::ok(strategy).with_location(location)),
         outcome => refused(outcome),
     }
 }

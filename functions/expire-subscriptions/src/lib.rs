@@ -55,7 +55,7 @@ pub async fn run(job: &'static Job, run: Run) -> Result<Counts, Error> {
     let mut counts = Counts::default();
     let mut batch = Batch { now: run.time, limit: BATCH, after: None };
     loop {
-        if !run.has_left(RESERVE) {
+        if !run.has_time_left(RESERVE) {
             return Ok(counts);
         }
         let ended: Ended = job.db.job("expire_subscriptions", &batch).await?;
@@ -71,7 +71,7 @@ pub async fn run(job: &'static Job, run: Run) -> Result<Counts, Error> {
         }
     }
     loop {
-        if !run.has_left(RESERVE) {
+        if !run.has_time_left(RESERVE) {
             return Ok(counts);
         }
         let expired: u64 = job.db.job("expire_invoices", &batch).await?;

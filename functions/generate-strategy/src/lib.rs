@@ -121,8 +121,8 @@ fn answer(id: Uuid, outcome: Outcome) -> Result<Option<Answer>, Problem> {
     let location = format!("/strategies/{id}");
     match outcome {
         Outcome::Reserved => Ok(None),
-        Outcome::Created(strategy) => Ok(Some(Answer::created(strategy).at(location))),
-        Outcome::Existing(strategy) => Ok(Some(Answer::ok(strategy).at(location))),
+        Outcome::Created(strategy) => Ok(Some(Answer::created(strategy).with_location(location))),
+        Outcome::Existing(strategy) => Ok(Some(Answer::ok(strategy).with_location(location))),
         Outcome::KeyReused => Err(Problem::Conflict {
             kind: "key-reused",
             detail: "This Idempotency-Key was used with another body. Use a new key for another strategy.".into(),

@@ -32,8 +32,8 @@ pub async fn handle(app: &'static App, request: Request) -> Result<Answer, Probl
     let result = BacktestResult::of(id, strategy_id, &backtest, &trades)?;
     let location = format!("/backtests/{id}");
     match app.db.command(user.claims(), "import_backtest", &result).await? {
-        Outcome::Created(row) => Ok(Answer::created(row).at(location)),
-        Outcome::Existing(row) => Ok(Answer::ok(row).at(location)),
+        Outcome::Created(row) => Ok(Answer::created(row).with_location(location)),
+        Outcome::Existing(row) => Ok(Answer::ok(row).with_location(location)),
         Outcome::QuotaExceeded { limit, plan } => Err(Problem::Quota { things: "minutes of backtests", limit, plan }),
         Outcome::NotFound => Err(Problem::NotFound),
     }

@@ -97,7 +97,7 @@ async fn reconcile(job: &Job, tripay: &Tripay, run: &Run) -> Result<Counts, Erro
     let mut counts = Counts::default();
     let batch = Batch { now: run.time, limit: BATCH };
     let mut unanswered_in_a_row = 0;
-    while run.has_left(RESERVE) && unanswered_in_a_row < PATIENCE {
+    while run.has_time_left(RESERVE) && unanswered_in_a_row < PATIENCE {
         let invoices: Vec<Invoice> = job.db.job("reconcile_invoices", &batch).await?;
         let Some(invoice) = invoices.first() else {
             return Ok(Counts { is_complete: true, ..counts });

@@ -74,7 +74,7 @@ pub struct Counts {
 pub async fn run(job: &'static Job, tripay: &Tripay, run: Run) -> Result<Counts, Error> {
     let mut counts = Counts::default();
     let mut batch = Batch { now: run.time, limit: BATCH, after: None };
-    while run.has_left(RESERVE) {
+    while run.has_time_left(RESERVE) {
         let renewed: Renewed = job.db.job("renew_subscriptions", &batch).await?;
         counts.notices += renewed.notices;
         for Failure { user_id, cause } in renewed.failures {

@@ -119,7 +119,7 @@ pub async fn handle(app: &'static App, model: Option<&LanguageModel>, request: R
         Outcome::QuotaExceeded { limit, plan } => return Err(Problem::Quota { things: "analyses", limit, plan }),
     };
     let analysis = judged(app, user.claims(), model, &request, &reserved, started).await?;
-    Ok(Answer::created(analysis).at(format!("/analyses/{id}")))
+    Ok(Answer::created(analysis).with_location(format!("/analyses/{id}")))
 }
 
 async fn judged(

@@ -1,10 +1,12 @@
-//! What a caller gets when all went well.
+//! Successful responses.
 
 use lambda_http::Body;
 use lambda_http::http::{HeaderValue, Response, StatusCode, header};
 use serde_json::value::RawValue;
 
-/// A status, perhaps a `Location`, and JSON, most often passed on as the database wrote it; or a page.
+/// A successful response: a status, an optional `Location` header, and a body of JSON or HTML.
+///
+/// JSON is usually passed on exactly as the database wrote it.
 #[derive(Debug)]
 pub struct Answer {
     status: StatusCode,
@@ -15,33 +17,36 @@ pub struct Answer {
 
 const JSON: &str = "application/json";
 
-const STANDS_ALONE: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'none'";
+/// Content security policy of HTML pages: no scripts, no external resources, no frames.
+const PAGE_POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'none'";
 
 impl Answer {
+    /// 200 with JSON.
     pub fn ok(body: Box<RawValue>) -> Self {
         Self::json(String::from(Box::<str>::from(body)))
     }
 
+    /// 201 with JSON.
     pub fn created(body: Box<RawValue>) -> Self {
         Self { status: StatusCode::CREATED, ..Self::ok(body) }
     }
 
-    /// What came of each element of an array.
+    /// 200 with `{"results": […]}`: one result for each element of the request's array.
     pub fn results(results: &RawValue) -> Self {
         Self::json(format!("{{\"results\":{results}}}"))
     }
 
-    /// `{}`, for a caller who only wants to know that it went well.
+    /// 200 with `{}`.
     pub fn empty() -> Self {
         Self::json("{}".into())
     }
 
-    /// `{"success":true}`, for a service that calls back.
+    /// 200 with `{"success":true}`, for callbacks.
     pub fn success() -> Self {
         Self::json(r#"{"success":true}"#.into())
     }
 
-    /// A page that stands alone.
+    /// 200 with a self-contained HTML page.
     pub fn html(page: String) -> Self {
         Self { content_type: "text/html; charset=utf-8", ..Self::json(page) }
     }
@@ -50,13 +55,14 @@ impl Answer {
         Self { status: StatusCode::OK, location: None, content_type: JSON, body }
     }
 
+    /// 204 without a body.
     pub fn no_content() -> Self {
         Self { status: StatusCode::NO_CONTENT, ..Self::json(String::new()) }
     }
 
-    /// Where the row is that this answer shows.
+    /// Adds the path of the resource in the body, as the `Location` header.
     #[must_use]
-    pub fn at(self, location: String) -> Self {
+    pub fn with_location(self, location: String) -> Self {
         Self { location: Some(location), ..self }
     }
 
@@ -68,11 +74,11 @@ impl Answer {
             let headers = response.headers_mut();
             headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(self.content_type));
             if self.content_type != JSON {
-                // Whatever a page quotes, it runs nothing and fetches nothing.
-                headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(STANDS_ALONE));
+                // A page can quote text from anyone; the policy lets it run and load nothing.
+                headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(PAGE_POLICY));
             }
         }
-        // All of it is somebody's own.
+        // Every response is personal.
         response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         if let Some(location) = self.location.and_then(|location| location.parse().ok()) {
             response.headers_mut().insert(header::LOCATION, location);

@@ -1,40 +1,44 @@
-//! A bot's own token: 256 random bits that can only report for that bot, of which only the hash is kept.
+//! Bot tokens: 256 random bits that grant access to one bot only. Only their hashes are stored.
 
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use nofomo_db::Claims;
 use sha2::{Digest, Sha256};
 
-/// Tells it from an access token, and lets secret scanners find one that was published by mistake.
+/// Distinguishes a bot token from an access token, and lets secret scanners find a published one.
 const PREFIX: &str = "nofomo_bot_";
 
+/// A bot token: the prefix `nofomo_bot_`, then 32 random bytes in base64url.
 pub struct BotToken(String);
 
 impl BotToken {
+    /// Generates a random token.
+    ///
     /// # Errors
     ///
-    /// The operating system's, if it has no randomness to give.
+    /// The operating system cannot supply random bytes.
     pub fn generate() -> Result<Self, getrandom::Error> {
         let mut bits = [0; 32];
         getrandom::fill(&mut bits)?;
         Ok(Self(format!("{PREFIX}{}", BASE64_URL_SAFE_NO_PAD.encode(bits))))
     }
 
-    /// None if it has not even the form of one.
+    /// Accepts text with the prefix of a bot token. The database checks whether the token is known.
     pub fn parse(text: &str) -> Option<Self> {
         text.starts_with(PREFIX).then(|| Self(text.to_owned()))
     }
 
-    /// To be shown once.
+    /// The token's text, to be shown to its owner once.
     pub fn reveal(&self) -> &str {
         &self.0
     }
 
+    /// SHA-256 of the token's text, as stored in the database.
     pub fn hash(&self) -> [u8; 32] {
         Sha256::digest(&self.0).into()
     }
 
-    /// On whose behalf a command with this token runs.
+    /// Claims for the database commands of the bot's runner.
     pub fn claims(&self) -> Claims {
         Claims::of_bot_token(&self.hash())
     }

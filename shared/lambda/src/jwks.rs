@@ -1,4 +1,4 @@
-//! The public keys of Supabase Auth: fetched, kept, and fetched again when a token names a key that is not among them.
+//! Public keys of Supabase Auth: fetched, cached, and fetched again when a token names an unknown key.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -13,19 +13,22 @@ use tokio::sync::Mutex;
 
 use crate::timings::Timings;
 
-/// Supabase's own cache holds the set as long; a new key is published at least twice as long before it signs.
-const FRESH: Duration = Duration::from_secs(600);
-/// Between two fetches for a key id that a fresh set does not have: made-up ids must not flood Supabase.
-const COOLDOWN: Duration = Duration::from_secs(30);
-/// Between two fetches while the endpoint is away.
-const PAUSE: Duration = Duration::from_secs(2);
-/// How long the last good set serves while the endpoint is away.
-const STALE_LIMIT: Duration = Duration::from_secs(3600);
-const FETCH_LIMIT: Duration = Duration::from_secs(3);
-const SIZE_LIMIT: usize = 64 * 1024;
+/// Age up to which a key set is fresh. Supabase caches its set for as long, and publishes a new key at least twice as long
+/// before signing with it.
+const MAX_FRESH_AGE: Duration = Duration::from_secs(600);
+/// Time between two fetches for a key id missing from a fresh set, so that invented ids cannot flood Supabase.
+const UNKNOWN_KEY_COOLDOWN: Duration = Duration::from_secs(30);
+/// Time between two fetches while the endpoint is unavailable.
+const RETRY_DELAY: Duration = Duration::from_secs(2);
+/// Age up to which a key set is used while the endpoint is unavailable.
+const MAX_STALE_AGE: Duration = Duration::from_secs(3600);
+const FETCH_TIMEOUT: Duration = Duration::from_secs(3);
+const MAX_KEY_SET_BYTES: usize = 64 * 1024;
 
+/// A public key and the one algorithm it verifies.
 pub(crate) type Key = (Algorithm, DecodingKey);
 
+/// The JSON Web Key Set of one issuer.
 pub(crate) struct Jwks {
     url: String,
     client: reqwest::Client,
@@ -37,25 +40,27 @@ pub(crate) struct Jwks {
 struct Keys {
     by_id: HashMap<String, Arc<Key>>,
     fetched_at: Option<SystemTime>,
+    /// Last fetch for a key id that a fresh set lacked.
     missed_at: Option<SystemTime>,
     failed_at: Option<SystemTime>,
 }
 
+/// Result of looking up a key id.
 pub(crate) enum Lookup {
     Found(Arc<Key>),
     Unknown,
-    /// No set, or one too old to trust, and none to be had.
-    Away(String),
+    /// There is no key set, or only one too old to trust, and fetching it failed for this reason.
+    Unavailable(String),
 }
 
 impl Jwks {
     pub(crate) fn new(url: String, timings: Arc<Timings>) -> Result<Self, reqwest::Error> {
-        // Mozilla's roots, compiled in: reading the system's costs more than the rest of a cold start.
+        // Mozilla's roots, compiled in: reading the system's takes longer than the rest of a cold start.
         let roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
         let mut builder = reqwest::Client::builder()
             .redirect(reqwest::redirect::Policy::none())
             .no_proxy()
-            .timeout(FETCH_LIMIT)
+            .timeout(FETCH_TIMEOUT)
             .user_agent("nofomo");
         if let Ok(tls) = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
             .with_safe_default_protocol_versions()
@@ -65,32 +70,34 @@ impl Jwks {
         Ok(Self { url, client: builder.build()?, timings, keys: Mutex::default() })
     }
 
+    /// Looks up a key, fetching the set again when it is due.
     pub(crate) async fn find(&self, key_id: &str) -> Lookup {
         let mut keys = self.keys.lock().await;
-        let is_fresh = keys.fetched_at.is_some_and(|at| age(at) < FRESH);
+        let is_fresh = keys.fetched_at.is_some_and(|at| age(at) < MAX_FRESH_AGE);
         if let Some(key) = keys.by_id.get(key_id).filter(|_| is_fresh) {
             return Lookup::Found(key.clone());
         }
         let is_due = match is_fresh {
-            true => keys.missed_at.is_none_or(|at| age(at) >= COOLDOWN),
-            false => keys.failed_at.is_none_or(|at| age(at) >= PAUSE),
+            true => keys.missed_at.is_none_or(|at| age(at) >= UNKNOWN_KEY_COOLDOWN),
+            false => keys.failed_at.is_none_or(|at| age(at) >= RETRY_DELAY),
         };
         let mut failure = None;
         if is_due {
             keys.missed_at = is_fresh.then(SystemTime::now);
             failure = self.refresh(&mut keys).await.err();
         }
-        let is_trusted = keys.fetched_at.is_some_and(|at| age(at) < STALE_LIMIT);
+        let is_trusted = keys.fetched_at.is_some_and(|at| age(at) < MAX_STALE_AGE);
         match keys.by_id.get(key_id) {
             Some(key) if is_trusted => Lookup::Found(key.clone()),
             None if is_trusted && failure.is_none() => Lookup::Unknown,
-            _ => Lookup::Away(failure.unwrap_or_else(|| "the keys could not be fetched a moment ago".into())),
+            _ => Lookup::Unavailable(failure.unwrap_or_else(|| "the keys could not be fetched a moment ago".into())),
         }
     }
 
-    /// At start-up, so that the first request does not wait for it. A failure is told again by the request that needs a key.
-    pub(crate) async fn warm_up(&self) -> Result<(), String> {
-        self.refresh(&mut *self.keys.lock().await).await
+    /// Fetches the set at start-up, so that the first request does not wait for it.
+    pub(crate) async fn warm_up(&self) {
+        // Already logged.
+        self.refresh(&mut *self.keys.lock().await).await.unwrap_or_default();
     }
 
     async fn refresh(&self, keys: &mut Keys) -> Result<(), String> {
@@ -120,15 +127,15 @@ impl Jwks {
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(|error| format!("{error:?}"))? {
             body.extend_from_slice(&chunk);
-            if body.len() > SIZE_LIMIT {
-                return Err(format!("more than {SIZE_LIMIT} bytes of keys"));
+            if body.len() > MAX_KEY_SET_BYTES {
+                return Err(format!("more than {MAX_KEY_SET_BYTES} bytes of keys"));
             }
         }
         parse(&body)
     }
 }
 
-/// Keys that sign tokens in a way we take; any other kind is passed over. The algorithm is the key's, never the token's.
+/// Reads the keys that sign with ES256 or RS256, and skips others. The algorithm is the key's, never the token's.
 fn parse(body: &[u8]) -> Result<HashMap<String, Arc<Key>>, String> {
     #[derive(Deserialize)]
     struct KeySet {
@@ -148,11 +155,11 @@ fn parse(body: &[u8]) -> Result<HashMap<String, Arc<Key>>, String> {
         Some((key.common.key_id?, Arc::new((algorithm, decoding_key))))
     });
     let by_id: HashMap<_, _> = usable.collect();
-    // Taken at its word, an empty set would shut everybody out for as long as it is kept.
+    // An empty set would lock every user out for as long as it is cached.
     if by_id.is_empty() { Err("no key that signs with ES256 or RS256".into()) } else { Ok(by_id) }
 }
 
-/// By the wall clock: the monotonic one may stand still while an instance is frozen.
+/// Age by the wall clock: the monotonic clock may stop while an instance is frozen.
 fn age(since: SystemTime) -> Duration {
     since.elapsed().unwrap_or_default()
 }

@@ -1,24 +1,32 @@
-//! The edge: from an API Gateway event to a verified user and checked fields, and from an outcome to an answer.
+//! The edge between AWS Lambda and a function's handler: settings, start-up, verified users, requests and responses, log records.
 //!
-//! A function's `main` is two lines:
+//! A function that users call is an [`App`]; its `main` is two lines:
 //!
 //! ```text
 //! let app = App::start("create-bot").await?;
 //! app.serve(create_bot::handle).await
 //! ```
 //!
-//! [`App`] is a function that acts for users, [`Job`] one that acts at its times or when an outside service calls back.
+//! A function without users is a [`Job`]. It serves a schedule ([`Job::serve_schedule`]), a queue ([`Job::serve_queue`]) or the
+//! callbacks of an external service ([`Job::serve_callbacks`]). Both are a [`Function`], which holds the database connection and
+//! writes one log record, one set of metrics and one trace per invocation.
+//!
+//! An HTTP handler takes a [`Request`], reads its body as checked [`Fields`], and returns an [`Answer`] or a [`Problem`].
 
 mod answer;
 mod app;
 mod bot_token;
 mod fields;
+mod function;
+mod http;
 mod job;
 mod jwks;
 mod log_record;
+mod logging;
 mod problem;
-mod process;
+mod queue;
 mod request;
+mod schedule;
 mod secret;
 mod settings;
 mod timings;
@@ -30,11 +38,14 @@ pub use answer::Answer;
 pub use app::App;
 pub use bot_token::BotToken;
 pub use fields::{Batch, Fields, collect};
-pub use job::{Job, Message, Run};
+pub use function::Function;
+pub use job::Job;
 pub use problem::{FieldError, Problem};
+pub use queue::Message;
 pub use request::Request;
+pub use schedule::Run;
 pub use user::User;
 pub use values::{decimal, flag, integer, lines, object, one_of, raw, text, time, trading_pair, uuid};
 
-/// What a function's `main` returns.
+/// Error of a function's `main`, and of a run that fails.
 pub type Error = lambda_http::Error;

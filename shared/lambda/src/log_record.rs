@@ -1,5 +1,7 @@
-//! The one line that the log gets of a request, or of a schedule's run. It is also what CloudWatch makes metrics of: the embedded
-//! metric format names which of a line's own fields are figures, so nothing is said twice.
+//! Log record of one invocation, written as one line of JSON.
+//!
+//! CloudWatch extracts metrics from the same line: its embedded metric format names the fields that are metrics, so no figure is
+//! written twice.
 
 use std::io::{Write, stdout};
 
@@ -10,8 +12,8 @@ use uuid::Uuid;
 
 const NAMESPACE: &str = "NoFOMO";
 
-/// What every line has.
-const FIGURES: [Metric<'static>; 3] = [
+/// Metrics of every record, beside `requests`.
+const COMMON_METRICS: [Metric<'static>; 3] = [
     Metric { name: "database_ms", unit: "Milliseconds" },
     Metric { name: "outside_ms", unit: "Milliseconds" },
     Metric { name: "cold_starts", unit: "Count" },
@@ -30,15 +32,17 @@ pub(crate) struct LogRecord<'a> {
     pub(crate) trace_id: Option<&'a str>,
     #[serde(flatten)]
     pub(crate) subject: Subject<'a>,
-    /// `ok`, or by which name the log knows what came of it.
+    /// `ok`, the kind of the problem, or an outcome the handler named.
     pub(crate) outcome: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) cause: Option<&'a str>,
+    /// Always 1, so that the metric's sum is the number of requests.
     pub(crate) requests: u8,
     pub(crate) duration_ms: u64,
     pub(crate) database_ms: f64,
+    /// Time spent waiting for external services.
     pub(crate) outside_ms: f64,
-    /// One if the process was new.
+    /// 1 for the instance's first invocation, else 0.
     pub(crate) cold_starts: u8,
 }
 
@@ -52,16 +56,18 @@ pub(crate) enum Level {
 #[derive(Serialize)]
 #[serde(untagged)]
 pub(crate) enum Subject<'a> {
+    /// An HTTP request.
     Request {
         route: &'a str,
         #[serde(skip_serializing_if = "Option::is_none")]
         user_id: Option<Uuid>,
         status: u16,
     },
+    /// A run of a schedule, or a batch of a queue.
     Run {
         #[serde(serialize_with = "rfc3339")]
         time: DateTime<Utc>,
-        /// What it did, by name; its numbers are metrics as well.
+        /// Results by name. Numbers are metrics as well.
         #[serde(flatten)]
         counts: Map<String, Value>,
     },
@@ -69,9 +75,9 @@ pub(crate) enum Subject<'a> {
 
 /// <https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html>
 #[derive(Serialize)]
-struct Embedded<'a> {
+struct EmbeddedMetrics<'a> {
     #[serde(flatten)]
-    line: &'a LogRecord<'a>,
+    record: &'a LogRecord<'a>,
     #[serde(rename = "_aws")]
     aws: Aws<'a>,
 }
@@ -79,7 +85,7 @@ struct Embedded<'a> {
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct Aws<'a> {
-    /// In milliseconds.
+    /// Milliseconds since the Unix epoch.
     timestamp: i64,
     cloud_watch_metrics: [Directive<'a>; 2],
 }
@@ -100,30 +106,30 @@ struct Metric<'a> {
 }
 
 impl LogRecord<'_> {
-    /// On standard output, which is the log.
+    /// Writes the record to standard output, which Lambda passes to CloudWatch Logs.
     pub(crate) fn write(&self) {
-        let mut text = serde_json::to_string(&self.embedded()).unwrap_or_default();
+        let mut text = serde_json::to_string(&self.with_metrics()).unwrap_or_default();
         text.push('\n');
-        // In one piece. Nobody reading it is no reason to fail a request.
+        // In one write, so that lines do not mix. A closed pipe must not fail the request.
         stdout().lock().write_all(text.as_bytes()).unwrap_or_default();
     }
 
-    fn embedded(&self) -> Embedded<'_> {
-        let mut figures = FIGURES.to_vec();
+    fn with_metrics(&self) -> EmbeddedMetrics<'_> {
+        let mut metrics = COMMON_METRICS.to_vec();
         if let Subject::Run { counts, .. } = &self.subject {
             let numbers = counts.iter().filter(|(_, value)| value.is_number());
-            figures.extend(numbers.map(|(name, _)| Metric { name, unit: "Count" }));
+            metrics.extend(numbers.map(|(name, _)| Metric { name, unit: "Count" }));
         }
         let requests = vec![Metric { name: "requests", unit: "Count" }];
         let directive = |dimensions, metrics| Directive { namespace: NAMESPACE, dimensions: [dimensions], metrics };
-        Embedded {
-            line: self,
+        EmbeddedMetrics {
+            record: self,
             aws: Aws {
                 timestamp: self.timestamp.timestamp_millis(),
-                // What came of it is a dimension of nothing else: each combination costs.
+                // Only `requests` is split by outcome: CloudWatch bills every combination of dimensions.
                 cloud_watch_metrics: [
                     directive(&["stage", "function", "outcome"], requests),
-                    directive(&["stage", "function"], figures),
+                    directive(&["stage", "function"], metrics),
                 ],
             },
         }
@@ -139,12 +145,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_line_is_what_cloudwatch_takes_for_metrics() {
+    fn every_metric_and_dimension_is_a_field_of_the_record() {
         let counts = serde_json::json!({ "subscriptions": 3, "is_complete": true });
-        let line = LogRecord {
+        let record = LogRecord {
             timestamp: DateTime::from_timestamp_micros(1_763_452_411_000_001).unwrap(),
             level: Level::Info,
-            message: "Ran".into(),
+            message: "Run completed".into(),
             stage: "local",
             function: "expire-subscriptions",
             request_id: "1",
@@ -158,7 +164,7 @@ mod tests {
             outside_ms: 0.0,
             cold_starts: 1,
         };
-        let line = serde_json::to_value(line.embedded()).unwrap();
+        let line = serde_json::to_value(record.with_metrics()).unwrap();
         assert_eq!(line["timestamp"], "2025-11-18T07:53:31.000001Z");
         assert_eq!((&line["level"], &line["subscriptions"]), (&"INFO".into(), &3.into()));
         let aws = &line["_aws"];

@@ -1,4 +1,4 @@
-//! One request, as a function sees it.
+//! HTTP requests.
 
 use std::ops::RangeInclusive;
 use std::sync::{Arc, OnceLock};
@@ -11,29 +11,31 @@ use uuid::Uuid;
 
 use crate::{Batch, FieldError, Fields, Problem, User};
 
-const BODY_LIMIT: usize = 1024 * 1024;
-/// With what encoding adds to a binary body, below the 6 MB that Lambda takes.
-const UPLOAD_LIMIT: usize = 4 * 1024 * 1024;
+/// Maximum size of a JSON body.
+const MAX_BODY_BYTES: usize = 1024 * 1024;
+/// Maximum size of an uploaded file. Encoded in base64 it stays below the 6 MB that Lambda accepts.
+const MAX_UPLOAD_BYTES: usize = 4 * 1024 * 1024;
 
+/// One HTTP request.
 #[derive(Debug)]
 pub struct Request {
     event: lambda_http::Request,
     pub(crate) info: Arc<RequestInfo>,
 }
 
-/// What the log line and every answer tell of a request. No path: it can hold a bot's token.
+/// Properties of a request for its log record and response. Without the path, which can hold a bot token.
 #[derive(Debug)]
 pub(crate) struct RequestInfo {
     pub(crate) id: String,
     pub(crate) route: String,
-    /// As `Root=1-…;Parent=…;Sampled=1`.
+    /// Trace header, as in `Root=1-…;Parent=…;Sampled=1`.
     pub(crate) trace: Option<String>,
     pub(crate) user_id: OnceLock<Uuid>,
     pub(crate) outcome: OnceLock<String>,
 }
 
 impl Request {
-    /// Of an event of API Gateway's HTTP API.
+    /// Wraps an event of an API Gateway HTTP API.
     pub fn new(event: lambda_http::Request) -> Self {
         let (id, route) = match event.request_context_ref() {
             Some(RequestContext::ApiGatewayV2(context)) => (context.request_id.clone(), context.route_key.clone()),
@@ -49,7 +51,7 @@ impl Request {
         Self { event, info: Arc::new(info) }
     }
 
-    /// By which name the log and its metrics are to know what came of it, where that is more than went well or did not.
+    /// Names the outcome for the log record and its metrics, instead of `ok` or the problem's kind. The first name counts.
     pub fn record_outcome(&self, outcome: &str) {
         self.info.outcome.get_or_init(|| outcome.to_owned());
     }
@@ -61,12 +63,12 @@ impl Request {
         scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
     }
 
-    /// As in the template: `POST /bots/{bot_id}/trades`.
+    /// The route, as in `POST /bots/{bot_id}/trades`.
     pub fn route(&self) -> &str {
         &self.info.route
     }
 
-    /// A part of the path, by its name in the route.
+    /// A parameter of the path, by its name in the route.
     pub fn path_parameter(&self, name: &str) -> Option<String> {
         self.event.path_parameters_ref()?.first(name).map(ToOwned::to_owned)
     }
@@ -75,40 +77,43 @@ impl Request {
     ///
     /// # Errors
     ///
-    /// 404: what is no id is nothing's id.
+    /// 404 if it is not a UUID.
     pub fn bot_id(&self) -> Result<Uuid, Problem> {
         self.path_parameter("bot_id").and_then(|id| id.parse().ok()).ok_or(Problem::NotFound)
     }
 
-    /// What stands behind the `?`, by its name; of several the first.
+    /// The first query parameter with this name.
     pub fn query_parameter(&self, name: &str) -> Option<String> {
         self.event.query_string_parameters_ref()?.first(name).map(ToOwned::to_owned)
     }
 
-    /// None if it is not there, or not text.
+    /// A header, or `None` if it is absent or not text.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.event.headers().get(name).and_then(|value| value.to_str().ok())
     }
 
+    /// The media type of the body, without parameters; empty if the header is absent.
     pub fn content_type(&self) -> &str {
         let declared = self.header(header::CONTENT_TYPE.as_str());
         declared.and_then(|value| value.split(';').next()).unwrap_or_default().trim()
     }
 
+    /// The body.
+    ///
     /// # Errors
     ///
     /// 413 above 1 MiB.
     pub fn body(&self) -> Result<&[u8], Problem> {
-        self.bytes(BODY_LIMIT)
+        self.bytes(MAX_BODY_BYTES)
     }
 
-    /// The body where it is a file, of whatever type.
+    /// The body of a file upload, of any type.
     ///
     /// # Errors
     ///
     /// 413 above 4 MiB.
     pub fn upload(&self) -> Result<&[u8], Problem> {
-        self.bytes(UPLOAD_LIMIT)
+        self.bytes(MAX_UPLOAD_BYTES)
     }
 
     fn bytes(&self, limit: usize) -> Result<&[u8], Problem> {
@@ -124,16 +129,16 @@ impl Request {
     ///
     /// # Errors
     ///
-    /// 415 unless JSON by its type, 413 above 1 MiB, 400 if it is not JSON, 422 if it is not an object.
+    /// 415 unless the content type is JSON, 413 above 1 MiB, 400 if the body is not JSON, 422 if it is not an object.
     pub fn fields(&self) -> Result<Fields<'_>, Problem> {
         Fields::of(self.json()?, String::new())
     }
 
-    /// The body as one JSON object, or an array of so many.
+    /// The body as one JSON object, or as an array whose length is in `size`.
     ///
     /// # Errors
     ///
-    /// As [`Request::fields`], and 422 for another number of elements.
+    /// As [`Request::fields`], and 422 for an array of another length.
     pub fn batch(&self, size: RangeInclusive<usize>) -> Result<Batch<'_>, Problem> {
         Batch::of(self.json()?, &size)
     }
@@ -146,8 +151,8 @@ impl Request {
             .map_err(|error| Problem::NotJson(format!("The body is not JSON: {error}.")))
     }
 
-    /// The id of the row that this request makes: out of `Idempotency-Key` the same for the same user, endpoint and key;
-    /// without one a new id.
+    /// The id of the row that this request creates. With an `Idempotency-Key`, the same user, endpoint and key result in the same
+    /// id; without one, the id is new.
     ///
     /// # Errors
     ///
@@ -158,6 +163,8 @@ impl Request {
         Ok(id.unwrap_or_else(Uuid::now_v7))
     }
 
+    /// The `Idempotency-Key` header.
+    ///
     /// # Errors
     ///
     /// 422 unless the key is 1 to 255 printable ASCII characters.

@@ -1,4 +1,4 @@
-//! AWS Secrets Manager: one JSON object that supplies settings under the names of their environment variables.
+//! Settings from AWS Secrets Manager: one JSON object, with the same names as the environment variables.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -11,22 +11,23 @@ use aws_smithy_http_client::Builder;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
 
-/// Amazon's own roots: with the system's, each cold start would read some hundred and forty certificates.
+/// Amazon's root certificates. Loading the system's some 140 would slow every cold start.
 const AMAZON_ROOTS: &[u8] = include_bytes!("../certificates/amazon-roots.pem");
 
+/// A secret and the client that loads it.
 #[derive(Clone)]
 pub(crate) struct Secret {
     id: String,
     client: Client,
 }
 
-/// What Lambda's environment says of where and who we are.
+/// Region and credentials, from Lambda's environment.
 pub(crate) struct AwsIdentity {
     pub(crate) region: String,
     pub(crate) access_key_id: String,
     pub(crate) secret_access_key: String,
     pub(crate) session_token: Option<String>,
-    /// Another endpoint than Amazon's, for tests.
+    /// Endpoint instead of Amazon's, for tests.
     pub(crate) endpoint: Option<String>,
 }
 
@@ -61,16 +62,17 @@ impl Secret {
         Ok(Self { id, client: Client::from_conf(config.build()) })
     }
 
+    /// Loads the settings in the secret.
     pub(crate) async fn load(&self) -> Result<BTreeMap<String, String>, String> {
-        let answer = self
+        let response = self
             .client
             .get_secret_value()
             .secret_id(&self.id)
             .send()
             .await
             .map_err(|error| DisplayErrorContext(error).to_string())?;
-        let text = answer.secret_string().ok_or("it holds no text")?;
-        // The error could quote the secret: only where it went wrong is told.
+        let text = response.secret_string().ok_or("it has no text value")?;
+        // Only the position: the error's own text can quote the secret.
         serde_json::from_str(text)
             .map_err(|error| format!("not a JSON object of strings (line {}, column {})", error.line(), error.column()))
     }

@@ -1,4 +1,4 @@
-//! Configuration: read once at start, typed, and naming everything that is missing.
+//! Settings, read once at start-up from the environment and from a secret.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -9,15 +9,15 @@ use crate::Error;
 use crate::secret::{AwsIdentity, Secret};
 use crate::timings::{Callee, Timings};
 
-/// The environment's variables. Where `SECRET_ID` is set, that secret supplies what the environment does not.
+/// Settings by name. If `SECRET_ID` is set, that secret supplies the settings that the environment lacks.
 pub(crate) struct Settings {
-    supplied: BTreeMap<String, String>,
+    from_secret: BTreeMap<String, String>,
     secret: Option<Secret>,
 }
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum SettingsError {
-    #[error("`{}` not set, neither in the environment nor in the secret that `SECRET_ID` names", .0.join("`, `"))]
+    #[error("`{}` not set in the environment or in the secret named by `SECRET_ID`", .0.join("`, `"))]
     Missing(Vec<&'static str>),
     #[error("`{0}`: {1}")]
     Invalid(&'static str, String),
@@ -26,18 +26,25 @@ pub(crate) enum SettingsError {
 }
 
 impl Settings {
+    /// Loads the secret, if there is one.
     pub(crate) async fn load() -> Result<Self, SettingsError> {
         let Some((id, secret)) = secret()? else {
-            return Ok(Self { supplied: BTreeMap::new(), secret: None });
+            return Ok(Self { from_secret: BTreeMap::new(), secret: None });
         };
-        let supplied = secret.load().await.map_err(|cause| SettingsError::Secret(id, cause))?;
-        Ok(Self { supplied, secret: Some(secret) })
+        let from_secret = secret.load().await.map_err(|cause| SettingsError::Secret(id, cause))?;
+        Ok(Self { from_secret, secret: Some(secret) })
     }
 
+    /// The setting, or `None` if it is absent or empty in the environment and absent in the secret.
     pub(crate) fn get(&self, name: &str) -> Option<String> {
-        environment(name).or_else(|| self.supplied.get(name).cloned())
+        environment(name).or_else(|| self.from_secret.get(name).cloned())
     }
 
+    /// The settings with these names.
+    ///
+    /// # Errors
+    ///
+    /// Names all settings that are missing.
     pub(crate) fn required<const N: usize>(&self, names: [&'static str; N]) -> Result<[String; N], SettingsError> {
         let missing: Vec<_> = names.into_iter().filter(|name| self.get(name).is_none()).collect();
         if !missing.is_empty() {
@@ -46,31 +53,33 @@ impl Settings {
         Ok(names.map(|name| self.get(name).unwrap_or_default()))
     }
 
-    /// `DATABASE_URL`: as `nofomo_api`, or `nofomo_jobs` for callbacks and schedules. `DATABASE_ROOT_CERTIFICATE`: PEM, for a
-    /// database whose certificate is not signed by Supabase.
+    /// Configures the database connection from `DATABASE_URL`, whose user is `nofomo_api`, or `nofomo_jobs` for jobs; and from
+    /// `DATABASE_ROOT_CERTIFICATE`, in PEM, for a database whose certificate Supabase did not sign.
     pub(crate) fn database(&self, timings: Arc<Timings>) -> Result<Db, Error> {
         let [url] = self.required(["DATABASE_URL"])?;
         let address: Address = url
             .parse()
             .map_err(|error: nofomo_db::AddressError| SettingsError::Invalid("DATABASE_URL", error.to_string()))?;
         let tls = tls_connector(self.get("DATABASE_ROOT_CERTIFICATE").as_deref())?;
-        let on_call = Box::new(move |began, took| timings.record(Callee::Database, began, took));
+        let on_call = Box::new(move |started, duration| timings.record(Callee::Database, started, duration));
         Ok(Db::new(address, tls, self.reload(), on_call)?)
     }
 
-    /// What to do when the password is refused: load the secret again, if it is there that the password comes from.
+    /// Loads the address again after the database refused the password. `None` if no secret supplies it.
     fn reload(&self) -> Option<Reload> {
         let secret = self.secret.clone()?;
         Some(Box::new(move || {
             let secret = secret.clone();
             Box::pin(async move {
-                let supplied = secret.load().await.inspect_err(|cause| tracing::error!(cause, "Secret not loaded"));
-                supplied.ok()?.get("DATABASE_URL")?.parse().ok()
+                let settings =
+                    secret.load().await.inspect_err(|cause| tracing::error!(cause, "Loading the secret failed"));
+                settings.ok()?.get("DATABASE_URL")?.parse().ok()
             })
         }))
     }
 }
 
+/// The id of the secret and its client, or `None` if `SECRET_ID` is not set.
 fn secret() -> Result<Option<(String, Secret)>, SettingsError> {
     let Some(id) = environment("SECRET_ID") else {
         return Ok(None);
@@ -98,8 +107,8 @@ fn secret() -> Result<Option<(String, Secret)>, SettingsError> {
     }
 }
 
-/// An empty variable is as good as none: a template's blank parameter arrives as one.
-#[expect(clippy::disallowed_methods, reason = "this is where settings are read")]
+/// An environment variable. An empty one counts as absent: a blank parameter of the template arrives as one.
+#[expect(clippy::disallowed_methods, reason = "settings are read here only")]
 fn environment(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }

@@ -1,59 +1,60 @@
-//! What a request spent its time on: the database's answers, and those of others.
+//! Time an invocation spends waiting for the database and for external services.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
-/// A trace of more would not be read.
+/// Maximum number of calls in one invocation's trace.
 const MAX_TRACED_CALLS: usize = 100;
 
-/// Of one instance, which has one request at a time.
+/// Calls of one instance, which serves one invocation at a time.
 #[derive(Debug, Default)]
 pub(crate) struct Timings(Mutex<TimingTotals>);
 
-/// Since it was last taken.
+/// Totals since the last [`Timings::take`].
 #[derive(Debug, Default)]
 pub(crate) struct TimingTotals {
     pub(crate) database: Duration,
-    pub(crate) outside: Duration,
-    /// The first of them.
+    pub(crate) external: Duration,
+    /// The first [`MAX_TRACED_CALLS`] calls.
     pub(crate) calls: Vec<Call>,
 }
 
-/// One answer that was waited for.
+/// One call and the time until its response, or its failure.
 #[derive(Debug)]
 pub(crate) struct Call {
-    pub(crate) of: Callee,
+    pub(crate) callee: Callee,
     pub(crate) started: SystemTime,
-    pub(crate) took: Duration,
+    pub(crate) duration: Duration,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Callee {
     Database,
-    /// Tripay, a language model, whoever has the signing keys.
+    /// Name of the service, such as Tripay or a language model.
     External(&'static str),
 }
 
 impl Timings {
-    pub(crate) fn record(&self, of: Callee, started: SystemTime, took: Duration) {
-        let mut spent = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        match of {
-            Callee::Database => spent.database += took,
-            Callee::External(_) => spent.outside += took,
+    pub(crate) fn record(&self, callee: Callee, started: SystemTime, duration: Duration) {
+        let mut totals = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match callee {
+            Callee::Database => totals.database += duration,
+            Callee::External(_) => totals.external += duration,
         }
-        if spent.calls.len() < MAX_TRACED_CALLS {
-            spent.calls.push(Call { of, started, took });
+        if totals.calls.len() < MAX_TRACED_CALLS {
+            totals.calls.push(Call { callee, started, duration });
         }
     }
 
-    /// Waits for somebody outside.
-    pub(crate) async fn time_external_call<T>(&self, whom: &'static str, answer: impl Future<Output = T>) -> T {
+    /// Awaits a call to an external service and records its duration.
+    pub(crate) async fn time_external_call<T>(&self, service: &'static str, call: impl Future<Output = T>) -> T {
         let (started, clock) = (SystemTime::now(), tokio::time::Instant::now());
-        let answer = answer.await;
-        self.record(Callee::External(whom), started, clock.elapsed());
-        answer
+        let response = call.await;
+        self.record(Callee::External(service), started, clock.elapsed());
+        response
     }
 
+    /// Returns the totals and resets them.
     pub(crate) fn take(&self) -> TimingTotals {
         std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }

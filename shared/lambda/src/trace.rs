@@ -1,4 +1,4 @@
-//! Segments of a trace: what a request waited for, told to X-Ray's daemon beside the instance.
+//! Traces: sends each call of an invocation to the X-Ray daemon as a segment.
 
 use std::net::{SocketAddr, UdpSocket};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -7,13 +7,13 @@ use serde::Serialize;
 
 use crate::timings::{Call, Callee};
 
-/// Ahead of each segment.
-const HEADER: &str = "{\"format\":\"json\",\"version\":1}\n";
+/// First line of every datagram.
+const DATAGRAM_HEADER: &str = "{\"format\":\"json\",\"version\":1}\n";
 
-/// Where the daemon listens.
+/// Socket connected to the X-Ray daemon.
 pub(crate) struct Tracer(UdpSocket);
 
-/// To which trace a request belongs, and below which segment: `Root=1-…;Parent=…;Sampled=1`.
+/// Trace and parent segment of an invocation, as in `Root=1-…;Parent=…;Sampled=1`.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct TraceHeader<'a> {
     pub(crate) root: &'a str,
@@ -43,42 +43,43 @@ impl<'a> TraceHeader<'a> {
 }
 
 impl Tracer {
-    /// None where there is no daemon.
-    pub(crate) fn to(address: &str) -> Option<Self> {
+    /// Connects to the daemon's address. `None` if it is not an address or no socket can be opened.
+    pub(crate) fn connect(address: &str) -> Option<Self> {
         let address: SocketAddr = address.parse().ok()?;
         let socket = UdpSocket::bind("0.0.0.0:0").ok()?;
         socket.connect(address).ok()?;
-        // A trace is worth no waiting.
+        // A request must not wait for its trace.
         socket.set_nonblocking(true).ok()?;
         Some(Self(socket))
     }
 
-    /// A segment for each answer that was waited for, if the request is one of those that are traced. What gets lost is lost.
+    /// Sends a segment for each call, if the invocation is sampled. Lost datagrams are not sent again.
     pub(crate) fn emit(&self, trace: TraceHeader<'_>, calls: &[Call]) {
         if !trace.is_sampled || trace.parent.is_empty() {
             return;
         }
         for call in calls {
-            let started = seconds(call.started);
+            let start_time = seconds(call.started);
             let segment = Subsegment {
-                name: match call.of {
+                name: match call.callee {
                     Callee::Database => "database",
-                    Callee::External(whom) => whom,
+                    Callee::External(service) => service,
                 },
                 id: format!("{:016x}", getrandom::u64().unwrap_or_default()),
                 trace_id: trace.root,
                 parent_id: trace.parent,
                 r#type: "subsegment",
                 namespace: "remote",
-                start_time: started,
-                end_time: started + call.took.as_secs_f64(),
+                start_time,
+                end_time: start_time + call.duration.as_secs_f64(),
             };
             let segment = serde_json::to_string(&segment).unwrap_or_default();
-            self.0.send(format!("{HEADER}{segment}").as_bytes()).unwrap_or_default();
+            self.0.send(format!("{DATAGRAM_HEADER}{segment}").as_bytes()).unwrap_or_default();
         }
     }
 }
 
+/// Seconds since the Unix epoch.
 fn seconds(time: SystemTime) -> f64 {
     time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64()
 }
@@ -90,7 +91,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_trace_header_is_read_in_any_order_and_only_a_sampled_one_counts() {
+    fn a_trace_header_is_read_in_any_order() {
         let header = "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1;Lineage=a:1";
         let read = TraceHeader::parse(header).unwrap();
         assert_eq!((read.root, read.parent), ("1-5759e988-bd862e3fe1be46a994272793", "53995c3f42cd8ad8"));
@@ -100,22 +101,26 @@ mod tests {
     }
 
     #[test]
-    fn only_what_is_sampled_is_told() {
+    fn only_sampled_invocations_are_sent() {
         let daemon = UdpSocket::bind("127.0.0.1:0").unwrap();
         daemon.set_nonblocking(true).unwrap();
-        let tracer = Tracer::to(&daemon.local_addr().unwrap().to_string()).unwrap();
-        let call = |of| Call { of, started: UNIX_EPOCH + Duration::from_secs(5), took: Duration::from_millis(1500) };
+        let tracer = Tracer::connect(&daemon.local_addr().unwrap().to_string()).unwrap();
+        let call = |callee| Call {
+            callee,
+            started: UNIX_EPOCH + Duration::from_secs(5),
+            duration: Duration::from_millis(1500),
+        };
         let calls = [call(Callee::Database), call(Callee::External("tripay"))];
         tracer.emit(TraceHeader::parse("Root=1-a-b;Parent=c;Sampled=0").unwrap(), &calls);
         tracer.emit(TraceHeader::parse("Root=1-a-b;Parent=c;Sampled=1").unwrap(), &calls);
-        let mut told = Vec::new();
+        let mut sent = Vec::new();
         let mut datagram = [0; 1024];
         while let Ok(length) = daemon.recv(&mut datagram) {
             let (header, segment) = std::str::from_utf8(&datagram[..length]).unwrap().split_once('\n').unwrap();
             assert_eq!(header, r#"{"format":"json","version":1}"#);
             let segment: serde_json::Value = serde_json::from_str(segment).unwrap();
             assert_eq!(segment["id"].as_str().unwrap().len(), 16);
-            told.push(format!(
+            sent.push(format!(
                 "{} {} {} {} {}",
                 segment["name"].as_str().unwrap(),
                 segment["trace_id"],
@@ -124,6 +129,6 @@ mod tests {
                 segment["end_time"]
             ));
         }
-        assert_eq!(told, [r#"database "1-a-b" "c" 5.0 6.5"#, r#"tripay "1-a-b" "c" 5.0 6.5"#]);
+        assert_eq!(sent, [r#"database "1-a-b" "c" 5.0 6.5"#, r#"tripay "1-a-b" "c" 5.0 6.5"#]);
     }
 }

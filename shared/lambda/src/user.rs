@@ -1,4 +1,4 @@
-//! The verified user: a type that only a checked access token can make.
+//! Users, known by their verified access tokens.
 
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,15 +12,19 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use crate::Problem;
 use crate::jwks::{Jwks, Lookup};
+use crate::settings::Settings;
+use crate::timings::Timings;
+use crate::{Error, Problem};
 
-/// API Gateway takes 10 KB of headers in all.
-const TOKEN_LIMIT: usize = 8 * 1024;
+/// Maximum length of an access token. API Gateway accepts 10 KB of headers in total.
+const MAX_TOKEN_BYTES: usize = 8 * 1024;
+/// Tolerated clock difference between the issuer and this instance.
 const LEEWAY_SECONDS: i64 = 30;
-const REMEMBERED_TOKENS: NonZeroUsize = NonZeroUsize::new(1024).unwrap();
+/// Number of verified tokens in the cache.
+const MAX_CACHED_TOKENS: NonZeroUsize = NonZeroUsize::new(1024).unwrap();
 
-/// A signed-in user. There is no way to make one but a verified token.
+/// A signed-in user. Only the verification of an access token creates one.
 #[derive(Clone, Debug)]
 pub struct User {
     id: Uuid,
@@ -29,17 +33,18 @@ pub struct User {
 }
 
 impl User {
+    /// The user's id in `auth.users`.
     pub fn id(&self) -> Uuid {
         self.id
     }
 
-    /// On whose behalf a command runs.
+    /// Claims for the user's database commands.
     pub fn claims(&self) -> &Claims {
         &self.claims
     }
 }
 
-/// What is read of a Supabase access token beside what the signature check reads.
+/// Claims of a Supabase access token that are checked beside its signature, issuer, audience and expiry.
 #[derive(Deserialize)]
 struct AccessToken {
     sub: Uuid,
@@ -51,69 +56,77 @@ struct AccessToken {
     client_id: Option<String>,
 }
 
-pub(crate) struct Verifier {
+/// Verifies access tokens.
+pub struct Verifier {
     issuer: String,
     jwks: Jwks,
     hs256: Option<DecodingKey>,
-    /// By hash, so that memory holds no token. A signature is checked once for as long as its token lives.
-    verified: Mutex<LruCache<[u8; 32], Arc<User>>>,
+    /// Users by the hash of their token, so that memory holds no tokens. Each signature is checked once.
+    cache: Mutex<LruCache<[u8; 32], Arc<User>>>,
 }
 
 impl Verifier {
-    pub(crate) fn new(issuer: String, jwks: Jwks, hs256_secret: Option<&str>) -> Self {
-        Self {
+    /// Reads `AUTH_ISSUER`, as in `https://<project>.supabase.co/auth/v1`; `AUTH_JWKS_URL`, if the keys are not below the issuer;
+    /// and `AUTH_HS256_SECRET`, for a project that still signs with a shared secret.
+    pub(crate) fn from_settings(settings: &Settings, timings: Arc<Timings>) -> Result<Self, Error> {
+        // Together, so that one error names both.
+        let [_, issuer] = settings.required(["DATABASE_URL", "AUTH_ISSUER"])?;
+        let jwks_url = settings.get("AUTH_JWKS_URL").unwrap_or_else(|| format!("{issuer}/.well-known/jwks.json"));
+        let hs256_secret = settings.get("AUTH_HS256_SECRET");
+        Ok(Self {
             issuer,
-            jwks,
+            jwks: Jwks::new(jwks_url, timings)?,
             hs256: hs256_secret.map(|secret| DecodingKey::from_secret(secret.as_bytes())),
-            verified: Mutex::new(LruCache::new(REMEMBERED_TOKENS)),
-        }
+            cache: Mutex::new(LruCache::new(MAX_CACHED_TOKENS)),
+        })
     }
 
-    pub(crate) async fn warm_up(&self) -> Result<(), String> {
-        self.jwks.warm_up().await
+    /// Fetches the signing keys. A failure is logged, and reported again by the request that needs a key.
+    pub(crate) async fn warm_up(&self) {
+        self.jwks.warm_up().await;
     }
 
     pub(crate) async fn verify(&self, token: Option<&str>) -> Result<Arc<User>, Problem> {
         let token = token.ok_or(Problem::Unauthenticated("Send `Authorization: Bearer <access token>`."))?;
-        if token.len() > TOKEN_LIMIT {
+        if token.len() > MAX_TOKEN_BYTES {
             return Err(Problem::Unauthenticated("The token is too long."));
         }
         let hash: [u8; 32] = Sha256::digest(token).into();
-        if let Some(user) = self.remembered(&hash) {
+        if let Some(user) = self.cached_user(&hash) {
             return Ok(user);
         }
-        let user = Arc::new(self.check(token).await?);
-        self.verified.lock().unwrap_or_else(PoisonError::into_inner).put(hash, user.clone());
+        let user = Arc::new(self.verify_signature(token).await?);
+        self.cache.lock().unwrap_or_else(PoisonError::into_inner).put(hash, user.clone());
         Ok(user)
     }
 
-    fn remembered(&self, hash: &[u8; 32]) -> Option<Arc<User>> {
-        let mut verified = self.verified.lock().unwrap_or_else(PoisonError::into_inner);
-        let user = verified.get(hash)?;
+    fn cached_user(&self, hash: &[u8; 32]) -> Option<Arc<User>> {
+        let mut cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
+        let user = cache.get(hash)?;
         if user.expires_at + LEEWAY_SECONDS > Utc::now().timestamp() {
             Some(user.clone())
         } else {
-            verified.pop(hash);
+            cache.pop(hash);
             None
         }
     }
 
-    async fn check(&self, token: &str) -> Result<User, Problem> {
+    async fn verify_signature(&self, token: &str) -> Result<User, Problem> {
         const INVALID: Problem = Problem::Unauthenticated("The token is not valid.");
-        // Not to be trusted yet: it only says which key to try.
+        // The header is not verified yet: it only selects the key.
         let header = jsonwebtoken::decode_header(token).map_err(|_| INVALID)?;
         let payload = match (header.alg, &self.hs256, header.kid) {
             (Algorithm::HS256, Some(secret), _) => self.decode(token, Algorithm::HS256, secret),
             (Algorithm::ES256 | Algorithm::RS256, _, Some(key_id)) => match self.jwks.find(&key_id).await {
                 Lookup::Found(key) => self.decode(token, key.0, &key.1),
                 Lookup::Unknown => return Err(INVALID),
-                Lookup::Away(cause) => return Err(Problem::Unavailable(format!("signing keys: {cause}"))),
+                Lookup::Unavailable(cause) => return Err(Problem::Unavailable(format!("signing keys: {cause}"))),
             },
             _ => return Err(INVALID),
         };
         let payload = payload.map_err(|error| match error.kind() {
             jsonwebtoken::errors::ErrorKind::ExpiredSignature => {
-                Problem::Unauthenticated("The token has expired; refresh it.")
+                Problem::Unauthenticated("The token has expired. Refresh it.")
             }
             _ => INVALID,
         })?;
@@ -123,10 +136,10 @@ impl Verifier {
             return Err(INVALID);
         }
         if access.is_anonymous {
-            return Err(Problem::Forbidden("Sign up first: this is an anonymous session."));
+            return Err(Problem::Forbidden("Anonymous sessions are not allowed. Sign up first."));
         }
         if access.client_id.is_some() {
-            return Err(Problem::Forbidden("Tokens of other applications are not taken."));
+            return Err(Problem::Forbidden("Tokens issued to other applications are not accepted."));
         }
         Ok(User { id: access.sub, claims: Claims::of_verified_token(claims), expires_at: access.exp })
     }
@@ -137,7 +150,7 @@ impl Verifier {
         validation.validate_nbf = true;
         validation.set_audience(&["authenticated"]);
         validation.set_issuer(&[&self.issuer]);
-        // Without this an absent claim is a claim that holds.
+        // Otherwise an absent claim would pass.
         validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
         jsonwebtoken::decode(token, key, &validation).map(|decoded| decoded.claims)
     }

@@ -63,7 +63,7 @@ async fn a_request_has_one_line_that_says_who_what_and_how_long_and_is_its_metri
 async fn a_run_says_what_it_did_and_each_figure_is_a_metric() {
     let world = World::new().await;
     world.counts("expire-subscriptions", "2040-01-01T00:00:00Z").await;
-    let line = world.logged("Ran", 1).await.remove(0);
+    let line = world.logged("Run completed", 1).await.remove(0);
     assert!(line["subscriptions"].as_i64().unwrap() > 0 && line["database_ms"].as_f64().unwrap() > 0.0, "{line}");
     let split = metrics(&line);
     let figures = ["cold_starts", "database_ms", "outside_ms", "subscriptions", "stopped_bots", "invoices", "failures"];

@@ -142,7 +142,7 @@ async fn what_is_due_ends_and_nothing_else() {
 
     let answered = world.counts(FUNCTION, NOW).await;
     assert_eq!(answered, counts(7, 0, 0, true));
-    let line = world.logged("Ran", 1).await.remove(0);
+    let line = world.logged("Run completed", 1).await.remove(0);
     assert_eq!((line["level"].as_str(), line["function"].as_str()), (Some("INFO"), Some(FUNCTION)));
     tells(&line, &answered);
 

@@ -89,9 +89,9 @@ async fn a_batch_is_recorded_and_a_bad_message_fails_itself_alone() {
     // A queue delivers at least once.
     assert_eq!(reporter.deliver(&bodies[..1]).await, Vec::<usize>::new());
     assert_eq!(reporter.orders().await, ["Q1", "Q2", "Q3"]);
-    let line = reporter.world.logged("Ran", 2).await.remove(0);
+    let line = reporter.world.logged("Run completed", 2).await.remove(0);
     assert_eq!((&line["messages"], &line["taken"], &line["not_taken"]), (&json!(8), &json!(3), &json!(6)));
-    let refused = reporter.world.logged("Message not taken", 6).await;
+    let refused = reporter.world.logged("Message failed", 6).await;
     let outcomes: Vec<_> = refused.iter().map(|line| line["outcome"].as_str().unwrap()).collect();
     assert_eq!(outcomes, ["not-json", "unauthenticated", "invalid", "invalid", "not-json", "invalid"]);
 }
@@ -121,7 +121,7 @@ async fn while_the_database_is_away_nothing_is_taken_and_nothing_is_lost() {
     let limit = |limit| format!("alter database {} connection limit {limit}", reporter.world.database.name);
     owner.run(&limit(0)).await.unwrap();
     assert_eq!(reporter.deliver(&bodies).await, [0, 1, 2, 3, 4]);
-    let asked = reporter.world.logged("Message not taken", 1).await;
+    let asked = reporter.world.logged("Message failed", 1).await;
     assert_eq!((asked.len(), &asked[0]["outcome"]), (1, &json!("unavailable")), "the others do not wait for it too");
     owner.run(&limit(-1)).await.unwrap();
     assert_eq!(reporter.deliver(&bodies).await, Vec::<usize>::new());

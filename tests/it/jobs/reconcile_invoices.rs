@@ -110,7 +110,7 @@ async fn what_tripay_says_of_a_pending_invoice_is_settled_and_kept_if_it_is_news
     // The fifth, which began five seconds after the hour before.
     let oldest = json!({ "asked": 9, "paid": 2, "expired": 2, "refunded": 1, "oldest_pending_seconds": 3595 });
     assert_eq!(answered, counts(&oldest));
-    let line = world.logged("Ran", 1).await.remove(0);
+    let line = world.logged("Run completed", 1).await.remove(0);
     assert_eq!((line["level"].as_str(), line["function"].as_str()), (Some("INFO"), Some(FUNCTION)));
     tells(&line, &answered);
     assert_eq!(tripay.take_asked(), (1..=9).map(|n| format!("detail DEV-{n}")).collect::<Vec<_>>());

@@ -207,7 +207,7 @@ async fn three_days_before_the_end_an_invoice_renews_it_to_the_day() {
 
         let answered = world.counts(FUNCTION, &three_days_before).await;
         assert_eq!(answered, counts(&json!({ "notices": 1, "invoices": 1 })));
-        let line = world.logged("Ran", 2).await.remove(1);
+        let line = world.logged("Run completed", 2).await.remove(1);
         assert_eq!((line["level"].as_str(), line["function"].as_str()), (Some("INFO"), Some(FUNCTION)));
         tells(&line, &answered);
 

@@ -77,7 +77,7 @@ def user(authorization: Annotated[str | None, Header()] = None) -> dict:
     if claims["exp"] + LEEWAY <= time.time() or claims.get("role") != "authenticated" or "session_id" not in claims:
         raise UNAUTHENTICATED
     if claims.get("is_anonymous") or claims.get("client_id"):
-        raise Problem(403, "forbidden", "Not allowed", "Sign up first: this is an anonymous session.")
+        raise Problem(403, "forbidden", "Not allowed", "Anonymous sessions are not allowed. Sign up first.")
     return claims
 
 
