@@ -14,14 +14,15 @@ use uuid::Uuid;
 use crate::support::database::{Database, Session};
 use crate::support::waiting::until;
 
-mod at_once;
 mod calendar;
+mod concurrency;
+mod ledger;
 mod model;
 mod periods;
 mod sequences;
 
 /// A database, and connections of those who act in it.
-struct Books {
+struct BillingFixture {
     database: Database,
     /// In Jakarta.
     owner: Session,
@@ -39,7 +40,7 @@ struct Invoice {
     amount: i64,
 }
 
-impl Books {
+impl BillingFixture {
     async fn new() -> Self {
         let database = Database::new().await;
         let owner = database.owner().await;
@@ -60,7 +61,7 @@ impl Books {
     }
 
     /// Somebody without a past.
-    async fn person(&self) -> String {
+    async fn new_user(&self) -> String {
         let id = Uuid::new_v4().to_string();
         self.auth
             .run(&format!(
@@ -73,12 +74,12 @@ impl Books {
     }
 
     /// As `POST /invoices` does, by another channel each time: the same again would be the same invoice.
-    async fn order(&self, person: &str, plan: &str, period: &str) -> Invoice {
+    async fn create_invoice(&self, user: &str, plan: &str, period: &str) -> Invoice {
         const CHANNELS: [&str; 8] = ["BRIVA", "BCAVA", "BNIVA", "MANDIRIVA", "QRIS", "QRIS2", "OVO", "DANA"];
         let number = self.orders.fetch_add(1, Ordering::Relaxed);
         let (id, method) = (Uuid::new_v4(), CHANNELS[number % CHANNELS.len()]);
-        let wanted = json!({"id": id, "plan": plan, "period": period, "method": method, "customer_phone": null});
-        let order = self.command("create_invoice", person, &wanted).await["opened"]["order"].clone();
+        let input = json!({"id": id, "plan": plan, "period": period, "method": method, "customer_phone": null});
+        let order = self.command("create_invoice", user, &input).await["opened"]["order"].clone();
         let merchant_ref = order["merchant_ref"].as_str().unwrap().to_owned();
         let reference = format!("DEV-T0001-{id}");
         let opened = json!({
@@ -86,37 +87,37 @@ impl Books {
             "merchant_code": "T0001",
             "transaction": {"reference": reference, "payment_name": method, "checkout_url": "https://tripay.co.id/checkout"},
         });
-        assert_eq!(self.command("record_invoice", person, &opened).await["tripay_invoice_id"], reference);
+        assert_eq!(self.command("record_invoice", user, &opened).await["tripay_invoice_id"], reference);
         Invoice { id: id.to_string(), merchant_ref, reference, amount: order["amount"].as_i64().unwrap() }
     }
 
     /// One that is paid at once.
-    async fn bought(&self, person: &str, plan: &str, period: &str, moment: &str) -> Invoice {
-        let invoice = self.order(person, plan, period).await;
+    async fn buy(&self, user: &str, plan: &str, period: &str, moment: &str) -> Invoice {
+        let invoice = self.create_invoice(user, plan, period).await;
         self.pay(&invoice, moment).await;
         invoice
     }
 
     async fn pay(&self, invoice: &Invoice, moment: &str) {
-        let settled = settle(&self.jobs, "callback", &told(invoice, "PAID"), at(moment)).await;
+        let settled = settle(&self.jobs, "callback", &callback_body(invoice, "PAID"), time(moment)).await;
         assert_eq!(settled["outcome"], "paid", "{moment}: {settled}");
     }
 
     async fn refund(&self, invoice: &Invoice, moment: &str) {
-        let settled = settle(&self.jobs, "callback", &told(invoice, "REFUND"), at(moment)).await;
+        let settled = settle(&self.jobs, "callback", &callback_body(invoice, "REFUND"), time(moment)).await;
         assert_eq!(settled["outcome"], "refunded", "{moment}: {settled}");
     }
 
     async fn expire(&self, moment: &str) -> Value {
-        job(&self.jobs, "expire_subscriptions", &json!({"now": at(moment), "limit": 500, "after": null})).await
+        job(&self.jobs, "expire_subscriptions", &json!({"now": time(moment), "limit": 500, "after": null})).await
     }
 
-    async fn command(&self, name: &str, person: &str, input: &Value) -> Value {
-        command(&self.api, name, person, input).await
+    async fn command(&self, name: &str, user: &str, input: &Value) -> Value {
+        command(&self.api, name, user, input).await
     }
 
     /// In the order of their starts, those of no length first; in Jakarta's time.
-    async fn periods(&self, person: &str) -> Vec<String> {
+    async fn periods(&self, user: &str) -> Vec<String> {
         let sql = format!(
             "select concat_ws(
                  ' ', case when status = 'expired' then 'ended' end, plans.name, to_char(started_at, 'YYYY-MM-DD HH24:MI:SS'),
@@ -124,20 +125,20 @@ impl Books {
              )
              from public.subscriptions
              inner join public.plans on plans.id = subscriptions.plan_id
-             where user_id = '{person}'
+             where user_id = '{user}'
              order by started_at, expires_at, sort_order"
         );
         self.owner.rows(&sql, &[]).await.unwrap().iter().map(|row| row.get(0)).collect()
     }
 
-    async fn plan(&self, person: &str) -> String {
-        self.owner.text(&format!("select subscription_plan from public.users where id = '{person}'")).await
+    async fn plan(&self, user: &str) -> String {
+        self.owner.text(&format!("select subscription_plan from public.users where id = '{user}'")).await
     }
 
     /// Begins one after the other, and lets none go on before all of them wait for the user's row.
-    async fn held<T>(&self, person: &str, calls: Vec<impl Future<Output = T>>) -> Vec<T> {
+    async fn run_blocked<T>(&self, user: &str, calls: Vec<impl Future<Output = T>>) -> Vec<T> {
         let gate = self.database.owner().await;
-        gate.run(&format!("begin; select from public.users where id = '{person}' for update")).await.unwrap();
+        gate.run(&format!("begin; select from public.users where id = '{user}' for update")).await.unwrap();
         let all = calls.len();
         let calls = calls.into_iter().enumerate().map(async |(place, call)| {
             self.until_blocked(place).await;
@@ -160,7 +161,7 @@ impl Books {
 }
 
 /// In Jakarta, unless it says where.
-fn at(moment: &str) -> DateTime<Utc> {
+fn time(moment: &str) -> DateTime<Utc> {
     if let Ok(moment) = DateTime::parse_from_rfc3339(moment) {
         return moment.to_utc();
     }
@@ -170,7 +171,7 @@ fn at(moment: &str) -> DateTime<Utc> {
 }
 
 /// A callback's body, the fee ours.
-fn told(invoice: &Invoice, status: &str) -> Value {
+fn callback_body(invoice: &Invoice, status: &str) -> Value {
     json!({
         "reference": invoice.reference,
         "merchant_ref": invoice.merchant_ref,
@@ -189,11 +190,11 @@ fn told(invoice: &Invoice, status: &str) -> Value {
 }
 
 async fn settle(jobs: &Session, source: &str, told: &Value, now: DateTime<Utc>) -> Value {
-    job(jobs, "settle_payment", &delivery(source, told, true, now)).await
+    job(jobs, "settle_payment", &settlement_input(source, told, true, now)).await
 }
 
 /// As the functions hand it on: a callback's own bytes, or what an answer of Tripay's says.
-fn delivery(source: &str, told: &Value, signature_valid: bool, now: DateTime<Utc>) -> Value {
+fn settlement_input(source: &str, told: &Value, signature_valid: bool, now: DateTime<Utc>) -> Value {
     let body = told.to_string();
     let payment = Payment::parse(body.as_bytes()).unwrap();
     let kept = if source == "callback" { body.into_bytes() } else { serde_json::to_vec(&payment).unwrap() };
@@ -207,8 +208,8 @@ fn delivery(source: &str, told: &Value, signature_valid: bool, now: DateTime<Utc
     })
 }
 
-async fn command(api: &Session, name: &str, person: &str, input: &Value) -> Value {
-    let claims = json!({"sub": person, "role": "authenticated"}).to_string();
+async fn command(api: &Session, name: &str, user: &str, input: &Value) -> Value {
+    let claims = json!({"sub": user, "role": "authenticated"}).to_string();
     let call = format!("select private.{name}($1::text::jsonb, $2::text::jsonb)::text");
     answer(api.rows(&call, &[&claims, &input.to_string()]).await, name)
 }

@@ -27,9 +27,9 @@ use wiremock::matchers::any;
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
 use crate::support::database::{Database, PRO, migrate_template, migrations, run_directory, server};
+use crate::support::fake_tripay::{FailureMode, FakeTripay};
 use crate::support::issuer::{Issuer, published};
 use crate::support::pooler::Pooler;
-use crate::support::tripay::{Mood, Tripay};
 use crate::support::waiting::until;
 use crate::support::world::World;
 
@@ -478,7 +478,7 @@ async fn the_functions_clock_is_set_five_minutes_forward_and_back() {
 
 #[tokio::test]
 async fn tripay_is_slow_dead_and_lying() {
-    let tripay = Tripay::start().await;
+    let tripay = FakeTripay::start().await;
     let world = World::with(tripay.settings()).await;
     let load = Load::new(&world).await;
     let payer = world.sign_in("free@nofomo.test").await;
@@ -487,19 +487,19 @@ async fn tripay_is_slow_dead_and_lying() {
     let before = periods().await;
     let mut open = BTreeSet::new();
     let refused = load.during(async {
-        let moods = [
-            (Mood::Answers, 201),
-            (Mood::Slow, 201),
-            (Mood::Hangs, 504),
-            (Mood::Blocks, 504),
-            (Mood::Refuses("Invalid Payment Channel"), 422),
-            (Mood::BreaksOff, 504),
-            (Mood::LosesItsAnswer, 504),
-            (Mood::Lies, 504),
-            (Mood::Answers, 201),
+        let failure_modes = [
+            (FailureMode::None, 201),
+            (FailureMode::Slow, 201),
+            (FailureMode::Unresponsive, 504),
+            (FailureMode::ServesHtml, 504),
+            (FailureMode::Refuses("Invalid Payment Channel"), 422),
+            (FailureMode::Disconnects, 504),
+            (FailureMode::LosesResponse, 504),
+            (FailureMode::ReturnsOtherTransaction, 504),
+            (FailureMode::None, 201),
         ];
-        for (n, (mood, status)) in moods.into_iter().enumerate() {
-            tripay.set(mood);
+        for (n, (failure_mode, status)) in failure_modes.into_iter().enumerate() {
+            tripay.set_failure_mode(failure_mode);
             let method =
                 ["QRIS", "BRIVA", "BNIVA", "MANDIRIVA", "PERMATAVA", "CIMBVA", "BSIVA", "MUAMALATVA", "ALFAMART"][n];
             let body = json!({ "plan": "pro", "period": "monthly", "method": method }).to_string();
@@ -507,7 +507,7 @@ async fn tripay_is_slow_dead_and_lying() {
             let answer = world.post_with("/invoices", &payer, &[("idempotency-key", &key)], &body).await;
             assert_eq!(answer.status, status, "{method}: {answer:?}");
             // A lost answer is found again with the same key, once Tripay can be asked.
-            tripay.set(Mood::Answers);
+            tripay.set_failure_mode(FailureMode::None);
             let again = world.post_with("/invoices", &payer, &[("idempotency-key", &key)], &body).await;
             let invoice = again.json();
             if invoice["status"] == "pending" {
@@ -520,7 +520,7 @@ async fn tripay_is_slow_dead_and_lying() {
         let given = open.iter().cloned().collect::<Vec<_>>().join(",");
         for row in owner.rows(told, &[&given]).await.unwrap() {
             let reference: String = row.get(0);
-            tripay.change(&reference, &json!({ "status": "PAID", "amount": 1, "amount_received": 1 }));
+            tripay.update_transaction(&reference, &json!({ "status": "PAID", "amount": 1, "amount_received": 1 }));
         }
         let later = (Utc::now() + chrono::Duration::minutes(20)).to_rfc3339();
         let counts = world.counts("reconcile-invoices", &later).await;

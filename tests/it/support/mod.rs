@@ -2,14 +2,18 @@
 
 pub(crate) mod bot_tokens;
 pub(crate) mod browser;
+pub(crate) mod callbacks;
 pub(crate) mod contract;
 pub(crate) mod database;
+pub(crate) mod expiring_subscriptions;
+pub(crate) mod fake_tripay;
 pub(crate) mod freqtrade;
 pub(crate) mod issuer;
 pub(crate) mod leaks;
+pub(crate) mod manual_tripay;
 pub(crate) mod payers;
 pub(crate) mod pooler;
+pub(crate) mod renewals;
 pub(crate) mod statistics;
-pub(crate) mod tripay;
 pub(crate) mod waiting;
 pub(crate) mod world;

@@ -1,17 +1,17 @@
-//! People who pay, and their periods, at times to come.
+//! Users who pay, and their periods, at fixed times in the future.
 
 use serde_json::json;
 
 use super::database::Session;
-use super::tripay::Tripay;
+use super::fake_tripay::FakeTripay;
 use super::world::World;
 
-pub(crate) fn payer(number: u32) -> String {
+pub(crate) fn payer_id(number: u32) -> String {
     format!("0190b001-0000-7000-8000-{number:012}")
 }
 
-/// Nobody but these, as far as money goes: what the sample people bought is gone.
-pub(crate) async fn only_payers(owner: &Session, count: u32) {
+/// Deletes all billing rows of the sample users and adds this many users without purchases.
+pub(crate) async fn reset_to_payers(owner: &Session, count: u32) {
     owner
         .run(&format!(
             "delete from public.subscriptions;
@@ -28,12 +28,12 @@ pub(crate) async fn only_payers(owner: &Session, count: u32) {
         .unwrap();
 }
 
-/// A world whose Tripay is the test's, with so many who have bought nothing yet.
-pub(crate) async fn world_of(count: u32) -> (World, Tripay, Session) {
-    let tripay = Tripay::start().await;
+/// World with a [`FakeTripay`] and this many users without purchases.
+pub(crate) async fn world_with_payers(count: u32) -> (World, FakeTripay, Session) {
+    let tripay = FakeTripay::start().await;
     let world = World::with(tripay.settings()).await;
     let owner = world.database.owner().await;
-    only_payers(&owner, count).await;
+    reset_to_payers(&owner, count).await;
     (world, tripay, owner)
 }
 
@@ -57,7 +57,7 @@ pub(crate) async fn add_period(owner: &Session, user: u32, period: &Period) {
                  $4::timestamptz, $3 = 'active', case when $3 = 'cancelled' then $4::timestamptz end,
                  case when $3 = 'trial' then $5::timestamptz end
              from public.plans where plans.name = $2",
-            &[&payer(user), plan, status, from, until],
+            &[&payer_id(user), plan, status, from, until],
         )
         .await
         .unwrap();
@@ -70,7 +70,7 @@ pub(crate) struct Purchase {
     pub(crate) at: &'static str,
 }
 
-/// Bought and paid in the same moment, as Tripay's callback tells it.
+/// Inserts an invoice and settles its payment at the same moment.
 pub(crate) async fn buy(owner: &Session, user: u32, purchase: &Purchase) {
     let Purchase { plan, period, method, at } = purchase;
     let rows = owner
@@ -87,17 +87,24 @@ pub(crate) async fn buy(owner: &Session, user: u32, purchase: &Purchase) {
              from public.plans, public.users
              where plans.name = $2 and users.id = $1::uuid
              returning reference_id, tripay_invoice_id, amount::bigint",
-            &[&payer(user), plan, period, method, at],
+            &[&payer_id(user), plan, period, method, at],
         )
         .await
         .unwrap();
     let (merchant_ref, reference): (String, String) = (rows[0].get(0), rows[0].get(1));
-    tell(owner, &reference, &merchant_ref, rows[0].get(2), "PAID", at).await;
+    settle_callback(owner, &reference, &merchant_ref, rows[0].get(2), "PAID", at).await;
 }
 
-/// As if Tripay had told it by a callback at this time.
-pub(crate) async fn tell(owner: &Session, reference: &str, merchant_ref: &str, amount: i64, status: &str, at: &str) {
-    let told = json!({
+/// Settles a payment as a callback at this time would.
+pub(crate) async fn settle_callback(
+    owner: &Session,
+    reference: &str,
+    merchant_ref: &str,
+    amount: i64,
+    status: &str,
+    at: &str,
+) {
+    let settlement = json!({
         "now": at,
         "source": "callback",
         "body": "e30=",
@@ -116,6 +123,6 @@ pub(crate) async fn tell(owner: &Session, reference: &str, merchant_ref: &str, a
             "paid_at": (status == "PAID").then_some(at),
         },
     });
-    let settled = owner.text(&format!("private.settle_payment('{told}')")).await;
-    assert!(settled.contains("\"needs_attention\" : false"), "{settled}");
+    let result = owner.text(&format!("private.settle_payment('{settlement}')")).await;
+    assert!(result.contains("\"needs_attention\" : false"), "{result}");
 }

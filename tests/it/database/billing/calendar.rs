@@ -4,11 +4,11 @@
 use chrono::{DateTime, Datelike, NaiveDate, TimeDelta, Utc};
 use serde_json::json;
 
-use super::{Books, Invoice, at, job, settle, told};
+use super::{BillingFixture, Invoice, callback_body, job, settle, time};
 
 #[tokio::test]
-async fn a_month_and_a_year_end_on_the_same_day_or_on_the_last_that_there_is() {
-    let books = Books::new().await;
+async fn months_and_years_end_on_the_same_day_or_the_last_day_of_the_month() {
+    let billing = BillingFixture::new().await;
     for (start, period, end) in [
         ("2027-04-15 10:00:00", "monthly", "2027-05-15 10:00:00"),
         ("2027-01-28 10:00:00", "monthly", "2027-02-28 10:00:00"),
@@ -27,15 +27,15 @@ async fn a_month_and_a_year_end_on_the_same_day_or_on_the_last_that_there_is() {
         // 2100 has none.
         ("2100-01-31 10:00:00", "monthly", "2100-02-28 10:00:00"),
     ] {
-        let person = books.person().await;
-        let invoice = books.bought(&person, "Pro", period, start).await;
-        assert_eq!(books.periods(&person).await, [format!("Pro {start} to {end} worth {}", invoice.amount)]);
+        let user = billing.new_user().await;
+        let invoice = billing.buy(&user, "Pro", period, start).await;
+        assert_eq!(billing.periods(&user).await, [format!("Pro {start} to {end} worth {}", invoice.amount)]);
     }
 }
 
 #[tokio::test]
-async fn the_day_is_that_of_jakarta() {
-    let books = Books::new().await;
+async fn dates_are_counted_in_jakarta_time() {
+    let billing = BillingFixture::new().await;
     for (start, end) in [
         // 30 April, a second before midnight in Jakarta; midnight, which is 1 May; half past.
         ("2027-04-30T16:59:59Z", "2027-05-30T16:59:59Z"),
@@ -50,25 +50,25 @@ async fn the_day_is_that_of_jakarta() {
         ("2027-12-31T16:59:59Z", "2028-01-31T16:59:59Z"),
         ("2027-12-31T17:00:00Z", "2028-01-31T17:00:00Z"),
     ] {
-        let person = books.person().await;
-        books.bought(&person, "Pro", "monthly", start).await;
+        let user = billing.new_user().await;
+        billing.buy(&user, "Pro", "monthly", start).await;
         let utc = "select to_char(expires_at at time zone 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"')
             from public.subscriptions where user_id = ";
-        assert_eq!(books.owner.text(&format!("{utc} '{person}'")).await, end, "{start}");
+        assert_eq!(billing.owner.text(&format!("{utc} '{user}'")).await, end, "{start}");
     }
 }
 
 #[tokio::test]
-async fn years_that_begin_on_a_leap_day_end_on_the_28th_until_there_is_one_again() {
-    let books = Books::new().await;
-    let person = books.person().await;
+async fn years_from_a_leap_day_end_on_28_february_until_the_next_leap_year() {
+    let billing = BillingFixture::new().await;
+    let user = billing.new_user().await;
     for year in 0..4 {
         let paid = format!("{}-02-20 10:00", 2028 + year);
         let paid = if year == 0 { "2028-02-29 10:00" } else { paid.as_str() };
-        books.bought(&person, "Pro", "yearly", paid).await;
+        billing.buy(&user, "Pro", "yearly", paid).await;
     }
     assert_eq!(
-        books.periods(&person).await,
+        billing.periods(&user).await,
         [
             "Pro 2028-02-29 10:00:00 to 2029-02-28 10:00:00 worth 1490000",
             "Pro 2029-02-28 10:00:00 to 2030-02-28 10:00:00 worth 1490000",
@@ -100,28 +100,28 @@ fn chain(day: u32) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn months_bought_in_advance_come_back_to_the_day_of_the_first() {
-    let books = Books::new().await;
+async fn months_bought_in_advance_return_to_the_day_of_the_first() {
+    let billing = BillingFixture::new().await;
     for day in [29, 30, 31] {
-        let person = books.person().await;
+        let user = billing.new_user().await;
         for _ in 0..chain(day).len() {
-            books.bought(&person, "Pro", "monthly", &format!("2027-01-{day} 10:00")).await;
+            billing.buy(&user, "Pro", "monthly", &format!("2027-01-{day} 10:00")).await;
         }
-        assert_eq!(books.periods(&person).await, chain(day));
+        assert_eq!(billing.periods(&user).await, chain(day));
     }
 }
 
 #[tokio::test]
-async fn months_renewed_one_by_one_come_back_to_the_day_of_the_first() {
-    let books = Books::new().await;
+async fn months_renewed_one_by_one_return_to_the_day_of_the_first() {
+    let billing = BillingFixture::new().await;
     for day in [29, 30, 31] {
-        let person = books.person().await;
-        books.bought(&person, "Pro", "monthly", &format!("2027-01-{day} 10:00")).await;
+        let user = billing.new_user().await;
+        billing.buy(&user, "Pro", "monthly", &format!("2027-01-{day} 10:00")).await;
         let ends = ends(day);
         for end in &ends[..ends.len() - 1] {
             // Three days before, and paid two days later by the channel of the first.
-            let batch = json!({"now": at(end) - TimeDelta::days(3), "limit": 10, "after": null});
-            let renewed = job(&books.jobs, "renew_subscriptions", &batch).await;
+            let batch = json!({"now": time(end) - TimeDelta::days(3), "limit": 10, "after": null});
+            let renewed = job(&billing.jobs, "renew_subscriptions", &batch).await;
             let order = &renewed["opened"][0];
             assert_eq!(renewed["opened"].as_array().unwrap().len(), 1, "{end}: {renewed}");
             let id = order["id"].as_str().unwrap().to_owned();
@@ -131,47 +131,50 @@ async fn months_renewed_one_by_one_come_back_to_the_day_of_the_first() {
                 amount: order["order"]["amount"].as_i64().unwrap(),
                 id,
             };
-            let paid = at(end) - TimeDelta::days(1);
-            assert_eq!(settle(&books.jobs, "callback", &told(&invoice, "PAID"), paid).await["outcome"], "paid");
+            let paid = time(end) - TimeDelta::days(1);
+            assert_eq!(
+                settle(&billing.jobs, "callback", &callback_body(&invoice, "PAID"), paid).await["outcome"],
+                "paid"
+            );
             // On time: the next one has begun when the last one ends.
-            books.expire(end).await;
-            assert_eq!(books.plan(&person).await, "pro");
+            billing.expire(end).await;
+            assert_eq!(billing.plan(&user).await, "pro");
         }
         let mut lines: Vec<_> = chain(day).iter().map(|line| format!("ended {line}")).collect();
         let last = lines.len() - 1;
         lines[last] = chain(day)[last].clone();
-        assert_eq!(books.periods(&person).await, lines);
+        assert_eq!(billing.periods(&user).await, lines);
         // The next runs are to find the next user's alone.
-        books.owner.run("delete from public.subscriptions").await.unwrap();
+        billing.owner.run("delete from public.subscriptions").await.unwrap();
     }
 }
 
 #[tokio::test]
-async fn what_is_paid_when_it_has_ended_begins_months_of_its_own() {
-    let books = Books::new().await;
+async fn a_payment_after_the_end_starts_a_new_day_of_the_month() {
+    let billing = BillingFixture::new().await;
     for (paid, end) in [
         ("2027-02-28 09:59:59", "2027-03-31 10:00:00"),
         ("2027-02-28 10:00:00", "2027-03-28 10:00:00"),
         ("2027-03-01 08:00:00", "2027-04-01 08:00:00"),
     ] {
-        let person = books.person().await;
-        books.bought(&person, "Pro", "monthly", "2027-01-31 10:00").await;
-        books.bought(&person, "Pro", "monthly", paid).await;
+        let user = billing.new_user().await;
+        billing.buy(&user, "Pro", "monthly", "2027-01-31 10:00").await;
+        billing.buy(&user, "Pro", "monthly", paid).await;
         let start = paid.max("2027-02-28 10:00:00");
-        assert_eq!(books.periods(&person).await[1], format!("Pro {start} to {end} worth 149000"));
+        assert_eq!(billing.periods(&user).await[1], format!("Pro {start} to {end} worth 149000"));
     }
 }
 
 #[tokio::test]
-async fn a_plan_that_is_over_gives_no_day_to_the_months_of_another() {
-    let books = Books::new().await;
-    let person = books.person().await;
-    books.bought(&person, "Pro", "monthly", "2027-03-10 10:00").await;
+async fn an_ended_plan_does_not_set_the_day_of_the_month_of_another() {
+    let billing = BillingFixture::new().await;
+    let user = billing.new_user().await;
+    billing.buy(&user, "Pro", "monthly", "2027-03-10 10:00").await;
     for _ in 0..2 {
-        books.bought(&person, "Enterprise", "monthly", "2027-05-31 10:00").await;
+        billing.buy(&user, "Enterprise", "monthly", "2027-05-31 10:00").await;
     }
     assert_eq!(
-        books.periods(&person).await,
+        billing.periods(&user).await,
         [
             "Pro 2027-03-10 10:00:00 to 2027-04-10 10:00:00 worth 149000",
             "Enterprise 2027-05-31 10:00:00 to 2027-06-30 10:00:00 worth 499000",
@@ -181,17 +184,17 @@ async fn a_plan_that_is_over_gives_no_day_to_the_months_of_another() {
 }
 
 #[tokio::test]
-async fn months_after_a_credit_are_counted_from_where_it_ends() {
-    let books = Books::new().await;
-    let person = books.person().await;
-    books.bought(&person, "Pro", "monthly", "2027-01-31 10:00").await;
-    books.bought(&person, "Enterprise", "monthly", "2027-01-31 10:00").await;
+async fn months_after_a_credit_are_counted_from_its_end() {
+    let billing = BillingFixture::new().await;
+    let user = billing.new_user().await;
+    billing.buy(&user, "Pro", "monthly", "2027-01-31 10:00").await;
+    billing.buy(&user, "Enterprise", "monthly", "2027-01-31 10:00").await;
     for _ in 0..2 {
-        books.bought(&person, "Enterprise", "monthly", "2027-02-01 10:00").await;
+        billing.buy(&user, "Enterprise", "monthly", "2027-02-01 10:00").await;
     }
     // All of Pro: 149,000 ÷ 499,000 × 28 days = 722,366.33 s: 8 days, 8:39:27.
     assert_eq!(
-        books.periods(&person).await,
+        billing.periods(&user).await,
         [
             "ended Pro 2027-01-31 10:00:00 to 2027-01-31 10:00:00 worth 0",
             "Enterprise 2027-01-31 10:00:00 to 2027-02-28 10:00:00 worth 499000",
@@ -203,18 +206,18 @@ async fn months_after_a_credit_are_counted_from_where_it_ends() {
 }
 
 #[tokio::test]
-async fn the_time_zone_of_a_session_changes_nothing() {
-    let books = Books::new().await;
+async fn the_session_time_zone_changes_nothing() {
+    let billing = BillingFixture::new().await;
     let mut told_of = Vec::new();
     // In the first of them the clock is set back on 7 November 2027, while the credit waits.
     for zone in ["America/New_York", "UTC", "Asia/Jakarta", "Pacific/Kiritimati"] {
-        books.jobs.run(&format!("set timezone = '{zone}'")).await.unwrap();
-        let person = books.person().await;
-        books.bought(&person, "Pro", "yearly", "2027-08-31 00:30").await;
-        let enterprise = books.bought(&person, "Enterprise", "monthly", "2027-09-30 23:30").await;
-        books.bought(&person, "Pro", "monthly", "2027-09-30 23:45").await;
-        books.refund(&enterprise, "2027-10-05 10:00").await;
-        let periods = books.periods(&person).await;
+        billing.jobs.run(&format!("set timezone = '{zone}'")).await.unwrap();
+        let user = billing.new_user().await;
+        billing.buy(&user, "Pro", "yearly", "2027-08-31 00:30").await;
+        let enterprise = billing.buy(&user, "Enterprise", "monthly", "2027-09-30 23:30").await;
+        billing.buy(&user, "Pro", "monthly", "2027-09-30 23:45").await;
+        billing.refund(&enterprise, "2027-10-05 10:00").await;
+        let periods = billing.periods(&user).await;
         let credit = &periods[2];
         assert!(credit.starts_with("Enterprise 2027-10-05 10:00:00 to 2027-12"), "{credit}");
         told_of.push(periods);
@@ -223,13 +226,13 @@ async fn the_time_zone_of_a_session_changes_nothing() {
 }
 
 #[tokio::test]
-async fn a_trial_has_seven_days_though_a_clock_be_set_forward_meanwhile() {
-    let books = Books::new().await;
+async fn a_trial_lasts_seven_days_across_a_clock_change() {
+    let billing = BillingFixture::new().await;
     let day =
-        books.owner.text("select extract(doy from now() + interval '3 days')").await.parse::<u32>().unwrap().min(365);
+        billing.owner.text("select extract(doy from now() + interval '3 days')").await.parse::<u32>().unwrap().min(365);
     let zone = format!("A0B,J{day}/0,J{}/0", (day + 100) % 365 + 1);
-    books.api.run(&format!("set timezone = '{zone}'")).await.unwrap();
-    let trial = books.command("manage_subscription", &books.person().await, &json!({"action": "trial"})).await;
+    billing.api.run(&format!("set timezone = '{zone}'")).await.unwrap();
+    let trial = billing.command("manage_subscription", &billing.new_user().await, &json!({"action": "trial"})).await;
     let moment = |name: &str| trial["done"][name].as_str().unwrap().parse::<DateTime<Utc>>().unwrap();
     for end in ["expires_at", "trial_ends_at"] {
         assert_eq!(moment(end) - moment("started_at"), TimeDelta::days(7));

@@ -63,7 +63,7 @@ struct Period<'a> {
 }
 
 /// A user's, with no gap from what runs to the end of the queue.
-pub(super) struct Account<'a> {
+pub(super) struct BillingModel<'a> {
     invoices: &'a [Invoice],
     /// By which transaction.
     paid: BTreeMap<&'a str, String>,
@@ -74,8 +74,8 @@ pub(super) struct Account<'a> {
     pub(super) effects: Vec<Option<Effect>>,
 }
 
-impl<'a> Account<'a> {
-    pub(super) fn recounted(invoices: &'a [Invoice], events: &[Event]) -> Self {
+impl<'a> BillingModel<'a> {
+    pub(super) fn replay(invoices: &'a [Invoice], events: &[Event]) -> Self {
         let mut account = Self {
             invoices,
             paid: BTreeMap::new(),
@@ -86,7 +86,7 @@ impl<'a> Account<'a> {
             effects: Vec::new(),
         };
         for event in events {
-            let effect = account.hear(event);
+            let effect = account.apply(event);
             account.effects.push(effect);
         }
         account
@@ -94,11 +94,11 @@ impl<'a> Account<'a> {
 
     /// Which invoices were paid or refunded.
     pub(super) fn invoices(&self) -> Vec<String> {
-        let standing = |invoice: &Invoice| {
+        let invoice_state = |invoice: &Invoice| {
             let id = invoice.id.as_str();
-            standing(id, self.paid.contains_key(id), self.refunded.contains(id))
+            invoice_state(id, self.paid.contains_key(id), self.refunded.contains(id))
         };
-        self.invoices.iter().map(standing).collect()
+        self.invoices.iter().map(invoice_state).collect()
     }
 
     pub(super) fn periods(&self) -> Vec<String> {
@@ -106,7 +106,7 @@ impl<'a> Account<'a> {
         let mut lines: Vec<_> = all
             .map(|period| {
                 let Period { bought, upgrades, plan, start, end, value, .. } = period;
-                line(&bought.id, *upgrades, plan, *start, *end, *value)
+                period_line(&bought.id, *upgrades, plan, *start, *end, *value)
             })
             .collect();
         lines.sort();
@@ -118,7 +118,7 @@ impl<'a> Account<'a> {
         ahead().find(|period| period.start <= moment && moment < period.end).map_or("Free", |period| period.plan)
     }
 
-    fn hear(&mut self, event: &Event) -> Option<Effect> {
+    fn apply(&mut self, event: &Event) -> Option<Effect> {
         let text = |name: &str| event.told[name].as_str();
         let reference = text("reference");
         let is_about = |invoice: &&Invoice| match text("merchant_ref") {
@@ -257,11 +257,11 @@ impl Period<'_> {
     }
 }
 
-pub(super) fn standing(id: &str, is_paid: bool, is_refunded: bool) -> String {
+pub(super) fn invoice_state(id: &str, is_paid: bool, is_refunded: bool) -> String {
     format!("{id}{}{}", if is_paid { " paid" } else { "" }, if is_refunded { " refunded" } else { "" })
 }
 
-pub(super) fn line(
+pub(super) fn period_line(
     invoice: &str,
     upgrades: usize,
     plan: &str,
@@ -293,13 +293,13 @@ fn time_for(value: i64, priced: &Period<'_>) -> TimeDelta {
     TimeDelta::seconds(i64::try_from((value * seconds + price - 1) / price).unwrap())
 }
 
-pub(super) fn local(moment: DateTime<Utc>) -> NaiveDateTime {
+pub(super) fn local_time(moment: DateTime<Utc>) -> NaiveDateTime {
     moment.with_timezone(&JAKARTA).naive_local()
 }
 
 /// On the same day of a later month, or on its last.
 pub(super) fn add_months(moment: DateTime<Utc>, months: u32) -> DateTime<Utc> {
-    JAKARTA.from_local_datetime(&(local(moment) + Months::new(months))).unwrap().to_utc()
+    JAKARTA.from_local_datetime(&(local_time(moment) + Months::new(months))).unwrap().to_utc()
 }
 
 /// None if it is not a whole number of them.

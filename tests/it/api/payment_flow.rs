@@ -1,4 +1,4 @@
-//! From an invoice through the checkout page in a real browser to a plan, and back to Free.
+//! Payment flow: from an invoice through the checkout page in a real browser to a plan, and back to Free.
 
 use serde_json::{Value, json};
 
@@ -17,15 +17,15 @@ async fn portfolio(world: &World, token: &str) -> Value {
     world.get("/portfolio", token).await.json()
 }
 
-/// Callbacks are sent in the background, as Tripay's are.
-async fn plan_becomes(world: &World, token: &str, plan: &str) -> Value {
-    let is_so = async || portfolio(world, token).await["user"]["plan"] == plan;
-    until(&format!("the plan becomes {plan}"), is_so).await;
+/// Waits until the user has the plan, as callbacks are sent in the background.
+async fn wait_for_plan(world: &World, token: &str, plan: &str) -> Value {
+    let has_plan = async || portfolio(world, token).await["user"]["plan"] == plan;
+    until(&format!("the plan becomes {plan}"), has_plan).await;
     portfolio(world, token).await
 }
 
-/// The hourly run, so many days from now.
-async fn days_pass(world: &World, days: i64) -> Value {
+/// Runs `expire-subscriptions` at a time this many days from now.
+async fn expire_after_days(world: &World, days: i64) -> Value {
     let time = chrono::Utc::now() + chrono::Duration::days(days);
     let body = json!({ "time": time }).to_string();
     let answer = world.send(reqwest::Method::POST, "/_local/invoke/expire-subscriptions", &[], &body).await;
@@ -34,14 +34,14 @@ async fn days_pass(world: &World, days: i64) -> Value {
 }
 
 #[tokio::test]
-async fn an_invoice_is_paid_in_a_browser_gives_its_plan_and_ends() {
+async fn an_invoice_paid_in_a_browser_activates_the_plan_until_it_ends() {
     let world = World::new().await;
     let token = world.sign_in("free@nofomo.test").await;
     let owner = world.database.owner().await;
     let invoice = open_invoice(&world, &token, "pro").await;
     assert_eq!(portfolio(&world, &token).await["invoices"][0]["id"], invoice["id"]);
 
-    // A person opens the page that the app sends him to, and pays.
+    // The user opens the checkout page and pays.
     let browser = Browser::open(390, 844).await;
     browser.go_to(invoice["checkout_url"].as_str().unwrap()).await;
     let page = browser.text().await;
@@ -51,7 +51,7 @@ async fn an_invoice_is_paid_in_a_browser_gives_its_plan_and_ends() {
     assert!(!browser.overflows().await);
     browser.keep_picture("checkout-unpaid").await;
     browser.press("Pay").await;
-    let paid = plan_becomes(&world, &token, "Pro").await;
+    let paid = wait_for_plan(&world, &token, "Pro").await;
     browser.client.refresh().await.unwrap();
     let page = browser.text().await;
     assert!(page.contains("PAID") && !page.contains("UNPAID"), "{page}");
@@ -59,7 +59,7 @@ async fn an_invoice_is_paid_in_a_browser_gives_its_plan_and_ends() {
     browser.keep_picture("checkout-paid").await;
     browser.close().await;
 
-    // His app shows the plan until when, and that his money arrived.
+    // The portfolio shows the plan and the payment.
     assert_eq!(paid["invoices"], json!([]));
     assert_eq!(paid["subscription"]["status"], "active");
     assert_eq!(paid["notifications"][0]["title"], "Payment received");
@@ -72,7 +72,7 @@ async fn an_invoice_is_paid_in_a_browser_gives_its_plan_and_ends() {
     let events = "select string_agg(source || ' ' || outcome, ', ') from private.payment_events";
     assert_eq!(owner.text(events).await, "callback paid");
 
-    // He uses it: a second bot, both of them running.
+    // The plan allows a second running bot.
     let second = world.post("/bots", &token, &new_bot("second")).await;
     assert_eq!(second.status, 201, "{}", second.text);
     let first = world.bot_of(FREE).await;
@@ -80,10 +80,10 @@ async fn an_invoice_is_paid_in_a_browser_gives_its_plan_and_ends() {
         assert_eq!(world.post_with(&format!("/bots/{bot}/start"), &token, &[], "").await.status, 200);
     }
 
-    // Four weeks later nothing has changed; another week, and the plan has ended.
-    days_pass(&world, 27).await;
+    // The plan is in force after 27 days and has ended after 35.
+    expire_after_days(&world, 27).await;
     assert_eq!(owner.text(&rows).await, "paid active pro true");
-    let counts = days_pass(&world, 35).await;
+    let counts = expire_after_days(&world, 35).await;
     assert_eq!((&counts["stopped_bots"], &counts["is_complete"]), (&json!(1), &json!(true)), "{counts}");
     let ended = portfolio(&world, &token).await;
     assert_eq!((&ended["user"]["plan"], &ended["subscription"]), (&json!("Free"), &Value::Null));
@@ -93,11 +93,11 @@ async fn an_invoice_is_paid_in_a_browser_gives_its_plan_and_ends() {
     assert_eq!(owner.text(&plan).await, "free");
     let running =
         format!("select string_agg(id::text, ' ') from public.bots where user_id = '{FREE}' and status = 'running'");
-    assert_eq!(owner.text(&running).await, first, "the oldest runs on");
+    assert_eq!(owner.text(&running).await, first, "the oldest bot keeps running");
 }
 
 #[tokio::test]
-async fn on_the_page_a_payment_can_fail_expire_and_be_refunded() {
+async fn a_payment_can_fail_expire_and_be_refunded_on_the_checkout_page() {
     let world = World::new().await;
     let token = world.sign_in("free@nofomo.test").await;
     let owner = world.database.owner().await;
@@ -113,10 +113,10 @@ async fn on_the_page_a_payment_can_fail_expire_and_be_refunded() {
     let invoice = open_invoice(&world, &token, "enterprise").await;
     browser.go_to(invoice["checkout_url"].as_str().unwrap()).await;
     browser.press("Pay").await;
-    plan_becomes(&world, &token, "Enterprise").await;
+    wait_for_plan(&world, &token, "Enterprise").await;
     browser.client.refresh().await.unwrap();
     browser.press("Refund").await;
-    let refunded = plan_becomes(&world, &token, "Free").await;
+    let refunded = wait_for_plan(&world, &token, "Free").await;
     assert_eq!(refunded["notifications"][0]["title"], "Payment refunded");
     browser.client.refresh().await.unwrap();
     assert!(browser.text().await.contains("REFUND"));

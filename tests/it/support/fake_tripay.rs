@@ -1,4 +1,4 @@
-//! Tripay, as a test wants it: what it says, when it is silent, and what it was asked.
+//! Tripay server with transactions, failures and a request log that tests control.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -16,41 +16,44 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
 #[derive(Clone, Copy, Default, PartialEq)]
-pub(crate) enum Mood {
+pub(crate) enum FailureMode {
     #[default]
-    Answers,
-    /// Takes its time for each answer.
+    None,
+    /// Responds after 350 ms.
     Slow,
-    /// Takes more than anybody has.
-    Hangs,
+    /// Responds after a minute, which is longer than every timeout.
+    Unresponsive,
+    /// Refuses with this message.
     Refuses(&'static str),
-    /// A page instead of an answer, as Cloudflare sends it.
-    Blocks,
-    /// The connection ends within the answer, and nothing was done.
-    BreaksOff,
-    /// The same, after it was done.
-    LosesItsAnswer,
-    /// Does what it is asked, and tells of another payment, of another amount.
-    Lies,
+    /// Responds with an HTML page, as Cloudflare does.
+    ServesHtml,
+    /// Ends the connection in the middle of the response, without any effect.
+    Disconnects,
+    /// Creates the transaction, then ends the connection in the middle of the response.
+    LosesResponse,
+    /// Creates the transaction, and responds with another one of another amount.
+    ReturnsOtherTransaction,
 }
 
-pub(crate) struct Tripay {
+pub(crate) struct FakeTripay {
     url: String,
     shared: Arc<Mutex<Shared>>,
 }
 
 #[derive(Default)]
 struct Shared {
-    mood: Mood,
-    silent_about: BTreeSet<String>,
-    /// Oldest first, in the form of the API's own answers.
+    failure_mode: FailureMode,
+    /// References and merchant references whose requests are disconnected.
+    disconnects_for: BTreeSet<String>,
+    /// Oldest first, in the form of the API's responses.
     transactions: Vec<Value>,
-    /// Such as `detail DEV-1` or `create INV-1`.
-    asked: Vec<String>,
-    orders: Vec<Value>,
+    /// Received requests, such as `detail DEV-1` or `create INV-1`.
+    requests: Vec<String>,
+    /// Bodies of successful create requests.
+    create_bodies: Vec<Value>,
 }
 
-impl Tripay {
+impl FakeTripay {
     pub(crate) async fn start() -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let url = format!("http://{}/api-sandbox", listener.local_addr().unwrap());
@@ -64,40 +67,40 @@ impl Tripay {
         Self { url, shared }
     }
 
-    /// For the functions that are to take this for Tripay.
+    /// Settings that point the functions to this server.
     pub(crate) fn settings(&self) -> BTreeMap<String, String> {
         BTreeMap::from([("TRIPAY_URL".into(), self.url.clone())])
     }
 
-    pub(crate) fn set(&self, mood: Mood) {
-        self.shared.lock().unwrap().mood = mood;
+    pub(crate) fn set_failure_mode(&self, failure_mode: FailureMode) {
+        self.shared.lock().unwrap().failure_mode = failure_mode;
     }
 
-    /// Whatever it is asked about this reference, it breaks off.
-    pub(crate) fn silence(&self, reference: &str) {
-        self.shared.lock().unwrap().silent_about.insert(reference.to_owned());
+    /// Disconnects every request about this reference.
+    pub(crate) fn disconnect_for(&self, reference: &str) {
+        self.shared.lock().unwrap().disconnects_for.insert(reference.to_owned());
     }
 
-    /// A transaction that somebody opened.
-    pub(crate) fn open(&self, reference: &str, merchant_ref: &str, amount: i64, status: &str) {
+    /// Adds a transaction that was opened earlier.
+    pub(crate) fn add_transaction(&self, reference: &str, merchant_ref: &str, amount: i64, status: &str) {
         self.shared.lock().unwrap().transactions.push(transaction(reference, merchant_ref, "QRIS", amount, status));
     }
 
-    /// What it says of the transaction from now on.
-    pub(crate) fn change(&self, reference: &str, changes: &Value) {
+    /// Changes fields of a transaction.
+    pub(crate) fn update_transaction(&self, reference: &str, changes: &Value) {
         let mut shared = self.shared.lock().unwrap();
         let found = shared.transactions.iter_mut().find(|transaction| transaction["reference"] == reference);
         found.unwrap().as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());
     }
 
-    /// Since the last call.
-    pub(crate) fn take_asked(&self) -> Vec<String> {
-        std::mem::take(&mut self.shared.lock().unwrap().asked)
+    /// Returns and clears the request log.
+    pub(crate) fn take_requests(&self) -> Vec<String> {
+        std::mem::take(&mut self.shared.lock().unwrap().requests)
     }
 
-    /// The bodies of what it was asked to create, since the last call.
-    pub(crate) fn take_orders(&self) -> Vec<Value> {
-        std::mem::take(&mut self.shared.lock().unwrap().orders)
+    /// Returns and clears the bodies of the create requests.
+    pub(crate) fn take_create_bodies(&self) -> Vec<Value> {
+        std::mem::take(&mut self.shared.lock().unwrap().create_bodies)
     }
 }
 
@@ -129,59 +132,61 @@ fn parameter(uri: &Uri, name: &str) -> String {
     url.query_pairs().find(|(key, _)| key == name).map(|(_, value)| value.into_owned()).unwrap()
 }
 
-fn broken_off() -> Response {
-    let parts = [Ok(Bytes::from_static(b"{\"success\":")), Err(io::Error::other("broken off"))];
+fn interrupted() -> Response {
+    let parts = [Ok(Bytes::from_static(b"{\"success\":")), Err(io::Error::other("interrupted"))];
     Body::from_stream(stream::iter(parts)).into_response()
 }
 
-/// What its mood is, if it keeps Tripay from answering as it should.
-async fn mood(shared: &Mutex<Shared>, asked: String, about: &str) -> Option<Response> {
-    let mood = {
+/// Logs the request. Returns the response of the failure mode, or `None` if the request is to be handled.
+async fn failure(shared: &Mutex<Shared>, request: String, subject: &str) -> Option<Response> {
+    let failure_mode = {
         let mut shared = shared.lock().unwrap();
-        shared.asked.push(asked);
-        if shared.silent_about.contains(about) { Mood::BreaksOff } else { shared.mood }
+        shared.requests.push(request);
+        if shared.disconnects_for.contains(subject) { FailureMode::Disconnects } else { shared.failure_mode }
     };
-    match mood {
-        Mood::Answers | Mood::LosesItsAnswer | Mood::Lies => None,
-        Mood::Slow => {
+    match failure_mode {
+        FailureMode::None | FailureMode::LosesResponse | FailureMode::ReturnsOtherTransaction => None,
+        FailureMode::Slow => {
             tokio::time::sleep(Duration::from_millis(350)).await;
             None
         }
-        Mood::Hangs => {
+        FailureMode::Unresponsive => {
             tokio::time::sleep(Duration::from_secs(60)).await;
-            Some(broken_off())
+            Some(interrupted())
         }
-        Mood::Refuses(message) => {
+        FailureMode::Refuses(message) => {
             Some((StatusCode::BAD_REQUEST, Json(json!({ "success": false, "message": message }))).into_response())
         }
-        Mood::Blocks => Some((StatusCode::FORBIDDEN, Html("<html>Attention Required!</html>")).into_response()),
-        Mood::BreaksOff => Some(broken_off()),
+        FailureMode::ServesHtml => {
+            Some((StatusCode::FORBIDDEN, Html("<html>Attention Required!</html>")).into_response())
+        }
+        FailureMode::Disconnects => Some(interrupted()),
     }
 }
 
-async fn create(State(shared): State<Arc<Mutex<Shared>>>, Json(order): Json<Value>) -> Response {
-    let merchant_ref = order["merchant_ref"].as_str().unwrap().to_owned();
-    if let Some(response) = mood(&shared, format!("create {merchant_ref}"), &merchant_ref).await {
+async fn create(State(shared): State<Arc<Mutex<Shared>>>, Json(body): Json<Value>) -> Response {
+    let merchant_ref = body["merchant_ref"].as_str().unwrap().to_owned();
+    if let Some(response) = failure(&shared, format!("create {merchant_ref}"), &merchant_ref).await {
         return response;
     }
     let mut shared = shared.lock().unwrap();
     let reference = format!("DEV-T{:09}", shared.transactions.len() + 1);
-    let (method, amount) = (order["method"].as_str().unwrap(), order["amount"].as_i64().unwrap());
-    let mut opened = transaction(&reference, &merchant_ref, method, amount, "UNPAID");
-    opened["expired_time"] = order["expired_time"].clone();
-    shared.transactions.push(opened.clone());
-    shared.orders.push(order);
-    match shared.mood {
-        Mood::LosesItsAnswer => return broken_off(),
-        Mood::Lies => opened = transaction(&reference, "INV-of-another", "QRIS", 1, "PAID"),
+    let (method, amount) = (body["method"].as_str().unwrap(), body["amount"].as_i64().unwrap());
+    let mut created = transaction(&reference, &merchant_ref, method, amount, "UNPAID");
+    created["expired_time"] = body["expired_time"].clone();
+    shared.transactions.push(created.clone());
+    shared.create_bodies.push(body);
+    match shared.failure_mode {
+        FailureMode::LosesResponse => return interrupted(),
+        FailureMode::ReturnsOtherTransaction => created = transaction(&reference, "INV-of-another", "QRIS", 1, "PAID"),
         _ => {}
     }
-    Json(json!({ "success": true, "message": "", "data": opened })).into_response()
+    Json(json!({ "success": true, "message": "", "data": created })).into_response()
 }
 
 async fn detail(State(shared): State<Arc<Mutex<Shared>>>, uri: Uri) -> Response {
     let reference = parameter(&uri, "reference");
-    if let Some(response) = mood(&shared, format!("detail {reference}"), &reference).await {
+    if let Some(response) = failure(&shared, format!("detail {reference}"), &reference).await {
         return response;
     }
     let shared = shared.lock().unwrap();
@@ -194,10 +199,10 @@ async fn detail(State(shared): State<Arc<Mutex<Shared>>>, uri: Uri) -> Response 
     }
 }
 
-/// Takes a merchant_ref for the beginning of one: whether Tripay does, it does not say.
+/// Treats `merchant_ref` as a prefix: Tripay does not document whether it matches exactly.
 async fn list(State(shared): State<Arc<Mutex<Shared>>>, uri: Uri) -> Response {
     let merchant_ref = parameter(&uri, "merchant_ref");
-    if let Some(response) = mood(&shared, format!("list {merchant_ref}"), &merchant_ref).await {
+    if let Some(response) = failure(&shared, format!("list {merchant_ref}"), &merchant_ref).await {
         return response;
     }
     let shared = shared.lock().unwrap();
