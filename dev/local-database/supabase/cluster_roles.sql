@@ -1,8 +1,8 @@
--- Supabase's roles with their attributes, memberships and settings: once per server, harmless when run again.
+-- Supabase's roles with their attributes, memberships and settings. Runs once per server, and can be repeated.
 
 do $$
 declare
-    -- On a server that is not ours, postgres may be the superuser, and the only one.
+    -- On an existing server, postgres may be its only superuser, and is left as it is.
     postgres_is_ours boolean := not exists (select from pg_roles where rolname = 'postgres' and rolsuper);
     admin_option text := '';
 begin
@@ -18,7 +18,7 @@ begin
     if not exists (select from pg_roles where rolname = 'authenticated') then
         create role authenticated nologin inherit;
     end if;
-    -- Passes over policies, not over privileges.
+    -- Bypasses policies, but not privileges.
     if not exists (select from pg_roles where rolname = 'service_role') then
         create role service_role nologin inherit bypassrls;
     end if;
@@ -41,14 +41,15 @@ begin
         create role supabase_read_only_user login bypassrls;
     end if;
 
-    -- Who runs the migrations is no superuser, so that a privilege they forget shows here and not in production.
+    -- The role that runs the migrations is not a superuser, as in production. So a missing privilege shows up in tests
+    -- and not in production.
     if postgres_is_ours then
         alter role postgres nosuperuser createdb createrole login replication bypassrls;
-        -- With the backslash, as there: it names a schema that does not exist.
+        -- With the backslash, as at Supabase: it names a schema that does not exist.
         alter role postgres set search_path = '\$user', public, extensions;
     end if;
 
-    -- Before PostgreSQL 16 CREATEROLE was enough to grant these roles on.
+    -- Before PostgreSQL 16, CREATEROLE was enough to grant these roles to others.
     if current_setting('server_version_num')::integer >= 160000 then
         admin_option := ' with admin option';
     end if;
@@ -61,7 +62,7 @@ grant authenticator to supabase_storage_admin;
 grant pg_read_all_data to supabase_read_only_user;
 grant pg_monitor, pg_read_all_data, pg_signal_backend to postgres;
 
--- They act when that role logs in, not when it is switched to.
+-- Applied when the role logs in, not when a session switches to it.
 alter role anon set statement_timeout = '3s';
 alter role authenticated set statement_timeout = '8s';
 alter role authenticator set statement_timeout = '8s';

@@ -1,4 +1,5 @@
--- What Supabase puts into a database before any migration, with the default grants of projects from before 2026.
+-- The objects that Supabase creates in a database before any migration, with the default privileges of projects created
+-- before May 2026.
 
 do $$
 begin
@@ -7,7 +8,7 @@ begin
 end
 $$;
 
--- Realtime's, empty. Migrations run as postgres, which has to own it to add tables.
+-- Realtime's publication, empty. Migrations run as postgres, which must own it to add tables.
 create publication supabase_realtime;
 alter publication supabase_realtime owner to postgres;
 
@@ -22,10 +23,10 @@ grant all on all routines in schema extensions to postgres with grant option;
 grant all on all sequences in schema extensions to postgres with grant option;
 
 grant usage on schema public to anon, authenticated, service_role;
--- There through pg_database_owner.
+-- At Supabase these come from pg_database_owner.
 grant usage, create on schema public to postgres;
 
--- Once for what postgres makes, once for what supabase_admin makes. Row level security is the only protection left.
+-- For objects of postgres and of supabase_admin. With these privileges, row level security is the only protection.
 alter default privileges for role postgres, supabase_admin in schema public
 grant all on tables to postgres, anon, authenticated, service_role;
 alter default privileges for role postgres, supabase_admin in schema public
@@ -36,10 +37,10 @@ grant all on sequences to postgres, anon, authenticated, service_role;
 -- Supabase Auth -------------------------------------------------------------------------------------------------------
 
 create schema auth authorization supabase_admin;
--- Without grant option: postgres cannot let a login role of its own into this schema.
+-- Without grant option: postgres cannot grant access to this schema to its own login roles.
 grant usage on schema auth to anon, authenticated, service_role, postgres;
 grant all on schema auth to supabase_auth_admin, dashboard_user;
--- What lets postgres put triggers and foreign keys on auth.users. Policies it cannot: there the platform steps in.
+-- Lets postgres create triggers and foreign keys on auth.users. It cannot create policies there; the platform does.
 alter default privileges for role supabase_auth_admin in schema auth
 grant all on tables to postgres, dashboard_user;
 alter default privileges for role supabase_auth_admin in schema auth
@@ -109,12 +110,12 @@ create table auth.sessions (
 );
 create index sessions_user_id_idx on auth.sessions (user_id);
 
--- On, and no policies: API roles read nothing here.
+-- Enabled without policies: API roles can read nothing here.
 alter table auth.users enable row level security;
 alter table auth.sessions enable row level security;
 grant select on auth.users, auth.sessions to postgres with grant option;
 
--- A setting that was local to an earlier transaction reads '' and not null, hence the nullif.
+-- A setting that was local to an earlier transaction is '' and not null, hence nullif.
 create function auth.uid() returns uuid
 language sql
 stable
@@ -157,5 +158,5 @@ $$;
 
 reset role;
 
--- Where the Supabase CLI and `cargo ops migrate` note what has been applied.
+-- Schema in which the Supabase CLI and `cargo ops migrate` record applied migrations.
 create schema supabase_migrations authorization postgres;
