@@ -1,4 +1,5 @@
-//! Who may do what, tried on every table and view that the catalog has: a new one fails here until it is decided.
+//! Access of every role to every table, view and function of the catalog. A new object fails here until its access is
+//! approved in a snapshot.
 
 use std::fmt::Write;
 
@@ -6,7 +7,7 @@ use tokio_postgres::error::SqlState;
 
 use crate::support::database::{Database, FREE, PRO, Session};
 
-/// The caller of an attempt on the rows of the user `pro`.
+/// Caller of an attempt on the rows of the user `pro`.
 #[derive(Clone, Copy)]
 enum Caller {
     Anonymous,
@@ -14,7 +15,7 @@ enum Caller {
     Other,
     Api,
     Jobs,
-    /// Supabase's key for servers, which no policy binds.
+    /// Supabase's service key, which bypasses policies.
     Service,
 }
 
@@ -31,7 +32,7 @@ impl Caller {
     async fn begin(self, database: &Database) -> Session {
         let login = match self {
             Self::Jobs => "nofomo_jobs",
-            // Who may become it.
+            // The role that may switch to service_role.
             Self::Service => "postgres",
             _ => "nofomo_api",
         };
@@ -47,7 +48,7 @@ impl Caller {
     }
 }
 
-/// What came of it: `-` refused, `0` nothing there for this caller, `yes` it would have happened.
+/// Runs a statement and rolls it back. Returns `-` if it was refused, `0` if it affected no rows, and `yes` otherwise.
 async fn attempt(session: &Session, sql: &str) -> &'static str {
     session.run("savepoint attempt").await.unwrap();
     let outcome = match session.0.execute_typed(sql, &[]).await {
@@ -85,7 +86,7 @@ impl Relation {
         rows.iter().map(|row| Self { name: row.get(0), is_view: row.get(1), columns: row.get(2) }).collect()
     }
 
-    /// The rows of the user `pro`; where rows have no user, all of them.
+    /// Returns the condition for the rows of the user `pro`, or for all rows of a relation without a user.
     fn rows_of_pro(&self) -> String {
         match self.name.as_str() {
             "users" => format!("id = '{PRO}'"),
@@ -96,7 +97,7 @@ impl Relation {
 }
 
 #[tokio::test]
-async fn every_table_and_view_is_open_to_whom_it_was_decided_for_and_to_nobody_else() {
+async fn every_table_and_view_is_open_only_to_the_approved_roles() {
     let database = Database::new().await;
     let owner = database.owner().await;
     let mut matrix = String::new();
@@ -126,7 +127,7 @@ async fn every_table_and_view_is_open_to_whom_it_was_decided_for_and_to_nobody_e
                     let insert = insert(&owner, &session, &relation, &rows).await;
                     let delete = attempt(&session, &format!("delete from {name} where {rows}")).await;
                     let updated = if updated.is_empty() { "-".into() } else { updated.join(" ") };
-                    // An attempt would need the same of every table that refers to this one.
+                    // Truncating would need the same privilege on every table that references this one.
                     let [_, _, _, truncate, _] = granted;
                     [select.into(), insert.into(), delete.into(), truncate, updated]
                 }
@@ -141,7 +142,8 @@ async fn every_table_and_view_is_open_to_whom_it_was_decided_for_and_to_nobody_e
     insta::assert_snapshot!(matrix);
 }
 
-/// What a role was granted: for one that has no rows of its own, and for views, which cannot be written to whoever asks.
+/// Returns the privileges of a role. Used for service_role, which has no rows of its own, and for views, which nobody
+/// can write to.
 async fn granted(owner: &Session, role: &str, name: &str) -> [String; 5] {
     let may = async |scope: &str, privilege: &str| {
         let question = format!("select has_{scope}_privilege('{role}', '{name}', '{privilege}')");
@@ -162,7 +164,7 @@ async fn granted(owner: &Session, role: &str, name: &str) -> [String; 5] {
     ]
 }
 
-/// A new row like one of the user's own, with the columns that the caller may give.
+/// Attempts to insert a copy of one of the user's rows, with the columns that the caller may set.
 async fn insert(owner: &Session, session: &Session, relation: &Relation, rows: &str) -> &'static str {
     let name = &relation.name;
     let granted = format!(
@@ -171,7 +173,7 @@ async fn insert(owner: &Session, session: &Session, relation: &Relation, rows: &
     );
     session.run("savepoint granted").await.unwrap();
     let Ok(granted) = session.rows(&granted, &[]).await else {
-        // Whoever may not name it may not write to it.
+        // Without USAGE on its schema, the caller cannot write to it either.
         session.run("rollback to granted").await.unwrap();
         return "-";
     };
@@ -192,7 +194,7 @@ async fn insert(owner: &Session, session: &Session, relation: &Relation, rows: &
 }
 
 #[tokio::test]
-async fn every_function_is_executable_by_whom_it_was_decided_for_and_by_nobody_else() {
+async fn every_function_is_executable_only_by_the_approved_roles() {
     let database = Database::new().await;
     let owner = database.owner().await;
     let rows = owner
@@ -244,9 +246,9 @@ async fn every_table_has_row_level_security_and_every_view_runs_as_its_caller() 
     assert_eq!(exceptions, "");
 }
 
-/// Each of these would be worth money to whoever could do it.
+/// Each of these statements would give a user something that must be earned or paid for.
 #[tokio::test]
-async fn nobody_makes_himself_what_has_to_be_earned_or_paid() {
+async fn users_cannot_give_themselves_plans_verification_or_statistics() {
     let database = Database::new().await;
     let plan = "(select id from public.plans where name = 'Enterprise')";
     let attempts = [
@@ -299,7 +301,7 @@ async fn nobody_makes_himself_what_has_to_be_earned_or_paid() {
 }
 
 #[tokio::test]
-async fn another_users_performance_is_empty() {
+async fn the_performance_of_another_user_is_empty() {
     let database = Database::new().await;
     let performance = format!("select total_trades from public.get_user_trading_performance('{PRO}')");
     let other = Caller::Other.begin(&database).await;
@@ -309,7 +311,7 @@ async fn another_users_performance_is_empty() {
 }
 
 #[tokio::test]
-async fn a_deactivated_user_writes_nothing() {
+async fn a_deactivated_user_cannot_write() {
     let database = Database::new().await;
     database.owner().await.run(&format!("update public.users set is_active = false where id = '{PRO}'")).await.unwrap();
     let session = Caller::Owner.begin(&database).await;
@@ -325,7 +327,7 @@ async fn a_deactivated_user_writes_nothing() {
 }
 
 #[tokio::test]
-async fn changed_source_loses_its_verification() {
+async fn changing_the_source_of_a_strategy_removes_its_verification() {
     let database = Database::new().await;
     let owner = database.owner().await;
     let verified = "select count(*) from public.strategies where is_verified";

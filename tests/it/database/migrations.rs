@@ -1,4 +1,4 @@
-//! The folder `migrations`: each object is created once, by one file, and whatever names a file names the right one.
+//! The folder `migrations`: one file creates each object once, and every reference to a file names an existing file.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::support::database::{Database, migrations, workspace};
 
-/// Text of each migration by its file's name.
+/// Returns the text of each migration by file name.
 fn files() -> BTreeMap<String, String> {
     let entries = fs::read_dir(migrations()).unwrap().map(|entry| entry.unwrap().path());
     let files = entries.filter(|path| path.extension().is_some_and(|extension| extension == "sql"));
@@ -14,12 +14,12 @@ fn files() -> BTreeMap<String, String> {
     files.map(|path| (name(&path), fs::read_to_string(&path).unwrap())).collect()
 }
 
-/// Lines that begin a statement: the bodies of functions and the parts of longer statements are indented.
+/// Returns the lines that begin a statement. Function bodies and continuation lines are indented.
 fn statements(sql: &str) -> impl Iterator<Item = &str> {
     sql.lines().filter(|line| line.starts_with(|first: char| first.is_ascii_lowercase()))
 }
 
-/// Objects that a file creates, each as in `function private.create_bot`, in the order of the file.
+/// Returns the objects that a file creates, such as `function private.create_bot`, in the order of the file.
 fn created(sql: &str) -> Vec<String> {
     let name_of = |line: &str| {
         let mut rest = line.strip_prefix("create ")?;
@@ -37,7 +37,7 @@ fn created(sql: &str) -> Vec<String> {
     statements(sql).filter_map(name_of).collect()
 }
 
-/// Objects that are created more than once, with the files that do it.
+/// Returns the objects that are created more than once, with the files that create them.
 fn created_twice(files: &BTreeMap<String, String>) -> BTreeMap<String, Vec<&str>> {
     let mut creators: BTreeMap<String, Vec<&str>> = BTreeMap::new();
     for (file, sql) in files {
@@ -54,7 +54,7 @@ fn every_object_is_created_once() {
     let mut files = files();
     assert_eq!(created_twice(&files), BTreeMap::new());
     for (file, sql) in &files {
-        // An earlier body, setting or index that another statement replaces is one that nobody uses.
+        // A statement that replaces or drops an object would leave unused definitions in the files.
         let replaces = |line: &&str| {
             let verbs =
                 ["create or replace ", "drop ", "alter function ", "alter index ", "alter view ", "alter policy "];
@@ -69,7 +69,7 @@ fn every_object_is_created_once() {
     assert_eq!(created_twice(&files), twice, "a second definition is found");
 }
 
-/// Every object of the catalog is found in the text of the files, so the tests of that text miss none.
+/// The text of the files and the catalog list the same objects, so the tests of that text miss none.
 #[tokio::test]
 async fn the_files_create_every_object_of_the_catalog() {
     let database = Database::new().await;
@@ -120,7 +120,7 @@ fn read_below(folder: &Path, extension: &str) -> Vec<(PathBuf, String)> {
     found
 }
 
-/// Names of SQL files that directly follow `words` in a text.
+/// Returns the names of SQL files that directly follow `words` in a text.
 fn file_names_after<'a>(text: &'a str, words: &str) -> Vec<&'a str> {
     let name = |rest: &'a str| rest.split(|next: char| !(next.is_ascii_alphanumeric() || "._".contains(next))).next();
     text.split(words).skip(1).filter_map(name).filter(|name| name.ends_with(".sql")).collect()
@@ -151,7 +151,7 @@ fn every_documented_sql_file_defines_a_function_that_is_called() {
         assert!(pointers.contains_key(&name), "{name}: no `Its SQL is`");
     }
 
-    // The README's table says the same; a row without a name goes on with the function before it.
+    // The table in README.md lists the same files. A row without a name belongs to the function of the row before.
     let readme = fs::read_to_string(workspace().join("README.md")).unwrap();
     let mut rows: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     let mut name = String::new();

@@ -1,4 +1,4 @@
-//! Rules that hold whoever writes, and figures that hold whoever asks.
+//! Rules that hold for every writer, and results that hold for every reader.
 
 use serde_json::{Value, json};
 use tokio_postgres::error::SqlState;
@@ -9,7 +9,7 @@ const BTC_SWING: &str = "0190f000-0000-7000-8000-000000000002";
 const OWN_STRATEGY: &str = "0190e000-0000-7000-8000-000000000001";
 const VERIFIED_STRATEGY: &str = "0190e000-0000-7000-8000-000000000002";
 
-/// The code of a refusal and the constraint that it names.
+/// Returns the error code and the constraint of a refused statement.
 fn refusal(outcome: Result<(), tokio_postgres::Error>) -> (String, String) {
     let error = outcome.unwrap_err();
     let refused = error.as_db_error().unwrap();
@@ -20,7 +20,7 @@ fn refused(code: &str, constraint: &str) -> (String, String) {
     (code.to_owned(), constraint.to_owned())
 }
 
-/// From here on in a transaction, whoever has these claims.
+/// Begins a transaction as the user of these claims.
 async fn become_caller(session: &Session, claims: &Value) {
     session
         .run(&format!(
@@ -31,7 +31,7 @@ async fn become_caller(session: &Session, claims: &Value) {
 }
 
 #[tokio::test]
-async fn how_long_a_trade_was_held_follows_from_its_times() {
+async fn holding_duration_is_computed_from_entry_and_exit_time() {
     let database = Database::new().await;
     let owner = database.owner().await;
     let id = "0190f000-0000-7000-8000-0000000000a1";
@@ -45,7 +45,7 @@ async fn how_long_a_trade_was_held_follows_from_its_times() {
         ))
         .await
         .unwrap();
-    assert_eq!(owner.text(&held).await, "", "as long as it is open");
+    assert_eq!(owner.text(&held).await, "", "an open trade has none");
     owner.run(&update("status = 'closed', exit_time = '2026-01-01 12:30Z'")).await.unwrap();
     assert_eq!(owner.text(&held).await, "02:30:00");
     owner.run(&update("entry_time = '2026-01-01 11:00Z'")).await.unwrap();
@@ -66,7 +66,7 @@ async fn how_long_a_trade_was_held_follows_from_its_times() {
 }
 
 #[tokio::test]
-async fn updated_at_is_the_time_of_the_last_change_whatever_the_change_says() {
+async fn updated_at_is_the_time_of_the_last_change_even_if_the_change_sets_it() {
     let database = Database::new().await;
     let owner = database.owner().await;
     let tables = owner
@@ -77,7 +77,7 @@ async fn updated_at_is_the_time_of_the_last_change_whatever_the_change_says() {
         .await;
     assert_eq!(tables, "bots invoices plans strategies subscriptions trades users");
     for table in tables.split(' ') {
-        // Now is when the transaction began. Each table by itself: a change to trades is one to bots.
+        // now() is the start of the transaction. One transaction per table, because a change of trades also changes bots.
         for assignment in ["created_at = created_at", "updated_at = '2020-01-01Z'"] {
             owner.run(&format!("begin; update public.{table} set {assignment}")).await.unwrap();
             let moved =
@@ -89,7 +89,7 @@ async fn updated_at_is_the_time_of_the_last_change_whatever_the_change_says() {
 }
 
 #[tokio::test]
-async fn one_invoice_makes_one_subscription() {
+async fn an_invoice_grants_at_most_one_subscription() {
     let database = Database::new().await;
     let owner = database.owner().await;
     let paid = "0190c000-0000-7000-8000-000000000001";
@@ -105,14 +105,14 @@ async fn one_invoice_makes_one_subscription() {
         "select string_agg(plans.name, ' ') from public.subscriptions join public.plans on plans.id = plan_id where invoice_id = '{paid}'"
     );
     assert_eq!(owner.text(&made).await, "Pro");
-    // Given away, and not once only.
+    // Subscriptions without an invoice are not limited.
     owner.run(&insert("null")).await.unwrap();
     owner.run(&insert("null")).await.unwrap();
     let all = format!("select count(*) from public.subscriptions where user_id = '{PRO}'");
     assert_eq!(owner.text(&all).await, "3");
 }
 
-/// All that a user may write himself, on the rows of the user `pro`.
+/// Returns every kind of write that a user is granted, on the rows of the user `pro`.
 fn writes() -> [String; 7] {
     [
         format!(
@@ -129,10 +129,10 @@ fn writes() -> [String; 7] {
 }
 
 #[tokio::test]
-async fn only_a_user_who_signed_up_and_is_active_writes_anything() {
+async fn only_registered_and_active_users_can_write() {
     let database = Database::new().await;
     let owner = database.owner().await;
-    // The list is all there is: a write that is granted later has to be added to it.
+    // The list is complete: a write that is granted later must be added to writes().
     let granted = owner
         .text(
             "select string_agg(distinct concat_ws(' ', action, c.relname), ', ' order by concat_ws(' ', action, c.relname))
@@ -180,7 +180,7 @@ async fn only_a_user_who_signed_up_and_is_active_writes_anything() {
 }
 
 #[tokio::test]
-async fn a_deleted_bot_leaves_a_line_that_says_so() {
+async fn deleting_a_bot_is_recorded_in_the_audit_trail() {
     let database = Database::new().await;
     let owner = database.owner().await;
     let user = database.session("nofomo_api").await;
@@ -192,12 +192,12 @@ async fn a_deleted_bot_leaves_a_line_that_says_so() {
         from public.logs where message = 'Deleted bot'";
     let expected = format!("{PRO} no bot info api {{\"action\": \"delete-bot\", \"bot_id\": \"{BTC_SWING}\"}}");
     assert_eq!(owner.text(line).await, expected);
-    // What it wrote itself went with it.
+    // The log lines of the bot are deleted with it.
     assert_eq!(owner.text(&format!("select count(*) from public.logs where bot_id = '{BTC_SWING}'")).await, "0");
 }
 
 #[tokio::test]
-async fn with_a_user_goes_all_that_is_his_and_no_line_is_left_of_it() {
+async fn deleting_a_user_deletes_all_rows_of_the_user_without_an_audit_trail() {
     let database = Database::new().await;
     let owner = database.owner().await;
     let tables = owner
@@ -221,7 +221,7 @@ async fn with_a_user_goes_all_that_is_his_and_no_line_is_left_of_it() {
     assert!(left(PRO).await.contains("bots 2 "), "{}", left(PRO).await);
     owner.run(&format!("delete from public.users where id = '{PRO}'")).await.unwrap();
     assert_eq!(left(PRO).await, "");
-    // As Supabase Auth does it when somebody deletes his account.
+    // As Supabase Auth does when a user deletes the account.
     let auth = database.session("supabase_auth_admin").await;
     auth.run(&format!("delete from auth.users where id = '{ENTERPRISE}'")).await.unwrap();
     assert_eq!(owner.text(&format!("select count(*) from public.users where id = '{ENTERPRISE}'")).await, "0");
@@ -231,7 +231,7 @@ async fn with_a_user_goes_all_that_is_his_and_no_line_is_left_of_it() {
 }
 
 #[tokio::test]
-async fn a_bot_becomes_live_only_with_credentials_for_its_exchange() {
+async fn live_trading_requires_credentials_for_the_exchange() {
     let database = Database::new().await;
     let owner = database.owner().await;
     let update = |assignment| format!("update public.bots set {assignment} where id = '{BTC_SWING}'");
@@ -250,13 +250,13 @@ async fn a_bot_becomes_live_only_with_credentials_for_its_exchange() {
     assert_eq!(owner.text(&bot).await, "f binance");
     assert_eq!(refusal(owner.run(&update("exchange = 'bybit'")).await), missing);
     assert_eq!(owner.text(&bot).await, "f binance");
-    // On paper it needs none.
+    // Paper trading needs no credentials.
     owner.run(&update("is_paper_trade = true, exchange = 'bybit'")).await.unwrap();
     assert_eq!(owner.text(&bot).await, "t bybit");
 }
 
 #[tokio::test]
-async fn changed_parameters_lose_their_verification() {
+async fn changing_the_parameters_of_a_strategy_removes_its_verification() {
     let database = Database::new().await;
     let owner = database.owner().await;
     let update = |assignment| format!("update public.strategies set {assignment} where id = '{VERIFIED_STRATEGY}'");
@@ -268,7 +268,7 @@ async fn changed_parameters_lose_their_verification() {
         owner.run(&update(changed)).await.unwrap();
         assert_eq!(owner.text(&verified).await, "false", "{changed}");
     }
-    // Also where the same statement claims the opposite.
+    // Even if the same statement sets is_verified.
     owner.run(&update("parameters = '{}', is_verified = true")).await.unwrap();
     assert_eq!(owner.text(&verified).await, "false");
     assert_eq!(
@@ -278,7 +278,7 @@ async fn changed_parameters_lose_their_verification() {
 }
 
 #[tokio::test]
-async fn of_several_subscriptions_in_force_the_best_plan_counts_and_of_the_same_plan_the_longest() {
+async fn the_highest_plan_in_force_applies_and_its_longest_subscription() {
     let database = Database::new().await;
     let owner = database.owner().await;
     let subscribe = |id: u8, plan: &str, days: u8| {
@@ -297,7 +297,7 @@ async fn of_several_subscriptions_in_force_the_best_plan_counts_and_of_the_same_
     };
     let plan = format!("select (private.plan_in_force('{PRO}')).name");
     let subscription = format!("select right((private.subscription_in_force('{PRO}')).id::text, 2)");
-    // The sample one of Pro has some three weeks left.
+    // The subscription to Pro of the sample data has about three weeks left.
     assert_eq!((owner.text(&plan).await, owner.text(&subscription).await), ("Pro".into(), "01".into()));
     owner.run(&subscribe(1, "Free", 200)).await.unwrap();
     assert_eq!((owner.text(&plan).await, owner.text(&subscription).await), ("Pro".into(), "01".into()));
@@ -308,7 +308,7 @@ async fn of_several_subscriptions_in_force_the_best_plan_counts_and_of_the_same_
     owner.run(&expire(2, 9)).await.unwrap();
     assert_eq!((owner.text(&plan).await, owner.text(&subscription).await), ("Enterprise".into(), "a2".into()));
 
-    // It is the limit that is enforced, too: Pro's would be ten.
+    // The limit of the plan in force is enforced too. That of Pro would be ten.
     let bots = format!(
         "insert into public.bots (user_id, name, exchange, trading_pair, timeframe, strategy, initial_balance, stake_amount)
          select '{PRO}', 'bot ' || n, 'binance', 'BTC/USDT', '1h', 's', 100, 10 from generate_series(1, 9) as n"
@@ -325,7 +325,7 @@ async fn of_several_subscriptions_in_force_the_best_plan_counts_and_of_the_same_
 }
 
 #[tokio::test]
-async fn performance_is_that_of_the_last_thirty_days_or_of_as_many_as_are_asked_for() {
+async fn performance_covers_thirty_days_by_default_or_the_requested_number() {
     let database = Database::new().await;
     let owner = database.owner().await;
     owner
@@ -361,7 +361,7 @@ async fn performance_is_that_of_the_last_thirty_days_or_of_as_many_as_are_asked_
     }
     user.rollback().await;
 
-    // The portfolio's is the same.
+    // The portfolio has the same performance.
     let claims = json!({"sub": PRO, "role": "authenticated"});
     let portfolio: Value = serde_json::from_str(
         &user.text(&format!("select private.get_portfolio('{claims}', '{{\"days\": 30}}')")).await,
@@ -371,9 +371,9 @@ async fn performance_is_that_of_the_last_thirty_days_or_of_as_many_as_are_asked_
     assert_eq!(portfolio["performance"]["total_profit"], "11.00000000");
 }
 
-/// Behind a pooler a connection may still have what somebody else set.
+/// Behind a pooler, a connection may still have the settings of another user.
 #[tokio::test]
-async fn a_command_runs_for_the_user_of_its_claims_whatever_the_session_has_left_over() {
+async fn a_command_runs_as_the_user_of_its_claims_despite_settings_left_in_the_session() {
     let database = Database::new().await;
     let owner = database.owner().await;
     let session = database.session("nofomo_api").await;
@@ -397,11 +397,11 @@ async fn a_command_runs_for_the_user_of_its_claims_whatever_the_session_has_left
     assert_eq!(call("create_bot", &bot).await["created"]["user_id"], PRO);
     assert_eq!(owner.text(&format!("select user_id from public.bots where id = '{id}'")).await, PRO);
     let left_over = "select current_setting('request.jwt.claim.sub')";
-    assert_eq!(session.text(left_over).await, FREE, "it was there all the time");
+    assert_eq!(session.text(left_over).await, FREE, "the setting was present all the time");
 }
 
 #[tokio::test]
-async fn analyses_are_counted_from_the_first_of_the_month() {
+async fn ai_requests_are_counted_from_the_first_of_the_month() {
     let database = Database::new().await;
     let owner = database.owner().await;
     owner
@@ -423,7 +423,7 @@ async fn analyses_are_counted_from_the_first_of_the_month() {
     let usage =
         format!("select private.get_portfolio('{claims}', '{{\"days\": 30}}') #>> '{{user,usage,ai_requests}}'");
     assert_eq!(session.text(&usage).await, "2");
-    // Whoever deletes an analysis gets no other for it.
+    // Deleting an analysis does not return the request.
     owner.run(&format!("delete from public.ai_analyses where user_id = '{PRO}'")).await.unwrap();
     assert_eq!(session.text(&usage).await, "2");
 }

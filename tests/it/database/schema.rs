@@ -1,4 +1,4 @@
-//! The schema against the specification of the database: its tables, indexes, functions, views, sample data.
+//! Comparison of the schema with the specification of the database: tables, indexes, functions, views and sample data.
 
 use local_database::postgres::Postgres;
 
@@ -6,7 +6,7 @@ use crate::support::database::{Database, PRO, Session, default_grants, migration
 
 const SPECIFIED: &str = include_str!("../../fixtures/specified_tables.sql");
 
-/// Name, type, and whether it may be null.
+/// Returns the columns of a schema, with name, type and nullability.
 async fn columns(session: &Session, schema: &str) -> Vec<String> {
     let rows = session
         .rows(
@@ -22,7 +22,7 @@ async fn columns(session: &Session, schema: &str) -> Vec<String> {
     rows.iter().map(|row| row.get(0)).collect()
 }
 
-/// Checks, keys and references, without their names.
+/// Returns the constraints of a schema without their names: checks, keys and references.
 async fn constraints(session: &Session, schema: &str) -> Vec<String> {
     let rows = session
         .rows(
@@ -41,7 +41,7 @@ fn only_in<'a>(these: &'a [String], those: &[String]) -> Vec<&'a str> {
 }
 
 #[tokio::test]
-async fn the_ten_tables_have_exactly_the_specified_columns_types_and_checks() {
+async fn the_ten_specified_tables_have_the_specified_columns_types_and_checks() {
     let database = Database::new().await;
     let owner = database.owner().await;
     owner
@@ -52,7 +52,7 @@ async fn the_ten_tables_have_exactly_the_specified_columns_types_and_checks() {
         .unwrap();
 
     let (ours, specified) = (columns(&owner, "public").await, columns(&owner, "specified").await);
-    assert_eq!(only_in(&specified, &ours), Vec::<&str>::new(), "specified columns that ours lack");
+    assert_eq!(only_in(&specified, &ours), Vec::<&str>::new(), "specified columns that the schema lacks");
     let additions = only_in(&ours, &specified);
     let additions: Vec<_> = additions.into_iter().filter(|column| !column.starts_with("notifications.")).collect();
     assert_eq!(
@@ -78,7 +78,7 @@ async fn the_ten_tables_have_exactly_the_specified_columns_types_and_checks() {
     );
 
     let (ours, specified) = (constraints(&owner, "public").await, constraints(&owner, "specified").await);
-    assert_eq!(only_in(&specified, &ours), Vec::<&str>::new(), "specified constraints that ours lack");
+    assert_eq!(only_in(&specified, &ours), Vec::<&str>::new(), "specified constraints that the schema lacks");
     let additions = only_in(&ours, &specified);
     let additions: Vec<_> = additions.into_iter().filter(|line| !line.starts_with("notifications:")).collect();
     assert_eq!(
@@ -93,7 +93,7 @@ async fn the_ten_tables_have_exactly_the_specified_columns_types_and_checks() {
 }
 
 #[tokio::test]
-async fn the_specified_indexes_functions_and_views_are_there() {
+async fn the_specified_indexes_functions_and_views_exist() {
     let database = Database::new().await;
     let owner = database.owner().await;
     for index in [
@@ -124,9 +124,9 @@ async fn the_specified_indexes_functions_and_views_are_there() {
     }
 }
 
-/// An unindexed reference makes every delete on its other side read the whole table.
+/// Without such an index, deleting a referenced row scans the whole table.
 #[tokio::test]
-async fn every_foreign_key_has_an_index_that_begins_with_it() {
+async fn every_foreign_key_is_the_first_column_of_an_index() {
     let database = Database::new().await;
     let missing = database
         .owner()
@@ -142,14 +142,14 @@ async fn every_foreign_key_has_an_index_that_begins_with_it() {
 }
 
 #[tokio::test]
-async fn the_tables_that_apps_watch_are_published() {
+async fn realtime_publishes_the_tables_that_apps_watch() {
     let database = Database::new().await;
     let published = "select string_agg(tablename, ' ' order by tablename) from pg_publication_tables where pubname = 'supabase_realtime'";
     assert_eq!(database.owner().await.text(published).await, "bots notifications trades");
 }
 
 #[tokio::test]
-async fn the_sample_data_is_all_there() {
+async fn the_sample_data_is_complete() {
     let database = Database::new().await;
     let owner = database.owner().await;
     for (table, least) in [
@@ -171,7 +171,7 @@ async fn the_sample_data_is_all_there() {
     assert_eq!(owner.text(types).await, "ai_generated custom marketplace");
 }
 
-/// Row count of every table in `public` and `private`.
+/// Returns the row count of every table in `public` and `private`.
 async fn row_counts(owner: &Session) -> Vec<String> {
     let tables = "select quote_ident(schemaname) || '.' || quote_ident(tablename) from pg_tables
         where schemaname in ('public', 'private') order by 1";
@@ -183,8 +183,8 @@ async fn row_counts(owner: &Session) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn sample_data_is_added_when_it_is_asked_for_and_once() {
-    // A server of its own, as a setting of one of its databases is changed.
+async fn sample_data_is_added_once_and_only_on_request() {
+    // A separate server, because the setting of a database is changed.
     let postgres = Postgres::start(&run_directory("postgres-unasked"), None).await.unwrap();
     let migrated = async |name: &str| {
         local_database::supabase::create_database(&postgres, name, default_grants()).await.unwrap();
@@ -201,23 +201,23 @@ async fn sample_data_is_added_when_it_is_asked_for_and_once() {
     assert!(empty.iter().all(|count| count.ends_with(" 0")), "{empty:?}");
     let file = std::fs::read_to_string(migrations().join("003_sample_data.sql")).unwrap();
     owner.run(&file).await.unwrap();
-    assert_eq!(row_counts(&owner).await, empty, "any tool may run it");
+    assert_eq!(row_counts(&owner).await, empty, "applying the file without the setting adds nothing");
 
     assert!(ops::migrations::add_sample_data(&url, &migrations()).await.unwrap());
     let sampled = row_counts(&owner).await;
     assert!(sampled.contains(&"public.users 3".into()) && sampled.contains(&"private.strategy_sources 3".into()));
-    assert!(!ops::migrations::add_sample_data(&url, &migrations()).await.unwrap(), "it is there");
+    assert!(!ops::migrations::add_sample_data(&url, &migrations()).await.unwrap(), "the sample data exists");
     assert_eq!(row_counts(&owner).await, sampled);
 
     let (in_order, _) = migrated("in_order").await;
-    assert_eq!(row_counts(&in_order).await, sampled, "whether it comes third or last");
+    assert_eq!(row_counts(&in_order).await, sampled, "the order of the files does not matter");
     drop((owner, in_order));
     postgres.stop().await.unwrap();
 }
 
-/// Roles belong to the server. Once they exist, its databases can be migrated concurrently.
+/// Roles belong to the server, so concurrent migrations must not conflict on them.
 #[tokio::test]
-async fn databases_of_one_server_can_be_migrated_at_once() {
+async fn databases_of_one_server_can_be_migrated_concurrently() {
     let postgres = server().await;
     let names: Vec<_> = (0..6).map(|_| format!("test_{}", uuid::Uuid::new_v4().simple())).collect();
     for name in &names {
@@ -234,14 +234,14 @@ async fn databases_of_one_server_can_be_migrated_at_once() {
 }
 
 #[tokio::test]
-async fn a_database_with_plans_or_users_of_its_own_gets_no_sample_data() {
+async fn a_database_with_its_own_plans_or_users_gets_no_sample_data() {
     let database = Database::new().await;
     let (owner, url) = (database.owner().await, database.url("postgres"));
     let admin = database.session("supabase_admin").await;
     admin.run("truncate public.plans, auth.users cascade; delete from public.users").await.unwrap();
     let plan = "insert into public.plans (name, price_monthly, features, max_bots, max_strategies)
         values ('Free', 0, '[]', 1, 1)";
-    // With the id that it has on a laptop.
+    // With the id of the sample data.
     let copied =
         plan.replace("(name,", "(id, name,").replace("('Free'", "('0190a000-0000-7000-8000-000000000001', 'Copied'");
     let user = "insert into auth.users (id, email) values (gen_random_uuid(), 'trader@example.test')";
@@ -260,7 +260,7 @@ async fn a_database_with_plans_or_users_of_its_own_gets_no_sample_data() {
 }
 
 #[tokio::test]
-async fn a_database_that_other_migrations_made_is_recognised_and_left_alone() {
+async fn a_database_with_other_migrations_is_refused_and_not_changed() {
     for (change, difference) in [
         (
             "update supabase_migrations.schema_migrations set statements = array['select 1'] where version = '004'",
@@ -277,7 +277,7 @@ async fn a_database_that_other_migrations_made_is_recognised_and_left_alone() {
     ] {
         let database = Database::new().await;
         let owner = database.owner().await;
-        // A file that is missing there must not be applied either.
+        // The check precedes the application of new files: the missing one is not applied.
         owner.run("delete from supabase_migrations.schema_migrations where version = '029'").await.unwrap();
         owner.run(change).await.unwrap();
         let error = ops::migrations::migrate(&database.url("postgres"), &migrations(), |file| panic!("{file}")).await;
@@ -290,7 +290,7 @@ async fn a_database_that_other_migrations_made_is_recognised_and_left_alone() {
 }
 
 #[tokio::test]
-async fn a_signup_makes_a_profile_and_never_fails_for_the_sake_of_an_address() {
+async fn a_sign_up_creates_a_profile_and_never_fails_because_of_the_email_address() {
     let database = Database::new().await;
     let auth = database.session("supabase_auth_admin").await;
     let owner = database.owner().await;
@@ -327,7 +327,7 @@ async fn a_signup_makes_a_profile_and_never_fails_for_the_sake_of_an_address() {
 }
 
 #[tokio::test]
-async fn whoever_deletes_his_account_takes_what_is_his_and_leaves_his_address_free() {
+async fn deleting_an_account_deletes_its_rows_and_frees_its_email_address() {
     let database = Database::new().await;
     let auth = database.session("supabase_auth_admin").await;
     let owner = database.owner().await;

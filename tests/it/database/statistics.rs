@@ -1,4 +1,4 @@
-//! A bot's statistics equal a recount of its trades, whoever writes, in whatever order and however many at once.
+//! A bot's statistics equal a recount of its trades, for every writer, in any order and with concurrent writers.
 
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
@@ -8,7 +8,7 @@ use crate::support::statistics::{BOTS_WITH_WRONG_STATISTICS, assert_statistics_e
 
 const BOTS: [&str; 2] = ["0190f000-0000-7000-8000-000000000002", "0190f000-0000-7000-8000-000000000003"];
 
-/// One statement on trades; the numbers choose rows and values.
+/// A statement on trades. The numbers choose rows and values.
 #[derive(Clone, Debug)]
 enum Change {
     Insert { bot: usize, rows: u8, status: usize, profit: i32, hour: u16 },
@@ -64,7 +64,7 @@ impl Change {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn any_changes_to_trades_leave_the_statistics_equal_to_a_recount() {
+async fn the_statistics_equal_a_recount_after_any_changes_to_trades() {
     let database = Database::new().await;
     let owner = database.owner().await;
     assert_statistics_equal_recount(&owner).await;
@@ -91,14 +91,14 @@ async fn any_changes_to_trades_leave_the_statistics_equal_to_a_recount() {
 }
 
 #[tokio::test]
-async fn many_writers_at_once_neither_block_each_other_for_good_nor_lose_a_trade() {
+async fn concurrent_writers_neither_deadlock_nor_lose_a_trade() {
     let database = Database::new().await;
     let writers = (0..8).map(|writer| {
         let url = database.url("postgres");
         async move {
             let session = Session::open(&url).await;
             for round in 0..15 {
-                // Both bots in one statement, in changing order.
+                // Both bots in one statement, in alternating order.
                 let order = if (writer + round) % 2 == 0 { "asc" } else { "desc" };
                 session
                     .run(&format!(
@@ -122,7 +122,7 @@ async fn many_writers_at_once_neither_block_each_other_for_good_nor_lose_a_trade
 }
 
 #[tokio::test]
-async fn a_new_bot_starts_with_its_balance_and_without_a_past_whoever_writes() {
+async fn a_new_bot_starts_with_its_initial_balance_and_zero_statistics() {
     let database = Database::new().await;
     let owner = database.owner().await;
     owner
@@ -139,7 +139,7 @@ async fn a_new_bot_starts_with_its_balance_and_without_a_past_whoever_writes() {
 }
 
 #[tokio::test]
-async fn what_no_bot_may_have_is_refused_whoever_writes() {
+async fn invalid_bot_columns_are_refused_for_every_writer() {
     let database = Database::new().await;
     let owner = database.owner().await;
     for change in [
@@ -169,7 +169,7 @@ async fn what_no_bot_may_have_is_refused_whoever_writes() {
 }
 
 #[tokio::test]
-async fn a_figure_that_is_no_number_is_refused_whoever_writes() {
+async fn nan_in_a_trade_is_refused_for_every_writer() {
     let database = Database::new().await;
     let owner = database.owner().await;
     for column in ["amount", "price", "exit_price", "fee", "profit", "profit_percentage"] {

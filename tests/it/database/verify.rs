@@ -1,10 +1,10 @@
-//! `cargo ops verify` finds whatever is not as the migrations make it.
+//! `cargo ops verify` reports every difference between a database and the migrations.
 
 use local_database::postgres::Postgres;
 
 use crate::support::database::{Database, Session, migrate_template, migrations, run_directory, server};
 
-/// What the databases of these tests are copies of.
+/// Returns the URL of the migrated database that the databases of these tests are copied from.
 async fn reference() -> String {
     server().await.url("postgres", "migrated")
 }
@@ -14,7 +14,7 @@ async fn report(database: &Database) -> String {
 }
 
 #[tokio::test]
-async fn a_migrated_database_has_no_difference() {
+async fn a_migrated_database_has_no_differences() {
     let database = Database::new().await;
     let report = report(&database).await;
     assert!(report.ends_with(": no difference"), "{report}");
@@ -23,7 +23,7 @@ async fn a_migrated_database_has_no_difference() {
     }
 }
 
-/// Makes each change in a database of its own, and expects it in the report.
+/// Applies each change to a separate database, and asserts that the report contains the expected line.
 async fn assert_named(changes: &[(&str, &str)]) {
     for (change, expected) in changes {
         let database = Database::new().await;
@@ -34,7 +34,7 @@ async fn assert_named(changes: &[(&str, &str)]) {
 }
 
 #[tokio::test]
-async fn a_changed_table_index_or_policy_is_named() {
+async fn a_changed_table_index_or_policy_is_reported() {
     let changes = [
         ("drop table public.notifications", "missing  table       public.notifications"),
         ("create table public.extra (id int)", "extra    table       public.extra"),
@@ -64,7 +64,7 @@ async fn a_changed_table_index_or_policy_is_named() {
 }
 
 #[tokio::test]
-async fn a_changed_right_function_trigger_or_view_is_named() {
+async fn a_changed_grant_function_trigger_or_view_is_reported() {
     let changes = [
         ("grant select on public.logs to anon", "extra    grant       select on table public.logs to anon"),
         ("grant truncate on public.logs to authenticated", "extra    grant       truncate on table public.logs"),
@@ -97,7 +97,7 @@ async fn a_changed_right_function_trigger_or_view_is_named() {
 }
 
 #[tokio::test]
-async fn a_broken_rule_is_named() {
+async fn a_broken_rule_is_reported() {
     let changes = [
         (
             "create function extensions.peek() returns setof public.users language sql security definer
@@ -173,22 +173,22 @@ async fn a_broken_rule_is_named() {
 }
 
 #[tokio::test]
-async fn a_marketplace_that_everybody_may_see_is_no_difference() {
+async fn a_marketplace_shown_to_anonymous_visitors_is_not_a_difference() {
     let database = Database::new().await;
     let owner = database.owner().await;
     owner.run("select private.show_marketplace_to_anonymous(true)").await.unwrap();
     let server = server().await;
     let report = ops::verify::verify_migrations(server, &database.url("postgres"), &migrations()).await.unwrap();
     assert!(report.differences.is_empty(), "{report}");
-    // In part it is one.
+    // A partial grant is a difference.
     owner.run("revoke select on public.strategies from anon").await.unwrap();
     let report = ops::verify::verify_migrations(server, &database.url("postgres"), &migrations()).await.unwrap();
     assert_eq!(report.differences.len(), 1, "{report}");
 }
 
-/// On a server of its own: roles belong to a whole server.
+/// Uses a separate server, because roles belong to the whole server.
 #[tokio::test]
-async fn a_login_role_that_may_more_is_named() {
+async fn a_login_role_with_more_privileges_is_reported() {
     let postgres = Postgres::start(&run_directory("postgres-roles"), None).await.unwrap();
     migrate_template(&postgres).await;
     let url = postgres.url("postgres", "migrated");
@@ -240,7 +240,7 @@ async fn a_login_role_that_may_more_is_named() {
 }
 
 #[tokio::test]
-async fn a_reference_is_made_from_the_migrations_and_removed_again() {
+async fn the_reference_database_is_created_from_the_migrations_and_dropped_afterwards() {
     let database = Database::new().await;
     let postgres = Postgres::start(&run_directory("postgres-reference"), None).await.unwrap();
     let report = ops::verify::verify_migrations(&postgres, &database.url("postgres"), &migrations()).await.unwrap();
