@@ -1,73 +1,21 @@
-//! `POST /strategies`, `PUT /strategies/{strategy_id}`, and what a strategy's check means for live bots
+//! `POST /strategies`, `PUT /strategies/{strategy_id}`, and the effect of a strategy's check on live bots.
 
 use std::collections::BTreeMap;
 
 use futures_util::future::join_all;
 use nofomo_strategy::{CHECKER_VERSION, check};
-use reqwest::Method;
 use serde_json::{Value, json};
 use tokio_postgres::error::SqlState;
 
-use crate::api::save_credentials;
+use crate::support::credentials::save_credentials;
 use crate::support::database::{Database, ENTERPRISE, FREE, PRO, workspace};
 use crate::support::freqtrade;
-use crate::support::world::{Answer, World, new_bot};
+use crate::support::strategies::{
+    EMA_CROSS, OVERSOLD_RSI, clean_source, create_strategy, look_ahead_source, replace_source, strategy_source,
+};
+use crate::support::world::{World, new_bot};
 
-/// Of the user `pro`, and one of `enterprise` that is in the marketplace.
-const OVERSOLD_RSI: &str = "0190e000-0000-7000-8000-000000000001";
-const EMA_CROSS: &str = "0190e000-0000-7000-8000-000000000002";
-
-/// Nothing to find in it.
-pub(crate) fn clean(class_name: &str) -> String {
-    source(class_name, "dataframe[\"mean\"] = dataframe[\"close\"].rolling(20).mean()")
-}
-
-/// It knows the next candle.
-pub(crate) fn looking_ahead() -> String {
-    source("Ahead", "dataframe[\"mean\"] = dataframe[\"close\"].shift(-1)")
-}
-
-fn source(class_name: &str, indicator: &str) -> String {
-    format!(
-        "from freqtrade.strategy import IStrategy
-
-
-class {class_name}(IStrategy):
-    timeframe = \"1h\"
-    stoploss = -0.1
-
-    def populate_indicators(self, dataframe, metadata):
-        {indicator}
-        return dataframe
-
-    def populate_entry_trend(self, dataframe, metadata):
-        dataframe.loc[dataframe[\"close\"] > dataframe[\"mean\"], \"enter_long\"] = 1
-        return dataframe
-
-    def populate_exit_trend(self, dataframe, metadata):
-        dataframe.loc[dataframe[\"close\"] < dataframe[\"mean\"], \"exit_long\"] = 1
-        return dataframe
-"
-    )
-}
-
-pub(crate) async fn create(world: &World, token: &str, name: &str, content: &str) -> Value {
-    let answer = world.post("/strategies", token, &json!({ "name": name, "content": content })).await;
-    assert_eq!(answer.status, 201, "{answer:?}");
-    answer.json()
-}
-
-pub(crate) async fn replace(world: &World, token: &str, id: &str, content: &str) -> Answer {
-    let headers = [("authorization", &*format!("Bearer {token}")), ("content-type", "application/json")];
-    let body = json!({ "content": content }).to_string();
-    world.send(Method::PUT, &format!("/strategies/{id}"), &headers, &body).await
-}
-
-fn refused(answer: &Answer) -> (u16, String) {
-    (answer.status.as_u16(), answer.problem())
-}
-
-async fn strategies(world: &World, user: &str) -> String {
+async fn count_strategies(world: &World, user: &str) -> String {
     let count = format!("select count(*) from public.strategies where user_id = '{user}'");
     world.database.owner().await.text(&count).await
 }
@@ -76,7 +24,7 @@ async fn strategies(world: &World, user: &str) -> String {
 async fn a_strategy_is_stored_with_its_check_and_an_audit_row() {
     let world = World::new().await;
     let token = world.sign_in("pro@nofomo.test").await;
-    let content = clean("Mean");
+    let content = clean_source("Mean");
     let sent = json!({
         "name": "Ayam 🐔", "description": "Two\nlines.", "content": content, "parameters": {"window": 20},
         "tags": ["mean", "simple"], "category": "trend", "risk_level": "low",
@@ -117,88 +65,91 @@ async fn a_strategy_is_stored_with_its_check_and_an_audit_row() {
 }
 
 #[tokio::test]
-async fn what_is_found_is_stored_with_it() {
+async fn findings_are_stored_with_the_strategy() {
     let world = World::new().await;
     let token = world.sign_in("pro@nofomo.test").await;
-    let strategy = create(&world, &token, "Ahead", &looking_ahead()).await;
+    let strategy = create_strategy(&world, &token, "Ahead", &look_ahead_source()).await;
     let finding = &strategy["check"]["findings"][0];
     assert_eq!(
         (&strategy["check"]["verdict"], &finding["rule"], &finding["verdict"], &finding["line"], &finding["column"]),
         (&json!("refused"), &json!("look_ahead"), &json!("refused"), &json!(9), &json!(48))
     );
     assert_eq!(finding["why"], "shift(-1) takes what comes 1 candles later");
-    let unproved = source("Unproved", "dataframe[\"mean\"] = dataframe[\"close\"].shift(self.back)");
-    assert_eq!(create(&world, &token, "Unproved", &unproved).await["check"]["verdict"], "unproved");
+    let unproved = strategy_source("Unproved", "dataframe[\"mean\"] = dataframe[\"close\"].shift(self.back)");
+    assert_eq!(create_strategy(&world, &token, "Unproved", &unproved).await["check"]["verdict"], "unproved");
 }
 
 #[tokio::test]
-async fn what_is_no_strategy_is_refused_with_line_and_column_and_not_stored() {
+async fn an_invalid_strategy_is_refused_with_line_and_column_and_not_stored() {
     let world = World::new().await;
     let token = world.sign_in("pro@nofomo.test").await;
-    let before = strategies(&world, PRO).await;
-    let not_python = clean("Mean").replace("class Mean(IStrategy):", "class Mean(IStrategy)");
-    let answer = world.post("/strategies", &token, &json!({ "name": "x", "content": not_python })).await;
-    assert_eq!(refused(&answer), (422, "invalid".into()));
+    let before = count_strategies(&world, PRO).await;
+    let invalid_python = clean_source("Mean").replace("class Mean(IStrategy):", "class Mean(IStrategy)");
+    let answer = world.post("/strategies", &token, &json!({ "name": "x", "content": invalid_python })).await;
+    assert_eq!(answer.status_and_problem(), (422, "invalid".into()));
     let expected = json!([{"pointer": "/content", "line": 4, "column": 22, "detail": "is not Python: Expected `:`, found newline"}]);
     assert_eq!(answer.json()["errors"], expected);
 
-    let two = clean("Mean").replace("\"1h\"", "\"2h\"").replace("-0.1", "0.1");
+    let two = clean_source("Mean").replace("\"1h\"", "\"2h\"").replace("-0.1", "0.1");
     let answer = world.post("/strategies", &token, &json!({ "name": "x", "content": two })).await;
     let lines: Vec<_> = answer.json()["errors"].as_array().unwrap().iter().map(|error| error["line"].clone()).collect();
     assert_eq!(lines, [json!(5), json!(6)]);
 
     let comment = "#é".repeat(100_000);
     for (body, pointer) in [
-        (json!({ "content": clean("Mean") }), "/name"),
+        (json!({ "content": clean_source("Mean") }), "/name"),
         (json!({ "name": "x" }), "/content"),
         (json!({ "name": "x", "content": "print(1)" }), "/content"),
-        (json!({ "name": "x", "content": format!("{}{comment}", clean("Mean")) }), "/content"),
-        (json!({ "name": "x", "content": clean("Mean"), "parameters": [] }), "/parameters"),
-        (json!({ "name": "x", "content": clean("Mean"), "tags": "mean" }), "/tags"),
-        (json!({ "name": "x", "content": clean("Mean"), "tags": [""] }), "/tags"),
-        (json!({ "name": "x", "content": clean("Mean"), "tags": vec!["a"; 21] }), "/tags"),
-        (json!({ "name": "x", "content": clean("Mean"), "risk_level": "extreme" }), "/risk_level"),
-        (json!({ "name": "x", "content": clean("Mean"), "is_verified": true }), "/is_verified"),
+        (json!({ "name": "x", "content": format!("{}{comment}", clean_source("Mean")) }), "/content"),
+        (json!({ "name": "x", "content": clean_source("Mean"), "parameters": [] }), "/parameters"),
+        (json!({ "name": "x", "content": clean_source("Mean"), "tags": "mean" }), "/tags"),
+        (json!({ "name": "x", "content": clean_source("Mean"), "tags": [""] }), "/tags"),
+        (json!({ "name": "x", "content": clean_source("Mean"), "tags": vec!["a"; 21] }), "/tags"),
+        (json!({ "name": "x", "content": clean_source("Mean"), "risk_level": "extreme" }), "/risk_level"),
+        (json!({ "name": "x", "content": clean_source("Mean"), "is_verified": true }), "/is_verified"),
     ] {
         let answer = world.post("/strategies", &token, &body).await;
-        assert_eq!(refused(&answer), (422, "invalid".into()), "{pointer}");
+        assert_eq!(answer.status_and_problem(), (422, "invalid".into()), "{pointer}");
         assert_eq!(answer.json()["errors"][0]["pointer"], pointer);
     }
-    assert_eq!(strategies(&world, PRO).await, before);
+    assert_eq!(count_strategies(&world, PRO).await, before);
     assert_eq!(world.post("/strategies", "none", &json!({})).await.status, 401);
 }
 
 #[tokio::test]
-async fn a_key_makes_one_strategy() {
+async fn a_repeated_idempotency_key_creates_one_strategy() {
     let world = World::new().await;
     let token = world.sign_in("pro@nofomo.test").await;
     let key = [("idempotency-key", "one")];
-    let body = json!({ "name": "Mean", "content": clean("Mean") }).to_string();
+    let body = json!({ "name": "Mean", "content": clean_source("Mean") }).to_string();
     let first = world.post_with("/strategies", &token, &key, &body).await;
-    // A deleted finding's version, or a new source, is no other request.
-    replace(&world, &token, first.json()["id"].as_str().unwrap(), &looking_ahead()).await;
+    // The request is compared by what was sent, not by the source as it is stored now.
+    replace_source(&world, &token, first.json()["id"].as_str().unwrap(), &look_ahead_source()).await;
     let second = world.post_with("/strategies", &token, &key, &body).await;
     assert_eq!((first.status.as_u16(), second.status.as_u16()), (201, 200));
     assert_eq!(second.json()["id"], first.json()["id"]);
-    let other = json!({ "name": "Mean", "content": clean("Other") }).to_string();
-    assert_eq!(refused(&world.post_with("/strategies", &token, &key, &other).await), (409, "key-reused".into()));
+    let other = json!({ "name": "Mean", "content": clean_source("Other") }).to_string();
+    assert_eq!(
+        world.post_with("/strategies", &token, &key, &other).await.status_and_problem(),
+        (409, "key-reused".into())
+    );
 }
 
 #[tokio::test]
-async fn a_plan_says_how_many_and_whether_of_ones_own() {
+async fn a_plan_limits_the_number_of_strategies_and_allows_or_forbids_custom_ones() {
     let world = World::new().await;
     let owner = world.database.owner().await;
     let free = world.sign_in("free@nofomo.test").await;
-    let answer = world.post("/strategies", &free, &json!({ "name": "Mean", "content": clean("Mean") })).await;
-    assert_eq!(refused(&answer), (403, "plan-limit".into()));
+    let answer = world.post("/strategies", &free, &json!({ "name": "Mean", "content": clean_source("Mean") })).await;
+    assert_eq!(answer.status_and_problem(), (403, "plan-limit".into()));
     assert_eq!((&answer.json()["limit"], &answer.json()["plan"]), (&json!(0), &json!("Free")));
-    assert_eq!(strategies(&world, FREE).await, "0");
+    assert_eq!(count_strategies(&world, FREE).await, "0");
 
-    // Of ten at once one finds room.
+    // One of ten concurrent requests is within the limit.
     owner.run("update public.plans set max_strategies = 2 where name = 'Pro'").await.unwrap();
     let pro = world.sign_in("pro@nofomo.test").await;
-    let body = json!({ "name": "Mean", "content": clean("Mean") });
-    // Whoever gets past the limit takes his time before his strategy is there for others.
+    let body = json!({ "name": "Mean", "content": clean_source("Mean") });
+    // Delays each insert after the limit was checked, before the strategy is visible to other transactions.
     owner
         .run(
             "create function private.linger() returns trigger language plpgsql as $$ begin perform pg_sleep(0.1); return null; end $$;
@@ -210,21 +161,24 @@ async fn a_plan_says_how_many_and_whether_of_ones_own() {
     let mut statuses: Vec<u16> = answers.iter().map(|answer| answer.status.as_u16()).collect();
     statuses.sort_unstable();
     assert_eq!(statuses, [vec![201], vec![403; 9]].concat());
-    assert_eq!(strategies(&world, PRO).await, "2");
+    assert_eq!(count_strategies(&world, PRO).await, "2");
     for round in 0..20 {
         owner.run("delete from public.strategies where name = 'Mean'").await.unwrap();
         let answers = join_all((0..3).map(|_| world.post("/strategies", &pro, &body))).await;
-        let made = answers.iter().filter(|answer| answer.status == 201).count();
-        assert_eq!((made, strategies(&world, PRO).await.as_str()), (1, "2"), "{round}");
+        let created = answers.iter().filter(|answer| answer.status == 201).count();
+        assert_eq!((created, count_strategies(&world, PRO).await.as_str()), (1, "2"), "{round}");
     }
 
-    // Without a plan that has own ones, nobody changes his either.
+    // A plan without custom strategies does not allow changing one either.
     owner.run("update public.plans set custom_strategies = false where name = 'Pro'").await.unwrap();
-    assert_eq!(refused(&replace(&world, &pro, OVERSOLD_RSI, &clean("Mean")).await), (403, "plan-limit".into()));
+    assert_eq!(
+        replace_source(&world, &pro, OVERSOLD_RSI, &clean_source("Mean")).await.status_and_problem(),
+        (403, "plan-limit".into())
+    );
 }
 
 #[tokio::test]
-async fn another_source_takes_back_what_was_verified() {
+async fn replacing_the_source_withdraws_the_verification() {
     let world = World::new().await;
     let token = world.sign_in("enterprise@nofomo.test").await;
     let owner = world.database.owner().await;
@@ -233,21 +187,24 @@ async fn another_source_takes_back_what_was_verified() {
          from public.strategies where id = '{EMA_CROSS}'"
     );
     assert_eq!(owner.text(&row).await, "(marketplace,t,t,\"{\"\"fast\"\": 12, \"\"slow\"\": 26}\",f)");
-    let answer = replace(&world, &token, EMA_CROSS, &looking_ahead()).await;
+    let answer = replace_source(&world, &token, EMA_CROSS, &look_ahead_source()).await;
     assert_eq!(answer.status, 200, "{answer:?}");
     assert_eq!((&answer.json()["is_verified"], &answer.json()["check"]["verdict"]), (&json!(false), &json!("refused")));
     assert_eq!(owner.text(&row).await, "(marketplace,t,f,\"{\"\"fast\"\": 12, \"\"slow\"\": 26}\",t)");
     assert_eq!(owner.text("select count(*) from public.strategy_marketplace").await, "0");
 
-    // What was generated and then changed is somebody's own.
+    // A generated strategy becomes a custom one when its source is changed.
     let pro = world.sign_in("pro@nofomo.test").await;
-    assert_eq!(replace(&world, &pro, OVERSOLD_RSI, &clean("Mean")).await.json()["strategy_type"], "custom");
+    assert_eq!(
+        replace_source(&world, &pro, OVERSOLD_RSI, &clean_source("Mean")).await.json()["strategy_type"],
+        "custom"
+    );
     for id in [EMA_CROSS, "0190e000-0000-7000-8000-00000000ffff", "x"] {
-        assert_eq!(replace(&world, &pro, id, &clean("Mean")).await.status, 404, "{id}");
+        assert_eq!(replace_source(&world, &pro, id, &clean_source("Mean")).await.status, 404, "{id}");
     }
 }
 
-/// A live bot of `pro` on this strategy.
+/// Request body of a live bot that runs this strategy.
 fn live_bot(strategy: &str) -> Value {
     let mut bot = new_bot("live");
     bot["strategy"] = json!(strategy);
@@ -255,67 +212,74 @@ fn live_bot(strategy: &str) -> Value {
     bot
 }
 
-async fn with_keys(world: &World) -> String {
+/// Signs in as `pro` and saves credentials of Bybit; returns the access token.
+async fn sign_in_with_credentials(world: &World) -> String {
     let token = world.sign_in("pro@nofomo.test").await;
     let keys = json!({ "api_key": "KeyOfBybit1234567", "api_secret": "SecretOfBybit1SecretOfBybit1SecretOf" });
-    assert_eq!(save_credentials::save(world, &token, "bybit", &keys).await.status, 200);
+    assert_eq!(save_credentials(world, &token, "bybit", &keys).await.status, 200);
     token
 }
 
 #[tokio::test]
-async fn no_live_bot_runs_a_strategy_in_which_something_was_found() {
+async fn no_live_bot_runs_a_strategy_with_findings() {
     let world = World::new().await;
-    let token = with_keys(&world).await;
+    let token = sign_in_with_credentials(&world).await;
     let owner = world.database.owner().await;
     let bot = |strategy: &str| {
         let mut bot = live_bot(strategy);
         bot["exchange"] = json!("bybit");
         bot
     };
-    let ahead = create(&world, &token, "Ahead", &looking_ahead()).await;
+    let ahead = create_strategy(&world, &token, "Ahead", &look_ahead_source()).await;
     let id = ahead["id"].as_str().unwrap();
     let answer = world.post("/bots", &token, &bot("Ahead")).await;
-    assert_eq!(refused(&answer), (409, "unsafe-strategy".into()));
+    assert_eq!(answer.status_and_problem(), (409, "unsafe-strategy".into()));
     assert_eq!(
         answer.json()["detail"],
         "The strategy Ahead has one finding in its check: change that, or trade on paper."
     );
-    // Nor one that nobody has checked.
+    // A strategy that was never checked is refused too.
     let answer = world.post("/bots", &token, &bot("The runner's own")).await;
-    assert_eq!(refused(&answer), (409, "unsafe-strategy".into()));
+    assert_eq!(answer.status_and_problem(), (409, "unsafe-strategy".into()));
     assert!(answer.json()["detail"].as_str().unwrap().contains("has not been checked"), "{answer:?}");
-    // On paper, and by one of the marketplace, as long as it is offered there.
+    // Allowed on paper, and with a marketplace strategy for as long as it is published.
     assert_eq!(world.post("/bots", &token, &bot("EMA cross")).await.status, 201);
     let taken_back = format!("update public.strategies set is_verified = false where id = '{EMA_CROSS}'");
     owner.run(&taken_back).await.unwrap();
-    assert_eq!(refused(&world.post("/bots", &token, &bot("EMA cross")).await), (409, "unsafe-strategy".into()));
+    assert_eq!(
+        world.post("/bots", &token, &bot("EMA cross")).await.status_and_problem(),
+        (409, "unsafe-strategy".into())
+    );
     let mut paper = bot("Ahead");
     paper["is_paper_trade"] = json!(true);
     assert_eq!(world.post("/bots", &token, &paper).await.status, 201);
 
-    assert_eq!(replace(&world, &token, id, &clean("Ahead")).await.status, 200);
+    assert_eq!(replace_source(&world, &token, id, &clean_source("Ahead")).await.status, 200);
     let created = world.post("/bots", &token, &bot("Ahead")).await.json();
     let bot_id = created["id"].as_str().unwrap();
 
-    // A source that came another way has not been checked.
+    // A source that was written directly to the table has not been checked.
     let tampered = "update public.strategies set content = content || '# x' where name = 'Ahead'";
     owner.run(tampered).await.unwrap();
     let answer = world.post(&format!("/bots/{bot_id}/start"), &token, &json!({})).await;
-    assert_eq!(refused(&answer), (409, "unsafe-strategy".into()));
+    assert_eq!(answer.status_and_problem(), (409, "unsafe-strategy".into()));
     assert!(answer.json()["detail"].as_str().unwrap().contains("has not been checked"), "{answer:?}");
     assert_eq!(owner.text(&format!("select status from public.bots where id = '{bot_id}'")).await, "stopped");
 
-    assert_eq!(replace(&world, &token, id, &clean("Ahead")).await.status, 200);
+    assert_eq!(replace_source(&world, &token, id, &clean_source("Ahead")).await.status, 200);
     assert_eq!(world.post(&format!("/bots/{bot_id}/start"), &token, &json!({})).await.status, 200);
-    // While it runs, its source stays one that may.
-    assert_eq!(refused(&replace(&world, &token, id, &looking_ahead()).await), (409, "strategy-in-use".into()));
-    assert_eq!(replace(&world, &token, id, &clean("Better")).await.status, 200);
+    // The source of a running live bot can only be replaced by one without findings.
+    assert_eq!(
+        replace_source(&world, &token, id, &look_ahead_source()).await.status_and_problem(),
+        (409, "strategy-in-use".into())
+    );
+    assert_eq!(replace_source(&world, &token, id, &clean_source("Better")).await.status, 200);
 
-    // Whoever writes: a client that renames what the bot runs.
-    let other = create(&world, &token, "Other", &looking_ahead()).await;
-    // Another by the same name would be what it runs as well.
-    let again = json!({ "name": "Ahead", "content": looking_ahead() });
-    assert_eq!(refused(&world.post("/strategies", &token, &again).await), (409, "strategy-in-use".into()));
+    // The same holds for a client that renames the strategy in the table.
+    let other = create_strategy(&world, &token, "Other", &look_ahead_source()).await;
+    // A bot refers to its strategy by name, so a second strategy of that name is refused.
+    let again = json!({ "name": "Ahead", "content": look_ahead_source() });
+    assert_eq!(world.post("/strategies", &token, &again).await.status_and_problem(), (409, "strategy-in-use".into()));
     let client = world.database.session("nofomo_api").await;
     for change in [
         format!("update public.strategies set name = 'Ahead' where id = '{}'", other["id"].as_str().unwrap()),
@@ -334,18 +298,18 @@ async fn no_live_bot_runs_a_strategy_in_which_something_was_found() {
 }
 
 #[tokio::test]
-async fn a_start_and_another_source_at_once_leave_no_live_bot_with_findings() {
+async fn a_concurrent_start_and_source_change_leave_no_live_bot_with_findings() {
     let world = World::new().await;
-    let token = with_keys(&world).await;
+    let token = sign_in_with_credentials(&world).await;
     let owner = world.database.owner().await;
-    let strategy = create(&world, &token, "Ahead", &clean("Ahead")).await;
+    let strategy = create_strategy(&world, &token, "Ahead", &clean_source("Ahead")).await;
     let id = strategy["id"].as_str().unwrap();
     let mut body = live_bot("Ahead");
     body["exchange"] = json!("bybit");
     let bot = world.post("/bots", &token, &body).await.json();
     let start = format!("/bots/{}/start", bot["id"].as_str().unwrap());
     let stop = format!("/bots/{}/stop", bot["id"].as_str().unwrap());
-    // Each takes its time after it has looked, so that the other looks meanwhile.
+    // Delays each transaction after its check, so that the other one checks at the same time.
     owner
         .run(
             "create function private.linger() returns trigger language plpgsql as $$ begin perform pg_sleep(0.2); return null; end $$;
@@ -356,12 +320,12 @@ async fn a_start_and_another_source_at_once_leave_no_live_bot_with_findings() {
         .unwrap();
     let mut seen = BTreeMap::new();
     for round in 0..8 {
-        let (source, start_order) = (looking_ahead(), json!({}));
+        let (source, start_order) = (look_ahead_source(), json!({}));
         let (replaced, started) = if round % 2 == 0 {
-            tokio::join!(replace(&world, &token, id, &source), world.post(&start, &token, &start_order))
+            tokio::join!(replace_source(&world, &token, id, &source), world.post(&start, &token, &start_order))
         } else {
             let (started, replaced) =
-                tokio::join!(world.post(&start, &token, &start_order), replace(&world, &token, id, &source));
+                tokio::join!(world.post(&start, &token, &start_order), replace_source(&world, &token, id, &source));
             (replaced, started)
         };
         let statuses = (replaced.status.as_u16(), started.status.as_u16());
@@ -372,13 +336,13 @@ async fn a_start_and_another_source_at_once_leave_no_live_bot_with_findings() {
             where bots.status = 'running' and not bots.is_paper_trade and findings <> '[]'";
         assert_eq!(owner.text(broken).await, "0");
         world.post(&stop, &token, &json!({})).await;
-        assert_eq!(replace(&world, &token, id, &clean("Ahead")).await.status, 200);
+        assert_eq!(replace_source(&world, &token, id, &clean_source("Ahead")).await.status, 200);
     }
     eprintln!("{seen:?}");
 }
 
 #[tokio::test]
-async fn the_sample_strategies_have_the_check_that_they_would_get() {
+async fn the_stored_checks_of_the_sample_strategies_are_current() {
     let database = Database::new().await;
     let owner = database.owner().await;
     let rows = owner
@@ -394,14 +358,15 @@ async fn the_sample_strategies_have_the_check_that_they_would_get() {
         let [content, class_name, timeframe, findings, version] =
             [0, 1, 2, 3, 4].map(|column| row.get::<_, String>(column));
         let checked = check(&content).unwrap();
-        let kept = (checked.strategy.class_name, checked.strategy.timeframe, "[]".into(), CHECKER_VERSION.to_string());
-        assert_eq!((class_name, timeframe, findings, version), kept);
+        let expected =
+            (checked.strategy.class_name, checked.strategy.timeframe, "[]".into(), CHECKER_VERSION.to_string());
+        assert_eq!((class_name, timeframe, findings, version), expected);
         assert_eq!(checked.findings, []);
     }
 }
 
 #[tokio::test]
-async fn freqtrade_takes_every_good_strategy() {
+async fn freqtrade_loads_every_good_strategy() {
     let directory = workspace().join("shared/strategy/tests/clean").canonicalize().unwrap();
     let mut requests = Vec::new();
     for file in std::fs::read_dir(&directory).unwrap() {
@@ -418,14 +383,14 @@ async fn freqtrade_takes_every_good_strategy() {
             assert_eq!(answer[fact], request[fact], "{answer}");
         }
     }
-    // And would not take what we refuse.
+    // Freqtrade fails to load a strategy that does not exist.
     let refused = json!({ "class_name": "Nowhere", "directory": directory, "can_short": false });
     let answers = freqtrade::run("load_strategies.py", &[refused]).await;
     assert!(answers[0]["error"].as_str().unwrap().contains("Impossible to load Strategy"), "{answers:?}");
 }
 
 #[tokio::test]
-async fn nobody_reads_or_writes_the_check_but_by_the_functions() {
+async fn clients_neither_read_nor_write_the_check() {
     let database = Database::new().await;
     let client = database.session("nofomo_api").await;
     for change in [

@@ -1,4 +1,4 @@
-//! `POST /strategies/generate`
+//! `POST /strategies/generate`.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -6,33 +6,30 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use futures_util::future::join_all;
 use serde_json::{Value, json};
-use wiremock::matchers::{bearer_token, method, path};
-use wiremock::{Mock, MockServer, Request, ResponseTemplate};
+use wiremock::{MockServer, Request, ResponseTemplate};
 
-use crate::api::create_strategy::{clean, looking_ahead};
 use crate::support::database::{PRO, at_full_size, run_directory};
 use crate::support::freqtrade;
+use crate::support::language_model::{answer_with, completion_for_tokens, start_language_model};
+use crate::support::strategies::{clean_source, look_ahead_source};
 use crate::support::world::{Answer, World};
 
 const TEMPLATES: [&str; 4] = ["rsi", "ema_cross", "bollinger", "breakout"];
 const TIMEFRAMES: [&str; 7] = ["1m", "5m", "15m", "30m", "1h", "4h", "1d"];
 
-fn asked(fields: Value) -> Value {
+/// Request body with these fields besides the required ones.
+fn request_body(fields: Value) -> Value {
     let mut body = json!({ "pair": "BTC/USDT", "timeframe": "1h" });
     body.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
     body
 }
 
 async fn generate(world: &World, token: &str, fields: Value) -> Answer {
-    world.post("/strategies/generate", token, &asked(fields)).await
+    world.post("/strategies/generate", token, &request_body(fields)).await
 }
 
-fn refused(answer: &Answer) -> (u16, String) {
-    (answer.status.as_u16(), answer.problem())
-}
-
-async fn ai_requests(world: &World) -> String {
-    // That of the sample data's analysis is none of these.
+async fn count_ai_requests(world: &World) -> String {
+    // Without the request of the sample data's analysis.
     let count = format!(
         "select count(*) from private.ai_requests
          where user_id = '{PRO}' and not exists (select from public.ai_analyses where ai_analyses.id = ai_requests.id)"
@@ -40,43 +37,31 @@ async fn ai_requests(world: &World) -> String {
     world.database.owner().await.text(&count).await
 }
 
-async fn strategies(world: &World) -> String {
+async fn count_strategies(world: &World) -> String {
     let count = format!("select count(*) from public.strategies where user_id = '{PRO}'");
     world.database.owner().await.text(&count).await
 }
 
-/// A model that says one after the other, and then the last for good.
-async fn model(said: Vec<ResponseTemplate>) -> (MockServer, BTreeMap<String, String>) {
-    let server = MockServer::start().await;
-    let asked = Mock::given(method("POST")).and(path("/v1/chat/completions")).and(bearer_token("key-of-the-model"));
+/// Starts a model that gives these answers in order, and repeats the last one.
+async fn scripted_model(answers: Vec<ResponseTemplate>) -> (MockServer, BTreeMap<String, String>) {
+    let (model, settings) = start_language_model().await;
     let next = AtomicUsize::new(0);
     let answer = move |_: &Request| {
         let place = next.fetch_add(1, Ordering::SeqCst);
-        said[place.min(said.len() - 1)].clone()
+        answers[place.min(answers.len() - 1)].clone()
     };
-    asked.respond_with(answer).mount(&server).await;
-    let settings = BTreeMap::from([
-        ("LANGUAGE_MODEL_URL".into(), format!("{}/v1", server.uri())),
-        ("LANGUAGE_MODEL_KEY".into(), "key-of-the-model".into()),
-        ("LANGUAGE_MODEL_NAME".into(), "words".into()),
-    ]);
-    (server, settings)
+    answer_with(&model, answer).await;
+    (model, settings)
 }
 
-fn completion(content: &str) -> ResponseTemplate {
-    ResponseTemplate::new(200).set_body_json(json!({
-        "model": "words-2026-01", "usage": {"total_tokens": 1000},
-        "choices": [{"index": 0, "message": {"role": "assistant", "content": content}}],
-    }))
+/// Answer of a model that returns a strategy with this source, for 1,000 tokens.
+fn strategy_completion(source: &str) -> ResponseTemplate {
+    let strategy = json!({ "name": "Mean of twenty", "description": "Buys above the mean.", "content": source });
+    completion_for_tokens(&strategy.to_string(), 1000)
 }
 
-fn strategy(source: &str) -> ResponseTemplate {
-    let written = json!({ "name": "Mean of twenty", "description": "Buys above the mean.", "content": source });
-    completion(&written.to_string())
-}
-
-/// Each request's talk, as the model heard it.
-async fn heard(model: &MockServer) -> Vec<Value> {
+/// Messages of each request that the model received.
+async fn received_messages(model: &MockServer) -> Vec<Value> {
     let requests = model.received_requests().await.unwrap();
     requests.iter().map(|request| serde_json::from_slice::<Value>(&request.body).unwrap()["messages"].take()).collect()
 }
@@ -100,9 +85,9 @@ async fn every_template_loads_and_backtests_in_freqtrade() {
                     (&json!(timeframe), &json!(risk), &json!("ai_generated"))
                 );
                 assert_eq!(strategy["model_used"], format!("nofomo-template-{template}"));
-                let own = directory.join(format!("{template}-{risk}-{timeframe}"));
-                let request = kept(&own, &strategy);
-                // Each risk of each template, and every timeframe: over the templates, or at full size with each of them.
+                let folder = directory.join(format!("{template}-{risk}-{timeframe}"));
+                let request = write_strategy(&folder, &strategy);
+                // Each risk of each template at 1h, and the other timeframes spread over the templates; all of them at full size.
                 let is_chosen = at_full_size() || place % TEMPLATES.len() == template_at;
                 if timeframe == "1h" || (place % 3 == at && is_chosen) {
                     tested.push(request.clone());
@@ -120,8 +105,8 @@ async fn every_template_loads_and_backtests_in_freqtrade() {
     }
 }
 
-/// A source where freqtrade looks for it.
-fn kept(directory: &Path, strategy: &Value) -> Value {
+/// Writes the source where freqtrade looks for it; returns the request to load it.
+fn write_strategy(directory: &Path, strategy: &Value) -> Value {
     std::fs::create_dir_all(directory).unwrap();
     std::fs::write(directory.join("strategy.py"), strategy["content"].as_str().unwrap()).unwrap();
     let check = &strategy["check"];
@@ -132,35 +117,41 @@ fn kept(directory: &Path, strategy: &Value) -> Value {
 }
 
 #[tokio::test]
-async fn a_model_writes_and_mends_what_was_found() {
-    let broken = clean("Mean").replace("def populate_indicators(self", "def populate_indicators(self,,");
-    let (model, settings) = model(vec![strategy(&broken), strategy(&looking_ahead()), strategy(&clean("Mean"))]).await;
+async fn a_model_writes_a_strategy_and_repairs_its_findings() {
+    let broken = clean_source("Mean").replace("def populate_indicators(self", "def populate_indicators(self,,");
+    let (model, settings) = scripted_model(vec![
+        strategy_completion(&broken),
+        strategy_completion(&look_ahead_source()),
+        strategy_completion(&clean_source("Mean")),
+    ])
+    .await;
     let world = World::with(settings).await;
     let token = world.sign_in("pro@nofomo.test").await;
     let answer = generate(&world, &token, json!({ "prompt": "Buy above the mean", "risk_level": "high" })).await;
     assert_eq!(answer.status, 201, "{answer:?}");
     let strategy = answer.json();
     assert_eq!(answer.headers["location"], format!("/strategies/{}", strategy["id"].as_str().unwrap()));
-    let told = ["name", "description", "strategy_type", "risk_level", "model_used", "tokens_used"]
+    let stored = ["name", "description", "strategy_type", "risk_level", "model_used", "tokens_used"]
         .map(|key| strategy[key].clone());
     let expected = json!(["Mean of twenty", "Buys above the mean.", "ai_generated", "high", "words-2026-01", 3000]);
-    assert_eq!(json!(told), expected);
-    assert_eq!((&strategy["content"], &strategy["check"]["findings"]), (&json!(clean("Mean")), &json!([])));
+    assert_eq!(json!(stored), expected);
+    assert_eq!((&strategy["content"], &strategy["check"]["findings"]), (&json!(clean_source("Mean")), &json!([])));
 
-    let heard = heard(&model).await;
-    assert_eq!(heard.len(), 3);
-    let idea = heard[0][1]["content"].as_str().unwrap();
+    let messages = received_messages(&model).await;
+    assert_eq!(messages.len(), 3);
+    let prompt = messages[0][1]["content"].as_str().unwrap();
     for word in ["Buy above the mean", "BTC/USDT", "1h", "high"] {
-        assert!(idea.contains(word), "{idea}");
+        assert!(prompt.contains(word), "{prompt}");
     }
-    let last = |talk: &Value| talk.as_array().unwrap().last().unwrap()["content"].as_str().unwrap().to_owned();
-    assert!(last(&heard[1]).contains("line 8, column"), "{}", last(&heard[1]));
-    assert!(last(&heard[2]).contains("shift(-1) takes what comes 1 candles later"), "{}", last(&heard[2]));
+    let last =
+        |conversation: &Value| conversation.as_array().unwrap().last().unwrap()["content"].as_str().unwrap().to_owned();
+    assert!(last(&messages[1]).contains("line 8, column"), "{}", last(&messages[1]));
+    assert!(last(&messages[2]).contains("shift(-1) takes what comes 1 candles later"), "{}", last(&messages[2]));
     for secret in [PRO, "pro@nofomo.test", "Putra", &token] {
-        assert!(!json!(heard).to_string().contains(secret), "{secret}");
+        assert!(!json!(messages).to_string().contains(secret), "{secret}");
     }
 
-    assert_eq!(ai_requests(&world).await, "1");
+    assert_eq!(count_ai_requests(&world).await, "1");
     let owner = world.database.owner().await;
     let audit = "select (message, context ->> 'model_used', context ->> 'tokens_used', context ->> 'findings') from public.logs where message = 'Generated strategy'";
     assert_eq!(owner.text(audit).await, "(\"Generated strategy\",words-2026-01,3000,0)");
@@ -168,74 +159,74 @@ async fn a_model_writes_and_mends_what_was_found() {
 }
 
 #[tokio::test]
-async fn after_two_repairs_it_is_kept_as_it_is_or_not_at_all() {
-    // What still looks ahead is a strategy, with its findings.
-    let (server, settings) = model(vec![strategy(&looking_ahead())]).await;
+async fn after_two_repairs_a_valid_strategy_is_stored_and_an_invalid_one_is_not() {
+    // A source that still has look-ahead bias is stored with its findings.
+    let (server, settings) = scripted_model(vec![strategy_completion(&look_ahead_source())]).await;
     let world = World::with(settings).await;
     let token = world.sign_in("pro@nofomo.test").await;
-    let kept = generate(&world, &token, json!({ "prompt": "x", "name": "Mine" })).await.json();
-    assert_eq!((&kept["name"], &kept["check"]["verdict"]), (&json!("Mine"), &json!("refused")));
-    assert_eq!(heard(&server).await.len(), 3);
+    let stored = generate(&world, &token, json!({ "prompt": "x", "name": "Mine" })).await.json();
+    assert_eq!((&stored["name"], &stored["check"]["verdict"]), (&json!("Mine"), &json!("refused")));
+    assert_eq!(received_messages(&server).await.len(), 3);
 
-    let before = strategies(&world).await;
-    let other_timeframe = clean("Mean").replace("\"1h\"", "\"4h\"");
-    for nothing in [
-        completion("Here is your strategy: buy low."),
-        completion(&json!({ "name": "x", "content": clean("Mean") }).to_string()),
-        strategy("print('hello')"),
-        strategy(&other_timeframe),
-        strategy(&format!("{}# \u{0}", clean("Mean"))),
+    let before = count_strategies(&world).await;
+    let other_timeframe = clean_source("Mean").replace("\"1h\"", "\"4h\"");
+    for unusable in [
+        completion_for_tokens("Here is your strategy: buy low.", 1000),
+        completion_for_tokens(&json!({ "name": "x", "content": clean_source("Mean") }).to_string(), 1000),
+        strategy_completion("print('hello')"),
+        strategy_completion(&other_timeframe),
+        strategy_completion(&format!("{}# \u{0}", clean_source("Mean"))),
     ] {
-        let (server, settings) = model(vec![nothing]).await;
+        let (server, settings) = scripted_model(vec![unusable]).await;
         let world = World::with(settings).await;
         let token = world.sign_in("pro@nofomo.test").await;
         let answer = generate(&world, &token, json!({ "prompt": "x" })).await;
-        assert_eq!(refused(&answer), (502, "bad-gateway".into()));
-        assert_eq!(heard(&server).await.len(), 3);
-        assert_eq!((strategies(&world).await, ai_requests(&world).await), ("1".into(), "1".into()));
+        assert_eq!(answer.status_and_problem(), (502, "bad-gateway".into()));
+        assert_eq!(received_messages(&server).await.len(), 3);
+        assert_eq!((count_strategies(&world).await, count_ai_requests(&world).await), ("1".into(), "1".into()));
     }
-    assert_eq!(strategies(&world).await, before);
+    assert_eq!(count_strategies(&world).await, before);
 }
 
 #[tokio::test]
-async fn a_model_that_is_away_costs_one_request_which_its_key_finishes() {
+async fn a_request_that_failed_with_the_model_is_finished_by_its_idempotency_key() {
     let down = ResponseTemplate::new(503).set_body_string("down");
-    let (server, settings) = model(vec![down, strategy(&clean("Mean"))]).await;
+    let (server, settings) = scripted_model(vec![down, strategy_completion(&clean_source("Mean"))]).await;
     let world = World::with(settings).await;
     let token = world.sign_in("pro@nofomo.test").await;
     let key = [("idempotency-key", "one")];
-    let body = asked(json!({ "prompt": "x" })).to_string();
+    let body = request_body(json!({ "prompt": "x" })).to_string();
     let first = world.post_with("/strategies/generate", &token, &key, &body).await;
-    assert_eq!(refused(&first), (504, "no-answer".into()));
+    assert_eq!(first.status_and_problem(), (504, "no-answer".into()));
     assert!(!first.text.contains("127.0.0.1"), "{}", first.text);
-    assert_eq!((strategies(&world).await, ai_requests(&world).await), ("1".into(), "1".into()));
+    assert_eq!((count_strategies(&world).await, count_ai_requests(&world).await), ("1".into(), "1".into()));
 
     let second = world.post_with("/strategies/generate", &token, &key, &body).await;
     let third = world.post_with("/strategies/generate", &token, &key, &body).await;
     assert_eq!((second.status.as_u16(), third.status.as_u16()), (201, 200));
     assert_eq!(second.json(), third.json());
-    assert_eq!((strategies(&world).await, ai_requests(&world).await), ("2".into(), "1".into()));
-    assert_eq!(heard(&server).await.len(), 2);
-    let other = asked(json!({ "prompt": "y" })).to_string();
+    assert_eq!((count_strategies(&world).await, count_ai_requests(&world).await), ("2".into(), "1".into()));
+    assert_eq!(received_messages(&server).await.len(), 2);
+    let other = request_body(json!({ "prompt": "y" })).to_string();
     let reused = world.post_with("/strategies/generate", &token, &key, &other).await;
-    assert_eq!(refused(&reused), (409, "key-reused".into()));
+    assert_eq!(reused.status_and_problem(), (409, "key-reused".into()));
 }
 
 #[tokio::test]
-async fn without_a_model_it_says_what_to_configure_and_templates_are_there() {
+async fn without_a_model_the_answer_says_what_to_configure_and_templates_work() {
     let world = World::new().await;
     let token = world.sign_in("pro@nofomo.test").await;
     let answer = generate(&world, &token, json!({ "prompt": "x" })).await;
-    assert_eq!(refused(&answer), (501, "not-configured".into()));
+    assert_eq!(answer.status_and_problem(), (501, "not-configured".into()));
     let detail = answer.json()["detail"].as_str().unwrap().to_owned();
     assert!(detail.contains("LANGUAGE_MODEL_URL") && detail.contains("template"), "{detail}");
-    assert_eq!(ai_requests(&world).await, "0");
+    assert_eq!(count_ai_requests(&world).await, "0");
 
-    let made = generate(&world, &token, json!({ "template": "breakout", "risk_level": "low" })).await.json();
-    assert_eq!(made["name"], "Breakout, BTC/USDT 1h");
+    let created = generate(&world, &token, json!({ "template": "breakout", "risk_level": "low" })).await.json();
+    assert_eq!(created["name"], "Breakout, BTC/USDT 1h");
     let parameters = json!({ "template": "breakout", "pair": "BTC/USDT", "numbers": {"entry": 55, "exit": 20} });
-    assert_eq!(made["parameters"], parameters);
-    assert_eq!((made["tokens_used"].clone(), ai_requests(&world).await), (json!(0), "1".into()));
+    assert_eq!(created["parameters"], parameters);
+    assert_eq!((created["tokens_used"].clone(), count_ai_requests(&world).await), (json!(0), "1".into()));
     for (fields, pointer) in [
         (json!({}), "/prompt"),
         (json!({ "prompt": " " }), "/prompt"),
@@ -246,33 +237,33 @@ async fn without_a_model_it_says_what_to_configure_and_templates_are_there() {
         (json!({ "prompt": "x", "model": "y" }), "/model"),
     ] {
         let answer = generate(&world, &token, fields).await;
-        assert_eq!((refused(&answer).0, &answer.json()["errors"][0]["pointer"]), (422, &json!(pointer)));
+        assert_eq!((answer.status_and_problem().0, &answer.json()["errors"][0]["pointer"]), (422, &json!(pointer)));
     }
 }
 
 #[tokio::test]
-async fn on_a_laptop_a_prompt_has_a_template() {
+async fn cargo_dev_answers_prompts_with_templates() {
     let settings = BTreeMap::from([("TEMPLATES_FOR_PROMPTS".into(), "true".into())]);
     let world = World::with(settings).await;
     let token = world.sign_in("pro@nofomo.test").await;
     for (prompt, template) in
         [("Buy when oversold", "rsi"), ("Volatility bands", "bollinger"), ("Anything", "ema_cross")]
     {
-        let made = generate(&world, &token, json!({ "prompt": prompt })).await.json();
+        let created = generate(&world, &token, json!({ "prompt": prompt })).await.json();
         assert_eq!(
-            (&made["model_used"], &made["description"]),
+            (&created["model_used"], &created["description"]),
             (&json!(format!("nofomo-template-{template}")), &json!(prompt))
         );
     }
 }
 
 #[tokio::test]
-async fn requests_and_strategies_are_counted_however_many_come_at_once() {
+async fn limits_of_requests_and_strategies_hold_for_concurrent_requests() {
     let world = World::new().await;
     let token = world.sign_in("pro@nofomo.test").await;
     let owner = world.database.owner().await;
     owner.run("update public.plans set ai_requests_per_month = 3 where name = 'Pro'").await.unwrap();
-    // Whoever is counted takes his time before others can see it.
+    // Delays each insert after it was counted, before other transactions see it.
     owner
         .run(
             "create function private.linger() returns trigger language plpgsql as $$ begin perform pg_sleep(0.2); return null; end $$;
@@ -281,18 +272,19 @@ async fn requests_and_strategies_are_counted_however_many_come_at_once() {
         )
         .await
         .unwrap();
-    let at_once = || join_all((0..8).map(|_| generate(&world, &token, json!({ "template": "rsi" }))));
+    let send_concurrently = || join_all((0..8).map(|_| generate(&world, &token, json!({ "template": "rsi" }))));
     let statuses = |answers: Vec<Answer>| {
-        let mut told: Vec<(u16, String)> = answers.iter().filter(|answer| answer.status != 201).map(refused).collect();
-        let made = answers.len() - told.len();
-        told.sort();
-        told.dedup();
-        (made, told)
+        let mut refusals: Vec<(u16, String)> =
+            answers.iter().filter(|answer| answer.status != 201).map(Answer::status_and_problem).collect();
+        let created = answers.len() - refusals.len();
+        refusals.sort();
+        refusals.dedup();
+        (created, refusals)
     };
-    assert_eq!(statuses(at_once().await), (2, vec![(403, "quota".into())]));
+    assert_eq!(statuses(send_concurrently().await), (2, vec![(403, "quota".into())]));
 
     let limits = "update public.plans set ai_requests_per_month = -1, max_strategies = 4 where name = 'Pro'";
     owner.run(limits).await.unwrap();
-    assert_eq!(statuses(at_once().await), (1, vec![(403, "plan-limit".into())]));
-    assert_eq!(strategies(&world).await, "4");
+    assert_eq!(statuses(send_concurrently().await), (1, vec![(403, "plan-limit".into())]));
+    assert_eq!(count_strategies(&world).await, "4");
 }

@@ -1,4 +1,4 @@
-//! `POST` and `DELETE /bots/{bot_id}/token`, and what such a token may do.
+//! `POST` and `DELETE /bots/{bot_id}/token`, and the rights of such a token.
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -7,7 +7,7 @@ use crate::support::bot_tokens::issue_bot_token;
 use crate::support::database::{FREE, PRO};
 use crate::support::world::{Answer, World};
 
-async fn revoke(world: &World, token: &str, bot: &str) -> Answer {
+async fn revoke_bot_token(world: &World, token: &str, bot: &str) -> Answer {
     let token = format!("Bearer {token}");
     world.send(Method::DELETE, &format!("/bots/{bot}/token"), &[("authorization", &token)], "").await
 }
@@ -17,7 +17,7 @@ fn trade() -> Value {
 }
 
 #[tokio::test]
-async fn a_token_is_shown_once_and_only_its_hash_is_kept() {
+async fn a_token_is_shown_once_and_only_its_hash_is_stored() {
     let world = World::new().await;
     let user = world.sign_in("pro@nofomo.test").await;
     let bot = world.bot_of(PRO).await;
@@ -39,8 +39,8 @@ async fn a_token_is_shown_once_and_only_its_hash_is_kept() {
     assert_eq!(token.len(), "nofomo_bot_".len() + 43, "256 bits in base64url");
     assert!(issued["created_at"].as_str().unwrap().ends_with("+00:00"));
     let admin = world.database.session("supabase_admin").await;
-    let kept = admin.text("select string_agg(tokens::text, '') from private.bot_tokens as tokens").await;
-    assert!(!kept.contains(token) && !kept.contains(&token[11..]));
+    let stored = admin.text("select string_agg(tokens::text, '') from private.bot_tokens as tokens").await;
+    assert!(!stored.contains(token) && !stored.contains(&token[11..]));
     let hashed = format!("select token_hash = sha256('{token}'::bytea) from private.bot_tokens where bot_id = '{bot}'");
     assert_eq!(admin.text(&hashed).await, "true");
     let audit = format!("select context from public.logs where bot_id = '{bot}' and message = 'Issued bot token'");
@@ -61,7 +61,7 @@ async fn a_token_is_shown_once_and_only_its_hash_is_kept() {
 }
 
 #[tokio::test]
-async fn a_token_reports_for_its_own_bot_and_does_nothing_else() {
+async fn a_token_allows_reporting_for_its_own_bot_only() {
     let world = World::new().await;
     let user = world.sign_in("pro@nofomo.test").await;
     let bot = world.bot_of(PRO).await;
@@ -76,7 +76,7 @@ async fn a_token_reports_for_its_own_bot_and_does_nothing_else() {
     assert_eq!(world.post(&format!("/bots/{bot}/trades"), &token, &trade()).await.status, 201);
     assert_eq!(world.post(&format!("/bots/{bot}/logs"), &token, &log).await.status, 201);
     assert_eq!(world.post(&format!("/bots/{bot}/fail"), &token, &json!({"message": "x"})).await.status, 200);
-    // Neither for another bot of the same owner, nor for anybody else's.
+    // Not valid for another bot of the same owner, nor for the bot of another user.
     for other in [second, world.bot_of(FREE).await] {
         assert_eq!(world.post(&format!("/bots/{other}/trades"), &token, &trade()).await.status, 404);
         assert_eq!(world.post(&format!("/bots/{other}/logs"), &token, &log).await.status, 404);
@@ -98,7 +98,7 @@ async fn a_token_reports_for_its_own_bot_and_does_nothing_else() {
 }
 
 #[tokio::test]
-async fn a_new_token_revokes_the_old_and_delete_revokes_it() {
+async fn a_new_token_revokes_the_old_one_and_delete_revokes_the_current_one() {
     let world = World::new().await;
     let user = world.sign_in("pro@nofomo.test").await;
     let bot = world.bot_of(PRO).await;
@@ -107,28 +107,28 @@ async fn a_new_token_revokes_the_old_and_delete_revokes_it() {
     assert_eq!(world.post(&path, &first, &trade()).await.status, 201);
     let second = issue_bot_token(&world, &user, &bot).await;
     let refused = world.post(&path, &first, &trade()).await;
-    assert_eq!((refused.status.as_u16(), refused.problem()), (401, "unauthenticated".into()));
+    assert_eq!(refused.status_and_problem(), (401, "unauthenticated".into()));
     assert_eq!(world.post(&path, &second, &trade()).await.status, 201);
     for _ in 0..2 {
-        let revoked = revoke(&world, &user, &bot).await;
+        let revoked = revoke_bot_token(&world, &user, &bot).await;
         assert_eq!((revoked.status.as_u16(), revoked.text.as_str()), (204, ""));
     }
     assert_eq!(world.post(&path, &second, &trade()).await.status, 401);
     let audit = format!("select count(*) from public.logs where bot_id = '{bot}' and message = 'Revoked bot token'");
     assert_eq!(world.database.owner().await.text(&audit).await, "1");
-    for made_up in ["nofomo_bot_", "nofomo_bot_x", &format!("nofomo_bot_{}", "A".repeat(43))] {
-        assert_eq!(world.post(&path, made_up, &trade()).await.status, 401, "{made_up}");
+    for invented in ["nofomo_bot_", "nofomo_bot_x", &format!("nofomo_bot_{}", "A".repeat(43))] {
+        assert_eq!(world.post(&path, invented, &trade()).await.status, 401, "{invented}");
     }
 }
 
 #[tokio::test]
-async fn a_token_of_a_deactivated_owner_or_for_a_bot_of_another_is_refused() {
+async fn a_token_of_a_deactivated_owner_or_for_another_users_bot_is_refused() {
     let world = World::new().await;
     let user = world.sign_in("pro@nofomo.test").await;
     let bot = world.bot_of(PRO).await;
     let theirs = world.bot_of(FREE).await;
     assert_eq!(world.post_with(&format!("/bots/{theirs}/token"), &user, &[], "").await.status, 404);
-    assert_eq!(revoke(&world, &user, &theirs).await.status, 404);
+    assert_eq!(revoke_bot_token(&world, &user, &theirs).await.status, 404);
     let token = issue_bot_token(&world, &user, &bot).await;
     world
         .database
@@ -138,5 +138,5 @@ async fn a_token_of_a_deactivated_owner_or_for_a_bot_of_another_is_refused() {
         .await
         .unwrap();
     let refused = world.post(&format!("/bots/{bot}/trades"), &token, &trade()).await;
-    assert_eq!((refused.status.as_u16(), refused.problem()), (403, "deactivated".into()));
+    assert_eq!(refused.status_and_problem(), (403, "deactivated".into()));
 }

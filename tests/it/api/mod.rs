@@ -20,6 +20,8 @@ mod publish_strategy;
 mod record_logs;
 mod record_trade;
 mod run_analysis;
+mod run_analysis_comparison;
+mod run_analysis_narrative;
 mod save_credentials;
 mod show_report;
 mod supabase_client;

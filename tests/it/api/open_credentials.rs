@@ -1,8 +1,8 @@
-//! `POST /bots/{bot_id}/credentials`
+//! `POST /bots/{bot_id}/credentials`.
 
 use serde_json::{Value, json};
 
-use crate::api::save_credentials::{delete, save};
+use crate::support::credentials::{delete_credentials, save_credentials};
 use crate::support::database::ENTERPRISE;
 use crate::support::world::{Answer, World, new_bot};
 
@@ -10,8 +10,8 @@ fn keys() -> Value {
     json!({ "api_key": "PlantedKeyOfBybit1", "api_secret": "PlantedSecretOfBybit1PlantedSecretOf" })
 }
 
-/// A running live bot, and a token for it with these scopes.
-async fn live(world: &World, user: &str, scopes: &[&str]) -> (String, String) {
+/// Creates a running live bot; returns its id and a bot token with these scopes.
+async fn create_live_bot(world: &World, user: &str, scopes: &[&str]) -> (String, String) {
     let mut bot = new_bot("live");
     bot["exchange"] = json!("bybit");
     bot["is_paper_trade"] = json!(false);
@@ -23,23 +23,24 @@ async fn live(world: &World, user: &str, scopes: &[&str]) -> (String, String) {
     (bot, answer.json()["token"].as_str().unwrap().to_owned())
 }
 
-async fn open(world: &World, bot: &str, token: &str) -> Answer {
+async fn open_credentials(world: &World, bot: &str, token: &str) -> Answer {
     world.post(&format!("/bots/{bot}/credentials"), token, &json!({})).await
 }
 
-fn refused(answer: &Answer) -> (u16, String) {
+/// Status and problem of a refusal, which must not contain the credentials.
+fn refusal(answer: &Answer) -> (u16, String) {
     assert!(!answer.text.contains("Planted"), "{}", answer.text);
-    (answer.status.as_u16(), answer.problem())
+    answer.status_and_problem()
 }
 
 #[tokio::test]
-async fn a_live_bots_runner_gets_its_keys_and_each_time_is_logged() {
+async fn a_live_bots_runner_gets_its_credentials_and_each_access_is_logged() {
     let world = World::new().await;
     let user = world.sign_in("enterprise@nofomo.test").await;
-    save(&world, &user, "bybit", &keys()).await;
-    let (bot, token) = live(&world, &user, &["report", "trade"]).await;
+    save_credentials(&world, &user, "bybit", &keys()).await;
+    let (bot, token) = create_live_bot(&world, &user, &["report", "trade"]).await;
     for _ in 0..2 {
-        let answer = open(&world, &bot, &token).await;
+        let answer = open_credentials(&world, &bot, &token).await;
         assert_eq!(answer.status, 200, "{answer:?}");
         let mut expected = keys();
         expected["exchange"] = json!("bybit");
@@ -56,51 +57,64 @@ async fn a_live_bots_runner_gets_its_keys_and_each_time_is_logged() {
 }
 
 #[tokio::test]
-async fn nobody_else_gets_them_and_nothing_of_them() {
+async fn nobody_else_gets_the_credentials_or_any_part_of_them() {
     let world = World::new().await;
     let user = world.sign_in("enterprise@nofomo.test").await;
     let owner = world.database.owner().await;
-    save(&world, &user, "bybit", &keys()).await;
-    let (bot, token) = live(&world, &user, &["report", "trade"]).await;
-    let (other_bot, reporting) = live(&world, &user, &["report"]).await;
-    assert_eq!(refused(&open(&world, &bot, &user).await), (403, "forbidden".into()), "its owner knows them");
-    assert_eq!(refused(&open(&world, &other_bot, &reporting).await), (403, "forbidden".into()));
-    assert_eq!(refused(&open(&world, &other_bot, &token).await), (404, "not-found".into()));
-    assert_eq!(refused(&open(&world, &bot, "nofomo_bot_none").await), (401, "unauthenticated".into()));
+    save_credentials(&world, &user, "bybit", &keys()).await;
+    let (bot, token) = create_live_bot(&world, &user, &["report", "trade"]).await;
+    let (other_bot, reporting) = create_live_bot(&world, &user, &["report"]).await;
+    assert_eq!(
+        refusal(&open_credentials(&world, &bot, &user).await),
+        (403, "forbidden".into()),
+        "the owner has them already"
+    );
+    assert_eq!(refusal(&open_credentials(&world, &other_bot, &reporting).await), (403, "forbidden".into()));
+    assert_eq!(refusal(&open_credentials(&world, &other_bot, &token).await), (404, "not-found".into()));
+    assert_eq!(refusal(&open_credentials(&world, &bot, "nofomo_bot_none").await), (401, "unauthenticated".into()));
     let answer = world.send(reqwest::Method::POST, &format!("/bots/{bot}/credentials"), &[], "").await;
-    assert_eq!(refused(&answer), (401, "unauthenticated".into()));
+    assert_eq!(refusal(&answer), (401, "unauthenticated".into()));
 
-    let when = async |change: &str, undo: &str| {
+    let refusal_after = async |change: &str, undo: &str| {
         owner.run(&change.replace("$bot", &bot)).await.unwrap();
-        let answer = refused(&open(&world, &bot, &token).await);
+        let answer = refusal(&open_credentials(&world, &bot, &token).await);
         owner.run(&undo.replace("$bot", &bot)).await.unwrap();
         answer
     };
     let paper = "update public.bots set is_paper_trade = true where id = '$bot'";
     let live = "update public.bots set is_paper_trade = false where id = '$bot'";
-    assert_eq!(when(paper, live).await, (409, "paper-bot".into()));
+    assert_eq!(refusal_after(paper, live).await, (409, "paper-bot".into()));
     let stop = "update public.bots set status = 'paused' where id = '$bot'";
     let start = "update public.bots set status = 'running' where id = '$bot'";
-    assert_eq!(when(stop, start).await, (409, "wrong-state".into()));
+    assert_eq!(refusal_after(stop, start).await, (409, "wrong-state".into()));
     let deactivate = format!("update public.users set is_active = false where id = '{ENTERPRISE}'");
     let activate = format!("update public.users set is_active = true where id = '{ENTERPRISE}'");
-    assert_eq!(when(&deactivate, &activate).await, (403, "deactivated".into()));
+    assert_eq!(refusal_after(&deactivate, &activate).await, (403, "deactivated".into()));
 
-    // Rows swapped by whoever may write to the table: each seal is its owner's and exchange's.
+    // Each seal is bound to its user and exchange, so swapping rows in the table makes it invalid.
     let swap = format!(
         "update public.users set exchange_credentials = exchange_credentials
              || jsonb_build_object('bybit', exchange_credentials -> 'binance') where id = '{ENTERPRISE}'"
     );
-    save(&world, &user, "binance", &json!({ "api_key": "PlantedA".repeat(8), "api_secret": "PlantedB".repeat(8) }))
-        .await;
-    assert_eq!(when(&swap, "select").await, (500, "internal".into()));
+    save_credentials(
+        &world,
+        &user,
+        "binance",
+        &json!({ "api_key": "PlantedA".repeat(8), "api_secret": "PlantedB".repeat(8) }),
+    )
+    .await;
+    assert_eq!(refusal_after(&swap, "select").await, (500, "internal".into()));
     assert!(world.log().contains("it was changed, or sealed for somebody or something else"));
     assert!(!world.log().contains("Planted"));
-    save(&world, &user, "bybit", &keys()).await;
-    assert_eq!(open(&world, &bot, &token).await.status, 200);
+    save_credentials(&world, &user, "bybit", &keys()).await;
+    assert_eq!(open_credentials(&world, &bot, &token).await.status, 200);
 
-    delete(&world, &user, "bybit").await;
-    assert_eq!(refused(&open(&world, &bot, &token).await), (409, "wrong-state".into()), "it was stopped");
+    delete_credentials(&world, &user, "bybit").await;
+    assert_eq!(
+        refusal(&open_credentials(&world, &bot, &token).await),
+        (409, "wrong-state".into()),
+        "the bot was stopped"
+    );
     world
         .send(
             reqwest::Method::DELETE,
@@ -109,5 +123,5 @@ async fn nobody_else_gets_them_and_nothing_of_them() {
             "",
         )
         .await;
-    assert_eq!(refused(&open(&world, &bot, &token).await), (401, "unauthenticated".into()));
+    assert_eq!(refusal(&open_credentials(&world, &bot, &token).await), (401, "unauthenticated".into()));
 }

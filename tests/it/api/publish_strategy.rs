@@ -1,30 +1,23 @@
-//! `POST /strategies/{strategy_id}/publish`, and who sees the marketplace
+//! `POST /strategies/{strategy_id}/publish`, and the visibility of the marketplace.
 
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 use tokio_postgres::error::SqlState;
 
-use crate::api::create_strategy::{clean, create, looking_ahead, replace};
 use crate::support::database::{ENTERPRISE, FREE, PRO, Session};
+use crate::support::strategies::{EMA_CROSS, clean_source, create_strategy, look_ahead_source, replace_source};
 use crate::support::world::{Answer, World};
-
-/// Of the user `enterprise`, and in the marketplace.
-const EMA_CROSS: &str = "0190e000-0000-7000-8000-000000000002";
 
 async fn publish(world: &World, token: &str, id: &str) -> Answer {
     world.post(&format!("/strategies/{id}/publish"), token, &json!({})).await
-}
-
-fn refused(answer: &Answer) -> (u16, String) {
-    (answer.status.as_u16(), answer.problem())
 }
 
 fn id(strategy: &Value) -> &str {
     strategy["id"].as_str().unwrap()
 }
 
-/// A backtest as an import would leave it, of so many trades.
-async fn backtest(owner: &Session, strategy: &str, trades: u32) {
+/// Inserts a backtest of this strategy as an import stores it, with this number of trades.
+async fn insert_backtest(owner: &Session, strategy: &str, trades: u32) {
     owner
         .run(&format!(
             "insert into public.backtest_results (
@@ -39,24 +32,25 @@ async fn backtest(owner: &Session, strategy: &str, trades: u32) {
         .unwrap();
 }
 
-/// A strategy of its own that may be published.
-async fn ready(world: &World, token: &str, name: &str) -> String {
-    let strategy = create(world, token, name, &clean("Mean")).await;
-    backtest(&world.database.owner().await, id(&strategy), 30).await;
+/// Creates a strategy that can be published; returns its id.
+async fn create_publishable_strategy(world: &World, token: &str, name: &str) -> String {
+    let strategy = create_strategy(world, token, name, &clean_source("Mean")).await;
+    insert_backtest(&world.database.owner().await, id(&strategy), 30).await;
     id(&strategy).to_owned()
 }
 
-async fn seen_by(world: &World, user: &str) -> Vec<String> {
+/// Names of the marketplace's strategies that a user can read.
+async fn marketplace_names(world: &World, user: &str) -> Vec<String> {
     let stranger = world.database.session("nofomo_api").await;
     stranger.become_user(user).await;
     stranger.list("select name::text from public.strategy_marketplace order by name").await
 }
 
 #[tokio::test]
-async fn a_checked_and_tested_strategy_is_offered_to_everybody_signed_in() {
+async fn a_checked_and_backtested_strategy_is_visible_to_every_signed_in_user() {
     let world = World::new().await;
     let token = world.sign_in("pro@nofomo.test").await;
-    let mean = ready(&world, &token, "Mean").await;
+    let mean = create_publishable_strategy(&world, &token, "Mean").await;
     let answer = publish(&world, &token, &mean).await;
     assert_eq!(answer.status, 200, "{answer:?}");
     let published = answer.json();
@@ -69,9 +63,9 @@ async fn a_checked_and_tested_strategy_is_offered_to_everybody_signed_in() {
         ),
         (&json!("marketplace"), &json!(true), &json!(true), &json!("clean"))
     );
-    assert_eq!(seen_by(&world, FREE).await, ["EMA cross", "Mean"]);
+    assert_eq!(marketplace_names(&world, FREE).await, ["EMA cross", "Mean"]);
 
-    // Again it is as it is, and logged once.
+    // Publishing again changes nothing and logs nothing.
     assert_eq!(publish(&world, &token, &mean).await.json(), published);
     let owner = world.database.owner().await;
     let audit =
@@ -80,68 +74,68 @@ async fn a_checked_and_tested_strategy_is_offered_to_everybody_signed_in() {
 }
 
 #[tokio::test]
-async fn what_is_missing_is_named_and_nothing_is_offered() {
+async fn a_missing_precondition_is_named_and_nothing_is_published() {
     let world = World::new().await;
     let token = world.sign_in("pro@nofomo.test").await;
     let owner = world.database.owner().await;
-    let strategy = create(&world, &token, "Mean", &clean("Mean")).await;
+    let strategy = create_strategy(&world, &token, "Mean", &clean_source("Mean")).await;
     let mean = id(&strategy);
-    assert_eq!(refused(&publish(&world, &token, mean).await), (409, "few-trades".into()));
-    backtest(&owner, mean, 29).await;
-    assert_eq!(refused(&publish(&world, &token, mean).await), (409, "few-trades".into()));
+    assert_eq!(publish(&world, &token, mean).await.status_and_problem(), (409, "few-trades".into()));
+    insert_backtest(&owner, mean, 29).await;
+    assert_eq!(publish(&world, &token, mean).await.status_and_problem(), (409, "few-trades".into()));
 
-    let strategy = create(&world, &token, "Ahead", &looking_ahead()).await;
-    backtest(&owner, id(&strategy), 30).await;
+    let strategy = create_strategy(&world, &token, "Ahead", &look_ahead_source()).await;
+    insert_backtest(&owner, id(&strategy), 30).await;
     let answer = publish(&world, &token, id(&strategy)).await;
-    assert_eq!(refused(&answer), (409, "has-findings".into()));
+    assert_eq!(answer.status_and_problem(), (409, "has-findings".into()));
     assert_eq!(
         answer.json()["detail"],
         "Change what the check found: line 9: shift(-1) takes what comes 1 candles later."
     );
 
-    // As one without any source might be there.
+    // A row without a source is possible in the table.
     let empty = format!(
         "insert into public.strategies (id, user_id, name, strategy_type) values ('0190e000-0000-7000-8000-00000000000f', '{PRO}', 'Empty', 'custom')"
     );
     owner.run(&empty).await.unwrap();
     let answer = publish(&world, &token, "0190e000-0000-7000-8000-00000000000f").await;
-    assert_eq!(refused(&answer), (409, "no-source".into()));
+    assert_eq!(answer.status_and_problem(), (409, "no-source".into()));
 
     for foreign in [EMA_CROSS, "0190e000-0000-7000-8000-00000000ffff", "x"] {
-        assert_eq!(refused(&publish(&world, &token, foreign).await), (404, "not-found".into()), "{foreign}");
+        assert_eq!(publish(&world, &token, foreign).await.status_and_problem(), (404, "not-found".into()), "{foreign}");
     }
     assert_eq!(publish(&world, "none", mean).await.status, 401);
-    assert_eq!(seen_by(&world, FREE).await, ["EMA cross"]);
+    assert_eq!(marketplace_names(&world, FREE).await, ["EMA cross"]);
 }
 
 #[tokio::test]
-async fn a_backtest_of_an_earlier_source_says_nothing_of_this_one() {
+async fn a_backtest_of_an_earlier_source_does_not_count() {
     let world = World::new().await;
     let token = world.sign_in("pro@nofomo.test").await;
-    let mean = ready(&world, &token, "Mean").await;
+    let mean = create_publishable_strategy(&world, &token, "Mean").await;
     assert_eq!(publish(&world, &token, &mean).await.status, 200);
-    assert_eq!(replace(&world, &token, &mean, &clean("Other")).await.status, 200);
-    assert_eq!(seen_by(&world, FREE).await, ["EMA cross"]);
-    assert_eq!(refused(&publish(&world, &token, &mean).await), (409, "few-trades".into()));
-    backtest(&world.database.owner().await, &mean, 30).await;
+    assert_eq!(replace_source(&world, &token, &mean, &clean_source("Other")).await.status, 200);
+    assert_eq!(marketplace_names(&world, FREE).await, ["EMA cross"]);
+    assert_eq!(publish(&world, &token, &mean).await.status_and_problem(), (409, "few-trades".into()));
+    insert_backtest(&world.database.owner().await, &mean, 30).await;
     assert_eq!(publish(&world, &token, &mean).await.status, 200);
-    // The same source once more is no other.
-    assert_eq!(replace(&world, &token, &mean, &clean("Other")).await.json()["is_verified"], true);
+    // Storing the same source again keeps the verification.
+    assert_eq!(replace_source(&world, &token, &mean, &clean_source("Other")).await.json()["is_verified"], true);
 }
 
 #[tokio::test]
-async fn what_was_not_checked_by_this_check_is_checked_now() {
+async fn publishing_checks_a_source_without_a_current_check() {
     let world = World::new().await;
     let token = world.sign_in("pro@nofomo.test").await;
     let owner = world.database.owner().await;
-    let mean = ready(&world, &token, "Mean").await;
+    let mean = create_publishable_strategy(&world, &token, "Mean").await;
     let row = format!(
         "select (checker_version, findings, class_name, stored_at = created_at) from private.strategy_sources
          inner join public.strategies on id = strategy_id where strategy_id = '{mean}'"
     );
     let now = owner.text(&row).await;
     for stale in [
-        // By an older check, which found something else.
+        // The findings of an older checker version.
         format!(
             "update private.strategy_sources set checker_version = 0, findings = '[{{}}]' where strategy_id = '{mean}'"
         ),
@@ -152,28 +146,28 @@ async fn what_was_not_checked_by_this_check_is_checked_now() {
         assert_eq!(publish(&world, &token, &mean).await.status, 200);
         assert_eq!(owner.text(&row).await, now);
     }
-    // A source that came another way, whatever its check was.
+    // A source that was written directly to the table, whatever its stored check says.
     owner.run(&format!("update public.strategies set content = 'import os' where id = '{mean}'")).await.unwrap();
-    assert_eq!(refused(&publish(&world, &token, &mean).await), (409, "not-a-strategy".into()));
-    let ahead = looking_ahead();
+    assert_eq!(publish(&world, &token, &mean).await.status_and_problem(), (409, "not-a-strategy".into()));
+    let ahead = look_ahead_source();
     owner.rows("update public.strategies set content = $1 where id = $2::uuid", &[&ahead, &mean]).await.unwrap();
-    assert_eq!(refused(&publish(&world, &token, &mean).await), (409, "has-findings".into()));
-    assert_eq!(seen_by(&world, FREE).await, ["EMA cross"]);
+    assert_eq!(publish(&world, &token, &mean).await.status_and_problem(), (409, "has-findings".into()));
+    assert_eq!(marketplace_names(&world, FREE).await, ["EMA cross"]);
 }
 
 #[tokio::test]
-async fn a_name_is_offered_once_however_it_is_written() {
+async fn a_name_is_published_once_whatever_its_spelling() {
     let world = World::new().await;
     let pro = world.sign_in("pro@nofomo.test").await;
     for name in ["EMA cross", "ema CROSS", " EMA cross ", "ＥＭＡ cross"] {
-        let strategy = ready(&world, &pro, name).await;
-        assert_eq!(refused(&publish(&world, &pro, &strategy).await), (409, "name-taken".into()), "{name}");
+        let strategy = create_publishable_strategy(&world, &pro, name).await;
+        assert_eq!(publish(&world, &pro, &strategy).await.status_and_problem(), (409, "name-taken".into()), "{name}");
     }
-    // Of several at once, by two users, again and again.
+    // Concurrently, by two users, repeatedly.
     let enterprise = world.sign_in("enterprise@nofomo.test").await;
-    let mut offers = Vec::new();
+    let mut candidates = Vec::new();
     for token in [&pro, &enterprise, &pro, &enterprise] {
-        offers.push((token, ready(&world, token, "Mean").await));
+        candidates.push((token, create_publishable_strategy(&world, token, "Mean").await));
     }
     let owner = world.database.owner().await;
     owner
@@ -185,17 +179,17 @@ async fn a_name_is_offered_once_however_it_is_written() {
         .await
         .unwrap();
     for round in 0..20 {
-        let answers = join_all(offers.iter().map(|(token, strategy)| publish(&world, token, strategy))).await;
+        let answers = join_all(candidates.iter().map(|(token, strategy)| publish(&world, token, strategy))).await;
         let mut statuses: Vec<u16> = answers.iter().map(|answer| answer.status.as_u16()).collect();
         statuses.sort_unstable();
         assert_eq!(statuses, [200, 409, 409, 409], "{round}");
-        assert_eq!(seen_by(&world, FREE).await, ["EMA cross", "Mean"], "{round}");
-        let taken_back = "update public.strategies set is_verified = false, is_public = false, strategy_type = 'custom' where name = 'Mean'";
-        owner.run(taken_back).await.unwrap();
+        assert_eq!(marketplace_names(&world, FREE).await, ["EMA cross", "Mean"], "{round}");
+        let withdraw = "update public.strategies set is_verified = false, is_public = false, strategy_type = 'custom' where name = 'Mean'";
+        owner.run(withdraw).await.unwrap();
     }
 
-    assert_eq!(publish(&world, offers[0].0, &offers[0].1).await.status, 200);
-    // A published one is not renamed into it either, by a client.
+    assert_eq!(publish(&world, candidates[0].0, &candidates[0].1).await.status, 200);
+    // A client cannot rename a published strategy to that name either.
     let client = world.database.session("nofomo_api").await;
     client.become_user(ENTERPRISE).await;
     let renamed = client.run(&format!("update public.strategies set name = 'mean' where id = '{EMA_CROSS}'")).await;
@@ -203,11 +197,11 @@ async fn a_name_is_offered_once_however_it_is_written() {
 }
 
 #[tokio::test]
-async fn publishing_and_changing_at_once_never_leaves_a_verified_unchecked_source() {
+async fn concurrent_publishing_and_changing_never_leave_a_verified_unchecked_source() {
     let world = World::new().await;
     let token = world.sign_in("pro@nofomo.test").await;
     let owner = world.database.owner().await;
-    let mean = ready(&world, &token, "Mean").await;
+    let mean = create_publishable_strategy(&world, &token, "Mean").await;
     owner
         .run(
             "create function private.linger() returns trigger language plpgsql as $$ begin perform pg_sleep(0.1); return null; end $$;
@@ -215,18 +209,18 @@ async fn publishing_and_changing_at_once_never_leaves_a_verified_unchecked_sourc
         )
         .await
         .unwrap();
-    let ahead = looking_ahead();
-    let other_way =
+    let ahead = look_ahead_source();
+    let direct_update =
         format!("update public.strategies set content = '{}' where id = '{mean}'", ahead.replace('\'', "''"));
     for round in 0..20 {
         let outdated = format!("update private.strategy_sources set checker_version = 0 where strategy_id = '{mean}'");
         owner.run(&outdated).await.unwrap();
-        // Through the function, and past it.
+        // By the function in even rounds, directly in the table in odd ones.
         let changed = async {
             if round % 2 == 0 {
-                assert_eq!(replace(&world, &token, &mean, &ahead).await.status, 200);
+                assert_eq!(replace_source(&world, &token, &mean, &ahead).await.status, 200);
             } else {
-                owner.run(&other_way).await.unwrap();
+                owner.run(&direct_update).await.unwrap();
             }
         };
         let (published, ()) = tokio::join!(publish(&world, &token, &mean), changed);
@@ -234,17 +228,17 @@ async fn publishing_and_changing_at_once_never_leaves_a_verified_unchecked_sourc
         let row =
             format!("select (is_verified, content like '%shift(-1)%') from public.strategies where id = '{mean}'");
         assert_eq!(owner.text(&row).await, "(f,t)");
-        assert_eq!(replace(&world, &token, &mean, &clean("Mean")).await.status, 200);
-        backtest(&owner, &mean, 30).await;
+        assert_eq!(replace_source(&world, &token, &mean, &clean_source("Mean")).await.status, 200);
+        insert_backtest(&owner, &mean, 30).await;
     }
 }
 
 #[tokio::test]
-async fn a_check_of_what_was_there_before_is_none_of_what_is_there_now() {
+async fn the_check_of_a_previous_source_does_not_publish_the_current_one() {
     let world = World::new().await;
     let token = world.sign_in("pro@nofomo.test").await;
     let owner = world.database.owner().await;
-    let mean = ready(&world, &token, "Mean").await;
+    let mean = create_publishable_strategy(&world, &token, "Mean").await;
     let hash =
         format!("select encode(sha256(convert_to(content, 'UTF8')), 'hex') from public.strategies where id = '{mean}'");
     let read = owner.text(&hash).await;
@@ -252,22 +246,23 @@ async fn a_check_of_what_was_there_before_is_none_of_what_is_there_now() {
         "source_hash": read, "class_name": "Mean", "interface_version": 3, "timeframe": "1h", "can_short": false,
         "checker_version": 1, "findings": [],
     });
-    // What the function says after it has checked, and the source has changed meanwhile.
+    // The source changes after the function has checked it and before it publishes.
     owner
-        .rows("update public.strategies set content = $1 where id = $2::uuid", &[&looking_ahead(), &mean])
+        .rows("update public.strategies set content = $1 where id = $2::uuid", &[&look_ahead_source(), &mean])
         .await
         .unwrap();
     let claims = json!({ "sub": PRO, "role": "authenticated" }).to_string();
     let publication = json!({ "strategy_id": mean, "checker_version": 1, "check": check }).to_string();
     let api = world.database.session("nofomo_api").await;
-    let said = api.rows("select private.publish_strategy($1::jsonb, $2::jsonb)::text", &[&claims, &publication]).await;
-    let said: Value = serde_json::from_str(said.unwrap()[0].get(0)).unwrap();
-    assert_eq!(said, json!({ "check_required": looking_ahead() }));
+    let result =
+        api.rows("select private.publish_strategy($1::jsonb, $2::jsonb)::text", &[&claims, &publication]).await;
+    let result: Value = serde_json::from_str(result.unwrap()[0].get(0)).unwrap();
+    assert_eq!(result, json!({ "check_required": look_ahead_source() }));
     assert_eq!(owner.text(&format!("select is_verified from public.strategies where id = '{mean}'")).await, "false");
 }
 
 #[tokio::test]
-async fn those_who_are_not_signed_in_see_the_marketplace_where_that_is_wanted() {
+async fn anonymous_users_see_the_marketplace_only_where_it_is_enabled() {
     let world = World::new().await;
     let owner = world.database.owner().await;
     let names = "select string_agg(name, ', ') from public.strategy_marketplace";
@@ -282,13 +277,13 @@ async fn those_who_are_not_signed_in_see_the_marketplace_where_that_is_wanted() 
             None => assert_eq!(seen.unwrap_err().code().map(SqlState::code), Some("42501")),
         }
     }
-    // And nothing but what is offered there.
+    // Nothing else is visible.
     owner.run("select private.show_marketplace_to_anonymous(true)").await.unwrap();
     anonymous.become_anonymous().await;
     assert_eq!(anonymous.text("select count(*) from public.strategies").await, "1");
     let denied = anonymous.run("select 1 from public.backtest_results").await.unwrap_err();
     assert_eq!(denied.code().map(SqlState::code), Some("42501"));
-    // Nobody but the owner of the database decides that.
+    // Only the owner of the database can change this setting.
     for role in ["nofomo_api", "nofomo_jobs"] {
         let session = world.database.session(role).await;
         assert!(session.run("select private.show_marketplace_to_anonymous(true)").await.is_err(), "{role}");

@@ -1,4 +1,4 @@
-//! `PUT` and `DELETE /credentials/{exchange}`, and `cargo ops rotate-keys`
+//! `PUT` and `DELETE /credentials/{exchange}`, and the rotation of the encryption keys.
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -11,62 +11,50 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use tokio_postgres::error::SqlState;
 
+use crate::support::credentials::{delete_credentials, save_credentials, send};
 use crate::support::database::{Database, ENTERPRISE, PRO, Session, migrate_template, run_directory};
 use crate::support::world::{Answer, FIRST_KEY, World, new_bot};
 
 const SECOND_KEY: &str = "2:Hx4dHBsaGRgXFhUUExIREA8ODQwLCgkIBwYFBAMCAQA=";
 
-/// What must be found nowhere.
+/// Planted credentials, which no answer, log, row or statement may contain.
 const API_KEY: &str = "PlantedKey7PlantedKey7PlantedKey7PlantedKey7PlantedKey7PlantedWXYZ";
 const API_SECRET: &str = "PlantedSecret9PlantedSecret9PlantedSecret9PlantedSecret9Planted9";
 
-/// Cut to what Binance gives.
-fn binance() -> Value {
+/// Credentials of the length that Binance issues.
+fn binance_credentials() -> Value {
     json!({ "api_key": &API_KEY[API_KEY.len() - 64..], "api_secret": &API_SECRET[..64] })
 }
 
-fn bybit() -> Value {
+fn bybit_credentials() -> Value {
     json!({ "api_key": "PlantedKeyOfBybit1", "api_secret": "PlantedSecretOfBybit1PlantedSecretOf" })
 }
 
-pub(crate) async fn save(world: &World, token: &str, exchange: &str, body: &Value) -> Answer {
-    send(world, Method::PUT, token, exchange, &body.to_string()).await
-}
-
-pub(crate) async fn delete(world: &World, token: &str, exchange: &str) -> Answer {
-    send(world, Method::DELETE, token, exchange, "").await
-}
-
-async fn send(world: &World, method: Method, token: &str, exchange: &str, body: &str) -> Answer {
-    let headers = [("authorization", &*format!("Bearer {token}")), ("content-type", "application/json")];
-    world.send(method, &format!("/credentials/{exchange}"), &headers, body).await
-}
-
-async fn start(world: &World, token: &str, bot: &str) -> Answer {
+async fn start_bot(world: &World, token: &str, bot: &str) -> Answer {
     world.post(&format!("/bots/{bot}/start"), token, &json!({})).await
 }
 
-async fn sealed(owner: &Session, user: &str, exchange: &str) -> String {
+async fn sealed_credentials(owner: &Session, user: &str, exchange: &str) -> String {
     owner
         .text(&format!("select exchange_credentials #>> '{{{exchange},sealed}}' from public.users where id = '{user}'"))
         .await
 }
 
-fn secret_of(body: &Value) -> Value {
+fn key_and_secret(body: &Value) -> Value {
     json!({ "api_key": body["api_key"], "api_secret": body["api_secret"] })
 }
 
-fn open(ring: &str, user: &str, exchange: &str, sealed: &str) -> Value {
+fn decrypt(ring: &str, user: &str, exchange: &str, sealed: &str) -> Value {
     let opened = KeyRing::parse(ring).unwrap().open(user.parse().unwrap(), exchange, sealed).unwrap();
     serde_json::from_slice(&opened).unwrap()
 }
 
 #[tokio::test]
-async fn keys_are_sealed_and_shown_by_their_last_four_letters() {
+async fn credentials_are_sealed_and_shown_by_their_last_four_characters() {
     let world = World::new().await;
     let token = world.sign_in("pro@nofomo.test").await;
     let owner = world.database.owner().await;
-    let answer = save(&world, &token, "binance", &binance()).await;
+    let answer = save_credentials(&world, &token, "binance", &binance_credentials()).await;
     let saved = answer.json();
     assert_eq!(
         (answer.status.as_u16(), &saved["exchange"], &saved["key_hint"]),
@@ -74,22 +62,25 @@ async fn keys_are_sealed_and_shown_by_their_last_four_letters() {
     );
     assert_eq!(saved.as_object().unwrap().len(), 3, "{saved}");
     assert_eq!(answer.headers["cache-control"], "no-store");
-    let first = sealed(&owner, PRO, "binance").await;
-    assert_eq!(open(FIRST_KEY, PRO, "binance", &first), secret_of(&binance()));
+    let first = sealed_credentials(&owner, PRO, "binance").await;
+    assert_eq!(decrypt(FIRST_KEY, PRO, "binance", &first), key_and_secret(&binance_credentials()));
     assert_eq!(world.get("/portfolio", &token).await.json()["exchanges"], json!([saved]));
 
-    // Another exchange beside it; the same again in its place, and sealed anew.
-    save(&world, &token, "bybit", &bybit()).await;
-    save(&world, &token, "binance", &binance()).await;
-    assert_ne!(sealed(&owner, PRO, "binance").await, first);
-    assert_eq!(open(FIRST_KEY, PRO, "bybit", &sealed(&owner, PRO, "bybit").await), secret_of(&bybit()));
+    // A second exchange is added; saving the first one again seals it again.
+    save_credentials(&world, &token, "bybit", &bybit_credentials()).await;
+    save_credentials(&world, &token, "binance", &binance_credentials()).await;
+    assert_ne!(sealed_credentials(&owner, PRO, "binance").await, first);
+    assert_eq!(
+        decrypt(FIRST_KEY, PRO, "bybit", &sealed_credentials(&owner, PRO, "bybit").await),
+        key_and_secret(&bybit_credentials())
+    );
     let audit =
         "select context ->> 'exchange' from public.logs where message = 'Saved credentials' order by created_at";
     assert_eq!(owner.list(audit).await, ["binance", "bybit", "binance"]);
 }
 
 #[tokio::test]
-async fn what_no_exchange_gives_is_refused_without_repeating_it() {
+async fn credentials_that_no_exchange_issues_are_refused_without_repeating_them() {
     let world = World::new().await;
     let token = world.sign_in("pro@nofomo.test").await;
     let key = &API_KEY[API_KEY.len() - 64..];
@@ -104,15 +95,15 @@ async fn what_no_exchange_gives_is_refused_without_repeating_it() {
         ("bybit", json!({ "api_key": "PlantedShort", "api_secret": &API_SECRET[..36] })),
         ("bybit", json!({ "api_key": "PlantedKeyOfBybit1", "api_secret": "Planted" })),
     ] {
-        let answer = save(&world, &token, exchange, &body).await;
+        let answer = save_credentials(&world, &token, exchange, &body).await;
         assert_eq!((answer.status.as_u16(), answer.problem().as_str()), (422, "invalid"), "{body}");
         assert!(!answer.text.contains("Planted"), "{}", answer.text);
     }
     for exchange in ["kraken", "Binance", "binance%20"] {
-        assert_eq!(save(&world, &token, exchange, &binance()).await.status, 404);
-        assert_eq!(delete(&world, &token, exchange).await.status, 404);
+        assert_eq!(save_credentials(&world, &token, exchange, &binance_credentials()).await.status, 404);
+        assert_eq!(delete_credentials(&world, &token, exchange).await.status, 404);
     }
-    assert_eq!(send(&world, Method::PUT, "none", "binance", &binance().to_string()).await.status, 401);
+    assert_eq!(send(&world, Method::PUT, "none", "binance", &binance_credentials().to_string()).await.status, 401);
     let owner = world.database.owner().await;
     assert_eq!(
         owner.text(&format!("select exchange_credentials is null from public.users where id = '{PRO}'")).await,
@@ -121,9 +112,9 @@ async fn what_no_exchange_gives_is_refused_without_repeating_it() {
 }
 
 #[tokio::test]
-async fn nothing_of_a_key_is_anywhere_in_clear() {
-    // A server that tells all it hears.
-    let mut postgres = Postgres::start(&run_directory("postgres-telling"), None).await.unwrap();
+async fn credentials_are_nowhere_in_plaintext() {
+    // A server that logs every statement with its parameters.
+    let mut postgres = Postgres::start(&run_directory("postgres-verbose"), None).await.unwrap();
     migrate_template(&postgres).await;
     let database = Database::template_of(&postgres);
     let admin = database.session("supabase_admin").await;
@@ -144,20 +135,20 @@ async fn nothing_of_a_key_is_anywhere_in_clear() {
 
     let world = World::on(database, BTreeMap::new()).await;
     let token = world.sign_in("pro@nofomo.test").await;
-    assert_eq!(save(&world, &token, "binance", &binance()).await.status, 200);
-    save(&world, &token, "binance", &json!({ "api_key": "Planted", "api_secret": "Planted" })).await;
+    assert_eq!(save_credentials(&world, &token, "binance", &binance_credentials()).await.status, 200);
+    save_credentials(&world, &token, "binance", &json!({ "api_key": "Planted", "api_secret": "Planted" })).await;
     let portfolio = world.get("/portfolio", &token).await;
     let row = admin.text(&format!("select users::text from public.users where id = '{PRO}'")).await;
     let logs = admin.text("select string_agg(logs::text, ' ') from public.logs").await;
     let statements = admin.text("select string_agg(query, ' ') from extensions.pg_stat_statements").await;
-    let heard = admin.text("select string_agg(pg_read_file('log/' || name), ' ') from pg_ls_logdir()").await;
+    let server_log = admin.text("select string_agg(pg_read_file('log/' || name), ' ') from pg_ls_logdir()").await;
     assert!(statements.contains("private.save_credentials"), "{statements}");
-    assert!(heard.contains("private.save_credentials") && heard.contains("v1.1."), "{heard}");
-    for place in [&world.log(), &portfolio.text, &row, &logs, &statements, &heard] {
-        assert!(!place.contains("Planted"), "{place}");
+    assert!(server_log.contains("private.save_credentials") && server_log.contains("v1.1."), "{server_log}");
+    for text in [&world.log(), &portfolio.text, &row, &logs, &statements, &server_log] {
+        assert!(!text.contains("Planted"), "{text}");
     }
 
-    // Nor may the owner or anybody else read what is sealed.
+    // Neither the owner nor anybody else can read the sealed credentials.
     let api = world.database.session("authenticator").await;
     for user in [PRO, ENTERPRISE] {
         api.become_user(user).await;
@@ -168,12 +159,12 @@ async fn nothing_of_a_key_is_anywhere_in_clear() {
 }
 
 #[tokio::test]
-async fn without_keys_live_bots_of_the_exchange_stop_and_no_others() {
+async fn deleting_credentials_stops_only_the_live_bots_of_that_exchange() {
     let world = World::new().await;
     let token = world.sign_in("enterprise@nofomo.test").await;
     let owner = world.database.owner().await;
-    for (exchange, body) in [("binance", binance()), ("bybit", bybit())] {
-        assert_eq!(save(&world, &token, exchange, &body).await.status, 200);
+    for (exchange, body) in [("binance", binance_credentials()), ("bybit", bybit_credentials())] {
+        assert_eq!(save_credentials(&world, &token, exchange, &body).await.status, 200);
     }
     let mut bots = Vec::new();
     for (name, exchange, is_paper_trade) in
@@ -183,36 +174,39 @@ async fn without_keys_live_bots_of_the_exchange_stop_and_no_others() {
         bot["exchange"] = json!(exchange);
         bot["is_paper_trade"] = json!(is_paper_trade);
         let bot = world.post("/bots", &token, &bot).await.json()["id"].as_str().unwrap().to_owned();
-        assert_eq!(start(&world, &token, &bot).await.status, 200);
+        assert_eq!(start_bot(&world, &token, &bot).await.status, 200);
         bots.push(bot);
     }
-    let answer = delete(&world, &token, "binance").await;
+    let answer = delete_credentials(&world, &token, "binance").await;
     assert_eq!(
         (answer.status.as_u16(), answer.json()),
         (200, json!({ "exchange": "binance", "stopped_bots": [bots[0]] }))
     );
     let status = "select status from public.bots where name in ('live', 'other exchange', 'paper') order by name";
     assert_eq!(owner.list(status).await, ["stopped", "running", "running"]);
-    let answer = start(&world, &token, &bots[0]).await;
+    let answer = start_bot(&world, &token, &bots[0]).await;
     assert_eq!((answer.status.as_u16(), answer.problem().as_str()), (409, "credentials-missing"));
-    // Once more there is nothing to do.
-    assert_eq!(delete(&world, &token, "binance").await.json(), json!({ "exchange": "binance", "stopped_bots": [] }));
+    // Deleting again changes nothing.
+    assert_eq!(
+        delete_credentials(&world, &token, "binance").await.json(),
+        json!({ "exchange": "binance", "stopped_bots": [] })
+    );
     let audit = "select count(*) from public.logs where message = 'Deleted credentials'";
     assert_eq!(owner.text(audit).await, "1");
 }
 
 #[tokio::test]
-async fn a_start_and_the_end_of_its_keys_at_once_leave_no_bot_running_without_them() {
+async fn a_concurrent_start_and_deletion_leave_no_bot_running_without_credentials() {
     let world = World::new().await;
     let token = world.sign_in("enterprise@nofomo.test").await;
     let owner = world.database.owner().await;
-    save(&world, &token, "binance", &binance()).await;
+    save_credentials(&world, &token, "binance", &binance_credentials()).await;
     let mut bot = new_bot("live");
     bot["is_paper_trade"] = json!(false);
     let bot = world.post("/bots", &token, &bot).await.json()["id"].as_str().unwrap().to_owned();
     for round in 0..20 {
-        assert_eq!(save(&world, &token, "binance", &binance()).await.status, 200);
-        let (start, end) = tokio::join!(start(&world, &token, &bot), delete(&world, &token, "binance"));
+        assert_eq!(save_credentials(&world, &token, "binance", &binance_credentials()).await.status, 200);
+        let (start, end) = tokio::join!(start_bot(&world, &token, &bot), delete_credentials(&world, &token, "binance"));
         assert_eq!(end.status, 200, "{end:?}");
         assert!([200, 409, 503].contains(&start.status.as_u16()), "{start:?}");
         assert_eq!(
@@ -222,8 +216,8 @@ async fn a_start_and_the_end_of_its_keys_at_once_leave_no_bot_running_without_th
         );
     }
 
-    // A start that is held between its look at the keys and its end waits for nobody's keys but these.
-    save(&world, &token, "binance", &binance()).await;
+    // A start waits for a change of its own user's credentials, and sees the result.
+    save_credentials(&world, &token, "binance", &binance_credentials()).await;
     let holder = world.database.owner().await;
     holder
         .run(&format!("begin; update public.users set exchange_credentials = null where id = '{ENTERPRISE}'"))
@@ -233,14 +227,14 @@ async fn a_start_and_the_end_of_its_keys_at_once_leave_no_bot_running_without_th
         holder.blocks(1).await;
         holder.run("commit").await.unwrap();
     };
-    let (held, ()) = tokio::join!(start(&world, &token, &bot), release);
+    let (held, ()) = tokio::join!(start_bot(&world, &token, &bot), release);
     assert_eq!(held.status, 503, "{held:?}");
     assert_eq!(owner.text(&format!("select status from public.bots where id = '{bot}'")).await, "stopped");
-    assert_eq!(start(&world, &token, &bot).await.status, 409);
+    assert_eq!(start_bot(&world, &token, &bot).await.status, 409);
 }
 
-/// Users of the sample, each with two exchanges, sealed with the first key.
-async fn many(owner: &Session, count: u32) {
+/// Adds users with credentials of two exchanges each, sealed with the first key.
+async fn add_users_with_credentials(owner: &Session, count: u32) {
     let ring = KeyRing::parse(FIRST_KEY).unwrap();
     owner
         .run(&format!(
@@ -262,17 +256,17 @@ async fn many(owner: &Session, count: u32) {
 }
 
 #[tokio::test]
-async fn a_rotation_that_is_killed_is_taken_up_and_overtakes_nobody() {
+async fn an_interrupted_key_rotation_resumes_and_overwrites_no_newer_credentials() {
     let world = World::new().await;
     let owner = world.database.owner().await;
-    many(&owner, 130).await;
+    add_users_with_credentials(&owner, 130).await;
     let both = KeyRing::parse(&format!("{SECOND_KEY},{FIRST_KEY}")).unwrap();
     let url = world.database.url("postgres");
-    let left = "select count(*) from public.users cross join lateral jsonb_each(exchange_credentials) as saved
+    let remaining = "select count(*) from public.users cross join lateral jsonb_each(exchange_credentials) as saved
          where saved.value ->> 'sealed' not like 'v1.2.%'";
-    assert_eq!(owner.text(left).await, "260");
+    assert_eq!(owner.text(remaining).await, "260");
 
-    // Killed after its first hundred.
+    // Aborted after the first batch of 100.
     let (killed, first) = tokio::sync::oneshot::channel::<()>();
     let killed = Mutex::new(Some(killed));
     let (running_url, ring) = (url.clone(), format!("{SECOND_KEY},{FIRST_KEY}"));
@@ -283,21 +277,22 @@ async fn a_rotation_that_is_killed_is_taken_up_and_overtakes_nobody() {
     first.await.unwrap_err();
     running.abort();
     running.await.ok();
-    let rest: u64 = owner.text(left).await.parse().unwrap();
+    let rest: u64 = owner.text(remaining).await.parse().unwrap();
     assert!((1..=160).contains(&rest), "{rest}");
 
-    // One saves his keys anew between the look and the change; one cannot be opened.
+    // One user saves credentials while the rotation runs; one seal cannot be opened.
     let broken = "update public.users set exchange_credentials = jsonb_set(exchange_credentials, '{bybit,sealed}', '\"v1.7.AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\"')
          where email = 'many-130@nofomo.test'";
     owner.run(broken).await.unwrap();
-    let saved_anew = both.seal("0190b00a-0000-7000-8000-000000000130".parse().unwrap(), "binance", b"anew").unwrap();
+    let saved_meanwhile =
+        both.seal("0190b00a-0000-7000-8000-000000000130".parse().unwrap(), "binance", b"anew").unwrap();
     owner
         .run(&format!(
             "create function public.save_anew() returns trigger language plpgsql as $$
              begin
                  if old.email = 'many-129@nofomo.test' and new.exchange_credentials ->> 'binance' like '%v1.2.%' then
                      update public.users
-                     set exchange_credentials = jsonb_set(exchange_credentials, '{{binance,sealed}}', '\"{saved_anew}\"')
+                     set exchange_credentials = jsonb_set(exchange_credentials, '{{binance,sealed}}', '\"{saved_meanwhile}\"')
                      where email = 'many-130@nofomo.test';
                  end if;
                  return new;
@@ -316,14 +311,14 @@ async fn a_rotation_that_is_killed_is_taken_up_and_overtakes_nobody() {
         rotation.failures[0].contains("bybit: it was sealed with key 7, which the ring does not have"),
         "{rotation:?}"
     );
-    assert_eq!(sealed(&owner, "0190b00a-0000-7000-8000-000000000130", "binance").await, saved_anew);
-    // The old key is needed no more.
+    assert_eq!(sealed_credentials(&owner, "0190b00a-0000-7000-8000-000000000130", "binance").await, saved_meanwhile);
+    // The old key is no longer needed.
     let new = KeyRing::parse(SECOND_KEY).unwrap();
     let opened = join_all((1..130).map(|number| {
         let owner = &owner;
         async move {
             let user = format!("0190b00a-0000-7000-8000-{number:012}");
-            (number, sealed(owner, &user, "bybit").await)
+            (number, sealed_credentials(owner, &user, "bybit").await)
         }
     }));
     for (number, sealed) in opened.await {

@@ -1,17 +1,17 @@
-//! `GET /analyses/{analysis_id}/report`, read in a real browser.
+//! `GET /analyses/{analysis_id}/report`, in a real browser.
 
 use serde_json::{Value, json};
 
-use crate::api::run_analysis::with_trades;
+use crate::support::analyses::{insert_followed_backtest, run_analysis, world_with_trades};
 use crate::support::browser::Browser;
 use crate::support::database::keeps_all_pictures;
 use crate::support::world::World;
 
-/// Where the parts of a page are that a reader must be able to find.
-const PARTS: &str = "return [...document.querySelectorAll('h2')].map(heading => heading.innerText)";
+/// Script: headings of the page's sections.
+const HEADINGS: &str = "return [...document.querySelectorAll('h2')].map(heading => heading.innerText)";
 
-/// Text whose colour is too near to that of what it stands on: less than WCAG's 4.5 to 1. And what nobody sees.
-const PALE: &str = "
+/// Script: texts with less contrast than WCAG's 4.5 to 1, and invisible texts.
+const LOW_CONTRAST_TEXTS: &str = "
     const parts = colour => colour.match(/[\\d.]+/g).map(Number);
     const light = colour => {
         const linear = parts(colour).slice(0, 3).map(part => part / 255)
@@ -35,68 +35,30 @@ const PALE: &str = "
     }
     return pale";
 
-/// How light the page itself is, and how many tables of numbers a reader of it sees.
-const LOOK: &str = "
+/// Script: `true` if the page is dark, if all tables of numbers are visible, and if there are any.
+const APPEARANCE: &str = "
     const page = getComputedStyle(document.body).backgroundColor.match(/[\\d.]+/g).map(Number);
     const seen = table => table.checkVisibility() && table.getClientRects().length > 0
         && table.getBoundingClientRect().height > 0;
     return [page[0] < 60 && page[3] !== 0, [...document.querySelectorAll('details table')].every(seen),
         document.querySelectorAll('details table').length > 0]";
 
-async fn analysis(world: &World, token: &str, body: Value) -> String {
-    let answer = world.post("/analyses", token, &body).await;
-    assert_eq!(answer.status, 201, "{answer:?}");
-    answer.json()["id"].as_str().unwrap().to_owned()
-}
-
-/// A backtest that the bot followed but for every sixteenth trade, and with other prices.
-pub(crate) async fn backtest(world: &World, bot: &str) {
-    let owner = world.database.owner().await;
-    owner
-        .run(&format!(
-            "with backtest as (
-                 insert into public.backtest_results (
-                     strategy_id, user_id, trading_pair, timeframe, start_date, end_date, initial_balance, final_balance, total_return,
-                     total_return_percentage, max_drawdown, win_rate, total_trades, winning_trades, losing_trades, best_trade,
-                     worst_trade, avg_trade
-                 )
-                 select strategies.id, bots.user_id, bots.trading_pair, '1h', '2026-01-01', '2026-06-29', 1000, 1000, 0, 0, 0, 0, 0,
-                     0, 0, 0, 0, 0
-                 from public.bots
-                 inner join public.strategies on strategies.name = bots.strategy and strategies.user_id = bots.user_id
-                 where bots.id = '{bot}'
-                 returning backtest_results.id
-             )
-             insert into private.backtest_trades (
-                 backtest_id, position, trading_pair, side, amount, price, exit_price, fee, profit, entry_time, exit_time
-             )
-             select backtest.id, trades.position, trades.trading_pair, trades.side,
-                 trades.amount, trades.price * 0.9995, trades.price * 1.001, trades.fee, trades.profit + 0.05, trades.entry_time,
-                 trades.exit_time
-             from backtest
-             cross join (
-                 select trades.*, row_number() over (order by trades.entry_time, trades.id) - 1 as position
-                 from public.trades
-                 where trades.bot_id = '{bot}'
-             ) as trades
-             -- Some that were made are missing there.
-             where trades.position % 16 <> 7"
-        ))
-        .await
-        .unwrap();
+/// Id of an analysis, which is that of its report.
+fn report_id(analysis: &Value) -> String {
+    analysis["id"].as_str().unwrap().to_owned()
 }
 
 #[tokio::test]
-async fn every_type_reads_well_on_a_phone_and_on_a_desk_and_asks_nobody_for_anything() {
-    let (world, token, bot) = with_trades("main").await;
-    backtest(&world, &bot).await;
+async fn every_report_is_readable_on_phone_and_desktop_and_requests_nothing_else() {
+    let (world, token, bot) = world_with_trades("main").await;
+    insert_followed_backtest(&world, &bot).await;
     let owner = world.database.owner().await;
-    // What a person or a model wrote is shown, and does nothing.
+    // Text by a user or a model is shown as text, never interpreted.
     let hostile = "<img src=http://127.0.0.1:9/name onerror=alert(1)>Averylongnamewithoutanyspaceinitatall";
     owner.run(&format!("update public.bots set name = '{hostile}' where id = '{bot}'")).await.unwrap();
     let mut reports = Vec::new();
     for kind in ["performance", "risk", "optimization", "backtest"] {
-        let id = analysis(&world, &token, json!({ "analysis_type": kind, "bot_id": bot })).await;
+        let id = report_id(&run_analysis(&world, &token, json!({ "analysis_type": kind, "bot_id": bot })).await);
         let narrative = json!({
             "text": "Fees took 397.86 USDT.\n\n<script src=http://127.0.0.1:9/text></script> Most of the gain came early.",
             "recommendations": ["<b>Wait</b> for more days."],
@@ -123,22 +85,22 @@ async fn every_type_reads_well_on_a_phone_and_on_a_desk_and_asks_nobody_for_anyt
             {
                 assert!(page.contains(words), "{words} is not in {kind} on a {device}:\n{page}");
             }
-            let parts = browser.client.execute(PARTS, Vec::new()).await.unwrap();
-            assert!(parts.as_array().unwrap().iter().any(|part| part == "Recommendations"), "{parts}");
+            let headings = browser.client.execute(HEADINGS, Vec::new()).await.unwrap();
+            assert!(headings.as_array().unwrap().iter().any(|heading| heading == "Recommendations"), "{headings}");
             if keeps_all_pictures() {
                 browser.keep_whole_picture(&format!("report-{kind}-{device}")).await;
             }
             for (medium, scheme) in [("screen", "light"), ("screen", "dark"), ("print", "light"), ("print", "dark")] {
                 let place = format!("{kind} on a {device} in {medium}, {scheme}");
                 browser.look_at_it(medium, scheme).await;
-                let pale = browser.client.execute(PALE, Vec::new()).await.unwrap();
-                assert_eq!(pale, json!([]), "{place}");
+                let low_contrast = browser.client.execute(LOW_CONTRAST_TEXTS, Vec::new()).await.unwrap();
+                assert_eq!(low_contrast, json!([]), "{place}");
                 assert!(!browser.overflows().await, "{place} is too wide");
-                let look = browser.client.execute(LOOK, Vec::new()).await.unwrap();
-                assert_eq!(look[0], (medium, scheme) == ("screen", "dark"), "{place}: paper is white");
-                // What is folded on a screen cannot be unfolded on paper.
-                assert!(look[2] == true || *kind == "optimization", "{place}: no numbers");
-                assert!(medium == "screen" || look[1] == true, "{place}: numbers are folded away");
+                let appearance = browser.client.execute(APPEARANCE, Vec::new()).await.unwrap();
+                assert_eq!(appearance[0], (medium, scheme) == ("screen", "dark"), "{place}: paper is white");
+                // Collapsed on screen, expanded in print.
+                assert!(appearance[2] == true || *kind == "optimization", "{place}: no numbers");
+                assert!(medium == "screen" || appearance[1] == true, "{place}: numbers are folded away");
                 if keeps_all_pictures() {
                     browser.keep_whole_picture(&format!("report-{kind}-{device}-{medium}-{scheme}")).await;
                 }
@@ -149,14 +111,14 @@ async fn every_type_reads_well_on_a_phone_and_on_a_desk_and_asks_nobody_for_anyt
     }
 }
 
-/// The picture in the README is one of these pages as it is: `docs/report.png` is a copy of what this leaves behind.
+/// Leaves a screenshot, of which `docs/report.png` is a copy.
 #[tokio::test]
-async fn the_picture_of_a_report_is_of_a_report() {
-    let (world, token, bot) = with_trades("main").await;
+async fn the_screenshot_in_the_documentation_is_of_a_current_report() {
+    let (world, token, bot) = world_with_trades("main").await;
     let name = "EMA cross on four pairs";
     let owner = world.database.owner().await;
     owner.run(&format!("update public.bots set name = '{name}' where id = '{bot}'")).await.unwrap();
-    let id = analysis(&world, &token, json!({ "analysis_type": "performance", "bot_id": bot })).await;
+    let id = report_id(&run_analysis(&world, &token, json!({ "analysis_type": "performance", "bot_id": bot })).await);
     let browser = Browser::open(1000, 1850).await;
     browser.go_to(&world.url(&format!("/_local/reports/{id}?email=enterprise@nofomo.test"))).await;
     let page = browser.text().await;
@@ -168,10 +130,10 @@ async fn the_picture_of_a_report_is_of_a_report() {
 }
 
 #[tokio::test]
-async fn only_its_owner_sees_it() {
+async fn only_its_owner_sees_a_report() {
     let world = World::new().await;
     let owner = world.sign_in("enterprise@nofomo.test").await;
-    let id = analysis(&world, &owner, json!({ "analysis_type": "performance" })).await;
+    let id = report_id(&run_analysis(&world, &owner, json!({ "analysis_type": "performance" })).await);
     let report = format!("/analyses/{id}/report");
     let answer = world.get(&report, &owner).await;
     assert_eq!((answer.status.as_u16(), answer.headers["content-type"].as_str()), (200, "text/html; charset=utf-8"));
@@ -186,18 +148,18 @@ async fn only_its_owner_sees_it() {
 }
 
 #[tokio::test]
-async fn the_samples_of_a_laptop_are_made_once_when_they_are_looked_at() {
+async fn sample_reports_of_cargo_dev_are_created_once_on_first_view() {
     let world = World::new().await;
-    let made = "select analysis_type from public.ai_analyses where model_used = 'nofomo-quant-1' order by 1";
+    let analysis_types = "select analysis_type from public.ai_analyses where model_used = 'nofomo-quant-1' order by 1";
     let owner = world.database.owner().await;
-    let before = owner.list(made).await;
+    let before = owner.list(analysis_types).await;
     for sample in dev::reports::samples(&world.url("")).chain(dev::reports::samples(&world.url(""))) {
         let answer = reqwest::get(&sample.url).await.unwrap();
         assert_eq!(answer.status(), 200, "{}", sample.url);
         assert_eq!(answer.headers()["content-type"], "text/html; charset=utf-8");
         assert!(answer.text().await.unwrap().to_lowercase().contains(&format!("<h1>{} of", sample.analysis_type)));
     }
-    assert_eq!(owner.list(made).await.len(), before.len() + 3);
+    assert_eq!(owner.list(analysis_types).await.len(), before.len() + 3);
     let answer = reqwest::get(world.url("/_local/samples/nothing")).await.unwrap();
     assert_eq!(answer.status(), 404);
 }

@@ -57,6 +57,11 @@ impl Answer {
         let kind = self.json()["type"].as_str().unwrap_or_default().to_owned();
         kind.strip_prefix("https://nofomo.dev/problems/").unwrap_or(&kind).to_owned()
     }
+
+    /// Status code and the last part of the problem's `type`.
+    pub(crate) fn status_and_problem(&self) -> (u16, String) {
+        (self.status.as_u16(), self.problem())
+    }
 }
 
 /// Where functions reach a database: at the server's port, or at that of the pooler in front of the shared server.

@@ -1,0 +1,46 @@
+//! A language model with the interface of OpenAI's chat completions, which answers as a test prescribes.
+
+use std::collections::BTreeMap;
+
+use serde_json::json;
+use wiremock::matchers::{bearer_token, method, path};
+use wiremock::{Mock, MockServer, Respond, ResponseTemplate};
+
+const API_KEY: &str = "key-of-the-model";
+
+/// Settings of functions that use the language model at this base URL.
+pub(crate) fn language_model_settings(base_url: &str) -> BTreeMap<String, String> {
+    BTreeMap::from([
+        ("LANGUAGE_MODEL_URL".into(), base_url.into()),
+        ("LANGUAGE_MODEL_KEY".into(), API_KEY.into()),
+        ("LANGUAGE_MODEL_NAME".into(), "words".into()),
+    ])
+}
+
+/// Starts a language model; returns it with the settings of functions that use it.
+pub(crate) async fn start_language_model() -> (MockServer, BTreeMap<String, String>) {
+    let model = MockServer::start().await;
+    let settings = language_model_settings(&format!("{}/v1", model.uri()));
+    (model, settings)
+}
+
+/// Makes the language model answer every request in this way, and forget the requests so far.
+pub(crate) async fn answer_with(model: &MockServer, response: impl Respond + 'static) {
+    model.reset().await;
+    let request = Mock::given(method("POST")).and(path("/v1/chat/completions")).and(bearer_token(API_KEY));
+    request.respond_with(response).mount(model).await;
+}
+
+/// Answer with this text, for 1,234 tokens.
+pub(crate) fn completion(content: &str) -> ResponseTemplate {
+    completion_for_tokens(content, 1234)
+}
+
+/// Answer with this text, for this number of tokens.
+pub(crate) fn completion_for_tokens(content: &str, total_tokens: u32) -> ResponseTemplate {
+    ResponseTemplate::new(200).set_body_json(json!({
+        "id": "chatcmpl-1", "object": "chat.completion", "created": 1, "model": "words-2026-01",
+        "usage": {"total_tokens": total_tokens},
+        "choices": [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": content}}],
+    }))
+}
