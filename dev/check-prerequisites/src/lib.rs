@@ -44,7 +44,7 @@ struct Requirement {
 }
 
 /// Required programs. Node.js is not listed: where the machine's is missing or too old, the crate `dev` installs one from PyPI.
-const REQUIREMENTS: [Requirement; 8] = [
+const REQUIREMENTS: [Requirement; 9] = [
     Requirement {
         name: "PostgreSQL 15 or newer",
         purpose: Purpose::Serving,
@@ -80,6 +80,15 @@ const REQUIREMENTS: [Requirement; 8] = [
         ubuntu: "curl",
         fedora: "curl",
         homebrew: "curl",
+    },
+    Requirement {
+        name: "jq",
+        purpose: Purpose::Testing,
+        is_met: || is_in_path("jq"),
+        debian: "jq",
+        ubuntu: "jq",
+        fedora: "jq",
+        homebrew: "jq",
     },
     Requirement {
         name: "Chromium",
@@ -209,15 +218,15 @@ mod tests {
     fn one_error_names_everything_and_the_line_that_installs_it() {
         let all: Vec<_> = REQUIREMENTS.iter().collect();
         let error = |manager| missing_error(&all, manager).to_string();
-        let problem = "this machine lacks PostgreSQL 15 or newer, PgBouncer, Python 3.11 or newer with venv, curl, \
+        let problem = "this machine lacks PostgreSQL 15 or newer, PgBouncer, Python 3.11 or newer with venv, curl, jq, \
                        Chromium, ChromeDriver, faketime, Valgrind; ";
-        let debian = "postgresql pgbouncer python3-venv curl chromium chromium-driver faketime valgrind";
+        let debian = "postgresql pgbouncer python3-venv curl jq chromium chromium-driver faketime valgrind";
         for (manager, remedy) in [
             (PackageManager::apt("ID=debian\n", true, true), format!("install with: apt-get update && apt-get install {debian}")),
             (PackageManager::apt("ID=debian\n", false, true), format!("install with: sudo apt-get update && sudo apt-get install {debian}")),
             (
                 PackageManager::Homebrew,
-                "install with: brew install postgresql@17 pgbouncer python curl chromium chromedriver libfaketime valgrind".into(),
+                "install with: brew install postgresql@17 pgbouncer python curl jq chromium chromedriver libfaketime valgrind".into(),
             ),
             (PackageManager::Unknown, "install them with the system's package manager".into()),
         ] {

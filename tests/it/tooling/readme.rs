@@ -1,6 +1,7 @@
 //! What the README promises.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 
 use serde_json::Value;
 use tokio::process::Command;
@@ -8,18 +9,24 @@ use tokio::process::Command;
 use crate::support::database::{PRO, run_directory, workspace};
 use crate::support::world::World;
 
-fn readme() -> String {
-    std::fs::read_to_string(workspace().join("README.md")).unwrap()
+/// Text of every document for readers, by its path in the repository.
+fn documents() -> BTreeMap<PathBuf, String> {
+    let folders = [".", "clients/typescript", "docs", "migrations"].map(|folder| workspace().join(folder));
+    let files = folders.iter().flat_map(|folder| std::fs::read_dir(folder).unwrap()).map(|entry| entry.unwrap().path());
+    let documents = files.filter(|path| path.extension().is_some_and(|extension| extension == "md"));
+    documents.map(|path| (path.clone(), std::fs::read_to_string(path).unwrap())).collect()
 }
 
-/// The shell commands of the block that has this in it.
+/// Shell commands of the first block in any document that contains the words.
 fn session_with(words: &str) -> String {
-    let readme = readme();
-    let blocks = readme.split("```sh\n").skip(1).map(|rest| rest.split_once("\n```").unwrap().0);
-    blocks.filter(|block| block.contains(words)).map(str::to_owned).next().unwrap()
+    let blocks = documents().into_values().flat_map(|text| {
+        let blocks = text.split("```sh\n").skip(1).map(|rest| rest.split_once("\n```").unwrap().0.to_owned());
+        blocks.collect::<Vec<_>>()
+    });
+    blocks.into_iter().find(|block| block.contains(words)).unwrap()
 }
 
-/// What the commands answer, pasted into one shell.
+/// JSON values that the commands print when pasted into one shell.
 async fn pasted(world: &World, sessions: &[String]) -> Vec<Value> {
     let session = sessions.join("\n");
     assert!(session.contains("http://127.0.0.1:9000"));
@@ -72,6 +79,38 @@ async fn the_analysis_works_as_pasted() {
     assert!(std::fs::read_to_string(file).unwrap().contains("<h1>Risk of all your trades</h1>"));
 }
 
+#[tokio::test]
+async fn the_strategies_session_works_as_pasted() {
+    let world = World::new().await;
+    let answers = pasted(&world, &[session_with("my-first-bot"), session_with("/strategies/generate")]).await;
+    let [_, _, generated, stored] = &answers[..] else { panic!("{answers:?}") };
+    assert_eq!(generated["verdict"], "clean", "{generated}");
+    let rules: BTreeSet<_> =
+        stored["findings"].as_array().unwrap().iter().map(|finding| finding["rule"].as_str()).collect();
+    assert_eq!((&stored["verdict"], rules.len()), (&"refused".into(), 2), "{stored}");
+}
+
+#[test]
+fn every_link_between_documents_leads_to_a_file() {
+    let mut links = 0;
+    for (path, text) in documents() {
+        let targets = text.split("](").skip(1).filter_map(|rest| rest.split_once(')')).map(|(target, _)| target);
+        let images = text.split("src=\"").skip(1).filter_map(|rest| rest.split_once('"')).map(|(target, _)| target);
+        for target in targets.chain(images).filter(|target| !target.contains("://")) {
+            let (file, section) = target.split_once('#').unwrap_or((target, ""));
+            let file = if file.is_empty() { path.clone() } else { path.parent().unwrap().join(file) };
+            assert!(file.exists(), "{}: {target}", path.display());
+            let is_heading = |line: &str| {
+                line.starts_with('#') && line.trim_start_matches('#').trim().to_lowercase().replace(' ', "-") == section
+            };
+            let has_section = || std::fs::read_to_string(&file).unwrap().lines().any(is_heading);
+            assert!(section.is_empty() || has_section(), "{}: {target}", path.display());
+            links += 1;
+        }
+    }
+    assert!(links > 100, "{links}");
+}
+
 /// One word all the way down: folder, binary, resource, handler's SQL, test, and a row in the table of functions.
 #[test]
 fn every_function_has_its_name_everywhere() {
@@ -81,7 +120,7 @@ fn every_function_has_its_name_everywhere() {
         entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect::<BTreeSet<_>>()
     };
     let tests: BTreeSet<_> = ["tests/it/api", "tests/it/jobs"].into_iter().flat_map(listed).collect();
-    let (migrations, readme) = (listed("migrations"), readme());
+    let (migrations, readme) = (listed("migrations"), std::fs::read_to_string(workspace().join("README.md")).unwrap());
     for name in listed("functions") {
         let resource: String = name.split('-').map(|word| word[..1].to_uppercase() + &word[1..]).collect();
         let snake = name.replace('-', "_");
