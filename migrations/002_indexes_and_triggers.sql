@@ -417,8 +417,9 @@ $$;
 revoke execute on function private.plan_in_force(uuid, timestamptz) from public, anon, authenticated, service_role;
 grant execute on function private.plan_in_force(uuid, timestamptz) to nofomo_api;
 
--- Enforces the plan's limit of bots. It runs after the insert, so that a repeated request finds its existing row and
--- not the limit. The lock serialises concurrent requests of a user: each counts the rows that the other has committed.
+-- Enforces the plan's maximum number of bots. It runs after the insert, so that a repeated request finds its existing
+-- row before it reaches the limit. The lock serialises concurrent requests of a user: each counts the rows that the
+-- other has committed.
 -- PostgREST answers SQLSTATE PTxyz with status xyz. The functions read the name of the constraint.
 create function private.validate_bot_limits() returns trigger
 language plpgsql
@@ -774,7 +775,7 @@ as $$
 $$;
 revoke execute on function private.is_strategy_live(uuid, text) from public, anon, authenticated, service_role;
 
--- Prevents that a strategy is renamed or deleted while a live bot runs with its old or its new name.
+-- Prevents renaming or deleting a strategy while a live bot runs with its old or its new name.
 create function private.prevent_live_strategy_change() returns trigger
 language plpgsql
 security definer
@@ -996,9 +997,9 @@ create trigger trades_delete_update_bot_statistics after delete on public.trades
 
 -- Statistics and views ------------------------------------------------------------------------------------------------
 
--- Returns a user's trading performance of the last days. It runs as the caller, so the policies hide the trades of
--- other users. Amounts in different currencies are not added up: total_profit, best_trade and worst_trade are null
--- unless all trades are in one currency. profit_by_currency has every currency.
+-- Returns a user's trading performance over the last `days_back` days. It runs as the caller, so the policies hide the
+-- trades of other users. Amounts in different currencies are not added up: total_profit, best_trade and worst_trade are
+-- null unless all trades are in one currency. profit_by_currency has every currency.
 create function public.get_user_trading_performance(user_uuid uuid, days_back integer default 30)
 returns table (
     total_trades bigint,

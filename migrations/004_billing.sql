@@ -1,8 +1,8 @@
 -- Billing functions that several endpoints and jobs share: how a paid invoice becomes a subscription period,
 -- notifications, invoices and their Tripay transactions, and the JSON of both.
 --
--- Whatever changes a user's periods first locks the user's row in users, and reads the clock after that. So of two
--- concurrent changes the later one sees the result of the earlier one.
+-- A function that changes a user's periods first locks the user's row in users, and reads the clock after that. So of
+-- two concurrent changes, the later one sees the result of the earlier one.
 
 -- Periods -------------------------------------------------------------------------------------------------------------
 
@@ -49,8 +49,8 @@ $$;
 revoke execute on function private.months_between(timestamptz, timestamptz)
 from public, anon, authenticated, service_role;
 
--- Returns the end of a period: the given number of calendar months after its start, in the time zone of Jakarta. The
--- day of the month is that of the anchor, if the period starts a whole number of months after it.
+-- Returns the end of a period: the given number of calendar months after its start, in the time zone of Jakarta, on the
+-- day of the month of its anchor. Null unless the period starts a whole number of months after the anchor.
 create function private.period_end(anchored_at timestamptz, started_at timestamptz, months integer) returns timestamptz
 language sql
 immutable
@@ -138,7 +138,7 @@ begin
         set expires_at = moment, status = 'expired', value = subscriptions.value - remaining_value
         where subscriptions.id = current.id;
     else
-        -- After all other periods. schedule_periods moves those of lower plans behind it.
+        -- After all other periods. schedule_periods then moves it before those of lower plans.
         select coalesce(max(subscriptions.expires_at), moment) into starts_at
         from public.subscriptions
         where
@@ -351,7 +351,7 @@ begin
         expires_at timestamptz
     );
     if transaction.reference is null then
-        -- Only if no transaction is recorded for the invoice.
+        -- Only if no transaction was ever recorded for the invoice.
         update public.invoices
         set status = 'failed'
         where
