@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 pub async fn connect(url: &str) -> Result<Client> {
     let invalid = |error: AddressError| {
         let remedy = match error {
-            AddressError::PlaintextToElsewhere => "leave it out: only a server on this machine is reached without TLS",
+            AddressError::PlaintextToRemoteHost => "leave it out: only a server on this machine is reached without TLS",
             _ => "write it as postgres://user:password@host:5432/database",
         };
         Error::new(format!("the database URL is not valid ({error})"), remedy)

@@ -24,7 +24,7 @@ pub async fn handle(job: &'static Job, message: Message) -> Result<usize, Proble
     let trades = fields.required("trades", raw);
     let trades = fields.finish(trades)?;
     let report = Report::read(bot_id, key.as_deref(), Batch::of(&trades, &(1..=MAX_TRADES))?)?;
-    report.record(&job.db, &Claims::of_bot_token(&hash)).await?;
+    report.record(&job.db, &Claims::from_bot_token_hash(&hash)).await?;
     Ok(report.trades())
 }
 

@@ -139,7 +139,7 @@ pub(crate) async fn compare(
         }
         Ok(())
     };
-    db.rows(claims, "compared_backtest_trades", &ComparedTradesInput { backtest_id: backtest.id }, take).await?;
+    db.stream_rows(claims, "compared_backtest_trades", &ComparedTradesInput { backtest_id: backtest.id }, take).await?;
     let live: Vec<ClosedTrade> = match trade_set.book(&currency) {
         Some(book) => book.compared.iter().filter_map(|(at, exit)| Some((*book.trades.get(*at)?, *exit))).collect(),
         None => Vec::new(),

@@ -76,7 +76,7 @@ impl TradeSet {
                 last = Some(Cursor { id: row.try_get("id")?, exit_time: row.try_get("exit_time")? });
                 trade_set.add(row, &mut pairs)
             };
-            db.rows(claims, "analysed_trades", &page, take).await?;
+            db.stream_rows(claims, "analysed_trades", &page, take).await?;
             if trade_set.count - known < PAGE_SIZE {
                 return Ok(trade_set);
             }

@@ -1,4 +1,4 @@
-//! Where the database is, and whether the way there is encrypted.
+//! Address of the database, and whether connections to it use TLS.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -8,19 +8,20 @@ use std::time::Duration;
 use tokio_postgres::config::{Host, SslMode};
 use tokio_postgres::{Config, Error};
 
-/// A `postgres://` URL, read once. TLS with a checked certificate is the rule; `sslmode=disable` is taken for this machine
-/// only.
+/// Address parsed from a `postgres://` URL. Connections use TLS and check the certificate; `sslmode=disable` is accepted only for
+/// a database on this machine.
 #[derive(Clone, Debug)]
 pub struct Address {
     pub(crate) config: Config,
 }
 
+/// Error in the database URL or in a root certificate. Its text never contains the password.
 #[derive(Debug, thiserror::Error)]
 pub enum AddressError {
     #[error("not a postgres:// URL: {0}")]
     Malformed(String),
-    #[error("sslmode=disable is only for a database on this machine")]
-    PlaintextToElsewhere,
+    #[error("sslmode=disable is allowed only for a database on this machine")]
+    PlaintextToRemoteHost,
     #[error("root certificate: {0}")]
     Certificate(String),
 }
@@ -32,21 +33,21 @@ impl FromStr for Address {
         if !url.starts_with("postgres://") && !url.starts_with("postgresql://") {
             return Err(AddressError::Malformed("it does not start with postgres://".into()));
         }
-        // tokio-postgres knows three of libpq's six modes, and its default falls back to plaintext in silence.
-        let (place, parameters) = url.split_once('?').unwrap_or((url, ""));
+        // tokio-postgres knows three of libpq's six modes, and its default silently falls back to plaintext.
+        let (base, parameters) = url.split_once('?').unwrap_or((url, ""));
         let (modes, others): (Vec<_>, Vec<_>) =
             parameters.split('&').filter(|pair| !pair.is_empty()).partition(|pair| pair.starts_with("sslmode="));
-        let mut config: Config = format!("{place}?{}", others.join("&")).parse().map_err(|error: Error| {
-            // The source says what is wrong; neither repeats the URL, which has a password.
+        let mut config: Config = format!("{base}?{}", others.join("&")).parse().map_err(|error: Error| {
+            // The source says what is wrong. Neither text repeats the URL, which contains the password.
             let cause = std::error::Error::source(&error).map_or_else(|| error.to_string(), ToString::to_string);
             AddressError::Malformed(cause)
         })?;
         if config.get_hosts().is_empty() {
-            return Err(AddressError::Malformed("it names no host".into()));
+            return Err(AddressError::Malformed("it has no host".into()));
         }
         let mode = match modes.last().copied() {
             Some("sslmode=disable") if is_this_machine(&config) => SslMode::Disable,
-            Some("sslmode=disable") => return Err(AddressError::PlaintextToElsewhere),
+            Some("sslmode=disable") => return Err(AddressError::PlaintextToRemoteHost),
             _ => SslMode::Require,
         };
         config
@@ -64,7 +65,7 @@ impl Address {
     }
 }
 
-/// Host, port, database and user: without the password, for people.
+/// Host, port, database and user, without the password.
 impl fmt::Display for Address {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let host = match self.config.get_hosts().first() {
@@ -77,13 +78,13 @@ impl fmt::Display for Address {
     }
 }
 
-/// An address given beside the host is the one that is dialled, so both count.
+/// `true` if all hosts are local. A `hostaddr` overrides the host's address, so both are checked.
 fn is_this_machine(config: &Config) -> bool {
-    let hosts_are = config.get_hosts().iter().all(|host| match host {
+    let hosts_are_local = config.get_hosts().iter().all(|host| match host {
         Host::Tcp(name) => name == "localhost" || name.parse().is_ok_and(|address: IpAddr| address.is_loopback()),
         Host::Unix(_) => true,
     });
-    hosts_are && config.get_hostaddrs().iter().all(IpAddr::is_loopback)
+    hosts_are_local && config.get_hostaddrs().iter().all(IpAddr::is_loopback)
 }
 
 #[cfg(test)]
@@ -91,7 +92,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn tls_is_required_whatever_the_url_says() {
+    fn every_other_sslmode_requires_tls() {
         for mode in ["", "?sslmode=prefer", "?sslmode=verify-full&application_name=x", "?sslmode=other"] {
             let address: Address = format!("postgres://a:b@db.example.test:6543/postgres{mode}").parse().unwrap();
             assert_eq!(address.config.get_ssl_mode(), SslMode::Require, "{mode}");
@@ -99,21 +100,21 @@ mod tests {
     }
 
     #[test]
-    fn plaintext_is_for_this_machine_only() {
+    fn plaintext_is_allowed_only_for_this_machine() {
         let by_number = "postgres://a:b@localhost:5432/x?hostaddr=192.0.2.1&sslmode=disable".parse::<Address>();
-        assert!(matches!(by_number, Err(AddressError::PlaintextToElsewhere)));
+        assert!(matches!(by_number, Err(AddressError::PlaintextToRemoteHost)));
         for host in ["127.0.0.1", "localhost", "[::1]"] {
             let address: Address = format!("postgres://a:b@{host}:5432/x?sslmode=disable").parse().unwrap();
             assert!(address.is_plaintext(), "{host}");
         }
         for host in ["db.example.test", "10.0.0.7", "127.0.0.1.example.test"] {
             let refused = format!("postgres://a:b@{host}:5432/x?sslmode=disable").parse::<Address>();
-            assert!(matches!(refused, Err(AddressError::PlaintextToElsewhere)), "{host}");
+            assert!(matches!(refused, Err(AddressError::PlaintextToRemoteHost)), "{host}");
         }
     }
 
     #[test]
-    fn a_malformed_url_says_what_is_wrong_with_it_and_not_what_its_password_is() {
+    fn the_error_of_a_malformed_url_names_the_mistake_and_not_the_password() {
         for (url, reason) in [
             ("postgres://a:secret@h:notaport/x", "port"),
             ("postgres:///x", "no host"),

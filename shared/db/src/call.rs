@@ -1,4 +1,4 @@
-//! The connection of one Lambda instance, and the three calls made over it.
+//! The database connection of one Lambda instance, and the calls over it.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -16,56 +16,57 @@ use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::connect::Connector;
-use crate::{Address, Error, Reload};
+use crate::{Address, Error, ReloadAddress};
 
-/// TCP, TLS, login, and a reload of the secret if that was refused.
-const CONNECT_LIMIT: Duration = Duration::from_secs(6);
-/// For the instance's one connection, should another request have it.
-const WAIT_LIMIT: Duration = Duration::from_secs(2);
-/// Above the role's `statement_timeout` of 8 s: reached only when the answer, or the network, is lost.
-const ANSWER_LIMIT: Duration = Duration::from_secs(10);
-/// How long a connection may have been idle, by the wall clock, before it is asked whether it lives. A frozen instance
-/// hears nothing of a server that went away, and its monotonic clock may have stood still.
-const TRUSTED_IDLE: Duration = Duration::from_secs(10);
-const IDLE_CHECK_LIMIT: Duration = Duration::from_millis(700);
+/// Time for TCP, TLS and login, and for loading the secret again if the login was refused.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(6);
+/// Time to wait while another request has the instance's one connection.
+const POOL_TIMEOUT: Duration = Duration::from_secs(2);
+/// Time for a response. Longer than the role's `statement_timeout` of 8 s, so that it expires only if the response or the network
+/// is lost.
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(10);
+/// Idle time, by the wall clock, after which a connection is checked before use. A frozen instance does not notice that the server
+/// closed the connection, and its monotonic clock may have stopped.
+const IDLE_BEFORE_CHECK: Duration = Duration::from_secs(10);
+const IDLE_CHECK_TIMEOUT: Duration = Duration::from_millis(700);
 
-/// On whose behalf a command runs, as JSON: the claims of a verified access token, or the hash of a bot's own token.
+/// The identity a command runs as, in JSON: the claims of a verified access token, or the hash of a bot token.
 #[derive(Clone, Debug)]
 pub struct Claims(String);
 
 impl Claims {
-    /// `json` must come out of a token whose signature, issuer and expiry were checked; nothing is checked here.
-    pub fn of_verified_token(json: String) -> Self {
+    /// Wraps the claims of an access token. The caller must have verified its signature, issuer and expiry.
+    pub fn from_verified_token(json: String) -> Self {
         Self(json)
     }
 
-    /// The database knows whose it is, if anybody's. `hash` is SHA-256.
-    pub fn of_bot_token(hash: &[u8; 32]) -> Self {
+    /// Identifies a bot's runner by the SHA-256 hash of the bot token. The database checks whether it is known.
+    pub fn from_bot_token_hash(hash: &[u8; 32]) -> Self {
         Self(format!("{{\"bot_token_hash\":\"{}\"}}", hex::encode(hash)))
     }
 }
 
-/// Hears of each call when it began and how long its answer, or its failure, took to come.
-pub type OnCall = Box<dyn Fn(SystemTime, Duration) + Send + Sync>;
+/// Called after each call with its start and its duration until the response or the failure.
+pub type CallObserver = Box<dyn Fn(SystemTime, Duration) + Send + Sync>;
 
-/// One connection, opened when first needed and again whenever it was lost.
+/// A database connection, opened when first needed and again after it was lost.
 pub struct Db {
     pool: Pool,
     last_used: Arc<AtomicU64>,
-    on_call: OnCall,
+    observer: CallObserver,
 }
 
 impl Db {
-    /// Opens nothing yet: a database that is away does not keep an instance from starting.
+    /// Configures the connection without opening it, so that an instance starts while the database is unavailable.
     ///
     /// # Errors
     ///
-    /// None of the network's; only a pool that cannot be built.
+    /// [`Error::Failed`] if the pool cannot be built.
     pub fn new(
         address: Address,
         tls: MakeRustlsConnect,
-        reload: Option<Reload>,
-        on_call: OnCall,
+        reload: Option<ReloadAddress>,
+        observer: CallObserver,
     ) -> Result<Self, Error> {
         let last_used = Arc::new(AtomicU64::new(0));
         let manager = Manager::from_connect(
@@ -77,30 +78,30 @@ impl Db {
             // Lambda gives an instance one request at a time.
             .max_size(1)
             .runtime(Runtime::Tokio1)
-            .create_timeout(Some(CONNECT_LIMIT))
-            .wait_timeout(Some(WAIT_LIMIT))
+            .create_timeout(Some(CONNECT_TIMEOUT))
+            .wait_timeout(Some(POOL_TIMEOUT))
             .pre_recycle(idle_check(last_used.clone()))
             .build()
             .map_err(|error| Error::Failed(error.to_string()))?;
-        Ok(Self { pool, last_used, on_call })
+        Ok(Self { pool, last_used, observer })
     }
 
-    /// Opens the connection, so that the first request does not have to.
+    /// Opens the connection before the first request needs it.
     ///
     /// # Errors
     ///
-    /// [`Error::Unavailable`]; the next call tries again.
+    /// [`Error::Unavailable`]. The next call tries again.
     pub async fn warm_up(&self) -> Result<(), Error> {
         drop(self.pool.get().await?);
         self.mark_used();
         Ok(())
     }
 
-    /// Calls `private.<function>(claims, input)`, which becomes the user and works under the policies. `O` names the outcomes.
+    /// Calls `private.<function>(claims, input)`, which switches to the user's role and obeys its row-level security policies.
     ///
     /// # Errors
     ///
-    /// See [`Error`]; expected outcomes are values of `O`.
+    /// See [`Error`]. Expected outcomes are values of `O`.
     pub async fn command<I: Serialize, O: DeserializeOwned>(
         &self,
         claims: &Claims,
@@ -112,37 +113,37 @@ impl Db {
         self.call(&statement, &[(&claims.0, Type::TEXT), (&input, Type::TEXT)]).await
     }
 
-    /// Calls `private.<function>(input)` for nobody in particular. `O` names the outcomes.
+    /// Calls `private.<function>(input)`, on behalf of no user.
     ///
     /// # Errors
     ///
-    /// See [`Error`]; expected outcomes are values of `O`.
+    /// See [`Error`]. Expected outcomes are values of `O`.
     pub async fn job<I: Serialize, O: DeserializeOwned>(&self, function: &'static str, input: &I) -> Result<O, Error> {
         let statement = format!("select private.{function}($1::text::jsonb)::text");
         let input = encode(input)?;
         self.call(&statement, &[(&input, Type::TEXT)]).await
     }
 
-    /// Calls `private.<function>(claims, input)`, which returns a table, and hands on each row as it comes. What is more than
-    /// the answer of one statement may hold is asked for in parts.
+    /// Calls `private.<function>(claims, input)`, which returns a table, and passes each row to `handle_row` as it arrives. The
+    /// response must fit in one statement's timeout: read a large table page by page.
     ///
     /// # Errors
     ///
-    /// See [`Error`], and those of `take`, after which no more rows are handed on.
-    pub async fn rows<I: Serialize>(
+    /// See [`Error`]. An error of `handle_row` ends the call.
+    pub async fn stream_rows<I: Serialize>(
         &self,
         claims: &Claims,
         function: &'static str,
         input: &I,
-        mut take: impl FnMut(&Row) -> Result<(), Error>,
+        mut handle_row: impl FnMut(&Row) -> Result<(), Error>,
     ) -> Result<(), Error> {
         let statement = format!("select * from private.{function}($1::text::jsonb, $2::text::jsonb)");
         let input = encode(input)?;
         let parameters = [(&claims.0, Type::TEXT), (&input, Type::TEXT)];
-        self.once(async |connection: &Object| {
+        self.observe(async |connection: &Object| {
             let mut rows = pin!(connection.query_typed_raw(&statement, parameters).await?);
             while let Some(row) = rows.try_next().await? {
-                if let Err(error) = take(&row) {
+                if let Err(error) = handle_row(&row) {
                     return Ok(Err(error));
                 }
             }
@@ -156,38 +157,42 @@ impl Db {
         statement: &str,
         parameters: &[(&(dyn ToSql + Sync), Type)],
     ) -> Result<O, Error> {
-        let ask = async |connection: &Object| connection.query_typed_one(statement, parameters).await;
-        let text: String = self.once(ask).await?.try_get(0)?;
-        serde_json::from_str(&text).map_err(|error| Error::Failed(format!("unexpected answer: {error}")))
+        let query = async |connection: &Object| connection.query_typed_one(statement, parameters).await;
+        let text: String = self.observe(query).await?.try_get(0)?;
+        serde_json::from_str(&text).map_err(|error| Error::Failed(format!("unexpected response: {error}")))
     }
 
-    async fn once<T>(&self, ask: impl AsyncFnOnce(&Object) -> Result<T, tokio_postgres::Error>) -> Result<T, Error> {
-        let (began, clock) = (SystemTime::now(), Instant::now());
-        let answer = self.send_once(ask).await;
-        (self.on_call)(began, clock.elapsed());
-        answer
+    /// Sends the query and reports its duration to the observer.
+    async fn observe<T>(
+        &self,
+        query: impl AsyncFnOnce(&Object) -> Result<T, tokio_postgres::Error>,
+    ) -> Result<T, Error> {
+        let (started, clock) = (SystemTime::now(), Instant::now());
+        let response = self.send_once(query).await;
+        (self.observer)(started, clock.elapsed());
+        response
     }
 
-    /// Sends the statement once. After that nothing is retried: a lost answer does not tell whether it took effect.
+    /// Sends the query once. There is no retry: after a lost response it is unknown whether the query took effect.
     async fn send_once<T>(
         &self,
-        ask: impl AsyncFnOnce(&Object) -> Result<T, tokio_postgres::Error>,
+        query: impl AsyncFnOnce(&Object) -> Result<T, tokio_postgres::Error>,
     ) -> Result<T, Error> {
-        // Lets the connection's task read what arrived while the instance was frozen, such as the server's farewell.
+        // Lets the connection's task read what arrived while the instance was frozen, such as a message that the server shut down.
         tokio::task::yield_now().await;
         let connection = self.pool.get().await?;
-        let answered = timeout(ANSWER_LIMIT, ask(&connection)).await;
+        let result = timeout(RESPONSE_TIMEOUT, query(&connection)).await;
         self.mark_used();
-        let Ok(answer) = answered else {
-            // An answer may still come: nobody may take it for his own.
+        let Ok(response) = result else {
+            // The response may still arrive, and must not be read as that of the next query.
             drop(Object::take(connection));
-            return Err(Error::Unavailable(format!("no answer within {} s", ANSWER_LIMIT.as_secs())));
+            return Err(Error::Unavailable(format!("no response within {} s", RESPONSE_TIMEOUT.as_secs())));
         };
-        if answer.as_ref().is_err_and(ends_the_connection) {
-            // The pool may not know yet.
+        if response.as_ref().is_err_and(ends_the_connection) {
+            // The pool may not have noticed yet.
             drop(Object::take(connection));
         }
-        Ok(answer?)
+        Ok(response?)
     }
 
     fn mark_used(&self) {
@@ -195,7 +200,7 @@ impl Db {
     }
 }
 
-/// The server's farewell, or a connection that ended without one.
+/// `true` if the server ended the session, or the connection closed without a message.
 fn ends_the_connection(error: &tokio_postgres::Error) -> bool {
     let severity = error.as_db_error().and_then(DbError::parsed_severity);
     error.is_closed() || matches!(severity, Some(Severity::Fatal | Severity::Panic))
@@ -205,18 +210,18 @@ fn encode(input: &impl Serialize) -> Result<String, Error> {
     serde_json::to_string(input).map_err(|error| Error::Failed(format!("input is not JSON: {error}")))
 }
 
-/// One more round trip after a pause, and none between requests that follow each other.
+/// Checks a connection that was idle: one more round trip after a pause, none between requests in quick succession.
 fn idle_check(last_used: Arc<AtomicU64>) -> Hook {
     Hook::async_fn(move |connection, _| {
         let last_used = last_used.clone();
         Box::pin(async move {
             let idle = wall_clock_seconds().saturating_sub(last_used.load(Ordering::Relaxed));
-            if idle < TRUSTED_IDLE.as_secs() {
+            if idle < IDLE_BEFORE_CHECK.as_secs() {
                 return Ok(());
             }
-            match timeout(IDLE_CHECK_LIMIT, connection.check_connection()).await {
+            match timeout(IDLE_CHECK_TIMEOUT, connection.check_connection()).await {
                 Ok(alive) => alive.map_err(HookError::Backend),
-                Err(_) => Err(HookError::message("no answer to the idle check")),
+                Err(_) => Err(HookError::message("no response to the idle check")),
             }
         })
     })

@@ -1,5 +1,4 @@
-//! Opening a connection: TLS with certificate and host name checked, under a time limit, with a password that may have been
-//! rotated.
+//! Opening connections over TLS, with certificate and host name checked, and with a password that may have been rotated.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -17,21 +16,23 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::{Address, AddressError};
 
-/// Supabase signs its databases' certificates with its own root, which no public list has; there are two, of one name.
+/// Root certificates of Supabase, which signs its databases' certificates itself. No public list contains them; both have the same
+/// name.
 const SUPABASE_ROOTS: [&[u8]; 2] =
     [include_bytes!("../certificates/prod-ca-2021.crt"), include_bytes!("../certificates/prod-ca-2025.crt")];
 
-/// Asks for the address once more, after the database refused the password: it may have been rotated.
-pub type Reload = Box<dyn Fn() -> Pin<Box<dyn Future<Output = Option<Address>> + Send>> + Send + Sync>;
+/// Loads the address again after the database refused the password, which may have been rotated.
+pub type ReloadAddress = Box<dyn Fn() -> Pin<Box<dyn Future<Output = Option<Address>> + Send>> + Send + Sync>;
 
+/// Opens the connections of a pool.
 pub(crate) struct Connector {
     address: Mutex<Address>,
     tls: MakeRustlsConnect,
-    reload: Option<Reload>,
+    reload: Option<ReloadAddress>,
 }
 
 impl Connector {
-    pub(crate) fn new(address: Address, tls: MakeRustlsConnect, reload: Option<Reload>) -> Self {
+    pub(crate) fn new(address: Address, tls: MakeRustlsConnect, reload: Option<ReloadAddress>) -> Self {
         Self { address: Mutex::new(address), tls, reload }
     }
 
@@ -44,7 +45,7 @@ impl Connector {
         let Some(reload) = &self.reload else {
             return Err(refused);
         };
-        tracing::warn!("Password refused; loading the secret again");
+        tracing::warn!("Password refused, loading the secret again");
         let Some(address) = reload().await else {
             return Err(refused);
         };
@@ -54,17 +55,17 @@ impl Connector {
 }
 
 impl Connect for Connector {
-    // The address is this connector's own: the one the pool was built with may have an old password.
+    // Uses the connector's own address: the one the pool was built with may have an old password.
     fn connect(&self, _: &Config) -> BoxFuture<'_, Result<(Client, JoinHandle<()>), Error>> {
         Box::pin(self.open())
     }
 }
 
-/// One connection by itself, for tools; functions have [`Db`](crate::Db).
+/// Opens a single connection, for tools. Functions use [`Db`](crate::Db).
 ///
 /// # Errors
 ///
-/// Whatever kept us from it.
+/// The connection or the login failed.
 pub async fn connect(address: &Address, tls: MakeRustlsConnect) -> Result<(Client, JoinHandle<()>), Error> {
     if address.is_plaintext() {
         let (client, connection) = address.config.connect(NoTls).await?;
@@ -75,33 +76,33 @@ pub async fn connect(address: &Address, tls: MakeRustlsConnect) -> Result<(Clien
     }
 }
 
-/// The request that was under way reports the loss; between requests it is of no consequence.
+/// Logs a lost connection. The request in flight reports it; between requests it has no effect.
 fn log_end(result: Result<(), Error>) {
     if let Err(error) = result {
         tracing::debug!(%error, "Database connection ended");
     }
 }
 
-/// Verifies chain and host name against Supabase's roots and, where given, the PEM certificates of others.
+/// Checks certificate chain and host name against Supabase's roots and the additional PEM certificates.
 ///
 /// # Errors
 ///
-/// Certificates that cannot be read, or none where some were given.
-pub fn tls_connector(other_roots: Option<&str>) -> Result<MakeRustlsConnect, AddressError> {
-    let unusable = |error: &dyn std::fmt::Display| AddressError::Certificate(error.to_string());
+/// An additional certificate cannot be read, or the text contains none.
+pub fn tls_connector(additional_roots: Option<&str>) -> Result<MakeRustlsConnect, AddressError> {
+    let invalid = |error: &dyn std::fmt::Display| AddressError::Certificate(error.to_string());
     let mut roots = RootCertStore::empty();
-    for pem in SUPABASE_ROOTS.into_iter().chain(other_roots.map(str::as_bytes)) {
-        let known = roots.len();
+    for pem in SUPABASE_ROOTS.into_iter().chain(additional_roots.map(str::as_bytes)) {
+        let previous = roots.len();
         for certificate in CertificateDer::pem_slice_iter(pem) {
-            roots.add(certificate.map_err(|error| unusable(&error))?).map_err(|error| unusable(&error))?;
+            roots.add(certificate.map_err(|error| invalid(&error))?).map_err(|error| invalid(&error))?;
         }
-        if roots.len() == known {
-            return Err(unusable(&"there is no PEM certificate in it"));
+        if roots.len() == previous {
+            return Err(invalid(&"it contains no PEM certificate"));
         }
     }
     let config = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
         .with_safe_default_protocol_versions()
-        .map_err(|error| unusable(&error))?
+        .map_err(|error| invalid(&error))?
         .with_root_certificates(roots)
         .with_no_client_auth();
     Ok(MakeRustlsConnect::new(config))

@@ -1,24 +1,25 @@
-//! What a call can come to, apart from its outcome.
+//! Errors of database calls.
 
 use deadpool_postgres::PoolError;
 use tokio_postgres::error::SqlState;
 
+/// Error of a database call. Expected outcomes, such as a plan's limit, are not errors but values of the call's result.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// No connection, a lost one, or no answer in time. Whether the call took effect is not known: it is not sent again
-    /// here, and the caller may send it again, since every command can be sent twice.
+    /// No connection, a lost connection, or no response in time. It is unknown whether the call took effect. It is not sent again
+    /// here; the caller may send it again, since every command is idempotent.
     #[error("database unavailable: {0}")]
     Unavailable(String),
-    /// The user is deactivated: the one refusal that all commands share.
+    /// The user is deactivated, which every command refuses.
     #[error("user is deactivated")]
     Deactivated,
     /// The bot token is unknown or revoked.
     #[error("bot token is unknown")]
     UnknownToken,
-    /// The input has a value that passed every check and that PostgreSQL still cannot hold. Nothing was changed.
+    /// The input has a value that passed all checks but that PostgreSQL cannot store. Nothing was changed.
     #[error("input cannot be stored: {0}")]
     Unstorable(String),
-    /// A mistake of ours, in SQL or in what we took for its answer.
+    /// A bug, in the SQL or in how its response is read.
     #[error("database call failed: {0}")]
     Failed(String),
 }
@@ -33,13 +34,13 @@ impl From<tokio_postgres::Error> for Error {
                 Self::Failed(with_sources(&error))
             };
         };
-        // Not DETAIL, HINT or context: they quote rows.
+        // Without DETAIL, HINT and context, which quote rows.
         let cause = format!("{} {}", refusal.code().code(), refusal.message());
         match (refusal.constraint(), refusal.code()) {
             (Some("user_is_active"), _) => Self::Deactivated,
             (Some("bot_token_is_valid"), _) => Self::UnknownToken,
             (Some("bot_is_valid" | "trade_is_valid" | "log_is_valid"), _) => Self::Unstorable(cause),
-            // The keys were deleted in this moment; the next request finds them gone.
+            // The credentials were deleted concurrently; the next request finds them missing.
             (Some("credentials_missing"), _) => Self::Unavailable(cause),
             (
                 _,
@@ -47,12 +48,12 @@ impl From<tokio_postgres::Error> for Error {
                 | &SqlState::T_R_DEADLOCK_DETECTED
                 | &SqlState::T_R_SERIALIZATION_FAILURE
                 | &SqlState::READ_ONLY_SQL_TRANSACTION
-                // What it belongs to was deleted in this moment; the next request finds it gone.
+                // The parent row was deleted concurrently; the next request finds it missing.
                 | &SqlState::FOREIGN_KEY_VIOLATION,
             ) => Self::Unavailable(cause),
             (_, code) => match code.code().get(..2) {
-                // Connection exceptions, insufficient resources, operator intervention, system errors; and the internal
-                // errors as which poolers report theirs.
+                // Connection exceptions, insufficient resources, operator intervention, system errors, and internal errors, which
+                // is how poolers report theirs.
                 Some("08" | "53" | "57" | "58" | "XX") => Self::Unavailable(cause),
                 Some("22") => Self::Unstorable(cause),
                 _ => Self::Failed(cause),
@@ -63,11 +64,12 @@ impl From<tokio_postgres::Error> for Error {
 
 impl From<PoolError> for Error {
     fn from(error: PoolError) -> Self {
-        // Whatever kept us from a connection: nothing was sent, and the next request tries anew.
+        // Without a connection nothing was sent, and the next request tries again.
         Self::Unavailable(with_sources(&error))
     }
 }
 
+/// Text of the error and of its sources, without repetitions.
 fn with_sources(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();

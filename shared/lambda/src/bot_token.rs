@@ -40,6 +40,6 @@ impl BotToken {
 
     /// Claims for the database commands of the bot's runner.
     pub fn claims(&self) -> Claims {
-        Claims::of_bot_token(&self.hash())
+        Claims::from_bot_token_hash(&self.hash())
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use nofomo_db::{Address, Db, Reload, tls_connector};
+use nofomo_db::{Address, Db, ReloadAddress, tls_connector};
 
 use crate::Error;
 use crate::secret::{AwsIdentity, Secret};
@@ -61,12 +61,12 @@ impl Settings {
             .parse()
             .map_err(|error: nofomo_db::AddressError| SettingsError::Invalid("DATABASE_URL", error.to_string()))?;
         let tls = tls_connector(self.get("DATABASE_ROOT_CERTIFICATE").as_deref())?;
-        let on_call = Box::new(move |started, duration| timings.record(Callee::Database, started, duration));
-        Ok(Db::new(address, tls, self.reload(), on_call)?)
+        let observer = Box::new(move |started, duration| timings.record(Callee::Database, started, duration));
+        Ok(Db::new(address, tls, self.reload(), observer)?)
     }
 
     /// Loads the address again after the database refused the password. `None` if no secret supplies it.
-    fn reload(&self) -> Option<Reload> {
+    fn reload(&self) -> Option<ReloadAddress> {
         let secret = self.secret.clone()?;
         Some(Box::new(move || {
             let secret = secret.clone();

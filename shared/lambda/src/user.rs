@@ -141,7 +141,7 @@ impl Verifier {
         if access.client_id.is_some() {
             return Err(Problem::Forbidden("Tokens issued to other applications are not accepted."));
         }
-        Ok(User { id: access.sub, claims: Claims::of_verified_token(claims), expires_at: access.exp })
+        Ok(User { id: access.sub, claims: Claims::from_verified_token(claims), expires_at: access.exp })
     }
 
     fn decode(&self, token: &str, algorithm: Algorithm, key: &DecodingKey) -> jsonwebtoken::errors::Result<Value> {

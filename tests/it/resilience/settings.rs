@@ -47,7 +47,7 @@ async fn what_is_missing_or_malformed_is_named_at_once() {
         (vec![("DATABASE_URL", "mysql://x"), issuer], "`DATABASE_URL`: not a postgres:// URL"),
         (
             vec![("DATABASE_URL", "postgres://a:planted@db.example.test/x?sslmode=disable"), issuer],
-            "`DATABASE_URL`: sslmode=disable is only for a database on this machine",
+            "`DATABASE_URL`: sslmode=disable is allowed only for a database on this machine",
         ),
         (
             vec![("SECRET_ID", "nofomo/api"), issuer],
