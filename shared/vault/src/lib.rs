@@ -1,12 +1,12 @@
-//! Seals exchange keys with AES-256-GCM under a ring of keys, bound to their owner and their exchange.
+//! Encryption of exchange API keys with AES-256-GCM, bound to their owner and exchange.
 //!
 //! ```text
-//! sealed   v1.<key id>.<base64url of nonce and ciphertext>
-//! bound    "v1.<key id>.<owner>.<exchange>", as additional data
+//! sealed text       v1.<key id>.<base64url of nonce and ciphertext>
+//! associated data   v1.<key id>.<owner>.<exchange>
 //! ```
 //!
-//! The first key of a ring seals, all of them open: a ring is rotated by putting a new key in front, sealing everything again, and
-//! then leaving the old one out.
+//! A [`KeyRing`] seals with its first key and opens with any of its keys. To rotate keys, put a new key in front, seal every stored
+//! text again, then remove the old key.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -22,7 +22,7 @@ const VERSION: &str = "v1";
 const KEY_BYTES: usize = 32;
 const NONCE_BYTES: usize = 12;
 
-/// The keys of the setting `CREDENTIALS_KEYS`: `<id>:<base64 of 32 bytes>`, with commas between them, the newest first.
+/// Encryption keys from the setting `CREDENTIALS_KEYS`: `<id>:<base64 of 32 bytes>`, separated by commas, the newest first.
 pub struct KeyRing {
     newest: Entry,
     older: Vec<Entry>,
@@ -33,54 +33,58 @@ struct Entry {
     cipher: Aes256Gcm,
 }
 
-/// What is wrong with a ring. Says nothing of what it holds.
+/// Error in the setting `CREDENTIALS_KEYS`. Its text contains no part of a key.
 #[derive(Debug, Eq, PartialEq, thiserror::Error)]
 pub enum KeyRingError {
     #[error("`CREDENTIALS_KEYS` not set: `<number>:<base64 of 32 bytes>`, such as `1:$(openssl rand -base64 32)`")]
     Missing,
-    #[error("`CREDENTIALS_KEYS` must be `<number>:<base64 of 32 bytes>`, with commas between several; the {0}. is not")]
+    #[error("`CREDENTIALS_KEYS` must be `<number>:<base64 of 32 bytes>`, separated by commas; entry {0} is not")]
+    /// Position of the first malformed entry, from 1.
     Malformed(usize),
-    #[error("`CREDENTIALS_KEYS` has several keys with the number {0}")]
+    #[error("`CREDENTIALS_KEYS` has several keys with number {0}")]
     Repeated(u32),
 }
 
-/// Why something cannot be opened. Says nothing of what is in it.
+/// Reason why a sealed text cannot be opened. Contains no part of it.
 #[derive(Debug, Eq, PartialEq, thiserror::Error)]
 pub enum OpenError {
-    #[error("it was not sealed here")]
+    #[error("it is not a sealed text")]
     Malformed,
-    #[error("it was sealed with key {0}, which the ring does not have")]
+    #[error("it was sealed with key {0}, which is not in the key ring")]
     UnknownKey(u32),
-    #[error("it was changed, or sealed for somebody or something else")]
+    #[error("it was modified, or sealed for another owner or exchange")]
     NotAuthentic,
 }
 
+/// Reason why a secret cannot be sealed.
 #[derive(Debug, thiserror::Error)]
 pub enum SealError {
-    #[error("no randomness for a nonce: {0}")]
+    #[error("no random bytes for a nonce: {0}")]
     Randomness(getrandom::Error),
-    #[error("too long to be sealed")]
+    #[error("it is too long to be sealed")]
     TooLong,
 }
 
 impl KeyRing {
-    /// From the setting.
+    /// Reads the setting `CREDENTIALS_KEYS`. `setting` returns a setting by its name.
     ///
     /// # Errors
     ///
-    /// As [`KeyRing::parse`], and where there is no such setting.
+    /// As [`KeyRing::parse`], and [`KeyRingError::Missing`] without the setting.
     pub fn read(setting: &dyn Fn(&str) -> Option<String>) -> Result<Self, KeyRingError> {
         Self::parse(&Zeroizing::new(setting("CREDENTIALS_KEYS").ok_or(KeyRingError::Missing)?))
     }
 
+    /// Parses the value of the setting.
+    ///
     /// # Errors
     ///
-    /// A ring without keys, or with one that is none.
+    /// An entry is malformed, or two keys have the same number.
     pub fn parse(text: &str) -> Result<Self, KeyRingError> {
         let entries = text
             .split(',')
             .enumerate()
-            .map(|(place, entry)| Entry::parse(entry.trim()).ok_or(KeyRingError::Malformed(place + 1)));
+            .map(|(index, entry)| Entry::parse(entry.trim()).ok_or(KeyRingError::Malformed(index + 1)));
         let mut entries = entries.collect::<Result<Vec<_>, _>>()?;
         let mut ids = BTreeSet::new();
         if let Some(repeated) = entries.iter().find(|entry| !ids.insert(entry.id)) {
@@ -91,42 +95,45 @@ impl KeyRing {
         Ok(Self { newest, older })
     }
 
-    /// Different each time.
+    /// Seals a secret with the newest key and a random nonce: the same secret results in a different text each time.
     ///
     /// # Errors
     ///
-    /// The operating system has no randomness to give; or 64 GiB at once.
+    /// The operating system cannot supply random bytes, or the secret is longer than 64 GiB.
     pub fn seal(&self, owner: Uuid, exchange: &str, secret: &[u8]) -> Result<String, SealError> {
         let Entry { id, cipher } = &self.newest;
         let mut nonce = [0; NONCE_BYTES];
         getrandom::fill(&mut nonce).map_err(SealError::Randomness)?;
-        let bound = bound(*id, owner, exchange);
+        let associated_data = associated_data(*id, owner, exchange);
         let ciphertext = cipher
-            .encrypt(&Nonce::from(nonce), Payload { msg: secret, aad: bound.as_bytes() })
+            .encrypt(&Nonce::from(nonce), Payload { msg: secret, aad: associated_data.as_bytes() })
             .map_err(|_| SealError::TooLong)?;
         let mut bytes = nonce.to_vec();
         bytes.extend(ciphertext);
         Ok(format!("{}{}", self.prefix(), BASE64_URL_SAFE_NO_PAD.encode(bytes)))
     }
 
+    /// Opens a text that was sealed for this owner and exchange.
+    ///
     /// # Errors
     ///
-    /// What was sealed with no key of this ring, or for another owner or exchange, or was changed since.
+    /// The text was sealed with a key that is not in the ring, sealed for another owner or exchange, or modified.
     pub fn open(&self, owner: Uuid, exchange: &str, sealed: &str) -> Result<Zeroizing<Vec<u8>>, OpenError> {
         let mut parts = sealed.splitn(3, '.');
         let (Some(VERSION), Some(id), Some(text)) = (parts.next(), parts.next(), parts.next()) else {
             return Err(OpenError::Malformed);
         };
-        let id = number(id).ok_or(OpenError::Malformed)?;
+        let id = parse_key_id(id).ok_or(OpenError::Malformed)?;
         let bytes = BASE64_URL_SAFE_NO_PAD.decode(text).map_err(|_| OpenError::Malformed)?;
         let (nonce, ciphertext) = bytes.split_first_chunk::<NONCE_BYTES>().ok_or(OpenError::Malformed)?;
         let entry = self.entries().find(|entry| entry.id == id).ok_or(OpenError::UnknownKey(id))?;
-        let bound = bound(id, owner, exchange);
-        let opened = entry.cipher.decrypt(&Nonce::from(*nonce), Payload { msg: ciphertext, aad: bound.as_bytes() });
+        let associated_data = associated_data(id, owner, exchange);
+        let opened =
+            entry.cipher.decrypt(&Nonce::from(*nonce), Payload { msg: ciphertext, aad: associated_data.as_bytes() });
         opened.map(Zeroizing::new).map_err(|_| OpenError::NotAuthentic)
     }
 
-    /// How everything begins that the newest key sealed.
+    /// First characters of every text sealed with the newest key.
     pub fn prefix(&self) -> String {
         format!("{VERSION}.{}.", self.newest.id)
     }
@@ -141,16 +148,16 @@ impl Entry {
         let (id, key) = text.split_once(':')?;
         let bytes = Zeroizing::new(BASE64_STANDARD.decode(key).ok()?);
         let key = Zeroizing::new(<[u8; KEY_BYTES]>::try_from(bytes.as_slice()).ok()?);
-        Some(Self { id: number(id)?, cipher: Aes256Gcm::new(&Key::<Aes256Gcm>::from(*key)) })
+        Some(Self { id: parse_key_id(id)?, cipher: Aes256Gcm::new(&Key::<Aes256Gcm>::from(*key)) })
     }
 }
 
-/// Written in one way only, so that nothing sealed can be written in two.
-fn number(text: &str) -> Option<u32> {
+/// Parses a key number. Only its shortest form is accepted, so that a sealed text has exactly one spelling.
+fn parse_key_id(text: &str) -> Option<u32> {
     text.parse().ok().filter(|number: &u32| number.to_string() == text)
 }
 
-fn bound(id: u32, owner: Uuid, exchange: &str) -> String {
+fn associated_data(id: u32, owner: Uuid, exchange: &str) -> String {
     format!("{VERSION}.{id}.{owner}.{exchange}")
 }
 

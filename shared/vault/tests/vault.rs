@@ -1,6 +1,6 @@
-//! What is sealed opens for its owner and exchange, and for nothing else.
+//! A sealed text opens only for its owner and exchange.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that meets what it did not expect ends there")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 use nofomo_vault::{KeyRing, KeyRingError, OpenError};
 use proptest::prelude::*;
@@ -16,7 +16,7 @@ fn ring(text: &str) -> KeyRing {
 }
 
 #[test]
-fn it_opens_for_its_owner_and_exchange_alone() {
+fn a_sealed_text_opens_only_for_its_owner_and_exchange() {
     let ring = ring(FIRST);
     let sealed = ring.seal(OWNER, "binance", b"planted").unwrap();
     assert!(sealed.starts_with("v1.1.") && sealed.starts_with(&ring.prefix()));
@@ -26,7 +26,7 @@ fn it_opens_for_its_owner_and_exchange_alone() {
 }
 
 #[test]
-fn the_same_secret_is_never_sealed_alike() {
+fn the_same_secret_is_sealed_differently_each_time() {
     let ring = ring(FIRST);
     let [one, other] = [(); 2].map(|()| ring.seal(OWNER, "binance", b"planted").unwrap());
     assert_ne!(one[..20], other[..20], "the nonce");
@@ -34,7 +34,7 @@ fn the_same_secret_is_never_sealed_alike() {
 }
 
 #[test]
-fn a_rings_first_key_seals_and_all_of_them_open() {
+fn the_first_key_seals_and_every_key_opens() {
     let old = ring(FIRST).seal(OWNER, "binance", b"planted").unwrap();
     let both = ring(&format!("{SECOND}, {FIRST}"));
     assert_eq!(both.open(OWNER, "binance", &old).unwrap().as_slice(), b"planted");
@@ -45,19 +45,19 @@ fn a_rings_first_key_seals_and_all_of_them_open() {
 }
 
 #[test]
-fn a_key_of_the_same_number_is_not_the_same_key() {
+fn a_key_with_the_same_number_does_not_open_the_text() {
     let sealed = ring(FIRST).seal(OWNER, "binance", b"planted").unwrap();
     let other = ring(&SECOND.replace("2:", "1:"));
     assert_eq!(other.open(OWNER, "binance", &sealed).unwrap_err(), OpenError::NotAuthentic);
-    // Nor is it another number's.
+    // Nor does the same key with another number.
     let renamed = ring(&FIRST.replace("1:", "3:"));
     assert_eq!(renamed.open(OWNER, "binance", &sealed.replace("v1.1.", "v1.3.")).unwrap_err(), OpenError::NotAuthentic);
 }
 
 #[test]
-fn what_is_no_ring_is_refused_without_repeating_it() {
+fn a_malformed_key_ring_is_refused_without_quoting_it() {
     let key = &FIRST[2..];
-    for (text, place) in [
+    for (text, position) in [
         (String::new(), 1),
         ("1".into(), 1),
         ("1:".into(), 1),
@@ -69,7 +69,7 @@ fn what_is_no_ring_is_refused_without_repeating_it() {
         (format!("{FIRST},2:planted"), 2),
     ] {
         let error = KeyRing::parse(&text).unwrap_err();
-        assert_eq!(error, KeyRingError::Malformed(place), "{text}");
+        assert_eq!(error, KeyRingError::Malformed(position), "{text}");
         assert!(!error.to_string().contains("planted"));
     }
     assert_eq!(KeyRing::parse(&format!("{FIRST},{FIRST}")).unwrap_err(), KeyRingError::Repeated(1));
@@ -78,7 +78,7 @@ fn what_is_no_ring_is_refused_without_repeating_it() {
 
 proptest! {
     #[test]
-    fn whatever_it_is_it_comes_back(secret: Vec<u8>, owner: u128, exchange in "[a-z]{0,12}") {
+    fn every_secret_opens_to_the_same_bytes(secret: Vec<u8>, owner: u128, exchange in "[a-z]{0,12}") {
         let owner = Uuid::from_u128(owner);
         let sealed = ring(FIRST).seal(owner, &exchange, &secret).unwrap();
         let opened = ring(FIRST).open(owner, &exchange, &sealed).unwrap();
@@ -86,20 +86,20 @@ proptest! {
     }
 
     #[test]
-    fn one_letter_changed_and_it_does_not_open(place: prop::sample::Index, letter in "[ -~]") {
+    fn a_text_with_one_changed_character_does_not_open(index: prop::sample::Index, letter in "[ -~]") {
         let sealed = ring(FIRST).seal(OWNER, "binance", b"planted").unwrap();
-        let place = place.index(sealed.len());
-        let changed = format!("{}{letter}{}", &sealed[..place], &sealed[place + 1..]);
+        let index = index.index(sealed.len());
+        let changed = format!("{}{letter}{}", &sealed[..index], &sealed[index + 1..]);
         prop_assume!(changed != sealed);
         let both = ring(&format!("{FIRST},{SECOND}"));
         prop_assert!(both.open(OWNER, "binance", &changed).is_err());
     }
 
     #[test]
-    fn anything_has_an_answer(text in any::<String>()) {
+    fn arbitrary_text_is_refused_without_a_panic(text in any::<String>()) {
         prop_assert!(ring(FIRST).open(OWNER, "binance", &text).is_err());
-        let begun = format!("v1.1.{text}");
-        prop_assert!(ring(FIRST).open(OWNER, "binance", &begun).is_err());
+        let with_prefix = format!("v1.1.{text}");
+        prop_assert!(ring(FIRST).open(OWNER, "binance", &with_prefix).is_err());
         prop_assert!(KeyRing::parse(&text).is_err());
     }
 }

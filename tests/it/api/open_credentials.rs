@@ -104,7 +104,7 @@ async fn nobody_else_gets_the_credentials_or_any_part_of_them() {
     )
     .await;
     assert_eq!(refusal_after(&swap, "select").await, (500, "internal".into()));
-    assert!(world.log().contains("it was changed, or sealed for somebody or something else"));
+    assert!(world.log().contains("it was modified, or sealed for another owner or exchange"));
     assert!(!world.log().contains("Planted"));
     save_credentials(&world, &user, "bybit", &keys()).await;
     assert_eq!(open_credentials(&world, &bot, &token).await.status, 200);

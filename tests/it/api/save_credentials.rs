@@ -308,7 +308,7 @@ async fn an_interrupted_key_rotation_resumes_and_overwrites_no_newer_credentials
         "{rotation:?}"
     );
     assert!(
-        rotation.failures[0].contains("bybit: it was sealed with key 7, which the ring does not have"),
+        rotation.failures[0].contains("bybit: it was sealed with key 7, which is not in the key ring"),
         "{rotation:?}"
     );
     assert_eq!(sealed_credentials(&owner, "0190b00a-0000-7000-8000-000000000130", "binance").await, saved_meanwhile);
