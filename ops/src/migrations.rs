@@ -1,34 +1,34 @@
-//! Applies the migrations, each once and whole, and notes them where the Supabase CLI does.
+//! Applies the migrations, each once and in one transaction, and records them in the Supabase CLI's history table.
 
 use std::{collections::BTreeMap, fs, path::Path};
 
 use local_database::{Error, Result, connect, describe_error, print_line};
 use tokio_postgres::{Client, Transaction, error::ErrorPosition, types::Type};
 
-/// Name of the file with rows for development and tests. Without `nofomo.sample_data` it adds none.
+/// Name of the migration with rows for development and tests. It adds them only if `nofomo.sample_data` is on.
 const SAMPLE_DATA: &str = "sample_data";
 
-/// Held to the end of a transaction: longer is not to be had through a transaction pooler. Two who migrate at once take
-/// turns, file by file.
+/// Lock until the end of the transaction, the longest possible through a transaction pooler. Two processes that migrate
+/// at the same time take turns, file by file.
 const LOCK: &str = "select pg_advisory_xact_lock(hashtext('nofomo: apply migrations'))";
 
-/// As the Supabase CLI makes it, so that `supabase db push` and this know of each other.
+/// The table as the Supabase CLI creates it, so that `supabase db push` and `cargo ops migrate` share one history.
 const HISTORY: &str = "
     create schema if not exists supabase_migrations;
     create table if not exists supabase_migrations.schema_migrations (version text not null primary key);
     alter table supabase_migrations.schema_migrations add column if not exists statements text[];
     alter table supabase_migrations.schema_migrations add column if not exists name text;";
 
-/// Applies the files in `directory` that are new to the database, as the user of the URL; returns how many that were.
+/// Applies the files in `directory` that are new to the database, as the user of the URL; returns their count.
 ///
 /// # Errors
 ///
-/// The database was made by other files than these, or refuses one.
+/// The database was migrated with other files, or rejects one of these.
 pub async fn migrate(url: &str, directory: &Path, mut on_applied: impl FnMut(&str)) -> Result<usize> {
-    let migrations = read(directory)?;
+    let migrations = read_migrations(directory)?;
     let mut client = connect(url).await?;
     ensure_history(&client).await.map_err(|error| {
-        let problem = format!("cannot keep the history of migrations: {}", describe_error(&error));
+        let problem = format!("cannot create the history of migrations: {}", describe_error(&error));
         Error::new(problem, "use the URL of the role postgres")
     })?;
     ensure_same_files(&client, &migrations).await?;
@@ -49,22 +49,22 @@ pub async fn migrate(url: &str, directory: &Path, mut on_applied: impl FnMut(&st
 ///
 /// # Errors
 ///
-/// The database has users or plans of its own, or refuses the sample data.
+/// The database has other users or plans, or rejects the sample data.
 pub async fn add_sample_data(url: &str, directory: &Path) -> Result<bool> {
-    let migrations = read(directory)?;
+    let migrations = read_migrations(directory)?;
     let Some(sample) = migrations.values().find(|migration| migration.name == SAMPLE_DATA) else {
         let problem = format!("{} has no sample data", directory.display());
-        return Err(Error::new(problem, "run this in the repository's directory"));
+        return Err(Error::new(problem, "run this in the root of the repository"));
     };
     let mut client = connect(url).await?;
     let refused = |error| sample.refused(&error);
     let transaction = client.transaction().await.map_err(refused)?;
-    // Two processes that add it at once take turns; the second finds it there.
+    // Two processes that add it at the same time take turns; the second one finds it.
     transaction.batch_execute(&format!("{LOCK}; set local nofomo.sample_data = 'on'")).await.map_err(refused)?;
     match read_contents_in(&transaction).await? {
         Contents::Empty => {}
         Contents::SampleData => return Ok(false),
-        Contents::Own(found) => return Err(not_for_development(found)),
+        Contents::Other(found) => return Err(not_for_development(found)),
     }
     transaction.batch_execute(&sample.sql).await.map_err(refused)?;
     transaction.commit().await.map_err(refused)?;
@@ -95,7 +95,7 @@ pub async fn print_added_sample_data(url: &str, directory: &Path) -> Result<()> 
     Ok(())
 }
 
-/// Refuses a database that is not known to be one for development, such as production reached through a tunnel.
+/// Rejects a database that may not be for development, such as production reached through a tunnel.
 ///
 /// # Errors
 ///
@@ -103,19 +103,19 @@ pub async fn print_added_sample_data(url: &str, directory: &Path) -> Result<()> 
 pub async fn ensure_development(url: &str) -> Result<()> {
     match read_contents(url).await? {
         Contents::Empty | Contents::SampleData => Ok(()),
-        Contents::Own(found) => Err(not_for_development(found)),
+        Contents::Other(found) => Err(not_for_development(found)),
     }
 }
 
-/// Contents of a database, as far as sample data is concerned.
+/// Contents of a database, relative to the sample data.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Contents {
     /// Neither users nor plans.
     Empty,
-    /// The sample data, and perhaps more.
+    /// The sample data, perhaps with more.
     SampleData,
-    /// Users or plans, as the word says, without the sample data.
-    Own(&'static str),
+    /// Users or plans (the word says which) that are not the sample data.
+    Other(&'static str),
 }
 
 /// Reads the contents of a database, migrated or not.
@@ -132,16 +132,16 @@ async fn read_contents_in(transaction: &Transaction<'_>) -> Result<Contents> {
         false => Ok(false),
     };
     let (has_users_table, has_plans_table): (bool, bool) = (tables.get(0), tables.get(1));
-    // Both: plans can be copied with their ids from a laptop to production.
+    // Both are required: plans can be copied with their ids from a laptop to production.
     let plan = "select from public.plans where id = '0190a000-0000-7000-8000-000000000001'";
     let user =
         "select from auth.users where id = '0190b000-0000-7000-8000-000000000001' and email = 'free@nofomo.test'";
     if exists(has_plans_table, plan).await? && exists(has_users_table, user).await? {
         Ok(Contents::SampleData)
     } else if exists(has_users_table, "select from auth.users limit 1").await? {
-        Ok(Contents::Own("users"))
+        Ok(Contents::Other("users"))
     } else if exists(has_plans_table, "select from public.plans limit 1").await? {
-        Ok(Contents::Own("plans"))
+        Ok(Contents::Other("plans"))
     } else {
         Ok(Contents::Empty)
     }
@@ -149,18 +149,18 @@ async fn read_contents_in(transaction: &Transaction<'_>) -> Result<Contents> {
 
 fn not_for_development(found: &str) -> Error {
     let problem = format!(
-        "the database has {found} and no sample data, so it may not be one for development: sample data has users whose \
-         password is public"
+        "the database has {found} and no sample data, so it may not be for development; the users of the sample data \
+         have a public password"
     );
-    Error::new(problem, "give the URL of an empty database, or start the local one over with --fresh")
+    Error::new(problem, "use the URL of an empty database, or recreate the local one with `cargo dev --fresh`")
 }
 
 fn contents_unreadable(error: tokio_postgres::Error) -> Error {
-    let problem = format!("cannot see whether the database is one for development: {}", describe_error(&error));
+    let problem = format!("cannot tell whether the database is for development: {}", describe_error(&error));
     Error::new(problem, "use the URL of the role postgres")
 }
 
-/// Refuses a database whose recorded migrations differ from these files, before any of them is applied.
+/// Rejects a database whose recorded migrations differ from these files, before any file is applied.
 async fn ensure_same_files(client: &Client, migrations: &BTreeMap<u64, Migration>) -> Result<()> {
     let unreadable = |error| {
         Error::new(
@@ -173,16 +173,20 @@ async fn ensure_same_files(client: &Client, migrations: &BTreeMap<u64, Migration
     for row in client.query_typed(applied, &[]).await.map_err(unreadable)? {
         let (version, name, statements): (String, String, Option<Vec<String>>) = (row.get(0), row.get(1), row.get(2));
         let difference = match version.parse().ok().and_then(|number: u64| migrations.get(&number)) {
-            Some(file) if file.name != name => format!("version {version} is {name} there and {} here", file.file),
-            Some(file) if statements.is_some_and(|applied| essence(&applied.concat()) != essence(&file.sql)) => {
-                format!("{} was changed after it had been applied", file.file)
+            Some(file) if file.name != name => {
+                format!("version {version} is {name} in the database and {} here", file.file)
+            }
+            Some(file)
+                if statements
+                    .is_some_and(|applied| strip_separators(&applied.concat()) != strip_separators(&file.sql)) =>
+            {
+                format!("{} was changed after it was applied", file.file)
             }
             Some(_) => continue,
-            None => format!("it has {version}_{name}, which is not here"),
+            None => format!("it has {version}_{name}, which is missing here"),
         };
-        let remedy =
-            "start a local database over with `cargo dev --fresh`; for any other, migrations/README.md says what to do";
-        return Err(Error::new(format!("the database was made by other migrations: {difference}"), remedy));
+        let remedy = "recreate a local database with `cargo dev --fresh`; for any other, see migrations/README.md";
+        return Err(Error::new(format!("the database was migrated with other files: {difference}"), remedy));
     }
     Ok(())
 }
@@ -208,11 +212,11 @@ struct Migration {
 }
 
 impl Migration {
-    /// Whether it was new.
+    /// Applies the file and records it; returns `true` if it was new.
     async fn apply(&self, transaction: &Transaction<'_>) -> Result<bool> {
         let refused = |error| self.refused(&error);
-        // An earlier file's settings are not this one's.
-        // Whoever waits for a table has everybody else wait behind him.
+        // Settings of an earlier file must not affect this one. A statement that waits for a table lock makes every later
+        // query on the table wait too, so it gives up early.
         let start = format!("reset all; {LOCK}; set local lock_timeout = '10s'");
         transaction.batch_execute(&start).await.map_err(refused)?;
 
@@ -223,19 +227,19 @@ impl Migration {
         }
 
         transaction.batch_execute(&self.sql).await.map_err(refused)?;
-        let note = "
+        let record = "
             insert into supabase_migrations.schema_migrations (version, name, statements)
             values ($1, $2, array[$3])";
         let values: [(&(dyn tokio_postgres::types::ToSql + Sync), Type); 3] =
             [(&self.version, Type::TEXT), (&self.name, Type::TEXT), (&self.sql, Type::TEXT)];
-        transaction.execute_typed(note, &values).await.map_err(refused)?;
+        transaction.execute_typed(record, &values).await.map_err(refused)?;
         Ok(true)
     }
 
     fn refused(&self, error: &tokio_postgres::Error) -> Error {
-        let nothing = "nothing of the file was applied";
+        let nothing = "nothing of this file was applied";
         let Some(answer) = error.as_db_error() else {
-            return Error::new(format!("{}: {}", self.file, describe_error(error)), format!("{nothing}, run it again"));
+            return Error::new(format!("{}: {}", self.file, describe_error(error)), format!("{nothing}; run it again"));
         };
         let place = match answer.position() {
             Some(ErrorPosition::Original(position)) => format!(", line {}", line_at(&self.sql, *position)),
@@ -247,14 +251,14 @@ impl Migration {
             problem = format!("{problem} ({addition})");
         }
         let hint = answer.hint().unwrap_or("correct it and run it again");
-        Error::new(problem, format!("{nothing}: {hint}"))
+        Error::new(problem, format!("{nothing}; {hint}"))
     }
 }
 
-/// By their numbers.
-fn read(directory: &Path) -> Result<BTreeMap<u64, Migration>> {
+/// Reads the migrations of a directory, ordered by number.
+fn read_migrations(directory: &Path) -> Result<BTreeMap<u64, Migration>> {
     let unreadable = |path: &Path, error| {
-        Error::new(format!("cannot read {}: {error}", path.display()), "run this in the repository's directory")
+        Error::new(format!("cannot read {}: {error}", path.display()), "run this in the root of the repository")
     };
     let mut migrations = BTreeMap::new();
     for entry in fs::read_dir(directory).map_err(|error| unreadable(directory, error))? {
@@ -264,19 +268,19 @@ fn read(directory: &Path) -> Result<BTreeMap<u64, Migration>> {
             continue;
         }
         let Some((number, version, name)) = parse_name(&file) else {
-            let problem = format!("{file} is not the name of a migration");
-            return Err(Error::new(problem, "name it like 004_create_bot.sql"));
+            let problem = format!("{file} is not a valid name of a migration");
+            return Err(Error::new(problem, "use a name such as 004_create_bot.sql"));
         };
         let sql = fs::read_to_string(&path).map_err(|error| unreadable(&path, error))?;
         let migration = Migration { version: version.to_owned(), name: name.to_owned(), sql, file: file.clone() };
         if let Some(twin) = migrations.insert(number, migration) {
             let problem = format!("{} and {file} have the same number", twin.file);
-            return Err(Error::new(problem, "give the newer one the next free number"));
+            return Err(Error::new(problem, "rename the newer one to the next free number"));
         }
     }
     if migrations.is_empty() {
-        let problem = format!("there is no migration in {}", directory.display());
-        return Err(Error::new(problem, "run this in the repository's directory"));
+        let problem = format!("{} has no migrations", directory.display());
+        return Err(Error::new(problem, "run this in the root of the repository"));
     }
     Ok(migrations)
 }
@@ -287,12 +291,12 @@ fn parse_name(file: &str) -> Option<(u64, &str, &str)> {
     (digits && !name.is_empty()).then_some((version.parse().ok()?, version, name))
 }
 
-/// The Supabase CLI notes a file cut into statements, without the spaces and semicolons between them.
-fn essence(sql: &str) -> String {
+/// Removes whitespace and semicolons: the Supabase CLI records a file as statements without the separators between them.
+fn strip_separators(sql: &str) -> String {
     sql.chars().filter(|character| !character.is_whitespace() && *character != ';').collect()
 }
 
-/// PostgreSQL counts characters, from 1.
+/// Line, from 1, of a position that PostgreSQL reports in characters, from 1.
 fn line_at(sql: &str, position: u32) -> usize {
     let before = usize::try_from(position).unwrap_or(usize::MAX).saturating_sub(1);
     1 + sql.chars().take(before).filter(|character| *character == '\n').count()
@@ -303,7 +307,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_is_a_number_and_words() {
+    fn a_file_name_is_a_number_and_words() {
         assert_eq!(parse_name("004_create_bot.sql"), Some((4, "004", "create_bot")));
         assert_eq!(parse_name("20260101120000_a.sql"), Some((20_260_101_120_000, "20260101120000", "a")));
         for file in ["create_bot.sql", "004.sql", "004_.sql", "_a.sql", "+4_a.sql", "004_a.txt"] {
@@ -312,10 +316,13 @@ mod tests {
     }
 
     #[test]
-    fn a_file_noted_statement_by_statement_is_the_same_file() {
+    fn a_file_recorded_statement_by_statement_is_the_same_file() {
         let file = "create table a ();\n\n-- Why.\ncreate table b ();\n";
-        assert_eq!(essence(file), essence(&["create table a ()", "-- Why.\ncreate table b ()"].concat()));
-        assert_ne!(essence(file), essence("create table a ();"));
+        assert_eq!(
+            strip_separators(file),
+            strip_separators(&["create table a ()", "-- Why.\ncreate table b ()"].concat())
+        );
+        assert_ne!(strip_separators(file), strip_separators("create table a ();"));
     }
 
     #[test]

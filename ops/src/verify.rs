@@ -1,4 +1,4 @@
-//! Proves that a database is what the migrations make: everything in it, nothing else, and figures that add up.
+//! Compares a database with the migrations: nothing is missing, nothing is extra, and the statistics and billing are right.
 
 use std::{
     collections::BTreeMap,
@@ -16,7 +16,8 @@ use uuid::Uuid;
 
 use crate::migrations::migrate;
 
-/// What is compared. Each query gives an object and its definition, the same text wherever the same migrations ran.
+/// Kinds of objects that are compared. Each query returns names and definitions, the same text wherever the same
+/// migrations were applied.
 const KINDS: [Kind; 17] = [
     Kind::new("role", "roles", include_str!("verify/roles.sql")),
     Kind::new("membership", "memberships", include_str!("verify/memberships.sql")),
@@ -37,10 +38,10 @@ const KINDS: [Kind; 17] = [
     Kind::new("publication", "publications", include_str!("verify/publications.sql")),
 ];
 
-/// PostgreSQL prints the query of a view from its parsed form, and not in every version alike.
+/// Queries of views. PostgreSQL prints them from their parsed form, which differs between its versions.
 const VIEW_QUERY: &str = "view query";
 
-/// What must hold by itself. Each query gives a line for each breach.
+/// Rules that hold in every database. Each query returns one line for each violation.
 const RULES: [&str; 8] = [
     include_str!("verify/rule_row_level_security.sql"),
     include_str!("verify/rule_ownership.sql"),
@@ -64,16 +65,16 @@ impl Kind {
     }
 }
 
-/// What was found; its text is the answer of `cargo ops verify`.
+/// Result of a comparison, as `cargo ops verify` prints it.
 #[derive(Debug)]
 pub struct Report {
     pub differences: Vec<Difference>,
     pub notes: Vec<String>,
-    /// How many objects of each kind were found.
+    /// Objects found, by kind.
     pub counts: Vec<(&'static str, usize)>,
 }
 
-/// One object that is not as the migrations make it, or one rule that does not hold.
+/// An object that differs from the migrations, or a rule that is violated.
 #[derive(Debug)]
 pub struct Difference {
     kind: &'static str,
@@ -86,21 +87,25 @@ enum Change {
     Missing(String),
     Extra(String),
     Differs { expected: String, found: String },
-    Broken,
+    Violated,
 }
 
-/// Compares a database with what the migrations make in a scratch database of `postgres`.
+/// Compares a database with a scratch database of `postgres` to which the migrations are applied.
+///
+/// # Errors
+///
+/// A database cannot be reached or read, or no migration has been applied to it.
 pub async fn verify_migrations(postgres: &Postgres, url: &str, migrations: &Path) -> Result<Report> {
     ensure_migrated(url).await?;
     let scratch = format!("verify_{}", Uuid::new_v4().simple());
-    // Migrations set up roles, which are the whole server's: two at once would meet there.
-    let turn = connect(&postgres.url(SUPERUSER, "postgres")).await?;
-    turn.batch_execute("select pg_advisory_lock(hashtext('verify'))").await.map_err(unreadable)?;
+    // Migrations create roles, which belong to the whole server: two comparisons at the same time would collide.
+    let lock = connect(&postgres.url(SUPERUSER, "postgres")).await?;
+    lock.batch_execute("select pg_advisory_lock(hashtext('verify'))").await.map_err(unreadable)?;
     let compare = async {
         create_database(postgres, &scratch, DefaultGrants::Closed).await?;
         let reference_url = postgres.url("postgres", &scratch);
         migrate(&reference_url, migrations, |_| {}).await?;
-        show_marketplace_alike(url, &reference_url).await?;
+        copy_marketplace_access(url, &reference_url).await?;
         verify(url, &reference_url).await
     };
     let report = compare.await;
@@ -108,21 +113,21 @@ pub async fn verify_migrations(postgres: &Postgres, url: &str, migrations: &Path
     report
 }
 
-/// Whether the marketplace is shown to the anonymous is the owner's to decide, and nobody's mistake.
-async fn show_marketplace_alike(url: &str, reference_url: &str) -> Result<()> {
-    let is_shown = "select exists (
+/// Opens the marketplace of the reference to anonymous readers if it is open in the database: both are valid choices.
+async fn copy_marketplace_access(url: &str, reference_url: &str) -> Result<()> {
+    let is_open = "select exists (
         select from pg_class cross join lateral aclexplode(relacl) as granted
         where oid = to_regclass('public.strategy_marketplace') and granted.grantee = to_regrole('anon')
     )";
-    let is_shown: bool = connect(url).await?.query_typed_one(is_shown, &[]).await.map_err(unreadable)?.get(0);
-    if is_shown {
+    let is_open: bool = connect(url).await?.query_typed_one(is_open, &[]).await.map_err(unreadable)?.get(0);
+    if is_open {
         let reference = connect(reference_url).await?;
         reference.batch_execute("select private.show_marketplace_to_anonymous(true)").await.map_err(unreadable)?;
     }
     Ok(())
 }
 
-/// Hundreds of missing objects would say the same.
+/// Rejects a database without any migration, instead of listing hundreds of missing objects.
 async fn ensure_migrated(url: &str) -> Result<()> {
     let client = connect(url).await?;
     let migrated = "select to_regclass('public.users') is not null or to_regnamespace('private') is not null";
@@ -132,12 +137,16 @@ async fn ensure_migrated(url: &str) -> Result<()> {
     Err(Error::new("no migration has been applied to the database", "run `cargo ops migrate` on it first"))
 }
 
-/// Compares two databases; the second has what the first should have.
+/// Compares a database with a reference database.
+///
+/// # Errors
+///
+/// A database cannot be reached or read.
 pub async fn verify(url: &str, reference_url: &str) -> Result<Report> {
     let mut database = connect(url).await?;
     let mut reference = connect(reference_url).await?;
-    let (version, reference_version) = (major(&database).await?, major(&reference).await?);
-    let (found, expected) = (read(&mut database).await?, read(&mut reference).await?);
+    let (version, reference_version) = (major_version(&database).await?, major_version(&reference).await?);
+    let (found, expected) = (read_catalog(&mut database).await?, read_catalog(&mut reference).await?);
 
     let mut report = Report { differences: Vec::new(), notes: Vec::new(), counts: Vec::new() };
     for ((kind, found), expected) in KINDS.iter().zip(found).zip(expected) {
@@ -145,28 +154,30 @@ pub async fn verify(url: &str, reference_url: &str) -> Result<Report> {
         report.counts.push((name, found.len()));
         if kind.name == VIEW_QUERY && version != reference_version {
             let versions = format!("PostgreSQL {version} and {reference_version}");
-            report.notes.push(format!("{versions} print queries differently: those of views are not compared"));
+            report
+                .notes
+                .push(format!("{versions} print queries differently, so the queries of views are not compared"));
         } else {
             report.differences.extend(compare(kind.name, found, expected));
         }
     }
     for rule in RULES {
-        report.differences.extend(breaches(&mut database, rule).await?);
+        report.differences.extend(violations(&mut database, rule).await?);
     }
-    if opens_new_tables(&database).await? {
-        let note = "the project opens new tables to the API roles, as before 2026; the migrations close theirs";
+    if grants_new_tables(&database).await? {
+        let note = "the project grants new tables to the API roles, as projects did before May 2026; the migrations revoke those grants";
         report.notes.push(note.to_owned());
     }
     Ok(report)
 }
 
-async fn major(client: &Client) -> Result<i32> {
+async fn major_version(client: &Client) -> Result<i32> {
     let version = "select current_setting('server_version_num')::integer / 10000";
     Ok(client.query_typed_one(version, &[]).await.map_err(unreadable)?.get(0))
 }
 
-/// Definitions by object, for each kind, all as of one moment.
-async fn read(client: &mut Client) -> Result<Vec<BTreeMap<String, String>>> {
+/// Reads the definitions of all objects, for each kind, from one snapshot.
+async fn read_catalog(client: &mut Client) -> Result<Vec<BTreeMap<String, String>>> {
     let snapshot = snapshot(client).await?;
     let mut catalog = Vec::new();
     for kind in &KINDS {
@@ -179,7 +190,7 @@ async fn read(client: &mut Client) -> Result<Vec<BTreeMap<String, String>>> {
 async fn snapshot(client: &mut Client) -> Result<Transaction<'_>> {
     let begin = client.build_transaction().isolation_level(IsolationLevel::RepeatableRead).read_only(true);
     let snapshot = begin.start().await.map_err(unreadable)?;
-    // Without a search path every name is printed with its schema.
+    // With an empty search path every name is printed with its schema.
     snapshot.batch_execute("set local search_path = ''").await.map_err(unreadable)?;
     Ok(snapshot)
 }
@@ -208,17 +219,17 @@ fn compare(
     differences
 }
 
-/// A rule that cannot be asked, because a table is missing, does not hold either.
-async fn breaches(client: &mut Client, rule: &str) -> Result<Vec<Difference>> {
+/// Violations of a rule. A rule that cannot be checked, such as when a table is missing, counts as violated.
+async fn violations(client: &mut Client, rule: &str) -> Result<Vec<Difference>> {
     let lines = match snapshot(client).await?.query_typed(rule, &[]).await {
         Ok(rows) => rows.iter().map(|row| row.get(0)).collect(),
         Err(error) => vec![format!("cannot be checked: {}", describe_error(&error))],
     };
-    Ok(lines.into_iter().map(|object| Difference { kind: "rule", object, change: Change::Broken }).collect())
+    Ok(lines.into_iter().map(|object| Difference { kind: "rule", object, change: Change::Violated }).collect())
 }
 
-async fn opens_new_tables(client: &Client) -> Result<bool> {
-    let opens = "
+async fn grants_new_tables(client: &Client) -> Result<bool> {
+    let grants = "
         select exists (
             select
             from pg_default_acl
@@ -230,7 +241,7 @@ async fn opens_new_tables(client: &Client) -> Result<bool> {
                 and granted.grantee = 'authenticated'::regrole
                 and granted.privilege_type = 'SELECT'
         )";
-    Ok(client.query_typed_one(opens, &[]).await.map_err(unreadable)?.get(0))
+    Ok(client.query_typed_one(grants, &[]).await.map_err(unreadable)?.get(0))
 }
 
 fn unreadable(error: tokio_postgres::Error) -> Error {
@@ -262,7 +273,7 @@ impl Display for Difference {
             Change::Missing(definition) => ("missing", definition.as_str()),
             Change::Extra(definition) => ("extra", definition.as_str()),
             Change::Differs { .. } => ("differs", ""),
-            Change::Broken => ("broken", ""),
+            Change::Violated => ("broken", ""),
         };
         write!(formatter, "{}", format!("{verb:<8} {:<11} {}  {definition}", self.kind, self.object).trim_end())?;
         if let Change::Differs { expected, found } = &self.change {
@@ -281,12 +292,12 @@ mod tests {
     }
 
     #[test]
-    fn a_report_tells_what_is_missing_extra_and_different() {
+    fn a_report_lists_missing_extra_and_different_objects() {
         let found = objects([("public.a", "same"), ("public.b", "new"), ("public.d", "x")]);
         let expected = objects([("public.a", "same"), ("public.b", "old"), ("public.c", "")]);
         let report = Report {
             differences: compare("index", found, expected),
-            notes: vec!["mind this".into()],
+            notes: vec!["see this".into()],
             counts: vec![("table", 1), ("types", 0), ("indexes", 3)],
         };
         let text = "\
@@ -295,7 +306,7 @@ differs  index       public.b
                       database:   new
 missing  index       public.c
 extra    index       public.d  x
-note: mind this
+note: see this
 verified: 1 table, 3 indexes: 3 differences";
         assert_eq!(report.to_string(), text);
     }

@@ -1,14 +1,21 @@
-//! A connection to a Postgres URL, for this crate's own statements.
+//! Connections to a Postgres URL.
 
 use nofomo_db::{Address, AddressError};
 use tokio_postgres::Client;
 
 use crate::error::{Error, Result};
 
+/// Connects to a database.
+///
+/// # Errors
+///
+/// The URL is not valid, or the server refuses the connection.
 pub async fn connect(url: &str) -> Result<Client> {
     let invalid = |error: AddressError| {
         let remedy = match error {
-            AddressError::PlaintextToRemoteHost => "leave it out: only a server on this machine is reached without TLS",
+            AddressError::PlaintextToRemoteHost => {
+                "remove sslmode=disable: only a server on this machine may be reached without TLS"
+            }
             _ => "write it as postgres://user:password@host:5432/database",
         };
         Error::new(format!("the database URL is not valid ({error})"), remedy)
@@ -16,13 +23,14 @@ pub async fn connect(url: &str) -> Result<Client> {
     let address: Address = url.parse().map_err(invalid)?;
     let tls = nofomo_db::tls_connector(None).map_err(invalid)?;
     let (client, _connection) = nofomo_db::connect(&address, tls).await.map_err(|error| {
-        let remedy = "check the URL and that the server runs (one on this machine without TLS needs ?sslmode=disable)";
+        let remedy =
+            "check the URL and that the server is running; a server on this machine without TLS needs ?sslmode=disable";
         Error::new(format!("cannot connect to {address}: {}", describe_error(&error)), remedy)
     })?;
     Ok(client)
 }
 
-/// What the server said, or why it could not be asked: the client's own text stops at "db error".
+/// The server's message, or the cause of the failed connection: the client's own text is only "db error".
 pub fn describe_error(error: &tokio_postgres::Error) -> String {
     let mut text = error.as_db_error().map_or_else(|| error.to_string(), |answer| answer.message().to_owned());
     let mut cause = std::error::Error::source(error).filter(|_| error.as_db_error().is_none());

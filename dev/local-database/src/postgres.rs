@@ -1,4 +1,4 @@
-//! A private PostgreSQL server, run from the binaries that this machine has.
+//! A private PostgreSQL server, run from this machine's own binaries.
 
 mod address;
 mod cluster_dir;
@@ -34,7 +34,7 @@ const START_TIMEOUT: Duration = Duration::from_secs(30);
 /// Time the server may take to stop by itself.
 const STOP_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// The running server; it stops when this is dropped or its process dies.
+/// A running server. It stops when this is dropped or when the process that holds this dies.
 pub struct Postgres {
     dir: ClusterDir,
     installation: Installation,
@@ -44,15 +44,19 @@ pub struct Postgres {
 }
 
 impl Postgres {
-    /// Starts the server whose files lie in `data`, made at the first start; without `port`, on any that is free.
+    /// Starts the server whose files are in `data`, creating them at the first start. Without `port` it listens on any free port.
+    ///
+    /// # Errors
+    ///
+    /// There is no suitable PostgreSQL, the directory is in use, or the server does not start.
     pub async fn start(data: &Path, port: Option<u16>) -> Result<Self> {
         let dir = ClusterDir::open(data).await?;
         if !data.canonicalize().is_ok_and(|data| data == dir.path) {
             let (data, path) = (data.display(), dir.path.display());
-            eprintln!("the database's files lie in {path}, as PostgreSQL may not enter {data}");
+            eprintln!("the database's files are in {path}, because PostgreSQL's account has no access to {data}");
         }
         dir.stop_orphan().await;
-        dir.sweep();
+        dir.delete_incomplete();
         let installation = find_installation(&dir.cluster()).await?;
         if !dir.cluster().exists() {
             dir.create_cluster(&installation).await?;
@@ -60,30 +64,33 @@ impl Postgres {
         let password = fs::read_to_string(dir.password()).map_err(cannot("read", &dir.password()))?;
         if let Some(port) = port {
             TcpListener::bind(("127.0.0.1", port)).map_err(|error| {
-                let remedy = "stop what listens there or choose another port";
+                let remedy = "stop the program that listens there, or choose another port";
                 Error::new(format!("PostgreSQL cannot listen on port {port}: {error}"), remedy)
             })?;
         }
         File::create(dir.log()).map_err(cannot("write", &dir.log()))?;
 
-        let chosen = port.map_or_else(free_port, Ok)?;
+        let chosen = port.map_or_else(find_free_port, Ok)?;
         let server = Server::launch(&dir, &installation, chosen)?;
         let mut postgres = Self { dir, installation, port: chosen, password, server };
         postgres.await_ready(port.is_none()).await?;
         Ok(postgres)
     }
 
-    /// Makes sure that this machine has a PostgreSQL to start; as root on Debian and Ubuntu it is installed.
+    /// Ensures that this machine has PostgreSQL. As root on Debian and Ubuntu, it installs it.
+    ///
+    /// # Errors
+    ///
+    /// PostgreSQL is missing and cannot be installed.
     pub async fn ensure_installed() -> Result<()> {
         installation::ensure_installed().await
     }
 
-    /// Whether [`Postgres::start`] has made a server for `data` before.
-    pub fn exists(data: &Path) -> bool {
-        ClusterDir::has_cluster(data)
-    }
-
-    /// Deletes what [`Postgres::start`] made for `data`, and nothing else that may lie there.
+    /// Deletes the files that [`Postgres::start`] created for `data`, and no others.
+    ///
+    /// # Errors
+    ///
+    /// Another process uses them, or they cannot be deleted.
     pub async fn erase(data: &Path) -> Result<()> {
         let dir = ClusterDir::open(data).await?;
         dir.stop_orphan().await;
@@ -94,7 +101,7 @@ impl Postgres {
         Ok(())
     }
 
-    /// Path of one of PostgreSQL's own programs, of the same version.
+    /// Path of one of PostgreSQL's own programs, such as `pgbench`, in the server's version.
     pub fn program(&self, name: &str) -> PathBuf {
         self.installation.program(name)
     }
@@ -103,16 +110,17 @@ impl Postgres {
         self.port
     }
 
-    /// The one password of all roles that may log in, made together with the data.
+    /// Password of every role that may log in; it is generated together with the data.
     pub fn password(&self) -> &str {
         &self.password
     }
 
+    /// Database URL of a role.
     pub fn url(&self, role: &str, database: &str) -> String {
         url(role, &self.password, self.port, database)
     }
 
-    /// Disconnects everybody and writes everything out.
+    /// Stops the server: it ends all connections and writes a checkpoint.
     pub async fn stop(mut self) -> Result<()> {
         self.signal(Signal::SIGINT)?;
         let deadline = Instant::now() + STOP_TIMEOUT;
@@ -125,20 +133,20 @@ impl Postgres {
         Ok(())
     }
 
-    /// Ends every process of the server at once, as a crash would.
+    /// Kills every process of the server at once, as in a crash.
     pub fn kill(&self) -> Result<()> {
         let postmaster = self.server.postmaster.id();
-        // Where there is no such file the others end by themselves as soon as they miss the postmaster.
+        // Systems without this file: the other processes exit by themselves once the postmaster is gone.
         let children = fs::read_to_string(format!("/proc/{postmaster}/task/{postmaster}/children")).unwrap_or_default();
         self.signal(Signal::SIGKILL)?;
         for child in children.split_whitespace().filter_map(|id| id.parse().ok()) {
-            // It may have been quicker.
+            // It may have exited already.
             kill(Pid::from_raw(child), Signal::SIGKILL).ok();
         }
         Ok(())
     }
 
-    /// Brings the server back after [`Postgres::kill`], with the same data on the same port.
+    /// Starts the server again after [`Postgres::kill`], with the same data on the same port.
     pub async fn restart(&mut self) -> Result<()> {
         while self.exit_status()?.is_none() {
             sleep(Duration::from_millis(10)).await;
@@ -148,7 +156,7 @@ impl Postgres {
     }
 
     fn signal(&self, signal: Signal) -> Result<()> {
-        // Its exit status has not been fetched, so the id is still its own.
+        // Its exit status has not been collected, so no other process can have this id yet.
         let id = Pid::from_raw(self.server.postmaster.id().cast_signed());
         kill(id, signal).map_err(|error| {
             Error::new(format!("cannot signal PostgreSQL: {error}"), format!("see {}", self.dir.log().display()))
@@ -157,7 +165,10 @@ impl Postgres {
 
     fn exit_status(&mut self) -> Result<Option<ExitStatus>> {
         self.server.postmaster.try_wait().map_err(|error| {
-            Error::new(format!("lost sight of PostgreSQL: {error}"), format!("see {}", self.dir.log().display()))
+            Error::new(
+                format!("cannot get the state of PostgreSQL: {error}"),
+                format!("see {}", self.dir.log().display()),
+            )
         })
     }
 
@@ -166,17 +177,17 @@ impl Postgres {
         loop {
             if self.exit_status()?.is_some() {
                 let log = fs::read_to_string(self.dir.log()).unwrap_or_default();
-                let last_words = log.lines().rfind(|line| line.contains("FATAL:")).or(log.lines().last());
-                let last_words = last_words.unwrap_or("it said nothing");
-                // Processes of the server before this one are still on their way out.
-                let crowded = ["shared memory block", "postmaster.pid"].iter().any(|sign| last_words.contains(sign));
-                let outrun = any_port && last_words.contains("TCP/IP sockets");
-                if !(crowded || outrun) || Instant::now() > deadline {
+                let last_line = log.lines().rfind(|line| line.contains("FATAL:")).or(log.lines().last());
+                let last_line = last_line.unwrap_or("its log is empty");
+                // Processes of the previous server are still exiting.
+                let is_occupied = ["shared memory block", "postmaster.pid"].iter().any(|sign| last_line.contains(sign));
+                let is_port_taken = any_port && last_line.contains("TCP/IP sockets");
+                if !(is_occupied || is_port_taken) || Instant::now() > deadline {
                     let remedy = format!("see {}", self.dir.log().display());
-                    return Err(Error::new(format!("PostgreSQL does not start: {last_words}"), remedy));
+                    return Err(Error::new(format!("PostgreSQL does not start: {last_line}"), remedy));
                 }
-                if outrun {
-                    self.port = free_port()?;
+                if is_port_taken {
+                    self.port = find_free_port()?;
                 }
                 sleep(Duration::from_millis(100)).await;
                 self.server = Server::launch(&self.dir, &self.installation, self.port)?;
@@ -190,9 +201,9 @@ impl Postgres {
     }
 }
 
-fn free_port() -> Result<u16> {
+fn find_free_port() -> Result<u16> {
     let address = TcpListener::bind(("127.0.0.1", 0)).and_then(|listener| listener.local_addr());
     address.map(|address| address.port()).map_err(|error| {
-        Error::new(format!("no port is free on 127.0.0.1: {error}"), "end some of the programs that listen there")
+        Error::new(format!("no port is free on 127.0.0.1: {error}"), "stop some of the programs that listen there")
     })
 }

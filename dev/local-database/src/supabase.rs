@@ -1,4 +1,4 @@
-//! What makes a plain PostgreSQL database look like a Supabase project's.
+//! Makes a plain PostgreSQL database look like a Supabase project's.
 
 use tokio_postgres::{Client, types::Type};
 
@@ -12,23 +12,23 @@ const CLUSTER_ROLES: &str = include_str!("../supabase/cluster_roles.sql");
 const DATABASE: &str = include_str!("../supabase/database.sql");
 const CLOSED_GRANTS: &str = include_str!("../supabase/closed_grants.sql");
 
-/// Roles belong to the whole server: who changes them waits here, whichever database he is connected to.
+/// Serializes changes of roles, which belong to the whole server and not to one database.
 const LOCK_ROLES: &str = "lock table pg_authid in share row exclusive mode";
 
-/// What API roles may do, before any migration says so, with what `postgres` makes in schema public.
+/// Privileges that API roles get by default on objects that `postgres` creates in schema public.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum DefaultGrants {
-    /// Everything: projects from before May 2026.
+    /// All privileges, as in projects created before May 2026.
     Exposed,
-    /// No reading and no writing of rows: projects since.
+    /// No access to rows, as in projects created since then.
     Closed,
 }
 
-/// Makes a database that looks like a new project's; one that exists is left alone.
+/// Creates a database that looks like a new project's, unless it exists.
 pub async fn create_database(postgres: &Postgres, name: &str, grants: DefaultGrants) -> Result<()> {
     let admin = connect(&postgres.url(SUPERUSER, "template1")).await?;
     let exists = "select from pg_database where datname = $1";
-    if admin.query_typed_opt(exists, &[(&name, Type::TEXT)]).await.map_err(refused)?.is_none() {
+    if admin.query_typed_opt(exists, &[(&name, Type::TEXT)]).await.map_err(rejected)?.is_none() {
         execute(&admin, &format!("create database {} template template0", identifier(name))).await?;
     }
     drop(admin);
@@ -37,18 +37,18 @@ pub async fn create_database(postgres: &Postgres, name: &str, grants: DefaultGra
     change_passwords(&admin, &["postgres", "authenticator", "supabase_auth_admin"], postgres.password()).await
 }
 
-/// The same for a database that exists, reached as a superuser; one with a schema auth is a project's already.
+/// Makes an existing database look like a new project's, as a superuser. A database with a schema auth already does.
 pub async fn prepare(admin_url: &str, grants: DefaultGrants) -> Result<()> {
     let admin = connect(admin_url).await?;
     let state = "select to_regnamespace('auth') is not null, rolsuper from pg_roles where rolname = current_user";
-    let state = admin.query_typed_one(state, &[]).await.map_err(refused)?;
+    let state = admin.query_typed_one(state, &[]).await.map_err(rejected)?;
     let (is_project, is_superuser): (bool, bool) = (state.get(0), state.get(1));
     if is_project {
         return Ok(());
     }
     if !is_superuser {
-        let problem = "the database has no schema auth, and only a superuser can make it look like Supabase's";
-        return Err(Error::new(problem, "give the URL of a superuser or of a Supabase project"));
+        let problem = "the database has no schema auth, and only a superuser can set it up like Supabase's";
+        return Err(Error::new(problem, "use the URL of a superuser or of a Supabase project"));
     }
     let closed = match grants {
         DefaultGrants::Exposed => "",
@@ -57,20 +57,21 @@ pub async fn prepare(admin_url: &str, grants: DefaultGrants) -> Result<()> {
     execute(&admin, &format!("begin; {LOCK_ROLES}; {CLUSTER_ROLES} {DATABASE} {closed} commit")).await
 }
 
-/// Gives the two roles that the migrations make the password they log in with.
+/// Sets the password of the two login roles that the migrations create.
 pub async fn set_passwords(admin_url: &str, password: &str) -> Result<()> {
     change_passwords(&connect(admin_url).await?, &["nofomo_api", "nofomo_jobs"], password).await
 }
 
-/// A copy of a database that nobody is connected to.
+/// Copies a database that has no connections.
 pub async fn clone_database(postgres: &Postgres, template: &str, name: &str) -> Result<()> {
     let admin = connect(&postgres.url(SUPERUSER, "template1")).await?;
     let (name, template) = (identifier(name), identifier(template));
     execute(&admin, &format!("create database {name} template {template} owner postgres")).await?;
-    // Grants on the database itself are not copied with it.
+    // The copy does not include the grants on the database itself.
     execute(&admin, &format!("grant all on database {name} to postgres, dashboard_user")).await
 }
 
+/// Drops a database, with its connections.
 pub async fn drop_database(postgres: &Postgres, name: &str) -> Result<()> {
     let admin = connect(&postgres.url(SUPERUSER, "template1")).await?;
     execute(&admin, &format!("drop database if exists {} with (force)", identifier(name))).await
@@ -83,16 +84,16 @@ async fn change_passwords(admin: &Client, roles: &[&str], password: &str) -> Res
 }
 
 async fn execute(admin: &Client, sql: &str) -> Result<()> {
-    admin.batch_execute(sql).await.map_err(refused)
+    admin.batch_execute(sql).await.map_err(rejected)
 }
 
 fn identifier(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 
-fn refused(error: tokio_postgres::Error) -> Error {
-    let remedy = "use PostgreSQL 15 or newer with its contrib modules, or start over with --fresh";
-    Error::new(format!("PostgreSQL refuses: {}", describe_error(&error)), remedy)
+fn rejected(error: tokio_postgres::Error) -> Error {
+    let remedy = "use PostgreSQL 15 or newer with its contrib modules, or recreate the database with --fresh";
+    Error::new(format!("PostgreSQL rejects a statement: {}", describe_error(&error)), remedy)
 }
 
 #[cfg(test)]

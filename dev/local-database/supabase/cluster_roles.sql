@@ -3,7 +3,7 @@
 do $$
 declare
     -- On an existing server, postgres may be its only superuser, and is left as it is.
-    postgres_is_ours boolean := not exists (select from pg_roles where rolname = 'postgres' and rolsuper);
+    may_alter_postgres boolean := not exists (select from pg_roles where rolname = 'postgres' and rolsuper);
     admin_option text := '';
 begin
     if not exists (select from pg_roles where rolname = 'supabase_admin') then
@@ -43,7 +43,7 @@ begin
 
     -- The role that runs the migrations is not a superuser, as in production. So a missing privilege shows up in tests
     -- and not in production.
-    if postgres_is_ours then
+    if may_alter_postgres then
         alter role postgres nosuperuser createdb createrole login replication bypassrls;
         -- With the backslash, as at Supabase: it names a schema that does not exist.
         alter role postgres set search_path = '\$user', public, extensions;

@@ -251,7 +251,7 @@ async fn a_database_with_its_own_plans_or_users_gets_no_sample_data() {
         let error = ops::migrations::add_sample_data(&url, &migrations()).await.unwrap_err().to_string();
         assert!(error.starts_with(&format!("the database has {found} and no sample data, ")), "{error}");
         assert!(
-            error.ends_with("; give the URL of an empty database, or start the local one over with --fresh"),
+            error.ends_with("; use the URL of an empty database, or recreate the local one with `cargo dev --fresh`"),
             "{error}"
         );
         assert!(ops::migrations::ensure_development(&url).await.is_err(), "{found}");
@@ -264,15 +264,15 @@ async fn a_database_with_other_migrations_is_refused_and_not_changed() {
     for (change, difference) in [
         (
             "update supabase_migrations.schema_migrations set statements = array['select 1'] where version = '004'",
-            "004_billing.sql was changed after it had been applied",
+            "004_billing.sql was changed after it was applied",
         ),
         (
             "update supabase_migrations.schema_migrations set name = 'create_bot' where version = '004'",
-            "version 004 is create_bot there and 004_billing.sql here",
+            "version 004 is create_bot in the database and 004_billing.sql here",
         ),
         (
             "insert into supabase_migrations.schema_migrations (version, name) values ('036', 'get_portfolio')",
-            "it has 036_get_portfolio, which is not here",
+            "it has 036_get_portfolio, which is missing here",
         ),
     ] {
         let database = Database::new().await;
@@ -282,8 +282,8 @@ async fn a_database_with_other_migrations_is_refused_and_not_changed() {
         owner.run(change).await.unwrap();
         let error = ops::migrations::migrate(&database.url("postgres"), &migrations(), |file| panic!("{file}")).await;
         let expected = format!(
-            "the database was made by other migrations: {difference}; start a local database over with \
-             `cargo dev --fresh`; for any other, migrations/README.md says what to do"
+            "the database was migrated with other files: {difference}; recreate a local database with \
+             `cargo dev --fresh`; for any other, see migrations/README.md"
         );
         assert_eq!(error.unwrap_err().to_string(), expected);
     }

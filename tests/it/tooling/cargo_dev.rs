@@ -489,7 +489,7 @@ async fn a_start_that_cannot_be_says_why_and_what_to_do_and_leaves_nothing() {
 
     let nobody = format!("postgres://postgres:planted@127.0.0.1:{}/postgres?sslmode=disable", free_port());
     let error = refusal(command(&data, &["--port", "0", "--database-url", &nobody]).await).await;
-    assert!(error.contains("cannot connect to 127.0.0.1:") && error.contains("that the server runs"), "{error}");
+    assert!(error.contains("cannot connect to 127.0.0.1:") && error.contains("that the server is running"), "{error}");
     assert!(!error.contains("planted"), "{error}");
 
     // A compiler that never succeeds.
@@ -614,8 +614,8 @@ async fn data_that_other_migrations_made_is_recognised_and_fresh_data_is_not() {
         .await
         .unwrap();
     drop(owner);
-    let expected = "error: the database was made by other migrations: it has 036_get_portfolio, which is not here; start a local \
-                    database over with `cargo dev --fresh`; for any other, migrations/README.md says what to do";
+    let expected = "error: the database was migrated with other files: it has 036_get_portfolio, which is missing here; recreate a \
+                    local database with `cargo dev --fresh`; for any other, see migrations/README.md";
     assert_eq!(refusal(ops_command(&data, &["migrate", "--database-url", &url]).await).await, expected);
     postgres.stop().await.unwrap();
     assert_eq!(refusal(command(&data, &["--port", "0"]).await).await, expected);
@@ -661,7 +661,7 @@ async fn a_database_with_plans_of_its_own_is_told_what_to_do_instead() {
         let error = refusal(command).await;
         assert!(error.starts_with("error: the database has plans and no sample data, "), "{error}");
         assert!(
-            error.ends_with("; give the URL of an empty database, or start the local one over with --fresh"),
+            error.ends_with("; use the URL of an empty database, or recreate the local one with `cargo dev --fresh`"),
             "{error}"
         );
     }

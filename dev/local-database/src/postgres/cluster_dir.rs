@@ -1,4 +1,4 @@
-//! The directory of one server, and the account that it belongs to.
+//! The directory of a server's files, and the account that owns them.
 
 use std::{
     fs::{self, DirBuilder, File, Permissions, TryLockError},
@@ -32,19 +32,20 @@ use crate::{
 /// Time that a server left over by a killed process may take to stop.
 const STOP_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// How the name of a server begins that is still being made.
-const INCOMPLETE: &str = "cluster.incomplete";
+/// Prefix of the directory of a cluster that is still being created.
+const INCOMPLETE_PREFIX: &str = "cluster.incomplete";
 
-/// The directory of one server: `cluster` is PostgreSQL's own, the rest is ours.
+/// Directory of a server, locked for this process. The subdirectory `cluster` is PostgreSQL's own.
 pub(super) struct ClusterDir {
     pub(super) path: PathBuf,
-    /// Who runs the server if not we ourselves: PostgreSQL refuses to run as root.
+    /// Account that runs the server if this process is root, as which PostgreSQL refuses to run.
     account: Option<User>,
-    /// Held while the server runs; the operating system lets go of it when we die.
+    /// Locked while the server runs; the operating system releases it when this process dies.
     _lock: File,
 }
 
 impl ClusterDir {
+    /// Opens the directory for `data`, creating it if necessary, and locks it.
     pub(super) async fn open(data: &Path) -> Result<Self> {
         let exists = data.exists();
         fs::create_dir_all(data).map_err(cannot("create", data))?;
@@ -58,9 +59,9 @@ impl ClusterDir {
             let mut enter = command("sh", Some(&unprivileged));
             enter.args(["-c", "cd -- \"$0\""]).arg(&path);
             if run(enter).await.is_err() {
-                path = make_refuge(&path)?;
+                path = create_fallback(&path)?;
             }
-            // Data that exists stays with its owner, also when a package brings the user postgres later.
+            // Existing data stays with its owner, even if a package creates the user postgres later.
             let cluster = path.join("cluster").metadata().ok();
             let owner = cluster.and_then(|cluster| User::from_uid(cluster.uid().into()).ok()?);
             account = Some(owner.unwrap_or(unprivileged));
@@ -68,7 +69,7 @@ impl ClusterDir {
         let lock_path = path.join("lock");
         let lock = File::options().create(true).truncate(false).write(true).open(&lock_path);
         let lock = lock.map_err(cannot("write", &lock_path))?;
-        // Whoever had it may be on his way out.
+        // The previous holder may be exiting.
         let deadline = Instant::now() + Duration::from_secs(1);
         loop {
             match lock.try_lock() {
@@ -77,19 +78,13 @@ impl ClusterDir {
                 }
                 Err(TryLockError::WouldBlock) if Instant::now() < deadline => sleep(Duration::from_millis(50)).await,
                 Err(TryLockError::WouldBlock) => {
-                    let problem = format!("another process uses the database in {}", data.display());
-                    let remedy = "stop that `cargo dev` or give this one a --data directory of its own";
+                    let problem = format!("another process is using the database in {}", data.display());
+                    let remedy = "stop that `cargo dev`, or give this one its own --data directory";
                     return Err(Error::new(problem, remedy));
                 }
                 Err(TryLockError::Error(error)) => return Err(cannot("lock", &lock_path)(error)),
             }
         }
-    }
-
-    /// Whether a server was made for `data`, here or in its refuge.
-    pub(super) fn has_cluster(data: &Path) -> bool {
-        let exists = |dir: &Path| dir.join("cluster").exists();
-        data.canonicalize().is_ok_and(|data| exists(&data) || exists(&refuge(&data)))
     }
 
     pub(super) fn cluster(&self) -> PathBuf {
@@ -104,14 +99,16 @@ impl ClusterDir {
         self.path.join("postgres.log")
     }
 
+    /// Command that runs as the account of the server.
     pub(super) fn command(&self, program: impl AsRef<Path>) -> Command {
         command(program, self.account.as_ref())
     }
 
+    /// Creates the cluster with a new password.
     pub(super) async fn create_cluster(&self, installation: &Installation) -> Result<()> {
-        // Not by its name until it is complete, so that an interruption leaves nothing that looks like a server;
-        // and never by the same name twice, as an initdb that was interrupted still writes for a moment.
-        let incomplete = self.path.join(format!("{INCOMPLETE}-{}", Uuid::new_v4().simple()));
+        // Renamed once it is complete, so that an interruption leaves nothing that looks like a cluster. The name is unique
+        // because an interrupted initdb still writes for a moment.
+        let incomplete = self.path.join(format!("{INCOMPLETE_PREFIX}-{}", Uuid::new_v4().simple()));
         DirBuilder::new().mode(0o700).create(&incomplete).map_err(cannot("create", &incomplete))?;
 
         let password = self.password();
@@ -142,23 +139,23 @@ impl ClusterDir {
         fs::rename(&incomplete, self.cluster()).map_err(cannot("rename", &incomplete))
     }
 
-    /// Deletes the servers that nobody finished making. What is still written into one goes the next time.
-    pub(super) fn sweep(&self) {
+    /// Deletes clusters that were not completed. One that is still being written to is deleted the next time.
+    pub(super) fn delete_incomplete(&self) {
         let entries = fs::read_dir(&self.path).into_iter().flatten().flatten();
-        for entry in entries.filter(|entry| entry.file_name().as_bytes().starts_with(INCOMPLETE.as_bytes())) {
+        for entry in entries.filter(|entry| entry.file_name().as_bytes().starts_with(INCOMPLETE_PREFIX.as_bytes())) {
             fs::remove_dir_all(entry.path()).ok();
         }
     }
 
-    /// We hold the lock, so a server on these files has outlived whoever started it.
+    /// Stops a server that has outlived the process that started it: this process has the lock, so it has no other owner.
     pub(super) async fn stop_orphan(&self) {
-        let note = self.cluster().join("postmaster.pid");
+        let pid_file = self.cluster().join("postmaster.pid");
         let Ok(password) = fs::read_to_string(self.password()) else {
             return;
         };
         let deadline = Instant::now() + STOP_TIMEOUT;
-        while let Ok(note) = fs::read_to_string(&note) {
-            let mut lines = note.lines();
+        while let Ok(text) = fs::read_to_string(&pid_file) {
+            let mut lines = text.lines();
             let (Some(process), Some(port)) =
                 (lines.next().and_then(|id| id.parse().ok()), lines.nth(2).and_then(|port| port.parse().ok()))
             else {
@@ -167,7 +164,7 @@ impl ClusterDir {
             if TcpStream::connect(("127.0.0.1", port)).await.is_err() || Instant::now() > deadline {
                 return;
             }
-            // Only a server of ours knows the password; the process id alone could be anybody's after a reboot.
+            // Only this server knows the password; after a reboot, another process may have the process id.
             if connect(&url(SUPERUSER, &password, port, "template1")).await.is_ok() {
                 kill(Pid::from_raw(process), Signal::SIGINT).ok();
             }
@@ -178,27 +175,32 @@ impl ClusterDir {
 
 fn unprivileged_account() -> Result<User> {
     let found = ["postgres", "nobody"].into_iter().find_map(|name| User::from_name(name).ok().flatten());
-    found.ok_or_else(|| Error::new("PostgreSQL does not run as root", "run this as another user"))
+    found.ok_or_else(|| {
+        Error::new(
+            "PostgreSQL refuses to run as root, and there is no user postgres or nobody",
+            "run this as another user",
+        )
+    })
 }
 
-/// For a directory that the server's account may not enter, such as one below /root.
-fn refuge(data: &Path) -> PathBuf {
+/// Directory in place of one that the server's account cannot enter, such as one below /root.
+fn fallback(data: &Path) -> PathBuf {
     let name = Uuid::new_v5(&Uuid::NAMESPACE_URL, data.as_os_str().as_bytes()).simple();
     Path::new("/var/tmp").join(format!("nofomo-{name}"))
 }
 
-fn make_refuge(data: &Path) -> Result<PathBuf> {
-    let path = refuge(data);
+fn create_fallback(data: &Path) -> Result<PathBuf> {
+    let path = fallback(data);
     match DirBuilder::new().create(&path) {
         Ok(()) => fs::set_permissions(&path, Permissions::from_mode(0o755)).map_err(cannot("open", &path))?,
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
         Err(error) => return Err(cannot("create", &path)(error)),
     }
-    // Anybody can make a directory there, and would then own what we write into it.
+    // Any user can create a directory there, and would then control the files in it.
     let found = path.symlink_metadata().map_err(cannot("enter", &path))?;
     if found.is_dir() && found.uid() == Uid::effective().as_raw() {
         Ok(path)
     } else {
-        Err(Error::new(format!("{} belongs to somebody else", path.display()), "delete it"))
+        Err(Error::new(format!("{} belongs to another user", path.display()), "delete it"))
     }
 }

@@ -1,4 +1,4 @@
-//! Running other programs, if need be as another account.
+//! Runs other programs, as another account if necessary.
 
 use std::{
     io,
@@ -11,9 +11,10 @@ use nix::unistd::User;
 
 use crate::error::Error;
 
+/// Command that runs as `account`, or as the current user.
 pub(super) fn command(program: impl AsRef<Path>, account: Option<&User>) -> Command {
     let mut command = Command::new(program.as_ref());
-    // Not where we are: the account may have no business there.
+    // The account may have no access to the current directory.
     command.current_dir("/").stdin(Stdio::null());
     if let Some(account) = account {
         command.uid(account.uid.as_raw()).gid(account.gid.as_raw());
@@ -21,18 +22,19 @@ pub(super) fn command(program: impl AsRef<Path>, account: Option<&User>) -> Comm
     command
 }
 
-/// Runs to the end; what it complained of is the reason if it failed.
+/// Runs a command to its end and returns its standard output, or the error that it printed.
 pub(super) async fn run(command: impl Into<tokio::process::Command>) -> Result<String, String> {
     let output = command.into().output().await.map_err(|error| error.to_string())?;
     if output.status.success() {
         return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
     }
-    let complaints = String::from_utf8_lossy(&output.stderr);
-    let complaint = complaints.lines().find(|line| line.contains("error:") || line.starts_with("E:"));
-    Err(complaint.or(complaints.lines().last()).unwrap_or("no reason given").to_owned())
+    let errors = String::from_utf8_lossy(&output.stderr);
+    let error = errors.lines().find(|line| line.contains("error:") || line.starts_with("E:"));
+    Err(error.or(errors.lines().last()).unwrap_or("no reason was given").to_owned())
 }
 
+/// Converts a failure of an action on a path to an error.
 pub(super) fn cannot(action: &str, path: &Path) -> impl FnOnce(io::Error) -> Error {
-    let what = format!("cannot {action} {}", path.display());
-    move |error| Error::new(format!("{what}: {error}"), "check its owner and permissions")
+    let problem = format!("cannot {action} {}", path.display());
+    move |error| Error::new(format!("{problem}: {error}"), "check its owner and permissions")
 }

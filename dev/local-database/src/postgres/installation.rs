@@ -1,4 +1,4 @@
-//! The PostgreSQL that a server runs with: the one that made its data, else the newest that this machine has.
+//! Selects the PostgreSQL installation of a server: the version that created its data, or else the newest.
 
 use std::{fs, path::Path};
 
@@ -10,42 +10,42 @@ use tokio::task::spawn_blocking;
 
 use crate::error::{Error, Result};
 
-/// Finds the installation for the data in `cluster`, which need not be there yet. Where there is none, it is installed if that
-/// can be done.
+/// Finds the installation for the data in `cluster`, which may not exist yet. Installs PostgreSQL if the machine has none and it
+/// can be installed.
 ///
 /// # Errors
 ///
-/// PostgreSQL is not on this machine, or not in the version that made the data.
+/// This machine has no PostgreSQL, or not the version that created the data.
 pub(super) async fn find_installation(cluster: &Path) -> Result<Installation> {
-    let made_by = fs::read_to_string(cluster.join("PG_VERSION")).ok().and_then(|major| major.trim().parse().ok());
+    let created_by = fs::read_to_string(cluster.join("PG_VERSION")).ok().and_then(|major| major.trim().parse().ok());
     let mut found = installations();
     if found.is_empty() {
         ensure_installed().await?;
         found = installations();
     }
-    let Some(made_by): Option<u32> = made_by else {
-        let missing = || Error::new(format!("PostgreSQL {MIN_MAJOR} or newer is not on this machine"), "install it");
+    let Some(created_by): Option<u32> = created_by else {
+        let missing = || Error::new(format!("this machine has no PostgreSQL {MIN_MAJOR} or newer"), "install it");
         return found.into_iter().next().ok_or_else(missing);
     };
     let mut majors: Vec<_> = found.iter().map(|installation| installation.major.to_string()).collect();
     majors.sort_unstable();
     majors.dedup();
-    found.retain(|installation| installation.major == made_by);
+    found.retain(|installation| installation.major == created_by);
     found.into_iter().next().ok_or_else(|| {
         let problem = format!(
-            "the data in {} was made by PostgreSQL {made_by}, and this machine has {}",
+            "the data in {} was created by PostgreSQL {created_by}, and this machine has {}",
             cluster.display(),
             majors.join(", ")
         );
-        Error::new(problem, format!("start over with --fresh or install PostgreSQL {made_by}"))
+        Error::new(problem, format!("recreate it with --fresh, or install PostgreSQL {created_by}"))
     })
 }
 
-/// Makes sure that this machine has a PostgreSQL that is new enough.
+/// Ensures that this machine has a PostgreSQL that is new enough.
 pub(super) async fn ensure_installed() -> Result<()> {
     match spawn_blocking(|| ensure(Purpose::Serving)).await {
         Ok(Ok(())) => Ok(()),
         Ok(Err(check_prerequisites::Error { problem, remedy })) => Err(Error::new(problem, remedy)),
-        Err(stopped) => Err(Error::new(format!("the installation of PostgreSQL stopped: {stopped}"), "run it again")),
+        Err(panic) => Err(Error::new(format!("the installation of PostgreSQL failed: {panic}"), "run it again")),
     }
 }

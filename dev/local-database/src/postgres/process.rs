@@ -1,4 +1,4 @@
-//! The server's process, and the guard that stops it when this process dies.
+//! The server's process, and the guard process that stops it when this process dies.
 
 use std::{
     fs::File,
@@ -12,24 +12,24 @@ use check_prerequisites::postgresql::Installation;
 use super::{cluster_dir::ClusterDir, command::cannot};
 use crate::error::{Error, Result};
 
-/// Given at each start, so that data made by an earlier version of this program gets them too.
+/// Settings given at each start, so that they also apply to data created by an earlier version of this program.
 const SETTINGS: [&str; 8] = [
     "listen_addresses=127.0.0.1",
     "unix_socket_directories=",
     "timezone=UTC",
     "log_timezone=UTC",
-    // As on Supabase: without it a publication can be made, but warns that nobody can subscribe.
+    // As on Supabase. Without it, creating a publication warns that nobody can subscribe.
     "wal_level=logical",
-    // The tests have a database each, and several connections to it.
+    // Each test has its own database with several connections.
     "max_connections=200",
-    // A commit survives the death of any process, as the pages are with the operating system; only a power cut could
-    // take it, and that risk is nothing beside waiting for the disk in a database that `--fresh` makes anew.
+    // A commit survives the crash of any process, because the operating system has the pages. Only a power failure can lose
+    // it, which is acceptable for a database that `--fresh` recreates, and saves waiting for the disk.
     "fsync=off",
     "full_page_writes=off",
 ];
 
-/// Waits until whoever holds the other end of its input is gone, however that came about, and then stops the server of
-/// the given process id, unless it has gone by itself and the id is another's by now.
+/// Shell script that waits until the process at the other end of its input is gone, for whatever reason, and then stops the
+/// server with the given process id. It checks `postmaster.pid`, as another process may have the id by then.
 const GUARD: &str = r#"
     trap '' HUP INT TERM
     read -r _
@@ -38,7 +38,7 @@ const GUARD: &str = r#"
 
 pub(super) struct Server {
     pub(super) postmaster: Child,
-    /// Never asked for anything: holding the pipe to it is the point.
+    /// Held for the pipe to its input, whose end makes it stop the server.
     _guard: Child,
 }
 
@@ -51,7 +51,7 @@ impl Server {
         let mut postgres = dir.command(installation.program("postgres"));
         postgres.arg("-D").arg(dir.cluster()).arg("-p").arg(port.to_string());
         postgres.args(SETTINGS.iter().flat_map(|setting| ["-c", setting]));
-        // In a group of its own: Ctrl-C is for us to hear first.
+        // In its own process group, so that Ctrl-C reaches only this process, which then stops the server.
         postgres.process_group(0).stdin(Stdio::null());
         postgres.stdout(log.try_clone().map_err(failed)?).stderr(log);
         let mut postmaster = postgres.spawn().map_err(failed)?;
