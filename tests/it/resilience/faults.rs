@@ -131,6 +131,15 @@ impl<'a> Load<'a> {
         until("reports are acknowledged", async || self.acknowledged.borrow().len() >= enough).await;
     }
 
+    /// Waits until every instance accepts a report. A lock makes the reports of all writers wait in the database at the same
+    /// time, so each of them is in an instance of its own; and there are no more instances than writers.
+    async fn every_instance_accepts(&self) {
+        let owner = self.world.database.owner().await;
+        owner.run("begin; lock table public.trades in share row exclusive mode").await.unwrap();
+        owner.blocks(Self::WRITERS).await;
+        owner.run("commit").await.unwrap();
+    }
+
     async fn is_refused(&self) {
         until("reports are refused", async || self.refused.borrow().contains_key(&UNAVAILABLE)).await;
     }
@@ -635,6 +644,8 @@ async fn signing_keys_are_away_and_then_rotated() {
         issuer.away.store(false, Ordering::SeqCst);
         let claims = world.stack.auth().claims_for("pro@nofomo.test").await.unwrap();
         *load.token.borrow_mut() = next.sign(&claims).unwrap();
+        // An instance fetches again only some time after a failed fetch; until then it refuses every report.
+        load.every_instance_accepts().await;
     });
     let refused = refused.await;
     assert!(refused.keys().all(|status| [502, UNAVAILABLE].contains(status)), "{refused:?}");
