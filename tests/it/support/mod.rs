@@ -19,5 +19,6 @@ pub(crate) mod pooler;
 pub(crate) mod renewals;
 pub(crate) mod statistics;
 pub(crate) mod strategies;
+pub(crate) mod trade_load;
 pub(crate) mod waiting;
 pub(crate) mod world;
