@@ -1,6 +1,8 @@
-//! Daily: removes logs, and what else is kept for a time. Its SQL is `migrations/029_clean_logs.sql`.
+//! Daily job: deletes logs, read notifications and events that are older than their retention.
 //!
-//! Each batch is a transaction. A run that ends early, or is ended, leaves the rest to the next one.
+//! Each batch is a transaction. A run that stops early leaves the rest to the next run.
+//!
+//! SQL: `migrations/029_clean_logs.sql`.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -9,13 +11,13 @@ use chrono::{DateTime, TimeDelta, Utc};
 use nofomo_lambda::{Error, Job, Run};
 use serde::{Deserialize, Serialize};
 
-/// So few that whoever waits for a row of them hardly notices.
-const BATCH: u64 = 5_000;
+/// Rows per batch: few enough that waiting for one of their locks is hardly noticeable.
+const BATCH_SIZE: u64 = 5_000;
 
-/// What one more batch may need: the longest that a statement is waited for.
-const RESERVE: Duration = Duration::from_secs(15);
+/// Time one more batch may need: a connection and the longest statement.
+const BATCH_TIME: Duration = Duration::from_secs(15);
 
-/// What is removed, the setting that says after how many days, and how many those are without it.
+/// Kinds of rows, with the setting for their retention and its default, in days.
 const KINDS: [(&str, &str, u32); 7] = [
     ("debug", "DEBUG_LOG_DAYS", 7),
     ("info", "INFO_LOG_DAYS", 30),
@@ -26,25 +28,28 @@ const KINDS: [(&str, &str, u32); 7] = [
     ("payment_events", "PAYMENT_EVENT_DAYS", 730),
 ];
 
-/// Further back than anything here reaches.
-const MOST_DAYS: u32 = 36_500;
+/// Maximum retention: 100 years.
+const MAX_DAYS: u32 = 36_500;
 
-/// After how many days each kind is removed.
+/// Age at which each kind of rows is deleted.
 pub struct Retention(Vec<(&'static str, TimeDelta)>);
 
+/// Error in the setting with this name.
 #[derive(Debug, thiserror::Error)]
-#[error("`{0}` must be a number of days, 1 to {MOST_DAYS}")]
+#[error("`{0}` must be a number of days, 1 to {MAX_DAYS}")]
 pub struct RetentionError(&'static str);
 
 impl Retention {
+    /// Reads the settings. `setting` returns a setting by its name.
+    ///
     /// # Errors
     ///
-    /// A setting that is no number of days.
+    /// A setting is not a number of days.
     pub fn read(setting: &dyn Fn(&str) -> Option<String>) -> Result<Self, RetentionError> {
-        let days = |(kind, name, usual): (&'static str, &'static str, u32)| {
-            let days = setting(name).map_or(Ok(usual), |days| days.parse()).unwrap_or_default();
-            let is_possible = (1..=MOST_DAYS).contains(&days);
-            is_possible.then(|| (kind, TimeDelta::days(days.into()))).ok_or(RetentionError(name))
+        let days = |(kind, name, default): (&'static str, &'static str, u32)| {
+            let days = setting(name).map_or(Ok(default), |days| days.parse()).unwrap_or_default();
+            let is_valid = (1..=MAX_DAYS).contains(&days);
+            is_valid.then(|| (kind, TimeDelta::days(days.into()))).ok_or(RetentionError(name))
         };
         KINDS.into_iter().map(days).collect::<Result<_, _>>().map(Self)
     }
@@ -58,36 +63,38 @@ struct Batch {
     after: Option<DateTime<Utc>>,
 }
 
-/// What `private.clean_logs` did with one batch.
+/// Result of one batch, from `private.clean_logs`.
 #[derive(Deserialize)]
 struct Cleaned {
     removed: u64,
+    /// Position for the next batch.
     after: Option<DateTime<Utc>>,
 }
 
-/// What a run removed.
+/// Result of a run.
 #[derive(Serialize)]
 pub struct Counts {
     #[serde(flatten)]
+    /// Number of deleted rows of each kind.
     pub removed: BTreeMap<&'static str, u64>,
-    /// False if time ran out.
+    /// `false` if time ran out.
     pub is_complete: bool,
 }
 
 pub async fn run(job: &'static Job, retention: &'static Retention, run: Run) -> Result<Counts, Error> {
     let removed = KINDS.iter().map(|(kind, ..)| (*kind, 0)).collect();
     let mut counts = Counts { removed, is_complete: false };
-    // A time to come makes nothing older.
+    // A run with a future time must not delete rows early.
     let now = run.time.min(Utc::now());
     for (kind, age) in &retention.0 {
-        let mut batch = Batch { category: kind, before: now - *age, limit: BATCH, after: None };
+        let mut batch = Batch { category: kind, before: now - *age, limit: BATCH_SIZE, after: None };
         loop {
-            if !run.has_time_left(RESERVE) {
+            if !run.has_time_left(BATCH_TIME) {
                 return Ok(counts);
             }
             let cleaned: Cleaned = job.db.job("clean_logs", &batch).await?;
             *counts.removed.entry(*kind).or_default() += cleaned.removed;
-            if cleaned.removed < BATCH {
+            if cleaned.removed < BATCH_SIZE {
                 break;
             }
             batch.after = cleaned.after;
@@ -102,7 +109,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_setting_is_a_number_of_days_or_refused_by_its_name() {
+    fn a_setting_must_be_a_number_of_days() {
         let read = |text: &'static str| Retention::read(&move |name| (name == "INFO_LOG_DAYS").then(|| text.into()));
         assert!(read("400").unwrap().0.contains(&("info", TimeDelta::days(400))));
         assert!(Retention::read(&|_| None).unwrap().0.contains(&("info", TimeDelta::days(30))));

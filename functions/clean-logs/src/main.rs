@@ -1,4 +1,4 @@
-//! Daily.
+//! Runs daily.
 
 use clean_logs::Retention;
 use nofomo_lambda::{Error, Job};

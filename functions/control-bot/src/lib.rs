@@ -1,5 +1,6 @@
-//! `POST /bots/{bot_id}/{action}`: starts, stops or pauses a bot; its runner reports that it failed.
-//! Its SQL is `migrations/009_control_bot.sql`.
+//! `POST /bots/{bot_id}/{action}`: starts, stops or pauses a bot, or records the failure its runner reports.
+//!
+//! SQL: `migrations/009_control_bot.sql`.
 
 use nofomo_lambda::{Answer, App, Problem, Request, lines};
 use serde::{Deserialize, Serialize};
@@ -7,14 +8,14 @@ use serde_json::value::RawValue;
 use uuid::Uuid;
 
 #[derive(Serialize)]
-struct Order {
+struct ControlBotInput {
     bot_id: Uuid,
     action: String,
-    /// Why it failed.
+    /// Reason of the failure, for the action `fail`.
     message: Option<String>,
 }
 
-/// What `private.control_bot` found.
+/// Outcome of `private.control_bot`.
 #[derive(Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Outcome {
@@ -39,17 +40,17 @@ pub async fn handle(app: &'static App, request: Request) -> Result<Answer, Probl
         }
         _ => return Err(Problem::NotFound),
     };
-    let order = Order { bot_id: request.bot_id()?, action, message };
-    match app.db.command(&claims, "control_bot", &order).await? {
+    let input = ControlBotInput { bot_id: request.bot_id()?, action, message };
+    match app.db.command(&claims, "control_bot", &input).await? {
         Outcome::Updated(bot) | Outcome::Unchanged(bot) => Ok(Answer::ok(bot)),
         Outcome::WrongState { status } => Err(Problem::Conflict {
             kind: "wrong-state",
-            detail: format!("The bot is {status}; it cannot be told to {} now.", order.action),
+            detail: format!("The bot is {status}. The action {} is not possible in this state.", input.action),
         }),
         Outcome::PlanLimit { limit, plan } => Err(Problem::PlanLimit { things: "bots", limit, plan }),
         Outcome::CredentialsMissing { exchange } => Err(Problem::Conflict {
             kind: "credentials-missing",
-            detail: format!("Live trading needs API keys: save them for {exchange} first."),
+            detail: format!("Live trading needs API keys. Save them for {exchange} first."),
         }),
         Outcome::UnsafeStrategy { strategy, findings } => Err(Problem::unsafe_strategy(&strategy, findings)),
         Outcome::NotFound => Err(Problem::NotFound),

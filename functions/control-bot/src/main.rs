@@ -1,4 +1,4 @@
-//! `POST /bots/{bot_id}/{action}`
+//! Serves `POST /bots/{bot_id}/{action}`.
 
 use nofomo_lambda::{App, Error};
 

@@ -1,4 +1,6 @@
-//! `POST /bots`: creates a stopped bot of the caller. Its SQL is `migrations/008_create_bot.sql`.
+//! `POST /bots`: creates a bot, which is stopped at first.
+//!
+//! SQL: `migrations/008_create_bot.sql`.
 
 use std::ops::RangeInclusive;
 
@@ -33,7 +35,7 @@ struct NewBot {
     metadata: Option<Box<RawValue>>,
 }
 
-/// What `private.create_bot` found.
+/// Outcome of `private.create_bot`.
 #[derive(Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Outcome {
@@ -56,12 +58,12 @@ pub async fn handle(app: &'static App, request: Request) -> Result<Answer, Probl
         Outcome::PlanLimit { limit, plan } => Err(Problem::PlanLimit { things: "bots", limit, plan }),
         Outcome::CredentialsMissing { exchange } => Err(Problem::Conflict {
             kind: "credentials-missing",
-            detail: format!("Live trading needs API keys: save them for {exchange} first, or trade on paper."),
+            detail: format!("Live trading needs API keys. Save them for {exchange} first, or use paper trading."),
         }),
         Outcome::UnsafeStrategy { strategy, findings } => Err(Problem::unsafe_strategy(&strategy, findings)),
         Outcome::KeyReused => Err(Problem::Conflict {
             kind: "key-reused",
-            detail: "This Idempotency-Key was used with another body; use a new key for another bot.".into(),
+            detail: "This Idempotency-Key was used with another body. Use a new key for another bot.".into(),
         }),
     }
 }

@@ -1,4 +1,4 @@
-//! `POST /bots`
+//! Serves `POST /bots`.
 
 use nofomo_lambda::{App, Error};
 

@@ -1,4 +1,4 @@
-//! `POST /invoices`
+//! Serves `POST /invoices`.
 
 use nofomo_lambda::{App, Error};
 use nofomo_tripay::{Account, Tripay};

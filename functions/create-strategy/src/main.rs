@@ -1,4 +1,4 @@
-//! `POST /strategies`, `PUT /strategies/{strategy_id}`
+//! Serves `POST /strategies` and `PUT /strategies/{strategy_id}`.
 
 use nofomo_lambda::{App, Error};
 

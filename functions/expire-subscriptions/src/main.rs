@@ -1,4 +1,4 @@
-//! Hourly.
+//! Runs hourly.
 
 use nofomo_lambda::{Error, Job};
 

@@ -1,4 +1,4 @@
-//! `POST /strategies/generate`
+//! Serves `POST /strategies/generate`.
 
 use generate_strategy::Writers;
 use nofomo_lambda::{App, Error};

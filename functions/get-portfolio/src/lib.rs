@@ -1,4 +1,6 @@
-//! `GET /portfolio`: all that an app's home screen needs. Its SQL is `migrations/016_get_portfolio.sql`.
+//! `GET /portfolio`: returns everything an app's home screen shows.
+//!
+//! SQL: `migrations/016_get_portfolio.sql`.
 
 use nofomo_lambda::{Answer, App, Problem, Request};
 use serde_json::json;

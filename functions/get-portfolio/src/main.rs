@@ -1,4 +1,4 @@
-//! `GET /portfolio`
+//! Serves `GET /portfolio`.
 
 use nofomo_lambda::{App, Error};
 

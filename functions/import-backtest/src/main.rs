@@ -1,4 +1,4 @@
-//! `POST /strategies/{strategy_id}/backtests`
+//! Serves `POST /strategies/{strategy_id}/backtests`.
 
 use nofomo_lambda::{App, Error};
 

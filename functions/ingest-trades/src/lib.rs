@@ -1,21 +1,22 @@
-//! A queue of trades: what comes faster than the database takes connections. It records as record-trade does, by the same
-//! statement. Its SQL is `migrations/010_record_trade.sql`.
+//! Queue consumer: records the trade reports that wait in a queue, when they arrive faster than the database accepts connections.
 //!
-//! A message is one report of one bot, in the name of the bot's own token:
+//! It records them with the same statement as record-trade. A message is one report of one bot, authorized by the bot token's hash:
 //!
 //! ```json
 //! {"bot_id": "0190…", "bot_token_hash": "<SHA-256, hexadecimal>", "key": "report-1", "trades": [{"side": "buy", "…": "…"}]}
 //! ```
 //!
-//! A queue delivers at least once and in any order; so do bots, and a report that comes twice is one report. It holds the hash of
-//! the token and never the token, so whoever reads along cannot report anywhere else.
+//! The queue delivers at least once and in any order. Recording is idempotent: a repeated report changes nothing. Messages contain
+//! the hash and never the token, so that reading the queue is not enough to report through the API.
+//!
+//! SQL: `migrations/010_record_trade.sql`.
 
 use nofomo_db::Claims;
 use nofomo_lambda::{Batch, Job, Message, Problem, raw, text, uuid};
 use nofomo_trades::{MAX_TRADES, Report};
 use serde_json::value::RawValue;
 
-/// How many trades it reported.
+/// Records one report, and returns its number of trades.
 pub async fn handle(job: &'static Job, message: Message) -> Result<usize, Problem> {
     let mut fields = message.fields()?;
     let bot_id = fields.required("bot_id", uuid);
@@ -29,9 +30,9 @@ pub async fn handle(job: &'static Job, message: Message) -> Result<usize, Proble
 }
 
 fn sha256(value: &RawValue) -> Result<[u8; 32], String> {
-    let wrong = "must be 64 hexadecimal digits";
-    let digits = text(64..=64)(value).map_err(|_| wrong)?;
+    let expected = "must be 64 hexadecimal digits";
+    let digits = text(64..=64)(value).map_err(|_| expected)?;
     let mut hash = [0; 32];
-    hex::decode_to_slice(digits, &mut hash).map_err(|_| wrong)?;
+    hex::decode_to_slice(digits, &mut hash).map_err(|_| expected)?;
     Ok(hash)
 }

@@ -1,4 +1,4 @@
-//! The queue of trades
+//! Serves the queue of trade reports.
 
 use nofomo_lambda::{Error, Job};
 

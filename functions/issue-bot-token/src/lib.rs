@@ -1,6 +1,8 @@
-//! `POST` and `DELETE /bots/{bot_id}/token`: a token that can only report for one bot, or get its exchange keys
-//! too, shown once.
-//! Its SQL is `migrations/013_issue_bot_token.sql`.
+//! `POST` and `DELETE /bots/{bot_id}/token`: issues or revokes the token of a bot's runner.
+//!
+//! A token can report for its bot, and with the scope `trade` also read the exchange's API keys. It is shown once.
+//!
+//! SQL: `migrations/013_issue_bot_token.sql`.
 
 use nofomo_lambda::{Answer, App, BotToken, Problem, Request};
 use serde::{Deserialize, Serialize};
@@ -10,14 +12,14 @@ use uuid::Uuid;
 const SCOPES: [&str; 2] = ["report", "trade"];
 
 #[derive(Serialize)]
-struct NewToken {
+struct IssueBotTokenInput {
     bot_id: Uuid,
-    /// Hexadecimal; none to revoke.
+    /// SHA-256 in hexadecimal; `None` revokes the token.
     token_hash: Option<String>,
     scopes: Vec<String>,
 }
 
-/// What `private.issue_bot_token` found.
+/// Outcome of `private.issue_bot_token`.
 #[derive(Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Outcome {
@@ -27,7 +29,7 @@ enum Outcome {
     PaperBot,
 }
 
-/// What the caller sees, this once.
+/// Response body. The token cannot be shown again.
 #[derive(Serialize)]
 struct IssuedToken<'a> {
     token: &'a str,
@@ -38,14 +40,14 @@ struct IssuedToken<'a> {
 pub async fn handle(app: &'static App, request: Request) -> Result<Answer, Problem> {
     let user = app.user(&request).await?;
     let bot_id = request.bot_id()?;
-    let revokes = request.route().starts_with("DELETE ");
+    let is_revocation = request.route().starts_with("DELETE ");
     let token = BotToken::generate().map_err(|error| Problem::Internal(error.to_string()))?;
-    let new_token = if revokes {
-        NewToken { bot_id, token_hash: None, scopes: Vec::new() }
+    let input = if is_revocation {
+        IssueBotTokenInput { bot_id, token_hash: None, scopes: Vec::new() }
     } else {
-        NewToken { bot_id, token_hash: Some(hex::encode(token.hash())), scopes: scopes_of(&request)? }
+        IssueBotTokenInput { bot_id, token_hash: Some(hex::encode(token.hash())), scopes: requested_scopes(&request)? }
     };
-    match app.db.command(user.claims(), "issue_bot_token", &new_token).await? {
+    match app.db.command(user.claims(), "issue_bot_token", &input).await? {
         Outcome::Issued { scopes, created_at } => {
             let issued = IssuedToken { token: token.reveal(), scopes, created_at };
             let body = to_raw_value(&issued).map_err(|error| Problem::Internal(error.to_string()))?;
@@ -55,13 +57,13 @@ pub async fn handle(app: &'static App, request: Request) -> Result<Answer, Probl
         Outcome::NotFound => Err(Problem::NotFound),
         Outcome::PaperBot => Err(Problem::Conflict {
             kind: "paper-bot",
-            detail: "The right to trade is for a live bot's token; this bot trades on paper.".into(),
+            detail: "The scope trade is only for live bots. This bot uses paper trading.".into(),
         }),
     }
 }
 
-/// Reporting, unless the caller asks for more; a request without a body asks for nothing.
-fn scopes_of(request: &Request) -> Result<Vec<String>, Problem> {
+/// The requested scopes. Without a body or without `scopes`, only `report`.
+fn requested_scopes(request: &Request) -> Result<Vec<String>, Problem> {
     let default = || vec!["report".to_owned()];
     if request.body()?.is_empty() {
         return Ok(default());

@@ -1,4 +1,4 @@
-//! `POST` and `DELETE /bots/{bot_id}/token`
+//! Serves `POST` and `DELETE /bots/{bot_id}/token`.
 
 use nofomo_lambda::{App, Error};
 

@@ -1,4 +1,4 @@
-//! `POST /subscription/{action}`
+//! Serves `POST /subscription/{action}`.
 
 use nofomo_lambda::{App, Error};
 

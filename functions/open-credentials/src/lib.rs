@@ -1,5 +1,6 @@
-//! `POST /bots/{bot_id}/credentials`: a live bot's runner gets the keys of its bot's exchange, and each time is in its log.
-//! Its SQL is `migrations/015_open_credentials.sql`.
+//! `POST /bots/{bot_id}/credentials`: returns the exchange's API keys to the runner of a live bot, and writes it to the bot's log.
+//!
+//! SQL: `migrations/015_open_credentials.sql`.
 
 use nofomo_lambda::{Answer, App, Problem, Request};
 use nofomo_vault::KeyRing;
@@ -8,11 +9,11 @@ use serde_json::value::{RawValue, to_raw_value};
 use uuid::Uuid;
 
 #[derive(Serialize)]
-struct Wanted {
+struct OpenCredentialsInput {
     bot_id: Uuid,
 }
 
-/// What `private.open_credentials` found.
+/// Outcome of `private.open_credentials`.
 #[derive(Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Outcome {
@@ -24,14 +25,15 @@ enum Outcome {
     CredentialsMissing { exchange: String },
 }
 
-/// What the runner gets: what was sealed, and for which exchange.
+/// Response body.
 #[derive(Serialize)]
-struct Opened<'a> {
+struct OpenedCredentials<'a> {
     exchange: &'a str,
     #[serde(flatten)]
     secret: Secret,
 }
 
+/// The keys that `save-credentials` sealed.
 #[derive(Deserialize, Serialize)]
 struct Secret {
     api_key: String,
@@ -41,31 +43,34 @@ struct Secret {
 pub async fn handle(app: &'static App, keys: &KeyRing, request: Request) -> Result<Answer, Problem> {
     let runner = app.runner(&request)?;
     let bot_id = request.bot_id()?;
-    match app.db.command(&runner, "open_credentials", &Wanted { bot_id }).await? {
-        Outcome::Found { owner, exchange, sealed } => opened(keys, owner, &exchange, &sealed).map(Answer::ok),
+    match app.db.command(&runner, "open_credentials", &OpenCredentialsInput { bot_id }).await? {
+        Outcome::Found { owner, exchange, sealed } => open(keys, owner, &exchange, &sealed).map(Answer::ok),
         Outcome::NotFound => Err(Problem::NotFound),
         Outcome::ScopeMissing => Err(Problem::Forbidden(
-            "This token can only report; its owner can issue one with the scopes report and trade.",
+            "This token can only report. The bot's owner can issue one with the scopes report and trade.",
         )),
-        Outcome::PaperBot => Err(conflict("paper-bot", "This bot trades on paper and needs no keys.".into())),
-        Outcome::NotRunning { status } => {
-            Err(conflict("wrong-state", format!("The bot is {status}; its keys are there while it is running.")))
-        }
+        Outcome::PaperBot => Err(conflict("paper-bot", "This bot uses paper trading and needs no API keys.".into())),
+        Outcome::NotRunning { status } => Err(conflict(
+            "wrong-state",
+            format!("The bot is {status}. Its API keys are available only while it is running."),
+        )),
         Outcome::CredentialsMissing { exchange } => Err(conflict(
             "credentials-missing",
-            format!("No API keys are saved for {exchange}; its owner can save them with PUT /credentials/{exchange}."),
+            format!(
+                "No API keys are saved for {exchange}. The bot's owner can save them with PUT /credentials/{exchange}."
+            ),
         )),
     }
 }
 
-fn opened(keys: &KeyRing, owner: Uuid, exchange: &str, sealed: &str) -> Result<Box<RawValue>, Problem> {
+fn open(keys: &KeyRing, owner: Uuid, exchange: &str, sealed: &str) -> Result<Box<RawValue>, Problem> {
     let text = keys
         .open(owner, exchange, sealed)
         .map_err(|error| Problem::Internal(format!("credentials of {owner} for {exchange} not opened: {error}")))?;
-    // Not the reason: it would quote what it could not read.
-    let unreadable = |_| Problem::Internal(format!("credentials of {owner} for {exchange} are not what was sealed"));
+    // Without the reason, which would quote the keys.
+    let unreadable = |_| Problem::Internal(format!("credentials of {owner} for {exchange} cannot be read"));
     let secret: Secret = serde_json::from_slice(&text).map_err(unreadable)?;
-    to_raw_value(&Opened { exchange, secret }).map_err(unreadable)
+    to_raw_value(&OpenedCredentials { exchange, secret }).map_err(unreadable)
 }
 
 fn conflict(kind: &'static str, detail: String) -> Problem {

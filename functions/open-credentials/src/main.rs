@@ -1,4 +1,4 @@
-//! `POST /bots/{bot_id}/credentials`
+//! Serves `POST /bots/{bot_id}/credentials`.
 
 use nofomo_lambda::{App, Error};
 use nofomo_vault::KeyRing;

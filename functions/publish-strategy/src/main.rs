@@ -1,4 +1,4 @@
-//! `POST /strategies/{strategy_id}/publish`
+//! Serves `POST /strategies/{strategy_id}/publish`.
 
 use nofomo_lambda::{App, Error};
 

@@ -1,4 +1,4 @@
-//! Every 15 minutes.
+//! Runs every 15 minutes.
 
 use nofomo_lambda::{Error, Job};
 use nofomo_tripay::{Account, Tripay};

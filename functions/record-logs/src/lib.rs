@@ -1,5 +1,6 @@
-//! `POST /bots/{bot_id}/logs`: what a bot's runner has to tell, up to 500 rows at once.
-//! Its SQL is `migrations/012_record_logs.sql`.
+//! `POST /bots/{bot_id}/logs`: stores up to 500 log messages of a bot.
+//!
+//! SQL: `migrations/012_record_logs.sql`.
 
 use chrono::{DateTime, Utc};
 use nofomo_lambda::{Answer, App, Batch, Fields, Problem, Request, collect, lines, object, one_of, time};
@@ -10,7 +11,7 @@ use uuid::Uuid;
 const LEVELS: &[&str] = &["info", "warning", "error", "debug"];
 
 #[derive(Serialize)]
-struct NewLogs {
+struct RecordLogsInput {
     bot_id: Uuid,
     logs: Vec<NewLog>,
 }
@@ -24,18 +25,20 @@ struct NewLog {
     created_at: Option<DateTime<Utc>>,
 }
 
-/// What `private.record_logs` found.
+/// Outcome of `private.record_logs`.
 #[derive(Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Outcome {
+    /// Number of new rows.
     Recorded(u32),
     KeyReused,
     NotFound,
 }
 
-/// How many rows were new.
+/// Response body.
 #[derive(Serialize)]
-struct Recorded {
+struct RecordedLogs {
+    /// Number of new rows.
     recorded: u32,
 }
 
@@ -51,14 +54,15 @@ pub async fn handle(app: &'static App, request: Request) -> Result<Answer, Probl
         let id = key.map(|key| Uuid::new_v5(&bot_id, format!("{key}:{index}").as_bytes()));
         parse(id.unwrap_or_else(Uuid::now_v7), fields?)
     }))?;
-    match app.db.command(&claims, "record_logs", &NewLogs { bot_id, logs }).await? {
+    match app.db.command(&claims, "record_logs", &RecordLogsInput { bot_id, logs }).await? {
         Outcome::Recorded(recorded) => {
-            let body = to_raw_value(&Recorded { recorded }).map_err(|error| Problem::Internal(error.to_string()))?;
+            let body =
+                to_raw_value(&RecordedLogs { recorded }).map_err(|error| Problem::Internal(error.to_string()))?;
             Ok(if recorded > 0 { Answer::created(body) } else { Answer::ok(body) })
         }
         Outcome::KeyReused => Err(Problem::Conflict {
             kind: "key-reused",
-            detail: "This Idempotency-Key was used with another body; use a new key for other logs.".into(),
+            detail: "This Idempotency-Key was used with another body. Use a new key for other logs.".into(),
         }),
         Outcome::NotFound => Err(Problem::NotFound),
     }

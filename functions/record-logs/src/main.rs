@@ -1,4 +1,4 @@
-//! `POST /bots/{bot_id}/logs`
+//! Serves `POST /bots/{bot_id}/logs`.
 
 use nofomo_lambda::{App, Error};
 

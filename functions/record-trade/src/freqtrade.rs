@@ -1,8 +1,9 @@
-//! `POST /freqtrade/{bot_token}`: freqtrade's webhook, as freqtrade sends it: JSON or a form, every value as text, `None` for
-//! nothing. Its SQL is `migrations/011_record_freqtrade_event.sql`.
+//! `POST /freqtrade/{bot_token}`: records an event of freqtrade's webhook.
 //!
-//! Freqtrade does not queue: what is refused is lost. So every event of a known bot is answered 200, and what makes no
-//! trade is kept where the bot's owner can read it.
+//! Freqtrade sends JSON or a form in which every value is text, with `None` for a missing value. It does not retry: a refused event
+//! is lost. Therefore every event of a known bot gets a 200, and an event without a usable trade is written to the bot's log.
+//!
+//! SQL: `migrations/011_record_freqtrade_event.sql`.
 
 use std::collections::BTreeMap;
 
@@ -12,24 +13,24 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 
-/// Long enough for every figure and name that freqtrade sends.
-const LONGEST_VALUE: usize = 255;
+/// Maximum length of a value, in bytes. Every number and name of freqtrade is shorter.
+const MAX_VALUE_LENGTH: usize = 255;
 
 #[derive(Serialize)]
-struct Event<'a> {
+struct RecordEventInput<'a> {
     kind: &'a str,
-    /// Hexadecimal SHA-256: a retry is byte-identical.
+    /// SHA-256 of the body in hexadecimal. A repeated event has the same bytes.
     body_hash: String,
-    /// Whether trade_id, open_date and pair tell which trade it belongs to.
+    /// `true` if trade_id, open_date and pair identify the trade.
     is_trade: bool,
-    event: Details,
-    log: Option<Log>,
+    event: TradeEvent,
+    log: Option<LogMessage>,
     body: String,
 }
 
-/// An event of a trade's life, read.
+/// Fields of a trade event.
 #[derive(Default, Serialize)]
-struct Details {
+struct TradeEvent {
     trade_id: Option<String>,
     pair: Option<String>,
     open_date: Option<String>,
@@ -50,14 +51,14 @@ struct Details {
     exit_reason: Option<String>,
 }
 
-/// What the owner reads of it.
+/// Message for the bot's log, which its owner reads.
 #[derive(Serialize)]
-struct Log {
+struct LogMessage {
     level: &'static str,
     message: String,
 }
 
-/// What `private.record_freqtrade_event` found; all the same to freqtrade.
+/// Outcome of `private.record_freqtrade_event`. Freqtrade gets the same response for each.
 #[derive(Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Outcome {
@@ -73,13 +74,13 @@ pub(crate) async fn handle(app: &'static App, request: Request) -> Result<Answer
     let body = request.body()?;
     let fields = Fields::read(request.content_type(), body);
     let kind = fields.kind();
-    let details = fields.details(&kind);
+    let trade_event = fields.trade_event(&kind);
     let (is_trade, log) = match kind.as_str() {
-        "entry_fill" | "exit_fill" => match details.missing(&kind) {
+        "entry_fill" | "exit_fill" => match trade_event.missing(&kind) {
             None => (true, None),
-            Some(missing) => (false, Some(Log::not_understood(&format!("{kind} without {missing}")))),
+            Some(missing) => (false, Some(LogMessage::not_understood(&format!("{kind} without {missing}")))),
         },
-        "entry" | "entry_cancel" | "exit" | "exit_cancel" => (details.has_key(), None),
+        "entry" | "entry_cancel" | "exit" | "exit_cancel" => (trade_event.has_key(), None),
         "whitelist" | "analyzed_df" | "new_candle" => (false, None),
         "status" | "startup" => (false, Some(fields.log("info", &kind, "status"))),
         "warning" => (false, Some(fields.log("warning", &kind, "status"))),
@@ -87,25 +88,25 @@ pub(crate) async fn handle(app: &'static App, request: Request) -> Result<Answer
         "strategy_msg" => (false, Some(fields.log("info", &kind, "msg"))),
         "protection_trigger" | "protection_trigger_global" => (false, Some(fields.log("warning", &kind, "reason"))),
         "liquidation_warning" => (false, Some(fields.log("warning", &kind, "pair"))),
-        _ => (false, Some(Log::not_understood("it has no `type` that freqtrade knows"))),
+        _ => (false, Some(LogMessage::not_understood("its `type` is unknown"))),
     };
-    let event = Event {
+    let input = RecordEventInput {
         kind: &kind,
         body_hash: hex::encode(Sha256::digest(body)),
         is_trade,
-        event: details,
+        event: trade_event,
         log,
-        // jsonb holds no U+0000.
+        // jsonb cannot store U+0000.
         body: String::from_utf8_lossy(body).replace('\0', "\u{fffd}"),
     };
-    match app.db.command(&token.claims(), "record_freqtrade_event", &event).await.map_err(Problem::from) {
+    match app.db.command(&token.claims(), "record_freqtrade_event", &input).await.map_err(Problem::from) {
         Ok(Outcome::Recorded | Outcome::Duplicate | Outcome::Ignored | Outcome::Logged) => Ok(Answer::empty()),
         Err(Problem::Unauthenticated(_)) => Err(Problem::NotFound),
         Err(problem) => Err(problem),
     }
 }
 
-/// What an event says, by name; what it does not say is not there.
+/// Values of an event by name, without missing ones.
 struct Fields(BTreeMap<String, String>);
 
 impl Fields {
@@ -115,47 +116,47 @@ impl Fields {
             form_urlencoded::parse(body).into_owned().collect()
         } else {
             let members: BTreeMap<String, &RawValue> = serde_json::from_slice(body).unwrap_or_default();
-            members.into_iter().map(|(name, value)| (name, plain(value))).collect()
+            members.into_iter().map(|(name, value)| (name, as_text(value))).collect()
         };
-        let said = fields.into_iter().filter(|(_, value)| {
-            let is_nothing = ["", "none", "null", "nan", "inf", "-inf"].contains(&value.to_ascii_lowercase().as_str());
-            !is_nothing
+        let present = fields.into_iter().filter(|(_, value)| {
+            let is_missing = ["", "none", "null", "nan", "inf", "-inf"].contains(&value.to_ascii_lowercase().as_str());
+            !is_missing
         });
-        Self(said.collect())
+        Self(present.collect())
     }
 
-    /// From the template's own constant, or from freqtrade's `{type}`.
+    /// Kind of the event: a constant in the webhook's template, or freqtrade's `{type}`. `unknown` if there is none.
     fn kind(&self) -> String {
         let kind = ["type", "event"].into_iter().find_map(|name| self.text(name));
         kind.map(|kind| kind.to_ascii_lowercase()).filter(|kind| kind.len() < 64).unwrap_or_else(|| "unknown".into())
     }
 
     fn text(&self, name: &str) -> Option<String> {
-        let is_refused = |value: &&String| value.len() > LONGEST_VALUE || value.contains('\0');
+        let is_refused = |value: &&String| value.len() > MAX_VALUE_LENGTH || value.contains('\0');
         self.0.get(name).filter(|value| !is_refused(value)).cloned()
     }
 
-    /// Checked to be a number, and passed on as it was written.
+    /// A finite number, exactly as it was sent.
     fn number(&self, name: &str) -> Option<String> {
         let digits = self.text(name)?;
         let is_number = digits.parse().is_ok_and(f64::is_finite) && !digits.starts_with('+');
         is_number.then_some(digits)
     }
 
-    /// Above zero, also after it is rounded to the eight digits that are kept.
+    /// A number that is positive even after rounding to the eight decimal places that are stored.
     fn positive(&self, name: &str) -> Option<String> {
         self.number(name).filter(|digits| digits.parse().is_ok_and(|number: f64| number >= 0.000_000_01))
     }
 
-    /// With or without an offset: freqtrade's own dates are UTC either way.
+    /// A time in RFC 3339. Without an offset it is UTC, as freqtrade's dates are.
     fn time(&self, name: &str) -> Option<String> {
         let text = self.text(name)?;
         let with_offset = DateTime::parse_from_rfc3339(&text)
             .or_else(|_| DateTime::parse_from_str(&text, "%Y-%m-%d %H:%M:%S%.f%:z"))
             .map(|time| time.to_utc());
         let naive = ["%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%dT%H:%M:%S%.f"];
-        let without = || naive.iter().find_map(|form| NaiveDateTime::parse_from_str(&text, form).ok());
-        let time: DateTime<Utc> = with_offset.ok().or_else(|| without().map(|time| time.and_utc()))?;
+        let without_offset = || naive.iter().find_map(|format| NaiveDateTime::parse_from_str(&text, format).ok());
+        let time: DateTime<Utc> = with_offset.ok().or_else(|| without_offset().map(|time| time.and_utc()))?;
         Some(time.to_rfc3339_opts(SecondsFormat::Micros, true))
     }
 
@@ -163,18 +164,18 @@ impl Fields {
         self.text(name).map(|value| value.eq_ignore_ascii_case("true"))
     }
 
-    fn details(&self, kind: &str) -> Details {
-        // Before freqtrade told which exit is the last one, each that is part of a larger trade was not.
+    fn trade_event(&self, kind: &str) -> TradeEvent {
+        // Older versions of freqtrade do not send is_final_exit; there, an exit with sub_trade is partial.
         let is_final = self.is_true("is_final_exit").unwrap_or_else(|| self.is_true("sub_trade") != Some(true));
         let order_rate = ["order_rate", "limit"].into_iter().find_map(|name| self.positive(name));
-        Details {
+        TradeEvent {
             trade_id: self.text("trade_id"),
             pair: self.text("pair").filter(|pair| pair.len() <= 50),
             open_date: self.time("open_date"),
             direction: self.text("direction"),
             order_type: self.text("order_type"),
             amount: self.positive("amount"),
-            // In an exit the order's rate is that of the exit.
+            // In an exit event, the order's rate is the exit's.
             open_rate: self.positive("open_rate").or_else(|| order_rate.clone().filter(|_| kind == "entry_fill")),
             close_rate: self.positive("close_rate").or(order_rate),
             close_date: self.time("close_date"),
@@ -190,20 +191,22 @@ impl Fields {
         }
     }
 
-    fn log(&self, level: &'static str, kind: &str, field: &str) -> Log {
-        let said: String = self.0.get(field).map(String::as_str).unwrap_or_default().replace('\0', "\u{fffd}");
-        Log { level, message: format!("Freqtrade {kind}: {}", said.chars().take(10_000).collect::<String>()) }
+    fn log(&self, level: &'static str, kind: &str, field: &str) -> LogMessage {
+        let text: String = self.0.get(field).map(String::as_str).unwrap_or_default().replace('\0', "\u{fffd}");
+        LogMessage { level, message: format!("Freqtrade {kind}: {}", text.chars().take(10_000).collect::<String>()) }
     }
 }
 
-impl Details {
-    /// Freqtrade's trade_id alone is not enough: it is used again after a cancelled entry and in a new database.
+impl TradeEvent {
+    /// `true` if the event identifies its trade. The trade_id alone is not enough: freqtrade uses it again after a cancelled entry and
+    /// in a new database.
     fn has_key(&self) -> bool {
         self.trade_id.is_some() && self.open_date.is_some() && self.pair.is_some()
     }
 
+    /// The first missing field that an entry or exit needs.
     fn missing(&self, kind: &str) -> Option<&'static str> {
-        let needed = [
+        let required = [
             ("trade_id", self.trade_id.is_some()),
             ("open_date", self.open_date.is_some()),
             ("pair", self.pair.is_some()),
@@ -215,17 +218,17 @@ impl Details {
                 kind == "entry_fill" || self.cumulative_profit.is_some() || self.profit_amount.is_some(),
             ),
         ];
-        needed.into_iter().find(|(_, is_there)| !is_there).map(|(name, _)| name)
+        required.into_iter().find(|(_, is_present)| !is_present).map(|(name, _)| name)
     }
 }
 
-impl Log {
+impl LogMessage {
     fn not_understood(reason: &str) -> Self {
         Self { level: "warning", message: format!("Freqtrade event not understood: {reason}") }
     }
 }
 
-/// A string without its quotes; any other JSON as it is written.
-fn plain(value: &RawValue) -> String {
+/// A JSON string's text; any other JSON as it was sent.
+fn as_text(value: &RawValue) -> String {
     serde_json::from_str(value.get()).unwrap_or_else(|_| value.get().to_owned())
 }

@@ -1,4 +1,4 @@
-//! What bots report of their trades: as they are, or as freqtrade's webhook tells them.
+//! Trade reports of bots: as JSON, or from freqtrade's webhook.
 
 mod freqtrade;
 mod trades;

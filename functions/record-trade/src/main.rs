@@ -1,4 +1,4 @@
-//! `POST /bots/{bot_id}/trades`, and `POST /freqtrade/{bot_token}`
+//! Serves `POST /bots/{bot_id}/trades` and `POST /freqtrade/{bot_token}`.
 
 use nofomo_lambda::{App, Error};
 

@@ -1,4 +1,6 @@
-//! `POST /bots/{bot_id}/trades`: one trade, or an array of up to 1,000. Its SQL is `migrations/010_record_trade.sql`.
+//! `POST /bots/{bot_id}/trades`: records one trade, or an array of up to 1,000.
+//!
+//! SQL: `migrations/010_record_trade.sql`.
 
 use nofomo_lambda::{Answer, App, Problem, Request};
 use nofomo_trades::{MAX_TRADES, Recorded, Report};

@@ -1,4 +1,4 @@
-//! Daily.
+//! Runs daily.
 
 use nofomo_lambda::{Error, Job};
 use nofomo_tripay::{Account, Tripay};

@@ -1,4 +1,4 @@
-//! `POST /analyses`
+//! Serves `POST /analyses`.
 
 use nofomo_lambda::{App, Error};
 use nofomo_language_model::LanguageModel;

@@ -1,4 +1,4 @@
-//! `PUT` and `DELETE /credentials/{exchange}`
+//! Serves `PUT` and `DELETE /credentials/{exchange}`.
 
 use nofomo_lambda::{App, Error};
 use nofomo_vault::KeyRing;

@@ -1,4 +1,4 @@
-//! `GET /analyses/{analysis_id}/report`
+//! Serves `GET /analyses/{analysis_id}/report`.
 
 use nofomo_lambda::{App, Error};
 

@@ -1,4 +1,4 @@
-//! `POST /callbacks/tripay`
+//! Serves `POST /callbacks/tripay`.
 
 use nofomo_lambda::{Error, Job};
 use nofomo_tripay::PrivateKey;
