@@ -3,6 +3,7 @@
 mod callback_delivery;
 mod control_bot;
 mod create_bot;
+mod create_bot_validation;
 mod create_invoice;
 mod create_invoice_failures;
 mod create_strategy;
@@ -19,6 +20,7 @@ mod payment_flow;
 mod publish_strategy;
 mod record_logs;
 mod record_trade;
+mod record_trade_concurrency;
 mod run_analysis;
 mod run_analysis_comparison;
 mod run_analysis_narrative;

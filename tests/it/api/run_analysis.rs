@@ -7,7 +7,7 @@ use nofomo_analytics::AnalysisType;
 use serde_json::{Value, json};
 
 use crate::support::analyses::{
-    analytics_fixture, closed_trade, insert_followed_backtest, insert_trades, only_block, run_analysis,
+    analytics_fixture, closed_trade_row, insert_followed_backtest, insert_trades, only_block, run_analysis,
     world_with_trades,
 };
 use crate::support::database::{ENTERPRISE, PRO};
@@ -157,7 +157,7 @@ async fn each_currency_is_analysed_separately() {
     let idr = world.post("/bots", &token, &idr).await.json()["id"].as_str().unwrap().to_owned();
     let trade = |day: u32, profit: i32| {
         let (entry, exit) = (format!("2026-02-0{day}T01:00:00Z"), format!("2026-02-0{day}T02:00:00Z"));
-        closed_trade(&idr, ENTERPRISE, "BTC/IDR", "buy", &format!("0.001, 900000000, 100, {profit}"), &entry, &exit)
+        closed_trade_row(&idr, ENTERPRISE, "BTC/IDR", "buy", &format!("0.001, 900000000, 100, {profit}"), &entry, &exit)
     };
     insert_trades(&owner, &[trade(1, 50_000), trade(2, -20_000), trade(3, 4_000)]).await;
     let analysis = run_analysis(&world, &token, json!({"analysis_type": "performance"})).await;

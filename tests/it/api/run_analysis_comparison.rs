@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::support::analyses::{closed_trade, insert_trades, only_block, run_analysis};
+use crate::support::analyses::{closed_trade_row, insert_trades, only_block, run_analysis};
 use crate::support::database::{ENTERPRISE, Session};
 use crate::support::world::{World, new_bot};
 
@@ -53,7 +53,7 @@ async fn a_live_bot_is_compared_trade_by_trade_with_the_newest_backtest_of_its_s
 
     let live = |side: &str, figures: &str, entry: &str, exit: &str| {
         let time = |time: &str| format!("2026-05-{time}Z");
-        closed_trade(&bot, ENTERPRISE, "BTC/USDT", side, figures, &time(entry), &time(exit))
+        closed_trade_row(&bot, ENTERPRISE, "BTC/USDT", side, figures, &time(entry), &time(exit))
     };
     insert_trades(
         &owner,

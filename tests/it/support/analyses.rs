@@ -30,7 +30,7 @@ pub(crate) async fn world_with_trades_and(set: &str, settings: BTreeMap<String, 
         .map(|line| {
             let [entry, exit, side, pair, amount, price, fee, profit, _] =
                 <[&str; 9]>::try_from(line.split(',').collect::<Vec<_>>()).unwrap();
-            closed_trade(&bot, ENTERPRISE, pair, side, &format!("{amount}, {price}, {fee}, {profit}"), entry, exit)
+            closed_trade_row(&bot, ENTERPRISE, pair, side, &format!("{amount}, {price}, {fee}, {profit}"), entry, exit)
         })
         .collect();
     insert_trades(&world.database.owner().await, &rows).await;
@@ -38,7 +38,7 @@ pub(crate) async fn world_with_trades_and(set: &str, settings: BTreeMap<String, 
 }
 
 /// Row of a closed trade, for `insert_trades`; `figures` are its amount, price, fee and profit.
-pub(crate) fn closed_trade(
+pub(crate) fn closed_trade_row(
     bot: &str,
     user: &str,
     pair: &str,

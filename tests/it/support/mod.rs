@@ -2,6 +2,7 @@
 
 pub(crate) mod analyses;
 pub(crate) mod bot_tokens;
+pub(crate) mod bots;
 pub(crate) mod browser;
 pub(crate) mod callbacks;
 pub(crate) mod contract;
@@ -20,5 +21,6 @@ pub(crate) mod renewals;
 pub(crate) mod statistics;
 pub(crate) mod strategies;
 pub(crate) mod trade_load;
+pub(crate) mod trades;
 pub(crate) mod waiting;
 pub(crate) mod world;
