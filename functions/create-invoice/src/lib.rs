@@ -1,10 +1,10 @@
 //! `POST /invoices`: opens a Tripay payment for a plan. Its SQL is `migrations/023_create_invoice.sql`.
 //!
-//! The invoice is committed before Tripay is asked, and Tripay is asked once: it has no idempotency key, and each transaction it
-//! opens can be paid.
+//! The invoice is committed before Tripay is called. The create request is never retried: Tripay has no idempotency key, and every
+//! transaction that it creates can be paid.
 
 use nofomo_lambda::{Answer, App, FieldError, Fields, Problem, Request, User, one_of, text};
-use nofomo_tripay::{Creation, Order, Transaction, Tripay};
+use nofomo_tripay::{CreateOutcome, Order, Transaction, Tripay};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use uuid::Uuid;
@@ -22,7 +22,7 @@ struct Wanted {
     customer_phone: Option<String>,
 }
 
-/// What `private.create_invoice` found.
+/// Result of `private.create_invoice`.
 #[derive(Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Outcome {
@@ -35,11 +35,12 @@ enum Outcome {
     KeyReused,
 }
 
-/// What Tripay answered, for `private.record_invoice`.
+/// Input of `private.record_invoice`.
 #[derive(Serialize)]
-struct Recorded<'a> {
+struct RecordInvoiceInput<'a> {
     id: Uuid,
     merchant_code: &'a str,
+    /// Created transaction, or `None` if Tripay refused.
     transaction: Option<&'a Transaction>,
 }
 
@@ -48,9 +49,9 @@ pub async fn handle(app: &'static App, tripay: &Tripay, request: Request) -> Res
     let id = request.row_id("create-invoice", &user)?;
     let wanted = parse(id, request.fields()?)?;
     match app.db.command(user.claims(), "create_invoice", &wanted).await? {
-        Outcome::Opened { id, order } => open(app, tripay, &user, id, &order).await,
+        Outcome::Opened { id, order } => create_transaction(app, tripay, &user, id, &order).await,
         Outcome::Existing(invoice) => Ok(Answer::ok(invoice)),
-        Outcome::Unconfirmed { id, reference_id } => look(app, tripay, &user, id, &reference_id).await,
+        Outcome::Unconfirmed { id, reference_id } => find_transaction(app, tripay, &user, id, &reference_id).await,
         Outcome::UnknownPlan => Err(invalid("/plan", "is not a plan on offer")),
         Outcome::NotForSale { plan } => {
             Err(invalid("/plan", format!("cannot be {plan} for this period: it has no price")))
@@ -94,31 +95,43 @@ fn phone_number(value: &RawValue) -> Result<String, String> {
     if is_number { Ok(number) } else { Err("must be a phone number such as 081200000000 or +6281200000000".into()) }
 }
 
-async fn open(app: &App, tripay: &Tripay, user: &User, id: Uuid, order: &Order) -> Result<Answer, Problem> {
-    match app.time_external_call("tripay", tripay.create(order)).await {
-        Creation::Created(transaction) => {
+async fn create_transaction(
+    app: &App,
+    tripay: &Tripay,
+    user: &User,
+    id: Uuid,
+    order: &Order,
+) -> Result<Answer, Problem> {
+    match app.time_external_call("tripay", tripay.create_transaction(order)).await {
+        CreateOutcome::Created(transaction) => {
             let invoice = record(app, tripay, user, id, Some(&transaction)).await?;
             Ok(Answer::created(invoice).with_location(format!("/invoices/{id}")))
         }
-        Creation::Refused { message, is_ours } => {
+        CreateOutcome::Refused { message, is_account_error } => {
             record(app, tripay, user, id, None).await?;
-            if is_ours {
+            if is_account_error {
                 Err(Problem::BadGateway(message))
             } else {
-                Err(invalid("", format!("Tripay says: {message}")))
+                Err(invalid("", format!("Tripay refused the payment: {message}")))
             }
         }
-        Creation::Unknown(cause) => Err(not_answered(id, cause)),
+        CreateOutcome::Unknown(cause) => Err(unconfirmed(id, cause)),
     }
 }
 
-/// Whether Tripay opened after all what it did not answer for.
-async fn look(app: &App, tripay: &Tripay, user: &User, id: Uuid, reference: &str) -> Result<Answer, Problem> {
-    let asked = app.time_external_call("tripay", tripay.transactions_of(reference)).await;
-    let transactions = asked.map_err(|cause| not_answered(id, cause.to_string()))?;
+/// Looks for the transaction of an invoice whose creation Tripay has not confirmed.
+async fn find_transaction(
+    app: &App,
+    tripay: &Tripay,
+    user: &User,
+    id: Uuid,
+    merchant_ref: &str,
+) -> Result<Answer, Problem> {
+    let transactions = app.time_external_call("tripay", tripay.list_transactions(merchant_ref)).await;
+    let transactions = transactions.map_err(|error| unconfirmed(id, error.to_string()))?;
     match transactions.first() {
         Some(transaction) => Ok(Answer::ok(record(app, tripay, user, id, Some(transaction)).await?)),
-        None => Err(not_answered(id, "not opened yet".into())),
+        None => Err(unconfirmed(id, "Tripay lists no transaction yet".into())),
     }
 }
 
@@ -129,15 +142,15 @@ async fn record(
     id: Uuid,
     transaction: Option<&Transaction>,
 ) -> Result<Box<RawValue>, Problem> {
-    let recorded = Recorded { id, merchant_code: tripay.merchant_code(), transaction };
-    let invoice: Option<Box<RawValue>> = app.db.command(user.claims(), "record_invoice", &recorded).await?;
-    invoice.ok_or_else(|| not_answered(id, "the transaction is another invoice's".into()))
+    let input = RecordInvoiceInput { id, merchant_code: tripay.merchant_code(), transaction };
+    let invoice: Option<Box<RawValue>> = app.db.command(user.claims(), "record_invoice", &input).await?;
+    invoice.ok_or_else(|| unconfirmed(id, "the transaction belongs to another invoice".into()))
 }
 
-fn not_answered(id: Uuid, cause: String) -> Problem {
+fn unconfirmed(id: Uuid, cause: String) -> Problem {
     let detail = format!(
-        "Invoice {id} stays pending until it is known whether Tripay opened a payment for it, some 15 minutes at most. Send \
-         the same again in a minute: no second payment is opened meanwhile."
+        "Tripay has not confirmed the payment of invoice {id}, which stays pending for up to 15 minutes. Send the same request \
+         again in a minute; it does not open a second payment."
     );
     Problem::NoAnswer { cause, detail }
 }

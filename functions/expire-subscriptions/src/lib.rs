@@ -1,7 +1,7 @@
-//! Hourly: ends subscriptions that are due, stops bots that the plan left does not cover, and expires unpaid invoices.
-//! Its SQL is `migrations/026_expire_subscriptions.sql`.
+//! Hourly: ends due subscriptions, stops bots over the limit of the remaining plan, and expires unpaid invoices. Its SQL is
+//! `migrations/026_expire_subscriptions.sql`.
 //!
-//! Each batch is a transaction. A run that ends early, or is ended, leaves the rest to the next one.
+//! Each batch is a transaction. A run that stops early or is killed leaves the rest to the next run.
 
 use std::time::Duration;
 
@@ -12,34 +12,38 @@ use serde_json::value::RawValue;
 use tracing::error;
 use uuid::Uuid;
 
-const BATCH: u64 = 500;
+/// Subscriptions or invoices per batch.
+const BATCH_SIZE: u64 = 500;
 
-/// What one more batch may need: the longest that a statement is waited for.
-const RESERVE: Duration = Duration::from_secs(15);
+/// Remaining time that a batch may need: the statement timeout.
+const TIME_RESERVE: Duration = Duration::from_secs(15);
 
+/// Input of `private.expire_subscriptions` and `private.expire_invoices`.
 #[derive(Serialize)]
-struct Batch {
+struct ExpireInput {
     now: DateTime<Utc>,
     limit: u64,
+    /// Cursor from the previous batch.
     after: Option<Box<RawValue>>,
 }
 
-/// What `private.expire_subscriptions` did with one batch.
+/// Result of `private.expire_subscriptions` for one batch.
 #[derive(Deserialize)]
-struct Ended {
+struct ExpiredBatch {
     subscriptions: u64,
     bots: u64,
     failures: Vec<Failure>,
     after: Option<Box<RawValue>>,
 }
 
+/// User whose rows could not be changed.
 #[derive(Deserialize)]
 struct Failure {
     user_id: Uuid,
     cause: String,
 }
 
-/// What a run did.
+/// Result of a run.
 #[derive(Default, Serialize)]
 pub struct Counts {
     pub subscriptions: u64,
@@ -47,36 +51,36 @@ pub struct Counts {
     pub invoices: u64,
     /// Users whose rows could not be changed.
     pub failures: u64,
-    /// False if time ran out.
+    /// `false` if time ran out.
     pub is_complete: bool,
 }
 
 pub async fn run(job: &'static Job, run: Run) -> Result<Counts, Error> {
     let mut counts = Counts::default();
-    let mut batch = Batch { now: run.time, limit: BATCH, after: None };
+    let mut input = ExpireInput { now: run.time, limit: BATCH_SIZE, after: None };
     loop {
-        if !run.has_time_left(RESERVE) {
+        if !run.has_time_left(TIME_RESERVE) {
             return Ok(counts);
         }
-        let ended: Ended = job.db.job("expire_subscriptions", &batch).await?;
-        counts.subscriptions += ended.subscriptions;
-        counts.stopped_bots += ended.bots;
-        for Failure { user_id, cause } in ended.failures {
+        let batch: ExpiredBatch = job.db.job("expire_subscriptions", &input).await?;
+        counts.subscriptions += batch.subscriptions;
+        counts.stopped_bots += batch.bots;
+        for Failure { user_id, cause } in batch.failures {
             counts.failures += 1;
-            error!(%user_id, cause, "Subscription not ended");
+            error!(%user_id, cause, "Failed to end subscription");
         }
-        batch.after = ended.after;
-        if batch.after.is_none() {
+        input.after = batch.after;
+        if input.after.is_none() {
             break;
         }
     }
     loop {
-        if !run.has_time_left(RESERVE) {
+        if !run.has_time_left(TIME_RESERVE) {
             return Ok(counts);
         }
-        let expired: u64 = job.db.job("expire_invoices", &batch).await?;
+        let expired: u64 = job.db.job("expire_invoices", &input).await?;
         counts.invoices += expired;
-        if expired < BATCH {
+        if expired < BATCH_SIZE {
             break;
         }
     }

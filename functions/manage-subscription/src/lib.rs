@@ -1,16 +1,17 @@
-//! `POST /subscription/{action}`: one trial for each user, cancelling the renewal, and resuming it.
+//! `POST /subscription/{action}`: starts a user's only trial, cancels the renewal, or resumes it.
 //! Its SQL is `migrations/025_manage_subscription.sql`.
 
 use nofomo_lambda::{Answer, App, Problem, Request};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+/// Input of `private.manage_subscription`.
 #[derive(Serialize)]
-struct Order {
+struct ManageSubscriptionInput {
     action: String,
 }
 
-/// What `private.manage_subscription` found.
+/// Result of `private.manage_subscription`.
 #[derive(Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Outcome {
@@ -22,19 +23,19 @@ enum Outcome {
 
 pub async fn handle(app: &'static App, request: Request) -> Result<Answer, Problem> {
     let user = app.user(&request).await?;
-    let order = Order { action: request.path_parameter("action").unwrap_or_default() };
-    if !matches!(order.action.as_str(), "trial" | "cancel" | "resume") {
+    let input = ManageSubscriptionInput { action: request.path_parameter("action").unwrap_or_default() };
+    if !matches!(input.action.as_str(), "trial" | "cancel" | "resume") {
         return Err(Problem::NotFound);
     }
-    match app.db.command(user.claims(), "manage_subscription", &order).await? {
+    match app.db.command(user.claims(), "manage_subscription", &input).await? {
         Outcome::Done(subscription) => Ok(Answer::ok(subscription)),
         Outcome::AlreadySubscribed => Err(Problem::Conflict {
             kind: "already-subscribed",
-            detail: "A trial is for those who have no plan; yours is still running.".into(),
+            detail: "A trial requires that you have no active plan. Your plan has not ended yet.".into(),
         }),
         Outcome::TrialUsed => Err(Problem::Conflict {
             kind: "trial-used",
-            detail: "You have had your trial. Buy the plan to go on.".into(),
+            detail: "You have already used your trial. Buy the plan to continue.".into(),
         }),
         Outcome::NotFound => Err(Problem::NotFound),
     }

@@ -1,5 +1,5 @@
-//! Every 15 minutes: asks Tripay about invoices that may have been paid without our hearing of it. Its SQL is
-//! `migrations/028_reconcile_invoices.sql`; what Tripay answers is settled as a callback is.
+//! Every 15 minutes: queries Tripay about invoices whose callback may be missing. Its SQL is
+//! `migrations/028_reconcile_invoices.sql`; a queried transaction is settled like a callback.
 
 use std::time::Duration;
 
@@ -7,53 +7,55 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use chrono::{DateTime, Utc};
 use nofomo_lambda::{Error, Job, Run};
-use nofomo_tripay::{NoAnswer, Payment, Transaction, Tripay};
+use nofomo_tripay::{Payment, QueryError, Transaction, Tripay};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use tracing::{error, warn};
 use uuid::Uuid;
 
-/// One at a time: what a run has not asked about before it stops is first in line for the next.
-const BATCH: u64 = 1;
+/// Invoices per batch. With one, the invoices that a run does not reach come first in the next run.
+const BATCH_SIZE: u64 = 1;
 
-/// What one more question may need, with what follows from its answer.
-const RESERVE: Duration = Duration::from_secs(30);
+/// Remaining time that a query and the settlement of its response may need.
+const TIME_RESERVE: Duration = Duration::from_secs(30);
 
-/// After so many unanswered questions in a row Tripay is away, and asked again next time.
-const PATIENCE: u32 = 3;
+/// Consecutive failed queries after which Tripay counts as unavailable and the run stops.
+const MAX_CONSECUTIVE_FAILURES: u32 = 3;
 
+/// Input of `private.reconcile_invoices`.
 #[derive(Serialize)]
-struct Batch {
+struct ReconcileInvoicesInput {
     now: DateTime<Utc>,
     limit: u64,
 }
 
+/// Input of `private.oldest_pending_invoice`.
 #[derive(Serialize)]
-struct Now {
+struct OldestPendingInvoiceInput {
     now: DateTime<Utc>,
 }
 
-/// One of those that `private.reconcile_invoices` tells to ask about.
+/// Invoice to query, from `private.reconcile_invoices`.
 #[derive(Deserialize)]
 struct Invoice {
     id: Uuid,
     reference_id: String,
-    /// None while it is not known whether Tripay opened it.
+    /// `None` while it is unknown whether Tripay created a transaction.
     tripay_invoice_id: Option<String>,
 }
 
-/// What Tripay opened, for `private.record_tripay_response`; none, if it certainly opened nothing.
+/// Input of `private.record_tripay_response`. `transaction` is `None` if Tripay created none.
 #[derive(Serialize)]
-struct Recorded<'a> {
+struct RecordTripayResponseInput<'a> {
     now: DateTime<Utc>,
     id: Uuid,
     merchant_code: &'a str,
     transaction: Option<&'a Transaction>,
 }
 
-/// What Tripay says of one transaction, as a callback would have told it.
+/// Input of `private.settle_payment`, in the form of a callback.
 #[derive(Serialize)]
-struct Told {
+struct SettlePaymentInput {
     now: DateTime<Utc>,
     source: &'static str,
     body: String,
@@ -62,69 +64,74 @@ struct Told {
     payment: Payment,
 }
 
-/// What `private.settle_payment` made of it.
+/// Result of `private.settle_payment`.
 #[derive(Deserialize)]
-struct Settled {
+struct Settlement {
     outcome: String,
     needs_attention: bool,
 }
 
-/// What a run did.
+/// Result of a run.
 #[derive(Default, Serialize)]
 pub struct Counts {
+    /// Queried invoices.
     pub asked: u64,
+    /// Queries without a usable response.
     pub unanswered: u64,
-    /// Invoices whose creation Tripay had not answered for, and which it had opened.
+    /// Unconfirmed invoices for which Tripay had created a transaction.
     pub found: u64,
-    /// Those which it had not.
+    /// Unconfirmed invoices for which Tripay had created none.
     pub failed: u64,
     pub paid: u64,
     pub expired: u64,
     pub refunded: u64,
-    /// For how long the oldest has been pending, at the end.
+    /// Age of the oldest pending invoice at the end of the run, in seconds.
     pub oldest_pending_seconds: u64,
-    /// False if time ran out, or Tripay is away.
+    /// `false` if time ran out or Tripay is unavailable.
     pub is_complete: bool,
 }
 
 pub async fn run(job: &'static Job, tripay: &Tripay, run: Run) -> Result<Counts, Error> {
     let mut counts = reconcile(job, tripay, &run).await?;
-    counts.oldest_pending_seconds = job.db.job("oldest_pending_invoice_age", &Now { now: run.time }).await?;
+    counts.oldest_pending_seconds =
+        job.db.job("oldest_pending_invoice_age", &OldestPendingInvoiceInput { now: run.time }).await?;
     Ok(counts)
 }
 
 async fn reconcile(job: &Job, tripay: &Tripay, run: &Run) -> Result<Counts, Error> {
     let mut counts = Counts::default();
-    let batch = Batch { now: run.time, limit: BATCH };
-    let mut unanswered_in_a_row = 0;
-    while run.has_time_left(RESERVE) && unanswered_in_a_row < PATIENCE {
-        let invoices: Vec<Invoice> = job.db.job("reconcile_invoices", &batch).await?;
+    let input = ReconcileInvoicesInput { now: run.time, limit: BATCH_SIZE };
+    let mut consecutive_failures = 0;
+    while run.has_time_left(TIME_RESERVE) && consecutive_failures < MAX_CONSECUTIVE_FAILURES {
+        let invoices: Vec<Invoice> = job.db.job("reconcile_invoices", &input).await?;
         let Some(invoice) = invoices.first() else {
             return Ok(Counts { is_complete: true, ..counts });
         };
         counts.asked += 1;
-        match job.time_external_call("tripay", ask(tripay, invoice)).await {
+        match job.time_external_call("tripay", query(tripay, invoice)).await {
             Ok(transactions) => {
-                unanswered_in_a_row = 0;
+                consecutive_failures = 0;
                 settle(job, tripay, run.time, invoice, &transactions, &mut counts).await?;
             }
             Err(cause) => {
-                unanswered_in_a_row += 1;
+                consecutive_failures += 1;
                 counts.unanswered += 1;
-                warn!(invoice_id = %invoice.id, %cause, "Tripay did not answer");
+                warn!(invoice_id = %invoice.id, %cause, "Tripay query failed");
             }
         }
     }
     Ok(counts)
 }
 
-async fn ask(tripay: &Tripay, invoice: &Invoice) -> Result<Vec<Transaction>, NoAnswer> {
+/// Queries the transactions of the invoice.
+async fn query(tripay: &Tripay, invoice: &Invoice) -> Result<Vec<Transaction>, QueryError> {
     match &invoice.tripay_invoice_id {
-        Some(reference) => Ok(tripay.detail(reference).await?.into_iter().collect()),
-        None => tripay.transactions_of(&invoice.reference_id).await,
+        Some(reference) => Ok(tripay.find_transaction(reference).await?.into_iter().collect()),
+        None => tripay.list_transactions(&invoice.reference_id).await,
     }
 }
 
+/// Records the transaction of an unconfirmed invoice, and settles each transaction like a callback.
 async fn settle(
     job: &Job,
     tripay: &Tripay,
@@ -135,16 +142,17 @@ async fn settle(
 ) -> Result<(), Error> {
     if invoice.tripay_invoice_id.is_none() {
         let transaction = transactions.first();
-        let recorded = Recorded { now, id: invoice.id, merchant_code: tripay.merchant_code(), transaction };
-        let _: Box<RawValue> = job.db.job("record_tripay_response", &recorded).await?;
-        let counted = if transaction.is_some() { &mut counts.found } else { &mut counts.failed };
-        *counted += 1;
+        let input =
+            RecordTripayResponseInput { now, id: invoice.id, merchant_code: tripay.merchant_code(), transaction };
+        let _: Box<RawValue> = job.db.job("record_tripay_response", &input).await?;
+        let count = if transaction.is_some() { &mut counts.found } else { &mut counts.failed };
+        *count += 1;
     } else if transactions.is_empty() {
-        error!(invoice_id = %invoice.id, "Tripay does not know a transaction that it opened");
+        error!(invoice_id = %invoice.id, "Tripay does not find a transaction that it created");
     }
     for transaction in transactions {
         let payment = Payment::from(transaction);
-        let told = Told {
+        let input = SettlePaymentInput {
             now,
             source: "reconciliation",
             body: BASE64_STANDARD.encode(serde_json::to_vec(&payment)?),
@@ -152,7 +160,7 @@ async fn settle(
             event: "payment_status",
             payment,
         };
-        let Settled { outcome, needs_attention } = job.db.job("settle_payment", &told).await?;
+        let Settlement { outcome, needs_attention } = job.db.job("settle_payment", &input).await?;
         if needs_attention {
             error!(outcome, invoice_id = %invoice.id, "Payment needs attention");
         }

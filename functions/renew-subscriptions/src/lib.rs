@@ -1,111 +1,116 @@
-//! Daily: says that a plan will end, and opens the invoices that renew plans. Its SQL is
-//! `migrations/027_renew_subscriptions.sql`.
+//! Daily: announces the end of plans and opens renewal invoices. Its SQL is `migrations/027_renew_subscriptions.sql`.
 //!
-//! An invoice is committed before Tripay is asked to open it, once; one that Tripay did not answer for is found again, or
-//! marked as failed, by reconcile-invoices.
+//! An invoice is committed before Tripay is called, and the create request is not retried. If its outcome is unknown,
+//! reconcile-invoices finds the transaction or marks the invoice as failed.
 
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use nofomo_lambda::{Error, Job, Run};
-use nofomo_tripay::{Creation, Order, Transaction, Tripay};
+use nofomo_tripay::{CreateOutcome, Order, Transaction, Tripay};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use tracing::{error, warn};
 use uuid::Uuid;
 
-const BATCH: u64 = 10;
+/// Subscriptions per batch.
+const BATCH_SIZE: u64 = 10;
 
-/// What one more batch may need, should Tripay let us wait for each of its invoices.
-const RESERVE: Duration = Duration::from_secs(180);
+/// Remaining time that a batch may need if Tripay times out for each of its invoices.
+const TIME_RESERVE: Duration = Duration::from_secs(180);
 
+/// Input of `private.renew_subscriptions`.
 #[derive(Serialize)]
-struct Batch {
+struct RenewSubscriptionsInput {
     now: DateTime<Utc>,
     limit: u64,
+    /// Cursor from the previous batch.
     after: Option<Box<RawValue>>,
 }
 
-/// What `private.renew_subscriptions` did with one batch.
+/// Result of `private.renew_subscriptions` for one batch.
 #[derive(Deserialize)]
-struct Renewed {
+struct RenewedBatch {
     notices: u64,
-    opened: Vec<Opened>,
+    opened: Vec<RenewalInvoice>,
     failures: Vec<Failure>,
     after: Option<Box<RawValue>>,
 }
 
+/// Committed invoice that needs a transaction.
 #[derive(Deserialize)]
-struct Opened {
+struct RenewalInvoice {
     id: Uuid,
     order: Order,
 }
 
+/// User whose rows could not be changed.
 #[derive(Deserialize)]
 struct Failure {
     user_id: Uuid,
     cause: String,
 }
 
-/// What Tripay answered, for `private.record_tripay_response`.
+/// Input of `private.record_tripay_response`. `transaction` is `None` if Tripay created none.
 #[derive(Serialize)]
-struct Recorded<'a> {
+struct RecordTripayResponseInput<'a> {
     now: DateTime<Utc>,
     id: Uuid,
     merchant_code: &'a str,
     transaction: Option<&'a Transaction>,
 }
 
-/// What a run did.
+/// Result of a run.
 #[derive(Default, Serialize)]
 pub struct Counts {
     pub notices: u64,
+    /// Invoices with a new transaction.
     pub invoices: u64,
-    /// Invoices that Tripay refused to open.
+    /// Invoices that Tripay refused.
     pub refused: u64,
-    /// Invoices that Tripay did not answer for.
+    /// Invoices for which it is unknown whether Tripay created a transaction.
     pub unanswered: u64,
     /// Users whose rows could not be changed.
     pub failures: u64,
-    /// False if time ran out.
+    /// `false` if time ran out.
     pub is_complete: bool,
 }
 
 pub async fn run(job: &'static Job, tripay: &Tripay, run: Run) -> Result<Counts, Error> {
     let mut counts = Counts::default();
-    let mut batch = Batch { now: run.time, limit: BATCH, after: None };
-    while run.has_time_left(RESERVE) {
-        let renewed: Renewed = job.db.job("renew_subscriptions", &batch).await?;
-        counts.notices += renewed.notices;
-        for Failure { user_id, cause } in renewed.failures {
+    let mut input = RenewSubscriptionsInput { now: run.time, limit: BATCH_SIZE, after: None };
+    while run.has_time_left(TIME_RESERVE) {
+        let batch: RenewedBatch = job.db.job("renew_subscriptions", &input).await?;
+        counts.notices += batch.notices;
+        for Failure { user_id, cause } in batch.failures {
             counts.failures += 1;
-            error!(%user_id, cause, "Subscription not renewed");
+            error!(%user_id, cause, "Failed to renew subscription");
         }
-        for Opened { id, order } in renewed.opened {
-            let transaction = match job.time_external_call("tripay", tripay.create(&order)).await {
-                Creation::Created(transaction) => Some(transaction),
-                Creation::Refused { message, .. } => {
+        for RenewalInvoice { id, order } in batch.opened {
+            let transaction = match job.time_external_call("tripay", tripay.create_transaction(&order)).await {
+                CreateOutcome::Created(transaction) => Some(transaction),
+                CreateOutcome::Refused { message, .. } => {
                     counts.refused += 1;
                     error!(invoice_id = %id, cause = message, "Tripay refused a renewal");
                     None
                 }
-                Creation::Unknown(cause) => {
+                CreateOutcome::Unknown(cause) => {
                     counts.unanswered += 1;
-                    warn!(invoice_id = %id, cause, "Tripay did not answer for a renewal");
+                    warn!(invoice_id = %id, cause, "Tripay did not confirm a renewal");
                     continue;
                 }
             };
             counts.invoices += u64::from(transaction.is_some());
-            let recorded = Recorded {
+            let input = RecordTripayResponseInput {
                 now: run.time,
                 id,
                 merchant_code: tripay.merchant_code(),
                 transaction: transaction.as_ref(),
             };
-            let _: Box<RawValue> = job.db.job("record_tripay_response", &recorded).await?;
+            let _: Box<RawValue> = job.db.job("record_tripay_response", &input).await?;
         }
-        batch.after = renewed.after;
-        if batch.after.is_none() {
+        input.after = batch.after;
+        if input.after.is_none() {
             return Ok(Counts { is_complete: true, ..counts });
         }
     }

@@ -1,7 +1,8 @@
-//! `POST /callbacks/tripay`: Tripay reports a payment. Its SQL is `migrations/024_tripay_callback.sql`.
+//! `POST /callbacks/tripay`: settles a payment that Tripay reports. Its SQL is `migrations/024_tripay_callback.sql`.
 //!
-//! Every delivery is kept as it came, also one that nobody can believe. Tripay sends again what is not answered with success,
-//! four times in six minutes, and never after: so whatever was kept is a success, unless its signature is wrong.
+//! Every callback is stored as received, even with an invalid signature. Tripay retries a callback that is not answered with
+//! success four times within six minutes, then never again. Every stored callback is therefore answered with success, unless its
+//! signature is invalid or its body is unreadable.
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
@@ -11,25 +12,26 @@ use serde::{Deserialize, Serialize};
 use tracing::error;
 use uuid::Uuid;
 
-/// Real ones have some three hundred bytes.
-const BODY_LIMIT: usize = 64 * 1024;
+/// Maximum body size, in bytes. Actual callbacks have about 300.
+const MAX_BODY_BYTES: usize = 64 * 1024;
 
-/// The one event there is.
+/// Only event that Tripay documents.
 const PAYMENT_STATUS: &str = "payment_status";
 
+/// Input of `private.settle_payment`.
 #[derive(Serialize)]
-struct Delivery<'a> {
+struct SettlePaymentInput<'a> {
     source: &'static str,
     body: String,
     signature_valid: bool,
     event: &'a str,
-    /// None if the body cannot be read, or must not be.
+    /// Parsed payment, or `None` if the signature is invalid or the body is not a payment.
     payment: Option<Payment>,
 }
 
-/// What `private.settle_payment` made of it.
+/// Result of `private.settle_payment`.
 #[derive(Deserialize)]
-struct Settled {
+struct Settlement {
     outcome: String,
     invoice_id: Option<Uuid>,
     needs_attention: bool,
@@ -37,27 +39,27 @@ struct Settled {
 
 pub async fn handle(job: &'static Job, key: &PrivateKey, request: Request) -> Result<Answer, Problem> {
     let body = request.body()?;
-    if body.len() > BODY_LIMIT {
-        return Err(Problem::TooLarge { limit: BODY_LIMIT });
+    if body.len() > MAX_BODY_BYTES {
+        return Err(Problem::TooLarge { limit: MAX_BODY_BYTES });
     }
-    // Over the bytes as they came: PHP escapes what others would not.
+    // The signature covers the raw bytes: parsing and serializing would lose the escapes that PHP writes.
     let signature_valid =
-        request.header("x-callback-signature").is_some_and(|signature| key.has_signed(body, signature));
-    let delivery = Delivery {
+        request.header("x-callback-signature").is_some_and(|signature| key.is_valid_signature(body, signature));
+    let input = SettlePaymentInput {
         source: "callback",
         body: BASE64_STANDARD.encode(body),
         signature_valid,
         event: request.header("x-callback-event").unwrap_or(PAYMENT_STATUS),
         payment: signature_valid.then(|| Payment::parse(body).ok()).flatten(),
     };
-    let settled: Settled = job.db.job("settle_payment", &delivery).await?;
-    let Settled { outcome, invoice_id, needs_attention } = &settled;
+    let settlement: Settlement = job.db.job("settle_payment", &input).await?;
+    let Settlement { outcome, invoice_id, needs_attention } = &settlement;
     if *needs_attention {
         error!(outcome, ?invoice_id, "Payment needs attention");
     }
     request.record_outcome(outcome);
     match outcome.as_str() {
-        "bad_signature" => Err(Problem::Unauthenticated("The signature is wrong.")),
+        "bad_signature" => Err(Problem::Unauthenticated("The signature is invalid.")),
         "unreadable" => Err(Problem::NotJson("The body is not a payment.".into())),
         _ => Ok(Answer::success()),
     }

@@ -1,4 +1,4 @@
-//! Our merchant account at Tripay: who we are, by which keys, and where the API is.
+//! Settings of our merchant account at Tripay: merchant code, keys and URLs.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -10,7 +10,7 @@ use crate::PrivateKey;
 const PRODUCTION: &str = "https://tripay.co.id/api";
 const SANDBOX: &str = "https://tripay.co.id/api-sandbox";
 
-/// Each field names its setting.
+/// Merchant account. Each field documents the setting that it is read from.
 pub struct Account {
     /// `TRIPAY_MERCHANT_CODE`
     pub(crate) merchant_code: String,
@@ -18,35 +18,38 @@ pub struct Account {
     pub(crate) api_key: String,
     /// `TRIPAY_PRIVATE_KEY`
     pub(crate) private_key: PrivateKey,
-    /// `TRIPAY_URL`, without a slash at its end; Tripay's own sandbox or production, as the API key is.
+    /// `TRIPAY_URL` without a trailing slash. Defaults to Tripay's sandbox or production, depending on the API key.
     pub(crate) url: String,
-    /// `TRIPAY_CALLBACK_URL`; where it is not set, Tripay calls the one in the merchant's menu.
+    /// `TRIPAY_CALLBACK_URL`. If it is not set, Tripay calls the URL of the merchant's dashboard.
     pub(crate) callback_url: Option<String>,
     /// `TRIPAY_RETURN_URL`
     pub(crate) return_url: Option<String>,
 }
 
+/// Setting that is missing or invalid.
 #[derive(Debug, thiserror::Error)]
 pub enum AccountError {
     #[error("`{}` not set", .0.join("`, `"))]
     Missing(Vec<&'static str>),
-    /// The reason never quotes the value.
+    /// Name of the setting and reason. The reason never quotes the value.
     #[error("`{0}` {1}")]
     Invalid(&'static str, &'static str),
-    #[error("`TRIPAY_API_KEY` is one of the sandbox, so `TRIPAY_URL` must end in /api-sandbox")]
+    #[error("`TRIPAY_API_KEY` is a sandbox key: `TRIPAY_URL` must end in /api-sandbox")]
     SandboxKey,
-    #[error("`TRIPAY_URL` is a sandbox, so `TRIPAY_API_KEY` must start with DEV-")]
+    #[error("`TRIPAY_URL` is a sandbox URL: `TRIPAY_API_KEY` must start with DEV-")]
     SandboxUrl,
 }
 
 impl Account {
+    /// Reads the settings.
+    ///
     /// # Errors
     ///
-    /// Everything that is missing at once; else what is malformed, or a key and a URL of which one is the sandbox's.
-    pub fn read(setting: impl Fn(&str) -> Option<String>) -> Result<Self, AccountError> {
+    /// All missing settings at once, the first malformed setting, or a sandbox key with a production URL and vice versa.
+    pub fn from_settings(setting: impl Fn(&str) -> Option<String>) -> Result<Self, AccountError> {
         let mut missing = Vec::new();
         let mut required = |name: &'static str| {
-            trimmed(&setting, name).unwrap_or_else(|| {
+            non_blank(&setting, name).unwrap_or_else(|| {
                 missing.push(name);
                 String::new()
             })
@@ -57,12 +60,12 @@ impl Account {
         if !missing.is_empty() {
             return Err(AccountError::Missing(missing));
         }
-        // Every request would fail over it, and each would count as one whose outcome is unknown.
+        // Every request would fail to be built, and each would count as one with an unknown outcome.
         if !api_key.bytes().all(|byte| byte.is_ascii_graphic()) {
-            return Err(AccountError::Invalid("TRIPAY_API_KEY", "has characters that no key has"));
+            return Err(AccountError::Invalid("TRIPAY_API_KEY", "must consist of visible ASCII characters"));
         }
-        let url = base(trimmed(&setting, "TRIPAY_URL"), api_key.starts_with("DEV-"))?;
-        let address = |name| match trimmed(&setting, name) {
+        let url = api_url(non_blank(&setting, "TRIPAY_URL"), api_key.starts_with("DEV-"))?;
+        let web_address = |name| match non_blank(&setting, name) {
             Some(text) if is_web_address(&text) => Ok(Some(text)),
             Some(_) => Err(AccountError::Invalid(name, "is not an http:// or https:// URL")),
             None => Ok(None),
@@ -70,10 +73,10 @@ impl Account {
         Ok(Self {
             merchant_code,
             api_key,
-            private_key: PrivateKey::read(&setting)?,
+            private_key: PrivateKey::from_settings(&setting)?,
             url,
-            callback_url: address("TRIPAY_CALLBACK_URL")?,
-            return_url: address("TRIPAY_RETURN_URL")?,
+            callback_url: web_address("TRIPAY_CALLBACK_URL")?,
+            return_url: web_address("TRIPAY_RETURN_URL")?,
         })
     }
 
@@ -82,7 +85,7 @@ impl Account {
     }
 }
 
-/// Without the keys.
+/// Omits the keys.
 impl fmt::Debug for Account {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter
@@ -93,23 +96,24 @@ impl fmt::Debug for Account {
     }
 }
 
-/// A line break at the end is the usual mistake when a key is pasted; a blank setting is as good as none.
-pub(crate) fn trimmed(setting: impl Fn(&str) -> Option<String>, name: &str) -> Option<String> {
+/// Returns the setting without surrounding whitespace, which pasting often adds, or `None` if it is blank.
+pub(crate) fn non_blank(setting: impl Fn(&str) -> Option<String>, name: &str) -> Option<String> {
     let text = setting(name)?.trim().to_owned();
     (!text.is_empty()).then_some(text)
 }
 
-fn base(set: Option<String>, is_sandbox_key: bool) -> Result<String, AccountError> {
+/// Validates `TRIPAY_URL`, or returns the default URL for the key.
+fn api_url(setting: Option<String>, is_sandbox_key: bool) -> Result<String, AccountError> {
     let invalid = |reason| AccountError::Invalid("TRIPAY_URL", reason);
     let default = if is_sandbox_key { SANDBOX } else { PRODUCTION };
-    let text = set.as_deref().unwrap_or(default).trim_end_matches('/');
+    let text = setting.as_deref().unwrap_or(default).trim_end_matches('/');
     let url = Url::parse(text).map_err(|_| invalid("is not a URL"))?;
-    // The API key goes there with every request.
-    if url.scheme() != "https" && !(url.scheme() == "http" && is_this_machine(&url)) {
-        return Err(invalid("must start with https://, but for this machine"));
+    // Every request sends the API key to this URL.
+    if url.scheme() != "https" && !(url.scheme() == "http" && is_loopback(&url)) {
+        return Err(invalid("must start with https://, except for a loopback address"));
     }
     if !url.username().is_empty() || url.password().is_some() || url.query().is_some() || url.fragment().is_some() {
-        return Err(invalid("must have neither a user nor anything behind its path"));
+        return Err(invalid("must not contain credentials, a query or a fragment"));
     }
     match (is_sandbox_key, url.path().ends_with("/api-sandbox")) {
         (true, false) => Err(AccountError::SandboxKey),
@@ -122,7 +126,7 @@ fn is_web_address(text: &str) -> bool {
     Url::parse(text).is_ok_and(|url| matches!(url.scheme(), "http" | "https"))
 }
 
-fn is_this_machine(url: &Url) -> bool {
+fn is_loopback(url: &Url) -> bool {
     let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
     host == "localhost" || host.parse().is_ok_and(|address: IpAddr| address.is_loopback())
 }
@@ -137,25 +141,25 @@ mod tests {
         ("TRIPAY_PRIVATE_KEY", "hush-private"),
     ];
 
-    /// The complete settings, some of them replaced or added.
-    fn read(changes: &[(&str, &str)]) -> Result<Account, AccountError> {
-        Account::read(|name| {
+    /// Reads complete settings, some of them replaced or added.
+    fn account(changes: &[(&str, &str)]) -> Result<Account, AccountError> {
+        Account::from_settings(|name| {
             let set = changes.iter().chain(COMPLETE).find(|(key, _)| *key == name);
             set.map(|(_, value)| (*value).to_owned())
         })
     }
 
     #[test]
-    fn all_that_is_missing_is_named_at_once() {
-        let error = Account::read(|_| None).unwrap_err().to_string();
+    fn all_missing_settings_are_reported_at_once() {
+        let error = Account::from_settings(|_| None).unwrap_err().to_string();
         assert_eq!(error, "`TRIPAY_MERCHANT_CODE`, `TRIPAY_API_KEY`, `TRIPAY_PRIVATE_KEY` not set");
-        let error = read(&[("TRIPAY_API_KEY", ""), ("TRIPAY_PRIVATE_KEY", " \n")]).unwrap_err().to_string();
+        let error = account(&[("TRIPAY_API_KEY", ""), ("TRIPAY_PRIVATE_KEY", " \n")]).unwrap_err().to_string();
         assert_eq!(error, "`TRIPAY_API_KEY`, `TRIPAY_PRIVATE_KEY` not set");
     }
 
     #[test]
-    fn whitespace_around_a_setting_is_cut() {
-        let account = read(&[
+    fn whitespace_around_a_setting_is_trimmed() {
+        let complete = account(&[
             ("TRIPAY_MERCHANT_CODE", " T0001\n"),
             ("TRIPAY_API_KEY", "\tDEV-hush-api\r\n"),
             ("TRIPAY_PRIVATE_KEY", "hush-private\n"),
@@ -163,34 +167,34 @@ mod tests {
             ("TRIPAY_RETURN_URL", "  "),
         ])
         .unwrap();
-        assert_eq!(account.merchant_code(), "T0001");
-        assert_eq!(account.api_key, "DEV-hush-api");
-        assert_eq!(account.callback_url.as_deref(), Some("https://pay.example.id/callbacks/tripay"));
-        assert_eq!(account.return_url, None);
-        let untouched = read(&[]).unwrap();
-        assert_eq!(account.private_key.sign(&["x"]), untouched.private_key.sign(&["x"]));
+        assert_eq!(complete.merchant_code(), "T0001");
+        assert_eq!(complete.api_key, "DEV-hush-api");
+        assert_eq!(complete.callback_url.as_deref(), Some("https://pay.example.id/callbacks/tripay"));
+        assert_eq!(complete.return_url, None);
+        let untouched = account(&[]).unwrap();
+        assert_eq!(complete.private_key.sign(&["x"]), untouched.private_key.sign(&["x"]));
     }
 
     #[test]
-    fn the_key_says_which_of_tripays_addresses_it_is_for() {
-        assert_eq!(read(&[]).unwrap().url, "https://tripay.co.id/api-sandbox");
-        assert_eq!(read(&[("TRIPAY_API_KEY", "hush-api")]).unwrap().url, "https://tripay.co.id/api");
-        let elsewhere = read(&[("TRIPAY_URL", "http://127.0.0.1:9000/_local/tripay/api-sandbox/")]).unwrap();
+    fn the_api_key_selects_the_default_url() {
+        assert_eq!(account(&[]).unwrap().url, "https://tripay.co.id/api-sandbox");
+        assert_eq!(account(&[("TRIPAY_API_KEY", "hush-api")]).unwrap().url, "https://tripay.co.id/api");
+        let elsewhere = account(&[("TRIPAY_URL", "http://127.0.0.1:9000/_local/tripay/api-sandbox/")]).unwrap();
         assert_eq!(elsewhere.url, "http://127.0.0.1:9000/_local/tripay/api-sandbox");
     }
 
     #[test]
-    fn a_key_and_an_address_of_which_one_is_the_sandboxs_are_refused() {
+    fn a_sandbox_key_and_a_production_url_are_rejected_and_vice_versa() {
         for url in ["https://tripay.co.id/api", "https://tripay.co.id/api-sandbox/x", "https://api-sandbox"] {
-            let refused = read(&[("TRIPAY_URL", url)]);
+            let refused = account(&[("TRIPAY_URL", url)]);
             assert!(matches!(refused, Err(AccountError::SandboxKey)), "{url}: {refused:?}");
         }
-        let refused = read(&[("TRIPAY_API_KEY", "hush-api"), ("TRIPAY_URL", "https://tripay.co.id/api-sandbox/")]);
+        let refused = account(&[("TRIPAY_API_KEY", "hush-api"), ("TRIPAY_URL", "https://tripay.co.id/api-sandbox/")]);
         assert!(matches!(refused, Err(AccountError::SandboxUrl)), "{refused:?}");
     }
 
     #[test]
-    fn what_is_malformed_is_named_and_not_quoted() {
+    fn a_malformed_setting_is_named_but_not_quoted() {
         for (name, value) in [
             ("TRIPAY_API_KEY", "DEV-hush\napi"),
             ("TRIPAY_API_KEY", "DEV-hush apí"),
@@ -205,16 +209,16 @@ mod tests {
             ("TRIPAY_CALLBACK_URL", "hush.example.id/callbacks/tripay"),
             ("TRIPAY_RETURN_URL", "javascript:hush"),
         ] {
-            let error = read(&[(name, value)]).unwrap_err();
+            let error = account(&[(name, value)]).unwrap_err();
             assert!(matches!(error, AccountError::Invalid(named, _) if named == name), "{value}: {error}");
             assert!(!format!("{error} {error:?}").contains("hush"), "{error:?}");
         }
     }
 
     #[test]
-    fn a_key_is_never_shown() {
-        let account = read(&[]).unwrap();
-        let shown = format!("{account:?} {account:#?} {:?}", account.private_key);
+    fn debug_output_and_errors_contain_no_key() {
+        let complete = account(&[]).unwrap();
+        let shown = format!("{complete:?} {complete:#?} {:?}", complete.private_key);
         assert!(shown.contains("T0001"), "{shown}");
         assert!(!shown.contains("hush"), "{shown}");
         for changes in [
@@ -222,7 +226,7 @@ mod tests {
             &[("TRIPAY_API_KEY", "hush-api"), ("TRIPAY_URL", "https://tripay.co.id/api-sandbox")],
             &[("TRIPAY_MERCHANT_CODE", "")],
         ] {
-            let error = read(changes).unwrap_err();
+            let error = account(changes).unwrap_err();
             assert!(!format!("{error} {error:?}").contains("hush"), "{error:?}");
         }
     }

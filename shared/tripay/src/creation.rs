@@ -1,4 +1,4 @@
-//! What is asked of Tripay to open a payment, and what can come of it.
+//! Creation of a transaction: the order, the request that is sent for it, and the outcomes.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -6,16 +6,16 @@ use serde_json::{Map, Value};
 
 use crate::{Account, Transaction};
 
-/// A payment to open.
+/// Payment to open.
 #[derive(Deserialize)]
 pub struct Order {
-    /// The channel's code.
+    /// Code of the payment channel, such as `QRIS`.
     pub method: String,
-    /// Ours. Tripay takes the same one twice, and opens two.
+    /// Our reference. Not an idempotency key: Tripay accepts it twice and creates two transactions.
     pub merchant_ref: String,
-    /// Whole rupiah.
+    /// Amount in whole rupiah.
     pub amount: i64,
-    /// What is paid for.
+    /// Description of the purchase.
     pub item: String,
     pub customer_name: String,
     pub customer_email: String,
@@ -23,23 +23,24 @@ pub struct Order {
     pub expires_at: DateTime<Utc>,
 }
 
+/// Outcome of a create request.
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "there is one at a time, and it is taken apart at once")]
-pub enum Creation {
+#[expect(clippy::large_enum_variant, reason = "only one exists at a time, and it is destructured immediately")]
+pub enum CreateOutcome {
     Created(Transaction),
-    /// Nothing was created. The message is plain text in one line; if it `is_ours`, it is about our own account or
-    /// address, and no caller may read it.
+    /// Nothing was created. The message is one line of plain text. If `is_account_error`, it is about our own account or
+    /// address and must not be shown to callers.
     Refused {
         message: String,
-        is_ours: bool,
+        is_account_error: bool,
     },
-    /// It may have been created, or not; the cause is for the log.
+    /// The transaction may or may not exist. The cause is for the log only.
     Unknown(String),
 }
 
-/// An order as it is sent.
+/// Body of a create request.
 #[derive(Serialize)]
-pub(crate) struct NewTransaction<'a> {
+pub(crate) struct CreateRequest<'a> {
     method: &'a str,
     merchant_ref: &'a str,
     amount: i64,
@@ -47,7 +48,7 @@ pub(crate) struct NewTransaction<'a> {
     customer_email: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     customer_phone: Option<&'a str>,
-    order_items: [Item<'a>; 1],
+    order_items: [OrderItem<'a>; 1],
     #[serde(skip_serializing_if = "Option::is_none")]
     callback_url: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -56,16 +57,16 @@ pub(crate) struct NewTransaction<'a> {
     signature: String,
 }
 
-/// The only one, so that the items add up to the amount.
+/// Item of an order. There is exactly one, so that the items add up to the amount.
 #[derive(Serialize)]
-struct Item<'a> {
+struct OrderItem<'a> {
     sku: &'a str,
     name: &'a str,
     price: i64,
     quantity: u8,
 }
 
-impl<'a> NewTransaction<'a> {
+impl<'a> CreateRequest<'a> {
     pub(crate) fn new(order: &'a Order, account: &'a Account) -> Self {
         let Order { merchant_ref, amount, .. } = order;
         Self {
@@ -75,7 +76,7 @@ impl<'a> NewTransaction<'a> {
             customer_name: &order.customer_name,
             customer_email: &order.customer_email,
             customer_phone: order.customer_phone.as_deref(),
-            order_items: [Item { sku: merchant_ref, name: &order.item, price: *amount, quantity: 1 }],
+            order_items: [OrderItem { sku: merchant_ref, name: &order.item, price: *amount, quantity: 1 }],
             callback_url: account.callback_url.as_deref(),
             return_url: account.return_url.as_deref(),
             expired_time: order.expires_at.timestamp(),
@@ -85,17 +86,21 @@ impl<'a> NewTransaction<'a> {
 }
 
 impl Order {
-    /// The transaction that Tripay says it has created, if it is the one that was ordered.
-    pub(crate) fn fulfilled(&self, answer: &Map<String, Value>) -> Result<Transaction, String> {
-        let data = answer.get("data").and_then(Value::as_object).ok_or("success without data")?;
-        let transaction = Transaction::read(data).map_err(|error| error.to_string())?;
-        if transaction.merchant_ref.as_ref().is_some_and(|echo| *echo != self.merchant_ref) {
-            return Err(format!("transaction {} is of another merchant_ref", transaction.reference));
+    /// Parses the created transaction from the response and checks that it matches the order.
+    ///
+    /// # Errors
+    ///
+    /// Cause of an unknown outcome.
+    pub(crate) fn created_transaction(&self, response: &Map<String, Value>) -> Result<Transaction, String> {
+        let data = response.get("data").and_then(Value::as_object).ok_or("`success` without `data`")?;
+        let transaction = Transaction::parse(data).map_err(|error| error.to_string())?;
+        if transaction.merchant_ref.as_ref().is_some_and(|merchant_ref| *merchant_ref != self.merchant_ref) {
+            return Err(format!("transaction {} has another merchant_ref", transaction.reference));
         }
         if let (Some(total), Some(fee)) = (transaction.amount, transaction.fee_customer)
             && total.checked_sub(fee) != Some(self.amount)
         {
-            return Err(format!("transaction {} is of {total} with a fee of {fee}", transaction.reference));
+            return Err(format!("transaction {} has amount {total} with customer fee {fee}", transaction.reference));
         }
         Ok(transaction)
     }

@@ -1,4 +1,4 @@
-//! Taking single fields out of Tripay's JSON, where numbers may be text, text may be a number, and much may be missing.
+//! Typed access to the fields of Tripay's JSON, where numbers may be text, text may be a number, and fields may be missing.
 
 use std::fmt::Display;
 use std::ops::RangeInclusive;
@@ -7,10 +7,10 @@ use chrono::{DateTime, Utc};
 use serde::de::Error as _;
 use serde_json::{Error, Map, Value};
 
-/// From 2001 to 9999. Zero, a duration and milliseconds are no time.
-const SECONDS: RangeInclusive<i64> = 1_000_000_000..=253_402_300_799;
+/// Accepted Unix times in seconds, from 2001 to 9999. Excludes zero, durations and milliseconds.
+const UNIX_SECONDS: RangeInclusive<i64> = 1_000_000_000..=253_402_300_799;
 
-/// What is missing, null or blank is None. An error names the field, and does not quote it.
+/// Fields of a JSON object. A missing, null or blank field is `None`. An error names the field without quoting its value.
 #[derive(Clone, Copy)]
 pub(crate) struct Fields<'a>(pub(crate) &'a Map<String, Value>);
 
@@ -18,17 +18,17 @@ impl Fields<'_> {
     pub(crate) fn text(self, name: &str) -> Result<Option<String>, Error> {
         let text = match self.0.get(name) {
             None | Some(Value::Null) => return Ok(None),
-            // PostgreSQL holds no text with U+0000.
+            // PostgreSQL text cannot hold U+0000.
             Some(Value::String(text)) if !text.contains('\0') => text.clone(),
-            // With a fraction, or too large for the type, it has already lost digits.
+            // A number with a fraction, or too large for an integer type, has already lost digits.
             Some(Value::Number(number)) if number.is_u64() || number.is_i64() => number.to_string(),
             Some(_) => return Err(unexpected(name, "text")),
         };
         Ok((!text.trim().is_empty()).then_some(text))
     }
 
-    /// Such as an amount in rupiah. A fraction of zeros is none.
-    pub(crate) fn whole(self, name: &str) -> Result<Option<i64>, Error> {
+    /// Whole number, such as an amount in rupiah. A fraction of zeros is accepted.
+    pub(crate) fn integer(self, name: &str) -> Result<Option<i64>, Error> {
         let text = match self.0.get(name) {
             Some(Value::Number(number)) => number.to_string(),
             _ => match self.text(name).map_err(|_| unexpected(name, "a whole number"))? {
@@ -41,9 +41,9 @@ impl Fields<'_> {
         number.map(Some).ok_or_else(|| unexpected(name, "a whole number"))
     }
 
-    pub(crate) fn flag(self, name: &str) -> Result<Option<bool>, Error> {
+    pub(crate) fn boolean(self, name: &str) -> Result<Option<bool>, Error> {
         match self.0.get(name) {
-            Some(Value::Bool(flag)) => Ok(Some(*flag)),
+            Some(Value::Bool(value)) => Ok(Some(*value)),
             _ => match self.text(name)?.as_deref() {
                 None => Ok(None),
                 Some("1" | "true") => Ok(Some(true)),
@@ -53,9 +53,9 @@ impl Fields<'_> {
         }
     }
 
-    /// What is no time counts as none: nothing is decided by it.
+    /// Time given in Unix seconds. An invalid time is `None`, as no decision depends on it.
     pub(crate) fn time(self, name: &str) -> Option<DateTime<Utc>> {
-        let seconds = self.whole(name).ok()?.filter(|seconds| SECONDS.contains(seconds))?;
+        let seconds = self.integer(name).ok()?.filter(|seconds| UNIX_SECONDS.contains(seconds))?;
         DateTime::from_timestamp(seconds, 0)
     }
 }
@@ -72,41 +72,41 @@ mod tests {
 
     fn with<T>(value: Value, read: impl Fn(Fields<'_>) -> T) -> T {
         let mut object = Map::new();
-        object.insert("it".into(), value);
+        object.insert("field".into(), value);
         read(Fields(&object))
     }
 
     #[test]
-    fn what_is_missing_null_or_blank_is_none() {
-        assert_eq!(Fields(&Map::new()).text("it").unwrap(), None);
-        assert_eq!(Fields(&Map::new()).whole("it").unwrap(), None);
-        assert_eq!(Fields(&Map::new()).flag("it").unwrap(), None);
-        assert_eq!(Fields(&Map::new()).time("it"), None);
-        for nothing in [json!(null), json!(""), json!("  ")] {
-            assert_eq!(with(nothing.clone(), |fields| fields.text("it")).unwrap(), None);
-            assert_eq!(with(nothing.clone(), |fields| fields.whole("it")).unwrap(), None);
-            assert_eq!(with(nothing.clone(), |fields| fields.flag("it")).unwrap(), None);
-            assert_eq!(with(nothing, |fields| fields.time("it")), None);
+    fn a_missing_null_or_blank_field_is_none() {
+        assert_eq!(Fields(&Map::new()).text("field").unwrap(), None);
+        assert_eq!(Fields(&Map::new()).integer("field").unwrap(), None);
+        assert_eq!(Fields(&Map::new()).boolean("field").unwrap(), None);
+        assert_eq!(Fields(&Map::new()).time("field"), None);
+        for blank in [json!(null), json!(""), json!("  ")] {
+            assert_eq!(with(blank.clone(), |fields| fields.text("field")).unwrap(), None);
+            assert_eq!(with(blank.clone(), |fields| fields.integer("field")).unwrap(), None);
+            assert_eq!(with(blank.clone(), |fields| fields.boolean("field")).unwrap(), None);
+            assert_eq!(with(blank, |fields| fields.time("field")), None);
         }
     }
 
     #[test]
-    fn text_may_come_as_a_number_that_has_kept_all_its_digits() {
+    fn text_may_be_given_as_an_exact_number() {
         for (value, text) in [
             (json!("0012"), "0012"),
             (json!(578_912_345_678_901_u64), "578912345678901"),
             (json!(u64::MAX), "18446744073709551615"),
         ] {
-            assert_eq!(with(value, |fields| fields.text("it")).unwrap().as_deref(), Some(text));
+            assert_eq!(with(value, |fields| fields.text("field")).unwrap().as_deref(), Some(text));
         }
         for value in [json!(1e20), json!(1.5), json!(true), json!(["a"]), json!({}), json!("a\0")] {
-            let error = with(value, |fields| fields.text("it")).unwrap_err();
-            assert_eq!(error.to_string(), "`it` is not text");
+            let error = with(value, |fields| fields.text("field")).unwrap_err();
+            assert_eq!(error.to_string(), "`field` is not text");
         }
     }
 
     #[test]
-    fn a_whole_number_may_come_as_text_and_is_exact() {
+    fn an_integer_may_be_given_as_text() {
         for (value, number) in [
             (json!(4250), 4250),
             (json!("4250"), 4250),
@@ -117,7 +117,7 @@ mod tests {
             (json!("-1"), -1),
             (json!(i64::MAX), i64::MAX),
         ] {
-            assert_eq!(with(value, |fields| fields.whole("it")).unwrap(), Some(number));
+            assert_eq!(with(value, |fields| fields.integer("field")).unwrap(), Some(number));
         }
         for value in [
             json!(4250.5),
@@ -132,14 +132,14 @@ mod tests {
             json!(true),
             json!([1]),
         ] {
-            let error = with(value.clone(), |fields| fields.whole("it")).expect_err(&value.to_string());
-            assert_eq!(error.to_string(), "`it` is not a whole number");
+            let error = with(value.clone(), |fields| fields.integer("field")).expect_err(&value.to_string());
+            assert_eq!(error.to_string(), "`field` is not a whole number");
         }
     }
 
     #[test]
-    fn a_flag_may_come_as_one_or_zero() {
-        for (value, flag) in [
+    fn a_boolean_may_be_given_as_one_or_zero() {
+        for (value, expected) in [
             (json!(true), true),
             (json!(1), true),
             (json!("1"), true),
@@ -149,18 +149,18 @@ mod tests {
             (json!("0"), false),
             (json!("false"), false),
         ] {
-            assert_eq!(with(value, |fields| fields.flag("it")).unwrap(), Some(flag));
+            assert_eq!(with(value, |fields| fields.boolean("field")).unwrap(), Some(expected));
         }
         for value in [json!(2), json!("yes"), json!(1.0), json!([])] {
-            assert!(with(value.clone(), |fields| fields.flag("it")).is_err(), "{value}");
+            assert!(with(value.clone(), |fields| fields.boolean("field")).is_err(), "{value}");
         }
     }
 
     #[test]
-    fn a_time_is_unix_seconds_and_anything_else_is_none() {
+    fn a_time_is_in_unix_seconds_and_an_invalid_one_is_none() {
         let time: DateTime<Utc> = "2025-11-18T07:53:31Z".parse().unwrap();
         for value in [json!(1_763_452_411), json!("1763452411")] {
-            assert_eq!(with(value, |fields| fields.time("it")), Some(time));
+            assert_eq!(with(value, |fields| fields.time("field")), Some(time));
         }
         for value in [
             json!(0),
@@ -173,7 +173,7 @@ mod tests {
             json!("2025-11-18 07:53:31"),
             json!(true),
         ] {
-            assert_eq!(with(value.clone(), |fields| fields.time("it")), None, "{value}");
+            assert_eq!(with(value.clone(), |fields| fields.time("field")), None, "{value}");
         }
     }
 }

@@ -1,12 +1,12 @@
-//! Tripay, which takes the money: opening a payment, asking about one, and knowing what Tripay itself has signed.
+//! Client of the payment gateway Tripay: creates and queries transactions, and verifies callbacks.
 //!
 //! ```text
-//! tripay.create(&order)                  Created, Refused, or Unknown: then ask before trying again
-//! tripay.transactions_of(merchant_ref)   whether an unknown one was created after all
-//! key.has_signed(body, signature)        a callback, before Payment::parse looks at it
+//! tripay.create_transaction(&order)        Created, Refused or Unknown; query before retrying an unknown one
+//! tripay.list_transactions(merchant_ref)   shows whether an unknown transaction exists
+//! key.is_valid_signature(body, signature)  verifies a callback before Payment::parse reads it
 //! ```
 //!
-//! Nothing is sent twice by itself: Tripay has no idempotency key, and a second transaction can be paid as well.
+//! Requests are not retried automatically: Tripay has no idempotency key, and a second transaction could be paid as well.
 
 mod account;
 mod client;
@@ -18,8 +18,8 @@ mod signature;
 mod transaction;
 
 pub use account::{Account, AccountError};
-pub use client::{ClientError, NoAnswer, Tripay};
-pub use creation::{Creation, Order};
+pub use client::{ClientError, QueryError, Tripay};
+pub use creation::{CreateOutcome, Order};
 pub use payment::Payment;
 pub use signature::PrivateKey;
 pub use transaction::Transaction;

@@ -1,4 +1,4 @@
-//! What a callback, or an answer to a question, says about one payment.
+//! Status of a payment, as a callback or a queried transaction reports it.
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -8,37 +8,38 @@ use serde_json::{Error, Value};
 use crate::Transaction;
 use crate::fields::Fields;
 
-/// None is what was not told. That is not zero: an amount that was not told equals no invoice's.
+/// Reported payment. `None` is a field that is missing, which differs from zero: a missing amount pays no invoice.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Payment {
-    /// None, as is `merchant_ref`, in the callback that the dashboard sends as a test.
+    /// Tripay's reference. `None`, as is `merchant_ref`, in the test callback of the dashboard.
     pub reference: Option<String>,
     pub merchant_ref: Option<String>,
     pub payment_method_code: Option<String>,
-    /// The channel's name.
+    /// Name of the payment channel.
     pub payment_method: Option<String>,
-    /// What the payer paid, with his fee: the invoice's amount is this less `fee_customer`.
+    /// Paid amount in rupiah. The amount of the invoice is this amount less `fee_customer`.
     pub total_amount: Option<i64>,
     pub fee_merchant: Option<i64>,
     pub fee_customer: Option<i64>,
     pub total_fee: Option<i64>,
     pub amount_received: Option<i64>,
-    /// False if it is one of many payments of a code whose amount the payer chooses.
+    /// `false` if the payer chose the amount of a reusable payment code.
     pub is_closed_payment: bool,
-    /// In capitals, and not only those that Tripay documents.
+    /// Status in upper case. May be one that Tripay does not document.
     pub status: String,
     pub paid_at: Option<DateTime<Utc>>,
     pub note: Option<String>,
 }
 
 impl Payment {
-    /// Reads a callback's body. Whether it is Tripay's, [`PrivateKey::has_signed`](crate::PrivateKey::has_signed) says.
+    /// Parses the body of a callback. Its signature is verified by
+    /// [`PrivateKey::is_valid_signature`](crate::PrivateKey::is_valid_signature).
     ///
     /// # Errors
     ///
-    /// Not a JSON object, no `status`, or a field of an unexpected type.
+    /// The body is not a JSON object, has no `status`, or has a field of an unexpected type.
     pub fn parse(body: &[u8]) -> Result<Self, Error> {
-        // Not at once into a map: that error would quote what stands there instead.
+        // Parsing into a map directly would quote the body in its error.
         let body: Value = serde_json::from_slice(body)?;
         let fields = Fields(body.as_object().ok_or_else(|| Error::custom("not a JSON object"))?);
         let status = fields.text("status")?.ok_or_else(|| Error::custom("`status` is missing"))?;
@@ -47,12 +48,12 @@ impl Payment {
             merchant_ref: fields.text("merchant_ref")?,
             payment_method_code: fields.text("payment_method_code")?,
             payment_method: fields.text("payment_method")?,
-            total_amount: fields.whole("total_amount")?,
-            fee_merchant: fields.whole("fee_merchant")?,
-            fee_customer: fields.whole("fee_customer")?,
-            total_fee: fields.whole("total_fee")?,
-            amount_received: fields.whole("amount_received")?,
-            is_closed_payment: fields.flag("is_closed_payment")?.unwrap_or(true),
+            total_amount: fields.integer("total_amount")?,
+            fee_merchant: fields.integer("fee_merchant")?,
+            fee_customer: fields.integer("fee_customer")?,
+            total_fee: fields.integer("total_fee")?,
+            amount_received: fields.integer("amount_received")?,
+            is_closed_payment: fields.boolean("is_closed_payment")?.unwrap_or(true),
             status: status.trim().to_uppercase(),
             paid_at: fields.time("paid_at"),
             note: fields.text("note")?,
@@ -65,7 +66,7 @@ impl From<&Transaction> for Payment {
         Self {
             reference: Some(transaction.reference.clone()),
             merchant_ref: transaction.merchant_ref.clone(),
-            // The API has the code under the name that has the channel's name in a callback.
+            // In the API, `payment_method` is the code of the channel; in a callback, it is the name.
             payment_method_code: transaction.payment_method.clone(),
             payment_method: transaction.payment_name.clone(),
             total_amount: transaction.amount,
@@ -83,7 +84,7 @@ impl From<&Transaction> for Payment {
 
 #[cfg(test)]
 pub(crate) mod callbacks {
-    //! Callbacks, byte for byte, and what the key of Tripay's documentation signs them with.
+    //! Callbacks byte for byte, with their signatures by the key of Tripay's documentation.
 
     pub(crate) struct Callback {
         pub(crate) body: &'static str,
@@ -98,19 +99,19 @@ pub(crate) mod callbacks {
         bytes: 309,
         signature: "3e6d422cff9ad7cdc8ab8f24071b8dc7fa87c4b1bf2697d52a544197073617d0",
     };
-    /// Escapes as PHP writes them; the fee is the customer's.
+    /// Contains escapes as PHP writes them. The customer pays the fee.
     pub(crate) const B: Callback = Callback {
         body: r#"{"reference":"DEV-T0001000000000BBBBB","merchant_ref":"INV\/2025\/000124","payment_method":"BRI Virtual Account","payment_method_code":"BRIVA","total_amount":104250,"fee_merchant":0,"fee_customer":4250,"total_fee":4250,"amount_received":100000,"is_closed_payment":1,"status":"PAID","paid_at":1763452411,"note":"Caf\u00e9"}"#,
         bytes: 322,
         signature: "ec13ff183e9b0a3806377e7a0d0f88ad60f3d263e3f13c9c665ed813840190c9",
     };
-    /// Of the sandbox's simulator, without amounts.
+    /// Sent by the sandbox's simulator, without amounts.
     pub(crate) const C: Callback = Callback {
         body: r#"{"reference":"DEV-T0001000000000CCCCC","merchant_ref":"INV-2025-000125","payment_method":null,"payment_method_code":null,"amount_received":0,"fee_merchant":0,"fee_customer":0,"total_amount":0,"is_closed_payment":1,"status":"PAID","paid_at":null,"note":null,"total_fee":0}"#,
         bytes: 271,
         signature: "2b9d9d933925ed04bd91e75fc482fa62657d1d32eb8f016163bbcb9d241678d1",
     };
-    /// The dashboard's test.
+    /// Sent by the dashboard as a test.
     pub(crate) const D: Callback = Callback {
         body: r#"{"reference":null,"merchant_ref":null,"payment_method":"BCA Virtual Account","payment_method_code":"BCAVA","total_amount":10000,"fee_merchant":4250,"fee_customer":0,"total_fee":4250,"amount_received":5750,"is_closed_payment":1,"status":"PAID","paid_at":1763452411,"note":"Test Callback"}"#,
         bytes: 287,
@@ -130,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn a_callback_says_what_tripay_documents() {
+    fn a_documented_callback_is_parsed() {
         assert_eq!(
             parsed(A.body),
             json!({
@@ -156,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn a_test_callback_says_nothing_that_could_pay_an_invoice() {
+    fn a_test_callback_cannot_pay_an_invoice() {
         let simulated = Payment::parse(C.body.as_bytes()).unwrap();
         assert_eq!((simulated.total_amount, simulated.paid_at), (Some(0), None));
         let from_the_dashboard = Payment::parse(D.body.as_bytes()).unwrap();
@@ -165,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn all_but_the_status_may_be_missing() {
+    fn only_the_status_is_required() {
         assert_eq!(
             Payment::parse(br#"{"status": "refund "}"#).unwrap(),
             Payment {
@@ -190,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn tripays_older_ways_to_write_a_callback_are_read_too() {
+    fn older_forms_of_a_callback_are_parsed() {
         let body = r#"{"reference": "T1", "merchant_ref": "", "total_amount": "104250", "fee_merchant": "0",
             "fee_customer": "4250", "total_fee": "4250.00", "amount_received": "100000", "is_closed_payment": false,
             "status": "Paid", "paid_at": "1763452411", "is_customer_fee": 1, "extra": {"status": "UNPAID"}}"#;
@@ -211,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_understood_is_an_error_that_quotes_nothing() {
+    fn a_parse_error_quotes_nothing() {
         for body in [
             "",
             "[]",

@@ -1,4 +1,4 @@
-//! Why Tripay refused, in words that may be shown, and whose fault it is.
+//! Refusals by Tripay: a message that is safe to show, and whether it concerns our own account.
 
 use std::net::IpAddr;
 
@@ -6,14 +6,16 @@ use reqwest::StatusCode;
 
 use crate::Account;
 
-/// Tripay does not know us, does not let us in, or is asked too often.
-const OUR_STATUS: [StatusCode; 3] = [StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN, StatusCode::TOO_MANY_REQUESTS];
-const MOST_CHARACTERS: usize = 300;
-/// Of the raw message: more is not read.
-const MOST_READ: usize = 4000;
+/// Statuses of a refusal that concerns our account: wrong key, address not allowed, rate limit.
+const ACCOUNT_STATUSES: [StatusCode; 3] =
+    [StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN, StatusCode::TOO_MANY_REQUESTS];
+/// Maximum length of a shown message, in characters.
+const MAX_MESSAGE_LENGTH: usize = 300;
+/// Maximum length of a raw message, in characters; the rest is ignored.
+const MAX_RAW_LENGTH: usize = 4000;
 
-/// Words for our keys, our address and our account: in lower case, letters and digits, one space between.
-const OURS: &[&str] = &[
+/// Phrases about our keys, address and account. They are matched against lower-case words, separated by single spaces.
+const ACCOUNT_PHRASES: &[&str] = &[
     " api key",
     "apikey",
     " private key",
@@ -28,62 +30,64 @@ const OURS: &[&str] = &[
     " kode merchant",
 ];
 
+/// Refusal of a request.
 pub(crate) struct Refusal {
+    /// One line of plain text.
     pub(crate) message: String,
-    /// It is about our own configuration: nothing for a caller, who cannot change it and is not to read our address.
-    pub(crate) is_ours: bool,
+    /// `true` if the refusal concerns our own configuration, which callers cannot change and must not see.
+    pub(crate) is_account_error: bool,
 }
 
 impl Refusal {
     pub(crate) fn new(status: StatusCode, message: &str, account: &Account) -> Self {
-        let message = in_one_line(&without_tags(message)).replace(&account.api_key, "…");
-        let is_ours = OUR_STATUS.contains(&status) || is_ours(&message, account);
+        let message = collapse_whitespace(&strip_tags(message)).replace(&account.api_key, "…");
+        let is_account_error = ACCOUNT_STATUSES.contains(&status) || is_about_account(&message, account);
         let message = match message.is_empty() {
             true => "Tripay gave no reason".into(),
-            false => message.chars().take(MOST_CHARACTERS).collect(),
+            false => message.chars().take(MAX_MESSAGE_LENGTH).collect(),
         };
-        Self { message, is_ours }
+        Self { message, is_account_error }
     }
 }
 
-fn is_ours(message: &str, account: &Account) -> bool {
+fn is_about_account(message: &str, account: &Account) -> bool {
     let message = message.to_lowercase();
     let words: Vec<_> = message.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).collect();
     let words = format!(" {} ", words.join(" "));
-    OURS.iter().any(|phrase| words.contains(phrase))
+    ACCOUNT_PHRASES.iter().any(|phrase| words.contains(phrase))
         || message.contains(&account.merchant_code.to_lowercase())
         || message.split(|c: char| !c.is_ascii_hexdigit() && !matches!(c, '.' | ':')).any(is_address)
 }
 
-/// As it stands in a sentence.
+/// `true` if the word is an IP address, possibly followed by punctuation.
 fn is_address(word: &str) -> bool {
     let word = word.trim_end_matches('.');
     let bare = word.trim_end_matches(':');
-    // "12:30" is none, and neither is "::" alone.
+    // "12:30" and "::" alone are not addresses.
     word.len() > 2 && (word.parse::<IpAddr>().is_ok() || bare.parse::<IpAddr>().is_ok())
 }
 
-/// Tripay writes HTML here and there, and what shows our answer may believe it.
-fn without_tags(text: &str) -> String {
-    let mut kept = String::new();
-    for c in text.chars().take(MOST_READ) {
-        match kept.rfind('<').filter(|_| c == '>') {
-            Some(start) if begins_tag(kept.get(start + 1..)) => {
-                kept.truncate(start);
-                kept.push(' ');
+/// Removes HTML tags, which some of Tripay's messages contain and which a client might render.
+fn strip_tags(text: &str) -> String {
+    let mut plain = String::new();
+    for c in text.chars().take(MAX_RAW_LENGTH) {
+        match plain.rfind('<').filter(|_| c == '>') {
+            Some(start) if starts_tag(plain.get(start + 1..)) => {
+                plain.truncate(start);
+                plain.push(' ');
             }
-            _ => kept.push(c),
+            _ => plain.push(c),
         }
     }
-    // One that is never closed begins a tag of what follows.
-    kept.replace('<', "< ")
+    // An unclosed `<` would start a tag that includes the following text.
+    plain.replace('<', "< ")
 }
 
-fn begins_tag(rest: Option<&str>) -> bool {
+fn starts_tag(rest: Option<&str>) -> bool {
     rest.is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_alphabetic() || matches!(c, '/' | '!' | '?')))
 }
 
-fn in_one_line(text: &str) -> String {
+fn collapse_whitespace(text: &str) -> String {
     let words: Vec<_> =
         text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty()).collect();
     words.join(" ")
@@ -94,7 +98,7 @@ mod tests {
     use super::*;
 
     fn account() -> Account {
-        Account::read(|name| match name {
+        Account::from_settings(|name| match name {
             "TRIPAY_MERCHANT_CODE" => Some("T0001".into()),
             "TRIPAY_API_KEY" => Some("DEV-hush-api".into()),
             "TRIPAY_PRIVATE_KEY" => Some("hush-private".into()),
@@ -126,14 +130,14 @@ mod tests {
     }
 
     #[test]
-    fn a_message_is_cut_to_300_characters() {
+    fn a_message_is_truncated_to_300_characters() {
         assert_eq!(refusal(400, &"é".repeat(300)).message, "é".repeat(300));
         assert_eq!(refusal(400, &"é".repeat(301)).message, "é".repeat(300));
         assert_eq!(refusal(400, &">".repeat(200_000)).message, ">".repeat(300));
     }
 
     #[test]
-    fn what_is_about_our_configuration_is_ours() {
+    fn messages_about_our_configuration_are_account_errors() {
         for message in [
             "Invalid API Key",
             "Invalid api-key",
@@ -156,17 +160,17 @@ mod tests {
             "Kredensial tidak cocok",
             "Kode Merchant tidak ditemukan",
         ] {
-            assert!(refusal(400, message).is_ours, "{message}");
+            assert!(refusal(400, message).is_account_error, "{message}");
         }
         for status in [401, 403, 429] {
-            assert!(refusal(status, "Ditolak").is_ours);
+            assert!(refusal(status, "Ditolak").is_account_error);
         }
-        // Beyond what is shown, too.
-        assert!(refusal(400, &format!("{} Invalid signature", "x".repeat(400))).is_ours);
+        // The part that is not shown is checked, too.
+        assert!(refusal(400, &format!("{} Invalid signature", "x".repeat(400))).is_account_error);
     }
 
     #[test]
-    fn what_the_caller_can_change_is_not_ours() {
+    fn messages_about_the_request_are_not_account_errors() {
         for message in [
             "Channel pembayaran tidak aktif",
             "Minimal pembayaran untuk QRIS adalah Rp 1.000",
@@ -176,12 +180,12 @@ mod tests {
             "Kunci api kecil",
             "",
         ] {
-            assert!(!refusal(422, message).is_ours, "{message}");
+            assert!(!refusal(422, message).is_account_error, "{message}");
         }
     }
 
     #[test]
-    fn a_key_that_tripay_repeats_is_not_repeated() {
+    fn our_key_is_masked_in_a_message() {
         let refused = refusal(401, "Key DEV-hush-api is not known; got Bearer DEV-hush-api");
         assert_eq!(refused.message, "Key … is not known; got Bearer …");
     }

@@ -1,4 +1,4 @@
-//! The private key: it signs what we order, and tells what Tripay has sent.
+//! Private key that signs our create requests and verifies Tripay's callbacks.
 
 use std::fmt;
 
@@ -6,33 +6,36 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
 use crate::AccountError;
-use crate::account::trimmed;
+use crate::account::non_blank;
 
-const NAME: &str = "TRIPAY_PRIVATE_KEY";
+const SETTING: &str = "TRIPAY_PRIVATE_KEY";
 
-/// `TRIPAY_PRIVATE_KEY`; a callback needs nothing else of the account.
+/// Value of `TRIPAY_PRIVATE_KEY`, the only setting that callbacks need.
 pub struct PrivateKey(Hmac<Sha256>);
 
 impl PrivateKey {
+    /// Reads the setting.
+    ///
     /// # Errors
     ///
-    /// The setting's name, if it is not set.
-    pub fn read(setting: impl Fn(&str) -> Option<String>) -> Result<Self, AccountError> {
-        let key = trimmed(setting, NAME).ok_or_else(|| AccountError::Missing(vec![NAME]))?;
-        let mac = Hmac::new_from_slice(key.as_bytes()).map_err(|_| AccountError::Invalid(NAME, "is no key"))?;
+    /// The setting is missing or blank.
+    pub fn from_settings(setting: impl Fn(&str) -> Option<String>) -> Result<Self, AccountError> {
+        let key = non_blank(setting, SETTING).ok_or_else(|| AccountError::Missing(vec![SETTING]))?;
+        let mac =
+            Hmac::new_from_slice(key.as_bytes()).map_err(|_| AccountError::Invalid(SETTING, "is not a valid key"))?;
         Ok(Self(mac))
     }
 
-    /// Whether Tripay has signed exactly these bytes: the body before anything has parsed, decoded or trimmed it.
-    /// `signature` is the header's text. Takes the same time for every wrong one.
-    pub fn has_signed(&self, body: &[u8], signature: &str) -> bool {
+    /// `true` if `signature`, the text of the header, is Tripay's signature of exactly these bytes. Expects the raw body,
+    /// neither decoded nor non_blank. Compares in constant time.
+    pub fn is_valid_signature(&self, body: &[u8], signature: &str) -> bool {
         let Ok(signature) = hex::decode(signature) else {
             return false;
         };
         self.0.clone().chain_update(body).verify_slice(&signature).is_ok()
     }
 
-    /// Of the parts without anything between them.
+    /// Signs the concatenation of the parts. Returns hexadecimal text.
     pub(crate) fn sign(&self, parts: &[&str]) -> String {
         let signed = parts.iter().fold(self.0.clone(), Mac::chain_update);
         hex::encode(signed.finalize().into_bytes())
@@ -50,13 +53,13 @@ mod tests {
     use super::*;
     use crate::payment::callbacks::{A, ALL, B};
 
-    /// The one that Tripay's documentation uses.
+    /// Key of Tripay's documentation.
     fn key() -> PrivateKey {
-        PrivateKey::read(|name| (name == NAME).then(|| "ytf6ooi2gmlNPfpchd94jDOk8hRWOu".into())).unwrap()
+        PrivateKey::from_settings(|name| (name == SETTING).then(|| "ytf6ooi2gmlNPfpchd94jDOk8hRWOu".into())).unwrap()
     }
 
     #[test]
-    fn an_order_is_signed_as_tripay_documents_it() {
+    fn documented_requests_have_the_documented_signature() {
         assert_eq!(
             key().sign(&["T0001", "INV55567", "1500000"]),
             "9f167eba844d1fcb369404e2bda53702e2f78f7aa12e91da6715414e65b8c86a"
@@ -68,41 +71,41 @@ mod tests {
     }
 
     #[test]
-    fn what_tripay_signed_is_known_byte_for_byte() {
+    fn documented_callbacks_are_verified() {
         for callback in ALL {
             assert_eq!(callback.body.len(), callback.bytes);
             assert_eq!(key().sign(&[callback.body]), callback.signature);
-            assert!(key().has_signed(callback.body.as_bytes(), callback.signature), "{}", callback.body);
-            // The header is hexadecimal, in whichever case.
-            assert!(key().has_signed(callback.body.as_bytes(), &callback.signature.to_uppercase()));
+            assert!(key().is_valid_signature(callback.body.as_bytes(), callback.signature), "{}", callback.body);
+            // Hexadecimal digits may be in upper case.
+            assert!(key().is_valid_signature(callback.body.as_bytes(), &callback.signature.to_uppercase()));
         }
     }
 
     #[test]
-    fn a_single_changed_byte_is_noticed() {
+    fn a_single_changed_byte_invalidates_the_signature() {
         for callback in ALL {
             for position in 0..callback.body.len() {
                 let mut changed = callback.body.as_bytes().to_vec();
                 changed[position] ^= 1;
-                assert!(!key().has_signed(&changed, callback.signature), "{position}");
+                assert!(!key().is_valid_signature(&changed, callback.signature), "{position}");
             }
             for changed in [format!("{}\n", callback.body), format!(" {}", callback.body), String::new()] {
-                assert!(!key().has_signed(changed.as_bytes(), callback.signature), "{changed}");
+                assert!(!key().is_valid_signature(changed.as_bytes(), callback.signature), "{changed}");
             }
         }
     }
 
     #[test]
-    fn the_same_json_written_otherwise_is_not_what_was_signed() {
+    fn equivalent_json_in_other_bytes_is_rejected() {
         let rewritten = B.body.replace(r"\/", "/").replace(r"\u00e9", "é");
         let parsed = |text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap();
         assert_eq!(parsed(&rewritten), parsed(B.body));
         assert!(key().sign(&[&rewritten]).starts_with("164886cb"));
-        assert!(!key().has_signed(rewritten.as_bytes(), B.signature));
+        assert!(!key().is_valid_signature(rewritten.as_bytes(), B.signature));
     }
 
     #[test]
-    fn only_the_whole_signature_in_hexadecimal_counts() {
+    fn a_signature_in_any_other_form_is_rejected() {
         let signature = A.signature;
         for wrong in [
             "",
@@ -119,22 +122,22 @@ mod tests {
             &"é".repeat(32),
             B.signature,
         ] {
-            assert!(!key().has_signed(A.body.as_bytes(), wrong), "{wrong}");
+            assert!(!key().is_valid_signature(A.body.as_bytes(), wrong), "{wrong}");
         }
     }
 
     #[test]
-    fn another_key_has_not_signed_it() {
-        let other = PrivateKey::read(|_| Some("ytf6ooi2gmlNPfpchd94jDOk8hRWOv".into())).unwrap();
-        assert!(!other.has_signed(A.body.as_bytes(), A.signature));
-        // Pasted with a line break, it is still the key.
-        let pasted = PrivateKey::read(|_| Some(" ytf6ooi2gmlNPfpchd94jDOk8hRWOu\n".into())).unwrap();
-        assert!(pasted.has_signed(A.body.as_bytes(), A.signature));
-        // One longer than a block of SHA-256 is as good as any.
-        let long = PrivateKey::read(|_| Some("k".repeat(200))).unwrap();
-        assert!(long.has_signed(b"{}", &long.sign(&["{}"])));
+    fn a_signature_by_another_key_is_rejected() {
+        let other = PrivateKey::from_settings(|_| Some("ytf6ooi2gmlNPfpchd94jDOk8hRWOv".into())).unwrap();
+        assert!(!other.is_valid_signature(A.body.as_bytes(), A.signature));
+        // Whitespace around the key is trimmed.
+        let pasted = PrivateKey::from_settings(|_| Some(" ytf6ooi2gmlNPfpchd94jDOk8hRWOu\n".into())).unwrap();
+        assert!(pasted.is_valid_signature(A.body.as_bytes(), A.signature));
+        // A key may be longer than a block of SHA-256.
+        let long = PrivateKey::from_settings(|_| Some("k".repeat(200))).unwrap();
+        assert!(long.is_valid_signature(b"{}", &long.sign(&["{}"])));
         for blank in [None, Some(String::new()), Some(" \n".into())] {
-            let error = PrivateKey::read(|_| blank.clone()).unwrap_err();
+            let error = PrivateKey::from_settings(|_| blank.clone()).unwrap_err();
             assert_eq!(error.to_string(), "`TRIPAY_PRIVATE_KEY` not set");
         }
     }

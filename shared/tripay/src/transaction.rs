@@ -1,4 +1,4 @@
-//! One transaction, as Tripay's API tells of it.
+//! Transaction in a response of Tripay's API.
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -7,56 +7,56 @@ use serde_json::{Error, Map, Value};
 
 use crate::fields::Fields;
 
-/// None is what was not told. Nothing about the customer is kept.
+/// Transaction. `None` is a field that is missing. Omits everything about the customer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Transaction {
-    /// Tripay's own id.
+    /// Tripay's identifier.
     pub reference: String,
     pub merchant_ref: Option<String>,
-    /// The channel's code.
+    /// Code of the payment channel.
     pub payment_method: Option<String>,
-    /// The channel's name.
+    /// Name of the payment channel.
     pub payment_name: Option<String>,
-    /// What the payer has to pay: what was asked, and `fee_customer`.
+    /// Amount to pay in rupiah: the ordered amount plus `fee_customer`.
     pub amount: Option<i64>,
     pub fee_merchant: Option<i64>,
     pub fee_customer: Option<i64>,
     pub total_fee: Option<i64>,
     pub amount_received: Option<i64>,
-    /// A virtual account's number, or what to say at the cashier's.
+    /// Number of a virtual account, or code to give to a cashier.
     pub pay_code: Option<String>,
-    /// Where the payer's browser has to go, for a wallet.
+    /// Page of the e-wallet that the payer is sent to.
     pub pay_url: Option<String>,
-    /// Tripay's page, which works for every channel.
+    /// Tripay's checkout page, available for every channel.
     pub checkout_url: Option<String>,
     pub qr_url: Option<String>,
-    /// In capitals; empty if it was not told.
+    /// Status in upper case, or an empty string if it is missing.
     pub status: String,
-    /// Often sooner than what was asked for: a channel has its own limit.
+    /// Expiry. Often earlier than requested, as a channel has its own limit.
     pub expires_at: Option<DateTime<Utc>>,
     pub paid_at: Option<DateTime<Utc>>,
     pub note: Option<String>,
 }
 
 impl Transaction {
-    pub(crate) fn read(data: &Map<String, Value>) -> Result<Self, Error> {
+    pub(crate) fn parse(data: &Map<String, Value>) -> Result<Self, Error> {
         let fields = Fields(data);
         Ok(Self {
             reference: fields.text("reference")?.ok_or_else(|| Error::custom("`reference` is missing"))?,
             merchant_ref: fields.text("merchant_ref")?,
             payment_method: fields.text("payment_method")?,
             payment_name: fields.text("payment_name")?,
-            amount: fields.whole("amount")?,
-            fee_merchant: fields.whole("fee_merchant")?,
-            fee_customer: fields.whole("fee_customer")?,
-            total_fee: fields.whole("total_fee")?,
-            amount_received: fields.whole("amount_received")?,
+            amount: fields.integer("amount")?,
+            fee_merchant: fields.integer("fee_merchant")?,
+            fee_customer: fields.integer("fee_customer")?,
+            total_fee: fields.integer("total_fee")?,
+            amount_received: fields.integer("amount_received")?,
             pay_code: fields.text("pay_code")?,
             pay_url: fields.text("pay_url")?,
             checkout_url: fields.text("checkout_url")?,
             qr_url: fields.text("qr_url")?,
             status: fields.text("status")?.unwrap_or_default().trim().to_uppercase(),
-            // The list of transactions has another name for it than all else.
+            // The list of transactions uses another name than the other responses.
             expires_at: fields.time("expired_time").or_else(|| fields.time("expired_at")),
             paid_at: fields.time("paid_at"),
             note: fields.text("note")?,
@@ -65,8 +65,8 @@ impl Transaction {
 }
 
 #[cfg(test)]
-pub(crate) mod answers {
-    //! Answers of the API, in the shape that Tripay documents or was seen to use.
+pub(crate) mod responses {
+    //! Responses of the API, in the form that Tripay documents or was observed to use.
 
     pub(crate) const CREATED: &str = r#"{"success": true, "message": "", "data": {
         "reference": "DEV-T0001000000000ABCDE", "merchant_ref": "INV-2025-000124",
@@ -111,19 +111,19 @@ pub(crate) mod answers {
 mod tests {
     use serde_json::json;
 
-    use super::answers::{CREATED, DETAIL, LIST};
+    use super::responses::{CREATED, DETAIL, LIST};
     use super::*;
     use crate::Payment;
 
-    fn read(data: &Value) -> Result<Transaction, Error> {
-        Transaction::read(data.as_object().unwrap())
+    fn parse(data: &Value) -> Result<Transaction, Error> {
+        Transaction::parse(data.as_object().unwrap())
     }
 
-    fn data(answer: &str) -> Value {
-        serde_json::from_str::<Value>(answer).unwrap()["data"].take()
+    fn data(response: &str) -> Value {
+        serde_json::from_str::<Value>(response).unwrap()["data"].take()
     }
 
-    /// What all three answers say.
+    /// Transaction that all three responses describe.
     fn briva() -> Transaction {
         Transaction {
             reference: "DEV-T0001000000000ABCDE".into(),
@@ -147,33 +147,33 @@ mod tests {
     }
 
     #[test]
-    fn each_answer_that_tells_of_a_transaction_is_read() {
-        assert_eq!(read(&data(CREATED)).unwrap(), briva());
+    fn each_documented_response_is_parsed() {
+        assert_eq!(parse(&data(CREATED)).unwrap(), briva());
         let paid_at = DateTime::from_timestamp(1_763_452_411, 0);
-        assert_eq!(read(&data(DETAIL)).unwrap(), Transaction { status: "PAID".into(), paid_at, ..briva() });
-        assert_eq!(read(&data(LIST)[0]).unwrap(), briva());
+        assert_eq!(parse(&data(DETAIL)).unwrap(), Transaction { status: "PAID".into(), paid_at, ..briva() });
+        assert_eq!(parse(&data(LIST)[0]).unwrap(), briva());
     }
 
     #[test]
-    fn all_but_the_reference_may_be_missing_or_of_another_type() {
+    fn only_the_reference_is_required_and_numbers_may_be_text() {
         let qris = json!({"reference": "T1", "payment_method": "QRIS", "amount": "101450", "fee_customer": "1450",
             "pay_code": null, "qr_url": "https://tripay.co.id/qr/T1", "status": "unpaid", "paid_at": null});
-        let transaction = read(&qris).unwrap();
+        let transaction = parse(&qris).unwrap();
         assert_eq!((transaction.amount, transaction.fee_customer), (Some(101_450), Some(1450)));
         assert_eq!((transaction.amount_received, transaction.pay_code), (None, None));
         assert_eq!(transaction.qr_url.as_deref(), Some("https://tripay.co.id/qr/T1"));
         assert_eq!((transaction.status.as_str(), transaction.expires_at), ("UNPAID", None));
 
-        let number = read(&json!({"reference": "T1", "pay_code": 578_912_345_678_901_u64})).unwrap();
+        let number = parse(&json!({"reference": "T1", "pay_code": 578_912_345_678_901_u64})).unwrap();
         assert_eq!((number.pay_code.as_deref(), number.status.as_str()), (Some("578912345678901"), ""));
-        for nameless in [json!({}), json!({"reference": null}), json!({"reference": ""})] {
-            assert_eq!(read(&nameless).unwrap_err().to_string(), "`reference` is missing");
+        for without_reference in [json!({}), json!({"reference": null}), json!({"reference": ""})] {
+            assert_eq!(parse(&without_reference).unwrap_err().to_string(), "`reference` is missing");
         }
     }
 
     #[test]
-    fn as_a_payment_it_says_what_its_callback_would() {
-        let paid = Payment::from(&read(&data(DETAIL)).unwrap());
+    fn a_transaction_converts_to_the_payment_of_its_callback() {
+        let paid = Payment::from(&parse(&data(DETAIL)).unwrap());
         let callback = json!({"reference": "DEV-T0001000000000ABCDE", "merchant_ref": "INV-2025-000124",
             "payment_method": "BRI Virtual Account", "payment_method_code": "BRIVA", "total_amount": 100_000,
             "fee_merchant": 4250, "fee_customer": 0, "total_fee": 4250, "amount_received": 95_750,
@@ -182,8 +182,8 @@ mod tests {
     }
 
     #[test]
-    fn as_json_its_times_are_rfc_3339_and_nobody_is_named() {
-        let written = serde_json::to_string(&read(&data(DETAIL)).unwrap()).unwrap();
+    fn serialized_times_are_rfc_3339_and_the_customer_is_omitted() {
+        let written = serde_json::to_string(&parse(&data(DETAIL)).unwrap()).unwrap();
         assert!(written.contains(r#""expires_at":"2025-11-19T07:53:31Z""#), "{written}");
         assert!(written.contains(r#""paid_at":"2025-11-18T07:53:31Z""#), "{written}");
         assert!(!written.contains("udi"), "{written}");

@@ -336,12 +336,12 @@ const SIGNATURE_VARIABLE: &str = "NOFOMO_TEST_SIGNATURE";
 #[expect(clippy::disallowed_methods, reason = "the environment passes the signature from the parent test")]
 fn one_signature_is_compared() {
     let (body, right) = PLAIN;
-    let key = PrivateKey::read(|_| Some(DOCUMENTED_KEY.into())).unwrap();
+    let key = PrivateKey::from_settings(|_| Some(DOCUMENTED_KEY.into())).unwrap();
     let signature = std::env::var(SIGNATURE_VARIABLE).unwrap_or_else(|_| right.into());
     // Allocating and freeing the same size fills the thread's cache of the allocator. Otherwise the comparison could take a slower
     // path that depends on other threads, and a few more instructions would be counted.
     drop(hex::decode(&signature).unwrap());
-    assert_eq!(key.has_signed(body.as_bytes(), &signature), signature == right);
+    assert_eq!(key.is_valid_signature(body.as_bytes(), &signature), signature == right);
 }
 
 /// Compares the number of executed instructions, which is reproducible, instead of the time.
@@ -353,7 +353,7 @@ async fn a_signature_comparison_takes_constant_time() {
     let count_instructions = async |signature: String| {
         let mut valgrind = tokio::process::Command::new("valgrind");
         valgrind.args(["--tool=callgrind", "--callgrind-out-file=/dev/null", "--read-inline-info=no"]);
-        valgrind.arg("--toggle-collect=*PrivateKey::has_signed*").arg(std::env::current_exe().unwrap());
+        valgrind.arg("--toggle-collect=*PrivateKey::is_valid_signature*").arg(std::env::current_exe().unwrap());
         valgrind.args(["--exact", test, "--test-threads=1"]);
         let output = valgrind.env(SIGNATURE_VARIABLE, &signature).output().await;
         let output = output.expect("the tests need valgrind: apt-get install valgrind");

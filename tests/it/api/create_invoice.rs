@@ -138,9 +138,10 @@ async fn every_kind_of_payment_channel_works_against_the_local_sandbox() {
     }
     assert_eq!(world.stack.tripay().transactions().len(), 4);
     // Tripay checks the channel's code and its maximum amount.
-    for (method, detail) in
-        [("NOSUCHVA", "Tripay says: Metode pembayaran NOSUCHVA"), ("INDOMARET", "Tripay says: Jumlah maksimal")]
-    {
+    for (method, detail) in [
+        ("NOSUCHVA", "Tripay refused the payment: Metode pembayaran NOSUCHVA"),
+        ("INDOMARET", "Tripay refused the payment: Jumlah maksimal"),
+    ] {
         let body = json!({"plan": "Enterprise", "period": "yearly", "method": method});
         let refused = world.post("/invoices", &token, &body).await;
         assert_eq!((refused.status.as_u16(), refused.problem()), (422, "invalid".into()));

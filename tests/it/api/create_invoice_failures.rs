@@ -23,10 +23,14 @@ async fn a_refusal_by_tripay_is_quoted_and_fails_the_invoice() {
         (
             400,
             json!("Jumlah minimal untuk <b>BRIVA</b> adalah\n Rp10.000"),
-            "Tripay says: Jumlah minimal untuk BRIVA adalah Rp10.000",
+            "Tripay refused the payment: Jumlah minimal untuk BRIVA adalah Rp10.000",
         ),
-        (200, json!("Metode pembayaran tidak tersedia"), "Tripay says: Metode pembayaran tidak tersedia"),
-        (422, json!(null), "Tripay says: Tripay gave no reason"),
+        (
+            200,
+            json!("Metode pembayaran tidak tersedia"),
+            "Tripay refused the payment: Metode pembayaran tidak tersedia",
+        ),
+        (422, json!(null), "Tripay refused the payment: Tripay gave no reason"),
     ]
     .into_iter()
     .enumerate()
@@ -93,30 +97,30 @@ async fn after_an_unclear_response_tripay_is_queried_and_no_second_payment_is_op
     for (round, (response, cause)) in [
         (
             UnclearResponse::Text(403, "text/html", "<html><h1>planted Cloudflare</h1>"),
-            "403 Forbidden without a JSON object",
+            "403 Forbidden: body is not a JSON object",
         ),
-        (UnclearResponse::Text(502, "text/html", "<html>planted"), "502 Bad Gateway without a JSON object"),
-        (UnclearResponse::Text(200, "application/json", ""), "200 OK without a JSON object"),
-        (UnclearResponse::Text(200, "application/json", "[\"planted\"]"), "200 OK without a JSON object"),
+        (UnclearResponse::Text(502, "text/html", "<html>planted"), "502 Bad Gateway: body is not a JSON object"),
+        (UnclearResponse::Text(200, "application/json", ""), "200 OK: body is not a JSON object"),
+        (UnclearResponse::Text(200, "application/json", "[\"planted\"]"), "200 OK: body is not a JSON object"),
         (
             UnclearResponse::Text(500, "application/json", r#"{"success":false,"message":"planted"}"#),
-            "says neither yes nor no",
+            "no conclusive `success`",
         ),
-        (UnclearResponse::Text(200, "application/json", r#"{"message":"planted"}"#), "says neither yes nor no"),
-        (UnclearResponse::Text(302, "application/json", r#"{"success":false}"#), "redirected with 302"),
+        (UnclearResponse::Text(200, "application/json", r#"{"message":"planted"}"#), "no conclusive `success`"),
+        (UnclearResponse::Text(302, "application/json", r#"{"success":false}"#), "302 Found: redirect not followed"),
         (
             UnclearResponse::Created(|answer| answer["data"]["merchant_ref"] = json!("INV-of-another")),
-            "is of another merchant_ref",
+            "has another merchant_ref",
         ),
         (
             UnclearResponse::Created(|answer| answer["data"]["amount"] = json!(149_000)),
-            "is of 149000 with a fee of 4250",
+            "has amount 149000 with customer fee 4250",
         ),
         (UnclearResponse::Created(|answer| answer["data"]["reference"] = json!(null)), "`reference` is missing"),
-        (UnclearResponse::Created(|answer| answer["data"] = json!(null)), "success without data"),
+        (UnclearResponse::Created(|answer| answer["data"] = json!(null)), "`success` without `data`"),
         (
             UnclearResponse::Created(|answer| answer["data"]["reference"] = json!("DEV-T0000000001SAMPLE")),
-            "the transaction is another invoice's",
+            "the transaction belongs to another invoice",
         ),
         (UnclearResponse::Reset, "onnection"),
     ]

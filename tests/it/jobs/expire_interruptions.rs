@@ -163,7 +163,7 @@ async fn one_failing_row_affects_nobody_else() {
         .await
         .unwrap();
     assert_eq!(world.counts(FUNCTION, NOW).await, expected_counts(1_199, 118, 1, true));
-    let line = world.logged("Subscription not ended", 1).await.remove(0);
+    let line = world.logged("Failed to end subscription", 1).await.remove(0);
     assert_eq!((line["level"].as_str(), line["user_id"].as_str()), (Some("ERROR"), Some(payer_id(605).as_str())));
     assert_eq!(line["cause"], "P0001 a bad row");
     // Nothing has changed for this user, everything for the others.
@@ -209,7 +209,7 @@ async fn a_locked_bot_delays_only_its_owner() {
     let lock = format!("begin; select from public.bots where user_id = '{}' for update", payer_id(25));
     reporting.run(&lock).await.unwrap();
     assert_eq!(world.counts(FUNCTION, NOW).await, expected_counts(39, 2, 1, true));
-    let line = world.logged("Subscription not ended", 1).await.remove(0);
+    let line = world.logged("Failed to end subscription", 1).await.remove(0);
     assert_eq!((line["level"].as_str(), line["user_id"].as_str()), (Some("ERROR"), Some(payer_id(25).as_str())));
     reporting.rollback().await;
     assert_eq!(world.counts(FUNCTION, NOW).await, expected_counts(1, 2, 0, true));

@@ -152,7 +152,7 @@ async fn a_new_status_of_a_pending_invoice_is_settled_and_stored() {
         .collect();
     alarms.sort();
     assert_eq!(alarms, ["ERROR refunded_unpaid", "ERROR unknown_status", "ERROR wrong_amount"]);
-    assert_eq!(world.logged("Tripay does not know a transaction that it opened", 1).await[0]["level"], "ERROR");
+    assert_eq!(world.logged("Tripay does not find a transaction that it created", 1).await[0]["level"], "ERROR");
 
     // 15 minutes later, pending invoices are queried again, without news.
     assert_eq!(run_counts(&world, &later(15)).await, expected_counts(&json!({ "asked": 4 })));
@@ -289,7 +289,7 @@ async fn while_tripay_is_unavailable_nothing_changes_and_the_next_run_continues(
     assert_eq!(tripay.take_requests(), ["detail DEV-7", "detail DEV-8", "detail DEV-1"]);
     assert_eq!(owner.list(rows).await, before);
     assert_eq!(events(&owner).await, [""; 0]);
-    assert!(world.logged("Tripay did not answer", 9).await.iter().all(|line| line["level"] == "WARN"));
+    assert!(world.logged("Tripay query failed", 9).await.iter().all(|line| line["level"] == "WARN"));
 
     tripay.set_failure_mode(FailureMode::None);
     let recovered = run_counts(&world, &later(45)).await;

@@ -294,7 +294,7 @@ async fn an_unanswered_renewal_stays_pending_until_it_is_reconciled() {
     assert_eq!(serde_json::from_str::<Value>(&opened).unwrap()["opened"].as_array().unwrap().len(), 1);
     let waiting = [1, 2, 3].map(|user| format!("{user} pending monthly 149000 BRIVA"));
     assert_eq!(renewals(&owner).await, waiting);
-    assert_eq!(world.logged("Tripay did not answer for a renewal", 2).await[0]["level"], "WARN");
+    assert_eq!(world.logged("Tripay did not confirm a renewal", 2).await[0]["level"], "WARN");
 
     tripay.set_failure_mode(FailureMode::None);
     tripay.take_requests();
@@ -344,7 +344,7 @@ async fn one_failing_row_and_one_locked_user_affect_nobody_else() {
     paying.run(&lock).await.unwrap();
     let answered = world.counts(FUNCTION, TWO_DAYS_BEFORE_END).await;
     assert_eq!(answered, expected_counts(&json!({ "notices": 28, "invoices": 28, "failures": 1 })));
-    let line = world.logged("Subscription not renewed", 1).await.remove(0);
+    let line = world.logged("Failed to renew subscription", 1).await.remove(0);
     assert_eq!((line["level"].as_str(), line["user_id"].as_str()), (Some("ERROR"), Some(payer_id(12).as_str())));
     assert_eq!(line["cause"], "P0001 a bad row");
     // The notice of the failed renewal is rolled back.
