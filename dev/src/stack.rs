@@ -145,7 +145,7 @@ impl Stack {
             variables.insert("STAGE".to_owned(), "local".to_owned());
             variables.insert("DATABASE_URL".to_owned(), url.clone());
             variables.insert("AUTH_ISSUER".to_owned(), issuer.clone());
-            variables.extend(tripay.settings().map(|(name, value)| (name.to_owned(), value)));
+            variables.extend(tripay.environment().map(|(name, value)| (name.to_owned(), value)));
             variables.extend(environment.clone());
             let fleet = Fleet::new(runtime::Configuration {
                 name: function.name.clone(),

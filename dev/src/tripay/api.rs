@@ -1,4 +1,4 @@
-//! The merchant's API, which answers as Tripay's sandbox does.
+//! The merchant's API, which responds like Tripay's sandbox.
 
 use std::sync::Arc;
 
@@ -15,50 +15,51 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::{
-    API_KEY, FeeBearer, Item, Shared, Status, Transaction,
-    channel::{CHANNELS, Channel, Way},
-    now,
+    channel::{CHANNELS, Channel, PaymentMethod},
+    merchant::API_KEY,
     order::Order,
-    page,
+    paths::qr_path,
+    payments::{Payments, current_second},
+    qr::QR_TEXT,
+    rupiah::format_rupiah,
+    transaction::{FeeBearer, Item, Status, Transaction},
 };
 
-const LONGEST_PAGE: usize = 50;
+/// Maximum number of transactions on a page of the list.
+const MAX_PAGE_SIZE: usize = 50;
 
-/// All that QR codes say here, as in Tripay's sandbox.
-pub(super) const QR_TEXT: &str = "SANDBOX MODE";
-
-pub(super) fn router(shared: Arc<Shared>) -> Router {
+pub(super) fn router(payments: Arc<Payments>) -> Router {
     Router::new()
         .route("/_local/tripay/api-sandbox/transaction/create", post(create))
         .route("/_local/tripay/api-sandbox/transaction/detail", get(detail))
         .route("/_local/tripay/api-sandbox/merchant/transactions", get(list))
         .route("/_local/tripay/api-sandbox/merchant/payment-channel", get(channels))
         .route_layer(from_fn(authorize))
-        .with_state(shared)
+        .with_state(payments)
 }
 
-/// Tripay's form of an error.
-struct Refusal(StatusCode, String);
+/// An error in Tripay's format.
+struct ApiError(StatusCode, String);
 
-impl IntoResponse for Refusal {
+impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         (self.0, Json(json!({ "success": false, "message": self.1 }))).into_response()
     }
 }
 
-fn bad_request(message: impl Into<String>) -> Refusal {
-    Refusal(StatusCode::BAD_REQUEST, message.into())
+fn bad_request(message: impl Into<String>) -> ApiError {
+    ApiError(StatusCode::BAD_REQUEST, message.into())
 }
 
 async fn authorize(headers: HeaderMap, request: Request, next: Next) -> Response {
     let given = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
     if given.and_then(|value| value.strip_prefix("Bearer ")) != Some(API_KEY) {
-        return Refusal(StatusCode::UNAUTHORIZED, "Invalid API Key".to_owned()).into_response();
+        return ApiError(StatusCode::UNAUTHORIZED, "Invalid API Key".to_owned()).into_response();
     }
     next.run(request).await
 }
 
-/// Tripay's form of a success.
+/// A success in Tripay's format.
 #[derive(Serialize)]
 struct Success<T> {
     success: bool,
@@ -72,27 +73,27 @@ fn success(message: &'static str, data: impl Serialize) -> Response {
     Json(Success { success: true, message, data, pagination: None }).into_response()
 }
 
-async fn create(State(shared): State<Arc<Shared>>, body: Bytes) -> Result<Response, Refusal> {
-    let order = Order::parse(&body, now()).map_err(bad_request)?;
-    let transaction = shared.open(order);
-    Ok(success("", Detail::created(&shared, &transaction)))
+async fn create(State(payments): State<Arc<Payments>>, body: Bytes) -> Result<Response, ApiError> {
+    let order = Order::parse(&body, current_second()).map_err(bad_request)?;
+    let transaction = payments.open(order);
+    Ok(success("", Detail::of_created(&payments, &transaction)))
 }
 
 #[derive(Deserialize)]
-struct Which {
+struct DetailQuery {
     reference: Option<String>,
 }
 
 async fn detail(
-    State(shared): State<Arc<Shared>>,
-    which: Result<Query<Which>, QueryRejection>,
-) -> Result<Response, Refusal> {
-    let Query(which) = which.map_err(|rejection| bad_request(rejection.body_text()))?;
-    let reference = which.reference.ok_or_else(|| bad_request("Kolom reference wajib diisi"))?;
-    let Some(transaction) = shared.find(&reference) else {
-        return Err(Refusal(StatusCode::NOT_FOUND, "Transaction not found".to_owned()));
+    State(payments): State<Arc<Payments>>,
+    query: Result<Query<DetailQuery>, QueryRejection>,
+) -> Result<Response, ApiError> {
+    let Query(query) = query.map_err(|rejection| bad_request(rejection.body_text()))?;
+    let reference = query.reference.ok_or_else(|| bad_request("Kolom reference wajib diisi"))?;
+    let Some(transaction) = payments.find(&reference) else {
+        return Err(ApiError(StatusCode::NOT_FOUND, "Transaction not found".to_owned()));
     };
-    Ok(success("Transaction found", Detail::found(&shared, &transaction)))
+    Ok(success("Transaction found", Detail::of_found(&payments, &transaction)))
 }
 
 #[derive(Deserialize)]
@@ -116,11 +117,13 @@ enum Sort {
 }
 
 impl Filter {
-    fn takes(&self, transaction: &Transaction) -> bool {
-        let is = |asked: &Option<String>, found: &str| asked.as_deref().is_none_or(|asked| asked == found);
-        // Whether this one is exact, Tripay does not say: whoever counts on it finds out here.
-        let begins = self.merchant_ref.as_deref().is_none_or(|start| transaction.merchant_ref.starts_with(start));
-        begins
+    fn matches(&self, transaction: &Transaction) -> bool {
+        let is =
+            |expected: &Option<String>, actual: &str| expected.as_deref().is_none_or(|expected| expected == actual);
+        // Tripay does not document whether this match is exact. A prefix match reveals clients that rely on it.
+        let has_merchant_ref =
+            self.merchant_ref.as_deref().is_none_or(|start| transaction.merchant_ref.starts_with(start));
+        has_merchant_ref
             && is(&self.reference, &transaction.reference)
             && is(&self.method, &transaction.method)
             && self.status.is_none_or(|status| status == transaction.status)
@@ -128,23 +131,23 @@ impl Filter {
 }
 
 async fn list(
-    State(shared): State<Arc<Shared>>,
+    State(payments): State<Arc<Payments>>,
     filter: Result<Query<Filter>, QueryRejection>,
-) -> Result<Response, Refusal> {
+) -> Result<Response, ApiError> {
     let Query(filter) = filter.map_err(|rejection| bad_request(rejection.body_text()))?;
-    shared.expire_due();
-    let mut found = shared.transactions().clone();
-    found.retain(|transaction| filter.takes(transaction));
+    payments.expire_due();
+    let mut found = payments.transactions().clone();
+    found.retain(|transaction| filter.matches(transaction));
     if let Sort::Desc = filter.sort {
         found.reverse();
     }
 
-    let per_page = filter.per_page.unwrap_or(LONGEST_PAGE).clamp(1, LONGEST_PAGE);
+    let per_page = filter.per_page.unwrap_or(MAX_PAGE_SIZE).clamp(1, MAX_PAGE_SIZE);
     let page = filter.page.unwrap_or_default().max(1);
     let last_page = found.len().div_ceil(per_page).max(1);
     let before = (page - 1).saturating_mul(per_page);
     let listed: Vec<_> =
-        found.iter().skip(before).take(per_page).map(|transaction| Listed::of(&shared, transaction)).collect();
+        found.iter().skip(before).take(per_page).map(|transaction| Listed::of(&payments, transaction)).collect();
     let (from, to) = match listed.len() {
         0 => (None, None),
         count => (Some(before + 1), Some(before + count)),
@@ -159,48 +162,48 @@ async fn list(
         "per_page": per_page,
         "total_records": found.len(),
     });
-    let answer = Success { success: true, message: "Success", data: listed, pagination: Some(pagination) };
-    Ok(Json(answer).into_response())
+    let response = Success { success: true, message: "Success", data: listed, pagination: Some(pagination) };
+    Ok(Json(response).into_response())
 }
 
-async fn channels(State(shared): State<Arc<Shared>>) -> Response {
-    let bearer = shared.fee_bearer();
+async fn channels(State(payments): State<Arc<Payments>>) -> Response {
+    let bearer = payments.fee_bearer();
     let channels: Vec<_> = CHANNELS.iter().map(|channel| describe(channel, bearer)).collect();
     success("Success", channels)
 }
 
 fn describe(channel: &Channel, bearer: FeeBearer) -> Value {
-    // A whole number without a point, as PHP writes it.
+    // A whole number without a decimal point, as PHP formats it.
     let percent = match channel.fee_rate % 100 {
         0 => json!(channel.fee_rate / 100),
         rest => json!(format!("{}.{rest:02}", channel.fee_rate / 100).parse::<f64>().unwrap_or_default()),
     };
-    let (whole, none) = (json!({ "flat": channel.flat_fee, "percent": percent }), json!({ "flat": 0, "percent": 0 }));
+    let (full, none) = (json!({ "flat": channel.flat_fee, "percent": percent }), json!({ "flat": 0, "percent": 0 }));
     let (fee_merchant, fee_customer) = match bearer {
-        FeeBearer::Merchant => (whole, none),
-        FeeBearer::Customer => (none, whole),
+        FeeBearer::Merchant => (full, none),
+        FeeBearer::Customer => (none, full),
     };
     json!({
         "group": channel.group,
         "code": channel.code,
         "name": channel.name,
-        "type": if channel.way == Way::Redirect { "redirect" } else { "direct" },
+        "type": if channel.payment_method == PaymentMethod::Redirect { "redirect" } else { "direct" },
         "fee_merchant": fee_merchant,
         "fee_customer": fee_customer,
         "total_fee": {
             "flat": channel.flat_fee,
             "percent": format!("{}.{:02}", channel.fee_rate / 100, channel.fee_rate % 100),
         },
-        "minimum_fee": channel.least_fee,
+        "minimum_fee": channel.min_fee,
         "maximum_fee": null,
-        "minimum_amount": channel.least,
-        "maximum_amount": channel.most,
+        "minimum_amount": channel.min_amount,
+        "maximum_amount": channel.max_amount,
         "icon_url": null,
         "active": true,
     })
 }
 
-/// What every answer says of a transaction.
+/// Fields of a transaction in every response.
 #[derive(Serialize)]
 struct Summary<'a> {
     reference: &'a str,
@@ -225,8 +228,8 @@ struct Summary<'a> {
 }
 
 impl<'a> Summary<'a> {
-    fn of(shared: &Shared, transaction: &'a Transaction) -> Self {
-        let checkout_url = shared.checkout_url(&transaction.reference);
+    fn of(payments: &Payments, transaction: &'a Transaction) -> Self {
+        let checkout_url = payments.checkout_url(&transaction.reference);
         Self {
             reference: &transaction.reference,
             merchant_ref: &transaction.merchant_ref,
@@ -244,20 +247,20 @@ impl<'a> Summary<'a> {
             total_fee: transaction.total_fee(),
             amount_received: transaction.amount_received(),
             pay_code: transaction.pay_code.as_deref(),
-            // Here, no wallet has a page of its own.
-            pay_url: (transaction.way == Way::Redirect).then(|| checkout_url.clone()),
+            // In the sandbox, the checkout page stands in for the wallet's own page.
+            pay_url: (transaction.payment_method == PaymentMethod::Redirect).then(|| checkout_url.clone()),
             checkout_url,
             status: transaction.status,
         }
     }
 }
 
-/// One transaction by itself.
+/// Response about one transaction.
 #[derive(Serialize)]
 struct Detail<'a> {
     #[serde(flatten)]
     summary: Summary<'a>,
-    /// Absent from the answer that creates it; a text otherwise.
+    /// Absent from the response that creates the transaction; a timestamp as text, or null, in the others.
     #[serde(skip_serializing_if = "Option::is_none")]
     paid_at: Option<Option<String>>,
     expired_time: i64,
@@ -282,42 +285,42 @@ struct Instruction {
 }
 
 impl<'a> Detail<'a> {
-    fn created(shared: &Shared, transaction: &'a Transaction) -> Self {
+    fn of_created(payments: &Payments, transaction: &'a Transaction) -> Self {
         let item = |item: &'a Item| DetailItem {
             item: ListedItem::of(item),
             product_url: item.product_url.as_deref(),
             image_url: item.image_url.as_deref(),
         };
-        let is_qr = transaction.way == Way::Qr;
+        let is_qr = transaction.payment_method == PaymentMethod::Qr;
         Self {
-            summary: Summary::of(shared, transaction),
+            summary: Summary::of(payments, transaction),
             paid_at: None,
             expired_time: transaction.expires_at.timestamp(),
             order_items: transaction.items.iter().map(item).collect(),
             instructions: instructions(transaction),
             qr_string: is_qr.then_some(QR_TEXT),
-            qr_url: is_qr.then(|| format!("{}{}", shared.origin, page::qr_path(&transaction.reference))),
+            qr_url: is_qr.then(|| format!("{}{}", payments.origin, qr_path(&transaction.reference))),
         }
     }
 
-    fn found(shared: &Shared, transaction: &'a Transaction) -> Self {
+    fn of_found(payments: &Payments, transaction: &'a Transaction) -> Self {
         let paid_at = transaction.paid_at.map(|time| time.timestamp().to_string());
-        Self { paid_at: Some(paid_at), ..Self::created(shared, transaction) }
+        Self { paid_at: Some(paid_at), ..Self::of_created(payments, transaction) }
     }
 }
 
-/// With HTML in it, as Tripay's.
+/// Payment instructions, with HTML like Tripay's.
 fn instructions(transaction: &Transaction) -> Vec<Instruction> {
-    let amount = super::rupiah(transaction.amount);
-    let (title, steps) = match (transaction.way, &transaction.pay_code) {
-        (Way::Code, Some(code)) => (
+    let amount = format_rupiah(transaction.amount);
+    let (title, steps) = match (transaction.payment_method, &transaction.pay_code) {
+        (PaymentMethod::Code, Some(code)) => (
             "Kode Bayar",
             vec![
                 format!("Masukkan kode bayar <b>{code}</b>"),
                 format!("Pastikan jumlahnya <b>{amount}</b>, lalu konfirmasi pembayaran"),
             ],
         ),
-        (Way::Qr, _) => (
+        (PaymentMethod::Qr, _) => (
             "Pindai Kode QR",
             vec![
                 "Buka aplikasi yang mendukung <b>QRIS</b>".to_owned(),
@@ -329,7 +332,7 @@ fn instructions(transaction: &Transaction) -> Vec<Instruction> {
     vec![Instruction { title, steps }]
 }
 
-/// One transaction among others.
+/// A transaction in the list.
 #[derive(Serialize)]
 struct Listed<'a> {
     #[serde(flatten)]
@@ -351,9 +354,9 @@ struct ListedItem<'a> {
 }
 
 impl<'a> Listed<'a> {
-    fn of(shared: &Shared, transaction: &'a Transaction) -> Self {
+    fn of(payments: &Payments, transaction: &'a Transaction) -> Self {
         Self {
-            summary: Summary::of(shared, transaction),
+            summary: Summary::of(payments, transaction),
             order_items: transaction.items.iter().map(ListedItem::of).collect(),
             note: None,
             created_at: transaction.created_at.timestamp(),

@@ -1,4 +1,4 @@
-//! Callbacks: written as PHP writes JSON, signed over exactly these bytes, and sent.
+//! Callbacks: formatted as PHP formats JSON, signed over exactly these bytes, and sent.
 
 use std::{io, time::Duration};
 
@@ -8,15 +8,17 @@ use serde::Serialize;
 use serde_json::{Serializer, Value, ser::Formatter};
 use sha2::Sha256;
 
-use super::Transaction;
+use super::{merchant::PRIVATE_KEY, transaction::Transaction};
+
 use local_database::Result;
 
-const TIME_LIMIT: Duration = Duration::from_secs(10);
+/// Time limit of one attempt.
+const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Of an answer that was not the right one, so many characters say what was wrong.
-const LONGEST_QUOTE: usize = 200;
+/// Characters of an unexpected response that are quoted.
+const MAX_QUOTE_LENGTH: usize = 200;
 
-/// In the order in which Tripay writes them.
+/// Body of a callback, with its fields in Tripay's order.
 #[derive(Serialize)]
 struct Body<'a> {
     reference: &'a str,
@@ -34,9 +36,9 @@ struct Body<'a> {
     note: Option<&'a str>,
 }
 
-/// What a callback says of the transaction as it is.
+/// Body of the callback for a transaction's current status.
 pub(super) fn body(transaction: &Transaction) -> Vec<u8> {
-    write(&Body {
+    to_json(&Body {
         reference: &transaction.reference,
         merchant_ref: &transaction.merchant_ref,
         payment_method: &transaction.method_name,
@@ -53,17 +55,17 @@ pub(super) fn body(transaction: &Transaction) -> Vec<u8> {
     })
 }
 
-fn write(body: &Body) -> Vec<u8> {
+fn to_json(body: &Body) -> Vec<u8> {
     let mut bytes = Vec::new();
-    // Writing texts and numbers to memory does not fail.
-    body.serialize(&mut Serializer::with_formatter(&mut bytes, Php)).unwrap_or_default();
+    // Writing text and numbers to memory does not fail.
+    body.serialize(&mut Serializer::with_formatter(&mut bytes, PhpFormatter)).unwrap_or_default();
     bytes
 }
 
-/// Whoever reads JSON and writes it again gets other bytes than these, and another signature.
-struct Php;
+/// Formats strings as PHP does. A receiver that parses the JSON and formats it again gets other bytes and another signature.
+struct PhpFormatter;
 
-impl Formatter for Php {
+impl Formatter for PhpFormatter {
     fn write_string_fragment<W: io::Write + ?Sized>(&mut self, writer: &mut W, fragment: &str) -> io::Result<()> {
         for character in fragment.chars() {
             match character {
@@ -80,52 +82,55 @@ impl Formatter for Php {
     }
 }
 
+/// Signature of a message: HMAC-SHA256 in hexadecimal.
 pub(super) fn sign(key: &str, message: &[u8]) -> String {
-    // HMAC takes keys of any length.
+    // HMAC accepts keys of any length.
     let mac = Hmac::<Sha256>::new_from_slice(key.as_bytes());
     mac.map(|mac| hex::encode(mac.chain_update(message).finalize().into_bytes())).unwrap_or_default()
 }
 
+/// HTTP client that sends the callbacks.
 pub(super) fn client() -> Result<reqwest::Client> {
-    crate::client::client("TriPay Payment/1.0 (+https://tripay.co.id/developer?tab=callback)", TIME_LIMIT)
+    crate::client::client("TriPay Payment/1.0 (+https://tripay.co.id/developer?tab=callback)", TIMEOUT)
 }
 
-/// The HTTP status, if there is an answer, and, unless it is the one that Tripay wants, what there is instead.
+/// Sends a callback. Returns the status of the response, if there is one, and a problem unless the response is
+/// `{"success": true}`.
 pub(super) async fn send(client: &reqwest::Client, url: &str, body: Vec<u8>) -> (Option<u16>, Option<String>) {
     let request = client
         .post(url)
         .header(CONTENT_TYPE, "application/json")
         .header("X-Callback-Event", "payment_status")
-        .header("X-Callback-Signature", sign(super::PRIVATE_KEY, &body))
+        .header("X-Callback-Signature", sign(PRIVATE_KEY, &body))
         .body(body);
     let response = match request.send().await {
         Ok(response) => response,
-        Err(error) => return (None, Some(explain(&error))),
+        Err(error) => return (None, Some(describe_error(&error))),
     };
     let status = response.status();
     let answer = match response.bytes().await {
         Ok(answer) => answer,
-        Err(error) => return (Some(status.as_u16()), Some(explain(&error))),
+        Err(error) => return (Some(status.as_u16()), Some(describe_error(&error))),
     };
     let json: Value = serde_json::from_slice(&answer).unwrap_or_default();
-    let is_taken = status.is_success() && json.get("success") == Some(&Value::Bool(true));
-    let problem = (!is_taken).then(|| match String::from_utf8_lossy(&answer).trim() {
-        "" => "an empty answer".to_owned(),
-        text => text.chars().take(LONGEST_QUOTE).collect(),
+    let is_accepted = status.is_success() && json.get("success") == Some(&Value::Bool(true));
+    let problem = (!is_accepted).then(|| match String::from_utf8_lossy(&answer).trim() {
+        "" => "empty response".to_owned(),
+        text => text.chars().take(MAX_QUOTE_LENGTH).collect(),
     });
     (Some(status.as_u16()), problem)
 }
 
-/// The innermost cause is the one that says something.
-fn explain(error: &reqwest::Error) -> String {
+/// Innermost cause of a failed request, which is the informative one.
+fn describe_error(error: &reqwest::Error) -> String {
     if error.is_timeout() {
-        return format!("no answer within {} seconds", TIME_LIMIT.as_secs());
+        return format!("no response within {} seconds", TIMEOUT.as_secs());
     }
     let mut cause: &dyn std::error::Error = error;
     while let Some(inner) = cause.source() {
         cause = inner;
     }
-    format!("no answer: {cause}")
+    format!("no response: {cause}")
 }
 
 #[cfg(test)]
@@ -135,7 +140,7 @@ mod tests {
     const KEY: &str = "ytf6ooi2gmlNPfpchd94jDOk8hRWOu";
 
     #[test]
-    fn a_body_is_written_and_signed_byte_for_byte_as_tripay_does() {
+    fn a_body_is_formatted_and_signed_byte_for_byte_as_by_tripay() {
         let body = Body {
             reference: "DEV-T0001000000000BBBBB",
             merchant_ref: "INV/2025/000124",
@@ -152,21 +157,21 @@ mod tests {
             note: Some("Café"),
         };
         let expected = r#"{"reference":"DEV-T0001000000000BBBBB","merchant_ref":"INV\/2025\/000124","payment_method":"BRI Virtual Account","payment_method_code":"BRIVA","total_amount":104250,"fee_merchant":0,"fee_customer":4250,"total_fee":4250,"amount_received":100000,"is_closed_payment":1,"status":"PAID","paid_at":1763452411,"note":"Caf\u00e9"}"#;
-        let bytes = write(&body);
+        let bytes = to_json(&body);
         assert_eq!(String::from_utf8_lossy(&bytes), expected);
         assert_eq!(sign(KEY, &bytes), "ec13ff183e9b0a3806377e7a0d0f88ad60f3d263e3f13c9c665ed813840190c9");
     }
 
     #[test]
-    fn a_request_is_signed_as_tripay_documents_it() {
+    fn a_request_is_signed_as_tripay_documents() {
         let signature = sign(KEY, b"T0001INV555671500000");
         assert_eq!(signature, "9f167eba844d1fcb369404e2bda53702e2f78f7aa12e91da6715414e65b8c86a");
     }
 
     #[test]
-    fn every_character_is_escaped_as_php_escapes_it() {
+    fn every_character_is_escaped_as_by_php() {
         let mut bytes = Vec::new();
-        "a\"\\\n\u{1}\u{7f}é😀/".serialize(&mut Serializer::with_formatter(&mut bytes, Php)).expect("text");
+        "a\"\\\n\u{1}\u{7f}é😀/".serialize(&mut Serializer::with_formatter(&mut bytes, PhpFormatter)).expect("text");
         assert_eq!(String::from_utf8_lossy(&bytes), "\"a\\\"\\\\\\n\\u0001\u{7f}\\u00e9\\ud83d\\ude00\\/\"");
     }
 }

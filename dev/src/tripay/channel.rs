@@ -3,71 +3,77 @@
 use chrono::Duration;
 use serde::{Deserialize, Serialize};
 
-/// One way to pay. Amounts are rupiah.
+/// A payment channel. Amounts are in rupiah.
 #[derive(Debug)]
 pub(super) struct Channel {
     pub(super) code: &'static str,
     pub(super) name: &'static str,
     pub(super) group: &'static str,
-    pub(super) way: Way,
-    pub(super) least: i64,
-    pub(super) most: i64,
-    /// The shortest and the longest time to pay.
+    pub(super) payment_method: PaymentMethod,
+    pub(super) min_amount: i64,
+    pub(super) max_amount: i64,
+    /// Minimum and maximum time to pay, in minutes.
     minutes: (i64, i64),
     pub(super) flat_fee: i64,
-    /// In hundredths of a percent.
+    /// Fee in hundredths of a percent of the amount.
     pub(super) fee_rate: i64,
-    pub(super) least_fee: Option<i64>,
+    pub(super) min_fee: Option<i64>,
     pub(super) needs_phone: bool,
 }
 
-/// What somebody needs in order to pay.
+/// Instruction that a customer needs in order to pay.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
-pub(super) enum Way {
-    /// A number to enter, or to tell the cashier.
+pub(super) enum PaymentMethod {
+    /// Number to enter at a bank, or to give to a cashier.
     Code,
+    /// QR code to scan.
     Qr,
-    /// Another page, where the wallet asks.
+    /// Page of a wallet that asks for confirmation.
     Redirect,
 }
 
+/// Defaults of a virtual account at a bank.
 const BANK: Channel = Channel {
     code: "",
     name: "",
     group: "Virtual Account",
-    way: Way::Code,
-    least: 10_000,
-    most: 10_000_000,
+    payment_method: PaymentMethod::Code,
+    min_amount: 10_000,
+    max_amount: 10_000_000,
     minutes: (15, 43_200),
     flat_fee: 4_250,
     fee_rate: 0,
-    least_fee: None,
+    min_fee: None,
     needs_phone: false,
 };
 
-const SHOP: Channel = Channel { group: "Convenience Store", most: 2_500_000, flat_fee: 3_500, ..BANK };
+/// Defaults of a convenience store.
+const SHOP: Channel = Channel { group: "Convenience Store", max_amount: 2_500_000, flat_fee: 3_500, ..BANK };
 
+/// Defaults of an e-wallet.
 const WALLET: Channel = Channel {
     group: "E-Wallet",
-    way: Way::Redirect,
-    least: 1_000,
+    payment_method: PaymentMethod::Redirect,
+    min_amount: 1_000,
     minutes: (15, 60),
     flat_fee: 0,
     fee_rate: 300,
-    least_fee: Some(1_000),
+    min_fee: Some(1_000),
     ..BANK
 };
 
+/// Defaults of a QR code.
 const QR: Channel = Channel {
-    way: Way::Qr,
-    most: 5_000_000,
+    payment_method: PaymentMethod::Qr,
+    max_amount: 5_000_000,
     minutes: (10, 1_440),
     flat_fee: 750,
     fee_rate: 70,
-    least_fee: None,
+    min_fee: None,
     ..WALLET
 };
 
+/// All channels, in the order in which Tripay lists them.
 pub(super) const CHANNELS: [Channel; 20] = [
     Channel { code: "PERMATAVA", name: "Permata Virtual Account", minutes: (60, 43_200), ..BANK },
     Channel { code: "BRIVA", name: "BRI Virtual Account", minutes: (60, 43_200), ..BANK },
@@ -82,7 +88,7 @@ pub(super) const CHANNELS: [Channel; 20] = [
     Channel { code: "BSIVA", name: "BSI Virtual Account", minutes: (60, 180), ..BANK },
     Channel { code: "ALFAMART", name: "Alfamart", minutes: (60, 1_440), ..SHOP },
     Channel { code: "INDOMARET", name: "Indomaret", ..SHOP },
-    Channel { code: "ALFAMIDI", name: "Alfamidi", least: 5_000, minutes: (60, 1_440), ..SHOP },
+    Channel { code: "ALFAMIDI", name: "Alfamidi", min_amount: 5_000, minutes: (60, 1_440), ..SHOP },
     Channel { code: "OVO", name: "OVO", minutes: (15, 43_200), needs_phone: true, ..WALLET },
     Channel { code: "DANA", name: "DANA", ..WALLET },
     Channel { code: "SHOPEEPAY", name: "ShopeePay", ..WALLET },
@@ -92,22 +98,25 @@ pub(super) const CHANNELS: [Channel; 20] = [
 ];
 
 impl Channel {
+    /// Finds a channel by its code.
     pub(super) fn find(code: &str) -> Option<&'static Self> {
         CHANNELS.iter().find(|channel| channel.code == code)
     }
 
-    pub(super) fn shortest(&self) -> Duration {
+    /// Minimum time to pay.
+    pub(super) fn min_lifetime(&self) -> Duration {
         Duration::minutes(self.minutes.0)
     }
 
-    pub(super) fn longest(&self) -> Duration {
+    /// Maximum time to pay.
+    pub(super) fn max_lifetime(&self) -> Duration {
         Duration::minutes(self.minutes.1)
     }
 
-    /// Half a rupiah counts as one.
+    /// Fee for an amount, rounded half up to whole rupiah.
     pub(super) fn fee(&self, amount: i64) -> i64 {
         let fee = self.flat_fee + (amount * self.fee_rate + 5_000) / 10_000;
-        fee.max(self.least_fee.unwrap_or_default())
+        fee.max(self.min_fee.unwrap_or_default())
     }
 }
 
@@ -122,17 +131,17 @@ mod tests {
     }
 
     #[test]
-    fn fees_are_those_that_tripay_took() {
+    fn fees_match_those_that_tripay_charged() {
         assert_eq!(fee("BRIVA", 100_000), 4_250);
         assert_eq!(fee("BCAVA", 100_000), 5_500);
-        for (amount, taken) in [(8_000, 806), (20_000, 890), (100_000, 1_450), (192_080, 2_095), (5_800, 791)] {
-            assert_eq!(fee("QRIS", amount), taken, "{amount}");
+        for (amount, charged) in [(8_000, 806), (20_000, 890), (100_000, 1_450), (192_080, 2_095), (5_800, 791)] {
+            assert_eq!(fee("QRIS", amount), charged, "{amount}");
         }
         assert_eq!((fee("DANA", 10_000), fee("DANA", 100_000)), (1_000, 3_000));
     }
 
     #[test]
-    fn each_code_is_one_channel() {
+    fn each_code_names_one_channel() {
         let codes: BTreeSet<_> = CHANNELS.iter().map(|channel| channel.code).collect();
         assert_eq!(codes.len(), CHANNELS.len());
         assert!(Channel::find("").is_none() && Channel::find("briva").is_none());

@@ -1,4 +1,4 @@
-//! What a person sees and does: a page per payment, on which he decides how it ends.
+//! The checkout page, on which a person decides the outcome of a payment.
 
 use std::{sync::Arc, time::Duration};
 
@@ -11,93 +11,92 @@ use axum::{
     routing::{get, post},
 };
 use chrono::{DateTime, Local, Utc};
-use qrcode::{QrCode, render::svg};
 use serde_json::json;
 use tokio::time::timeout;
 use url::Url;
 
-use super::{Action, Delivery, Item, Shared, Status, Transaction, Unchanged, api::QR_TEXT, channel::Way, rupiah};
+use super::{
+    channel::PaymentMethod,
+    paths::{checkout_path, qr_path},
+    payments::{ActionError, Payments},
+    qr::{QR_TEXT, render_qr},
+    rupiah::format_rupiah,
+    transaction::{Action, Delivery, Item, Status, Transaction},
+};
 
 const MERCHANT_NAME: &str = "NusaNexus NoFOMO";
 
-/// How long the page may wait to tell how its callback went.
-pub(super) const PATIENCE: Duration = Duration::from_secs(3);
+/// Time that the page waits for the outcome of its callback.
+pub(super) const CALLBACK_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// Nothing from elsewhere, no script, and forms only to here.
-const CONTENT_POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+/// Content security policy: no external resources, no scripts, and forms only to this server.
+const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
-pub(super) fn path(reference: &str) -> String {
-    format!("/_local/tripay/checkout/{reference}")
-}
-
-pub(super) fn qr_path(reference: &str) -> String {
-    format!("/_local/tripay/qr/{reference}")
-}
-
-pub(super) fn router(shared: Arc<Shared>) -> Router {
+pub(super) fn router(payments: Arc<Payments>) -> Router {
     Router::new()
-        .route(&path("{reference}"), get(show))
-        .route(&path("{reference}/{action}"), post(act_and_show))
-        .route(&path("{reference}/callback"), post(send_again))
+        .route(&checkout_path("{reference}"), get(show))
+        .route(&checkout_path("{reference}/{action}"), post(act_and_redirect))
+        .route(&checkout_path("{reference}/callback"), post(send_again))
         .route(&qr_path("{reference}"), get(show_qr))
         .route("/_local/tripay/transactions/{reference}/{action}", post(act))
-        .with_state(shared)
+        .with_state(payments)
 }
 
-/// For programs: does that, and tells the status.
-async fn act(State(shared): State<Arc<Shared>>, Path((reference, action)): Path<(String, Action)>) -> Response {
-    match shared.change(&reference, action) {
+/// For programs: applies an action and returns the status.
+async fn act(State(payments): State<Arc<Payments>>, Path((reference, action)): Path<(String, Action)>) -> Response {
+    match payments.apply(&reference, action) {
         Ok((transaction, _)) => {
             Json(json!({ "reference": transaction.reference, "status": transaction.status })).into_response()
         }
-        Err(Unchanged::Unknown) => unknown(&reference),
-        Err(Unchanged::Impossible(status)) => {
-            let message = format!("{reference} is {status}, from which this does not follow");
+        Err(ActionError::UnknownTransaction) => unknown(&reference),
+        Err(ActionError::NotAllowed(status)) => {
+            let message = format!("{reference} is {status}, which does not allow this action");
             (StatusCode::CONFLICT, Json(json!({ "message": message, "status": status }))).into_response()
         }
     }
 }
 
-/// For the page's own buttons. What is no longer possible changes nothing, and the page says how it is.
-async fn act_and_show(
-    State(shared): State<Arc<Shared>>,
+/// For the page's buttons: applies an action and redirects to the page. An action that the status does not allow changes nothing.
+async fn act_and_redirect(
+    State(payments): State<Arc<Payments>>,
     Path((reference, action)): Path<(String, Action)>,
 ) -> Response {
-    match shared.change(&reference, action) {
-        // An attempt that takes longer is on the page when somebody loads it again.
-        Ok((_, first_attempt)) => drop(timeout(PATIENCE, first_attempt).await),
-        Err(Unchanged::Unknown) => return unknown(&reference),
-        Err(Unchanged::Impossible(_)) => {}
+    match payments.apply(&reference, action) {
+        // A slower attempt appears when the page is reloaded.
+        Ok((_, first_attempt)) => drop(timeout(CALLBACK_TIMEOUT, first_attempt).await),
+        Err(ActionError::UnknownTransaction) => return unknown(&reference),
+        Err(ActionError::NotAllowed(_)) => {}
     }
-    Redirect::to(&path(&reference)).into_response()
+    Redirect::to(&checkout_path(&reference)).into_response()
 }
 
-async fn send_again(State(shared): State<Arc<Shared>>, Path(reference): Path<String>) -> Response {
-    let Some(transaction) = shared.find(&reference) else { return unknown(&reference) };
-    // An unpaid one has nothing to tell.
+async fn send_again(State(payments): State<Arc<Payments>>, Path(reference): Path<String>) -> Response {
+    let Some(transaction) = payments.find(&reference) else { return unknown(&reference) };
+    // An unpaid transaction has no callback.
     if transaction.status != Status::Unpaid {
-        shared.resend(&transaction).await;
+        payments.send_callback(&transaction).await;
     }
-    Redirect::to(&path(&reference)).into_response()
+    Redirect::to(&checkout_path(&reference)).into_response()
 }
 
-async fn show_qr(State(shared): State<Arc<Shared>>, Path(reference): Path<String>) -> Response {
-    match shared.find(&reference).filter(|transaction| transaction.way == Way::Qr) {
-        Some(_) => ([(header::CONTENT_TYPE, "image/svg+xml")], qr()).into_response(),
+async fn show_qr(State(payments): State<Arc<Payments>>, Path(reference): Path<String>) -> Response {
+    match payments.find(&reference).filter(|transaction| transaction.payment_method == PaymentMethod::Qr) {
+        Some(_) => ([(header::CONTENT_TYPE, "image/svg+xml")], render_qr()).into_response(),
         None => unknown(&reference),
     }
 }
 
-async fn show(State(shared): State<Arc<Shared>>, Path(reference): Path<String>) -> Response {
-    let Some(transaction) = shared.find(&reference) else { return unknown(&reference) };
+async fn show(State(payments): State<Arc<Payments>>, Path(reference): Path<String>) -> Response {
+    let Some(transaction) = payments.find(&reference) else { return unknown(&reference) };
     let page = Checkout {
         merchant: MERCHANT_NAME,
-        callback_url: transaction.callback_url.clone().unwrap_or_else(|| shared.callback_url()),
+        callback_url: transaction.callback_url.clone().unwrap_or_else(|| payments.callback_url()),
         transaction: &transaction,
     };
     match page.render() {
         Ok(page) => {
-            let headers = [(header::CONTENT_SECURITY_POLICY, CONTENT_POLICY), (header::CACHE_CONTROL, "no-store")];
+            let headers =
+                [(header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY), (header::CACHE_CONTROL, "no-store")];
             (headers, Html(page)).into_response()
         }
         Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
@@ -109,12 +108,6 @@ fn unknown(reference: &str) -> Response {
     (StatusCode::NOT_FOUND, Json(json!({ "message": message }))).into_response()
 }
 
-/// As SVG, which any size suits.
-fn qr() -> String {
-    let render = |code: QrCode| code.render::<svg::Color>().min_dimensions(160, 160).build();
-    QrCode::new(QR_TEXT).map(render).unwrap_or_default()
-}
-
 #[derive(Template)]
 #[template(path = "checkout.html")]
 struct Checkout<'a> {
@@ -123,24 +116,25 @@ struct Checkout<'a> {
     transaction: &'a Transaction,
 }
 
-/// What the template asks for.
+/// Values for the template.
 impl Checkout<'_> {
     fn amount(&self) -> String {
-        rupiah(self.transaction.amount)
+        format_rupiah(self.transaction.amount)
     }
 
     fn price(&self, item: &Item) -> String {
-        rupiah(item.subtotal())
+        format_rupiah(item.subtotal())
     }
 
-    /// None if the merchant pays it.
+    /// Fee that the customer pays; `None` if the merchant pays it.
     fn fee(&self) -> Option<String> {
-        (self.transaction.fee_customer > 0).then(|| rupiah(self.transaction.fee_customer))
+        (self.transaction.fee_customer > 0).then(|| format_rupiah(self.transaction.fee_customer))
     }
 
     fn qr(&self) -> Option<String> {
-        // In a page there is no place for XML's declaration.
-        (self.transaction.way == Way::Qr).then(|| qr().split_inclusive("?>").skip(1).collect())
+        // Without the XML declaration, which is not allowed inside HTML.
+        (self.transaction.payment_method == PaymentMethod::Qr)
+            .then(|| render_qr().split_inclusive("?>").skip(1).collect())
     }
 
     fn qr_text(&self) -> &'static str {
@@ -148,7 +142,7 @@ impl Checkout<'_> {
     }
 
     fn path(&self) -> String {
-        path(&self.transaction.reference)
+        checkout_path(&self.transaction.reference)
     }
 
     fn is_unpaid(&self) -> bool {
@@ -160,18 +154,18 @@ impl Checkout<'_> {
     }
 
     fn deadline(&self) -> String {
-        day_and_time(self.transaction.expires_at)
+        format_time(self.transaction.expires_at)
     }
 
     fn paid_at(&self) -> Option<String> {
-        self.transaction.paid_at.map(day_and_time)
+        self.transaction.paid_at.map(format_time)
     }
 
     fn sent_at(&self, delivery: &Delivery) -> String {
         delivery.at.with_timezone(&Local).format("%H:%M:%S").to_string()
     }
 
-    /// Where the customer's browser goes when he has paid.
+    /// URL to which the customer returns after paying.
     fn return_url(&self) -> Option<String> {
         let mut url = Url::parse(self.transaction.return_url.as_deref()?).ok()?;
         url.query_pairs_mut()
@@ -181,7 +175,7 @@ impl Checkout<'_> {
     }
 }
 
-/// As the clock on this machine's wall shows it.
-fn day_and_time(time: DateTime<Utc>) -> String {
+/// Formats a time in this machine's time zone.
+fn format_time(time: DateTime<Utc>) -> String {
     time.with_timezone(&Local).format("%-d %b %Y, %H:%M %:z").to_string()
 }

@@ -1,4 +1,4 @@
-//! The file that keeps the transactions between two runs.
+//! The file that stores the transactions between runs.
 
 use std::{
     fs::{self, File},
@@ -7,13 +7,15 @@ use std::{
     path::Path,
 };
 
-use super::Transaction;
 use local_database::{Error, Result};
 
+use super::transaction::Transaction;
+
+/// Reads the transactions; a missing file has none.
 pub(super) fn load(path: &Path) -> Result<Vec<Transaction>> {
     let unusable = |reason: String| {
         let problem = format!("cannot read the payments in {}: {reason}", path.display());
-        Error::new(problem, "delete it: what was ordered by then can no longer be paid")
+        Error::new(problem, "delete it: the payments in it can then no longer be made")
     };
     match fs::read(path) {
         Ok(text) => serde_json::from_slice(&text).map_err(|error| unusable(error.to_string())),
@@ -22,11 +24,11 @@ pub(super) fn load(path: &Path) -> Result<Vec<Transaction>> {
     }
 }
 
-/// Whoever reads the file finds all of it, as it was before or as it is now.
+/// Replaces the file atomically: a reader sees either the old or the new contents.
 pub(super) fn save(path: &Path, transactions: &[Transaction]) -> io::Result<()> {
     let text = serde_json::to_vec_pretty(transactions)?;
-    let unfinished = path.with_extension("json.new");
-    let mut file = File::options().create(true).truncate(true).write(true).mode(0o600).open(&unfinished)?;
+    let temporary = path.with_extension("json.new");
+    let mut file = File::options().create(true).truncate(true).write(true).mode(0o600).open(&temporary)?;
     file.write_all(&text)?;
-    fs::rename(&unfinished, path)
+    fs::rename(&temporary, path)
 }

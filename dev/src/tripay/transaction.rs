@@ -1,19 +1,19 @@
-//! One payment at Tripay, and what can happen to it.
+//! A payment at Tripay and its statuses.
 
 use std::fmt::{self, Display, Formatter};
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
-use uuid::Uuid;
 
-use super::{FeeBearer, MERCHANT_CODE, channel::Way, order::Order};
+use super::channel::PaymentMethod;
 
-/// As kept; Tripay's own answers are made from it. Amounts are rupiah.
+/// A payment as it is stored; Tripay's responses are built from it. Amounts are in rupiah.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct Transaction {
     pub reference: String,
-    /// The merchant's own; several transactions may have the same.
+    /// The merchant's own reference; several transactions may have the same one.
     pub merchant_ref: String,
+    /// Code of the channel, such as `BRIVA`.
     pub method: String,
     pub method_name: String,
     pub customer_name: String,
@@ -21,21 +21,23 @@ pub struct Transaction {
     pub customer_phone: Option<String>,
     pub callback_url: Option<String>,
     pub return_url: Option<String>,
-    /// What the customer pays, with his part of the fee.
+    /// Amount that the customer pays, including their part of the fee.
     pub amount: i64,
     pub fee_merchant: i64,
     pub fee_customer: i64,
     pub pay_code: Option<String>,
-    pub(super) way: Way,
+    #[serde(rename = "way")]
+    pub(super) payment_method: PaymentMethod,
     pub items: Vec<Item>,
     pub status: Status,
     pub created_at: DateTime<Utc>,
     pub expires_at: DateTime<Utc>,
     pub paid_at: Option<DateTime<Utc>>,
-    /// Each attempt to send a callback, in order.
+    /// Attempts to send a callback, oldest first.
     pub deliveries: Vec<Delivery>,
 }
 
+/// An item of the order.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct Item {
     pub sku: Option<String>,
@@ -46,6 +48,14 @@ pub struct Item {
     pub image_url: Option<String>,
 }
 
+/// Payer of the fees.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum FeeBearer {
+    Merchant,
+    Customer,
+}
+
+/// Status of a transaction.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum Status {
@@ -56,7 +66,7 @@ pub enum Status {
     Refund,
 }
 
-/// What may be done to a transaction.
+/// A step that changes the status of a transaction.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Action {
@@ -66,65 +76,40 @@ pub(super) enum Action {
     Refund,
 }
 
-/// One attempt to send a callback.
+/// An attempt to send a callback.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct Delivery {
     pub at: DateTime<Utc>,
-    /// The status that it told.
+    /// Status that the callback reported.
     pub event: Status,
-    /// None if there was no answer.
+    /// Status of the response; `None` if there was none.
     pub http_status: Option<u16>,
-    /// What came instead of success; None if it was taken.
+    /// Reason why the callback counts as rejected; `None` if it was accepted.
     pub problem: Option<String>,
 }
 
 impl Transaction {
-    /// The transaction with this number, the first being 1.
-    pub(super) fn open(order: Order, number: usize, bearer: FeeBearer) -> Self {
-        let channel = order.channel;
-        let fee = channel.fee(order.amount);
-        let (fee_merchant, fee_customer) = match bearer {
-            FeeBearer::Merchant => (fee, 0),
-            FeeBearer::Customer => (0, fee),
-        };
-        Self {
-            reference: format!("DEV-{MERCHANT_CODE}{number:09}{}", random_letters()),
-            merchant_ref: order.merchant_ref,
-            method: channel.code.to_owned(),
-            method_name: channel.name.to_owned(),
-            customer_name: order.customer_name,
-            customer_email: order.customer_email,
-            customer_phone: order.customer_phone,
-            callback_url: order.callback_url,
-            return_url: order.return_url,
-            amount: order.amount + fee_customer,
-            fee_merchant,
-            fee_customer,
-            pay_code: (channel.way == Way::Code).then(random_code),
-            way: channel.way,
-            items: order.items,
-            status: Status::Unpaid,
-            created_at: order.created_at,
-            expires_at: order.expires_at,
-            paid_at: None,
-            deliveries: Vec::new(),
-        }
-    }
-
+    /// Fee of both parties.
     pub fn total_fee(&self) -> i64 {
         self.fee_merchant + self.fee_customer
     }
 
+    /// Amount that the merchant receives.
     pub fn amount_received(&self) -> i64 {
         self.amount - self.total_fee()
     }
 
+    /// `true` if the transaction is unpaid and past its deadline.
     pub(super) fn is_due(&self, now: DateTime<Utc>) -> bool {
         self.status == Status::Unpaid && self.expires_at <= now
     }
 
-    /// The status is the error if it does not allow that.
-    pub(super) fn change(&mut self, action: Action, now: DateTime<Utc>) -> Result<(), Status> {
+    /// Applies an action.
+    ///
+    /// # Errors
+    ///
+    /// The current status, which does not allow the action.
+    pub(super) fn apply(&mut self, action: Action, now: DateTime<Utc>) -> Result<(), Status> {
         let (from, to) = match action {
             Action::Pay => (Status::Unpaid, Status::Paid),
             Action::Fail => (Status::Unpaid, Status::Failed),
@@ -177,20 +162,4 @@ impl Display for Status {
             Self::Refund => "REFUND",
         })
     }
-}
-
-fn random_letters() -> String {
-    let letters = *b"ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
-    let random = Uuid::new_v4().into_bytes();
-    random
-        .iter()
-        .take(5)
-        .filter_map(|byte| letters.get(usize::from(*byte) % letters.len()))
-        .map(|byte| char::from(*byte))
-        .collect()
-}
-
-/// It may begin with zeros, as a bank's may.
-fn random_code() -> String {
-    format!("{:015}", Uuid::new_v4().as_u128() % 1_000_000_000_000_000)
 }
