@@ -416,16 +416,16 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
-        /** @description A trial is for those who have no plan. */
+        /** @description A trial is only for users without a paid plan. */
         AlreadySubscribedProblem: {
-            /** @description What to change, in a sentence. */
+            /** @description What is wrong and what to change, in a sentence. */
             detail: string;
-            /** @description Under which it is in our log. */
+            /** @description Id of the request in the service's log. */
             request_id: string;
             /** @constant */
             status: 409;
             /** @constant */
-            title: "Not possible as things are";
+            title: "Not possible in the current state";
             /** @constant */
             type: "https://nofomo.dev/problems/already-subscribed";
         };
@@ -541,16 +541,16 @@ export interface components {
             winning_trades: number;
             worst_trade: components["schemas"]["Decimal"];
         };
-        /** @description It is logged under `request_id`. */
+        /** @description An external service refused the request. The cause is in the log under `request_id`. */
         BadGatewayProblem: {
-            /** @description What to change, in a sentence. */
+            /** @description What is wrong and what to change, in a sentence. */
             detail: string;
-            /** @description Under which it is in our log. */
+            /** @description Id of the request in the service's log. */
             request_id: string;
             /** @constant */
             status: 502;
             /** @constant */
-            title: "A service that we need refused";
+            title: "An external service refused the request";
             /** @constant */
             type: "https://nofomo.dev/problems/bad-gateway";
         };
@@ -644,16 +644,16 @@ export interface components {
         };
         /** @description One line of 1 to 100 characters, not blank. */
         Category: string;
-        /** @description The source is being changed. Publish when that is done. */
+        /** @description The source is being changed at the same time. Publish again after the change. */
         ChangingProblem: {
-            /** @description What to change, in a sentence. */
+            /** @description What is wrong and what to change, in a sentence. */
             detail: string;
-            /** @description Under which it is in our log. */
+            /** @description Id of the request in the service's log. */
             request_id: string;
             /** @constant */
             status: 409;
             /** @constant */
-            title: "Not possible as things are";
+            title: "Not possible in the current state";
             /** @constant */
             type: "https://nofomo.dev/problems/changing";
         };
@@ -717,24 +717,24 @@ export interface components {
             trades: components["schemas"]["Pairing"][];
         };
         Confidence: components["schemas"]["JudgedConfidence"] | components["schemas"]["EmptyConfidence"];
-        /** @description Live trading needs API keys saved for the exchange. */
+        /** @description Live trading needs saved API keys for the exchange. */
         CredentialsMissingProblem: {
-            /** @description What to change, in a sentence. */
+            /** @description What is wrong and what to change, in a sentence. */
             detail: string;
-            /** @description Under which it is in our log. */
+            /** @description Id of the request in the service's log. */
             request_id: string;
             /** @constant */
             status: 409;
             /** @constant */
-            title: "Not possible as things are";
+            title: "Not possible in the current state";
             /** @constant */
             type: "https://nofomo.dev/problems/credentials-missing";
         };
-        /** @description Write to support. */
+        /** @description The account is deactivated. Contact support to reactivate it. */
         DeactivatedProblem: {
-            /** @description What to change, in a sentence. */
+            /** @description What is wrong and what to change, in a sentence. */
             detail: string;
-            /** @description Under which it is in our log. */
+            /** @description Id of the request in the service's log. */
             request_id: string;
             /** @constant */
             status: 403;
@@ -827,30 +827,32 @@ export interface components {
          * @enum {string}
          */
         Exchange: "binance" | "bybit";
-        /** @description A backtest of this source with at least 30 trades comes first. */
+        /** @description Publishing needs an imported backtest of this source with at least 30 trades. */
         FewTradesProblem: {
-            /** @description What to change, in a sentence. */
+            /** @description What is wrong and what to change, in a sentence. */
             detail: string;
-            /** @description Under which it is in our log. */
+            /** @description Id of the request in the service's log. */
             request_id: string;
             /** @constant */
             status: 409;
             /** @constant */
-            title: "Not possible as things are";
+            title: "Not possible in the current state";
             /** @constant */
             type: "https://nofomo.dev/problems/few-trades";
         };
-        /** @description What is wrong with one field of the body, with a parameter of the query, or with a header. */
+        /** @description Error of one field of the body, one query parameter or one header. */
         FieldError: {
+            /** @description Column within the line, from 1. */
             column?: number;
-            /** @description What it must be. */
+            /** @description What the value must be. */
             detail: string;
+            /** @description Name of the header. */
             header?: string;
-            /** @description Within a field of many lines. */
+            /** @description Line within the field's text, from 1. */
             line?: number;
-            /** @description Behind the `?`. */
+            /** @description Name of the query parameter. */
             parameter?: string;
-            /** @description RFC 6901; the empty pointer is the whole body. */
+            /** @description JSON pointer (RFC 6901) of the field; the empty pointer is the whole body. */
             pointer?: string;
         } & (unknown | unknown | unknown);
         /** @description Something that keeps a strategy from being verified. */
@@ -874,11 +876,11 @@ export interface components {
          * @enum {string}
          */
         FindingVerdict: "refused" | "unproved";
-        /** @description With this kind of token or session. */
+        /** @description This kind of token or session may not call this operation. */
         ForbiddenProblem: {
-            /** @description What to change, in a sentence. */
+            /** @description What is wrong and what to change, in a sentence. */
             detail: string;
-            /** @description Under which it is in our log. */
+            /** @description Id of the request in the service's log. */
             request_id: string;
             /** @constant */
             status: 403;
@@ -887,7 +889,7 @@ export interface components {
             /** @constant */
             type: "https://nofomo.dev/problems/forbidden";
         };
-        /** @description What API Gateway answers itself, when it did not come to a function's answer. */
+        /** @description Error answered by API Gateway, without an answer of the function. */
         GatewayRefusal: {
             message: string;
         };
@@ -926,16 +928,16 @@ export interface components {
              */
             t: number | null;
         };
-        /** @description Only a strategy without findings is published. */
+        /** @description Only a strategy whose check has no findings can be published. */
         HasFindingsProblem: {
-            /** @description What to change, in a sentence. */
+            /** @description What is wrong and what to change, in a sentence. */
             detail: string;
-            /** @description Under which it is in our log. */
+            /** @description Id of the request in the service's log. */
             request_id: string;
             /** @constant */
             status: 409;
             /** @constant */
-            title: "Not possible as things are";
+            title: "Not possible in the current state";
             /** @constant */
             type: "https://nofomo.dev/problems/has-findings";
         };
@@ -972,25 +974,25 @@ export interface components {
              */
             width: number;
         };
-        /** @description It is logged under `request_id`. */
+        /** @description The service failed. The cause is in its log under `request_id`. */
         InternalProblem: {
-            /** @description What to change, in a sentence. */
+            /** @description What is wrong and what to change, in a sentence. */
             detail: string;
-            /** @description Under which it is in our log. */
+            /** @description Id of the request in the service's log. */
             request_id: string;
             /** @constant */
             status: 500;
             /** @constant */
-            title: "Something went wrong on our side";
+            title: "Internal error";
             /** @constant */
             type: "https://nofomo.dev/problems/internal";
         };
-        /** @description Every field that is wrong is in `errors`, each with what it must be. */
+        /** @description Some fields are not valid. `errors` lists every invalid field and says what its value must be. */
         InvalidProblem: {
-            /** @description What to change, in a sentence. */
+            /** @description What is wrong and what to change, in a sentence. */
             detail: string;
             errors: components["schemas"]["FieldError"][];
-            /** @description Under which it is in our log. */
+            /** @description Id of the request in the service's log. */
             request_id: string;
             /** @constant */
             status: 422;
@@ -1168,16 +1170,16 @@ export interface components {
              */
             z: number | null;
         };
-        /** @description This Idempotency-Key was used with another body. Use a new key. */
+        /** @description The Idempotency-Key was used before with another body. Use a new key. */
         KeyReusedProblem: {
-            /** @description What to change, in a sentence. */
+            /** @description What is wrong and what to change, in a sentence. */
             detail: string;
-            /** @description Under which it is in our log. */
+            /** @description Id of the request in the service's log. */
             request_id: string;
             /** @constant */
             status: 409;
             /** @constant */
-            title: "Not possible as things are";
+            title: "Not possible in the current state";
             /** @constant */
             type: "https://nofomo.dev/problems/key-reused";
         };
@@ -1559,14 +1561,14 @@ export interface components {
         Name: string;
         /** @description Another strategy in the marketplace has this name. */
         NameTakenProblem: {
-            /** @description What to change, in a sentence. */
+            /** @description What is wrong and what to change, in a sentence. */
             detail: string;
-            /** @description Under which it is in our log. */
+            /** @description Id of the request in the service's log. */
             request_id: string;
             /** @constant */
             status: 409;
             /** @constant */
-            title: "Not possible as things are";
+            title: "Not possible in the current state";
             /** @constant */
             type: "https://nofomo.dev/problems/name-taken";
         };
@@ -1584,7 +1586,7 @@ export interface components {
              */
             bot_id?: string | null;
             from?: components["schemas"]["Time"] | null;
-            /** @description Also ask the language model. False unless given. */
+            /** @description Also ask the language model. Default: `false`. */
             narrative?: boolean | null;
             /**
              * Format: uuid
@@ -1597,11 +1599,11 @@ export interface components {
         NewBot: {
             exchange: components["schemas"]["Exchange"];
             initial_balance: components["schemas"]["Amount"];
-            /** @description True unless given. Live trading needs saved credentials for the exchange. */
+            /** @description Live trading needs saved credentials for the exchange. Default: `true`. */
             is_paper_trade?: boolean | null;
             /**
              * Format: int32
-             * @description 1 unless given.
+             * @description Default: `1`.
              */
             max_open_trades?: number | null;
             metadata?: components["schemas"]["AnyObject"] | null;
@@ -1665,14 +1667,13 @@ export interface components {
         };
         /** @description What a bot's token is to be good for. */
         NewToken: {
-            /** @description `["report"]` unless given; with `trade` the runner also gets the exchange keys. */
+            /** @description With `trade` the runner also gets the exchange keys. Default: `["report"]`. */
             scopes?: components["schemas"]["Scope"][] | null;
         };
         /**
          * @description A trade as a bot reports it. Exchange, pair and paper flag are the bot's.
          *
-         *     Which trade it is: `id`, else what `exchange_order_id` makes of it, else the `Idempotency-Key`, else a new one. A closed one needs
-         *     `exit_time`, and `exit_price` or `profit`; one that is not closed has none of these.
+         *     Which trade it is: `id`, else what `exchange_order_id` makes of it, else the `Idempotency-Key`, else a new one. A closed one needs `exit_time`, and `exit_price` or `profit`; one that is not closed has none of these.
          */
         NewTrade: {
             amount: components["schemas"]["Amount"];
@@ -1696,89 +1697,89 @@ export interface components {
             stop_loss_price?: components["schemas"]["Amount"] | null;
             take_profit_price?: components["schemas"]["Amount"] | null;
         };
-        /** @description Says what becomes of it. */
+        /** @description An external service did not answer in time. `detail` says how to proceed. */
         NoAnswerProblem: {
-            /** @description What to change, in a sentence. */
+            /** @description What is wrong and what to change, in a sentence. */
             detail: string;
-            /** @description Under which it is in our log. */
+            /** @description Id of the request in the service's log. */
             request_id: string;
             /** @constant */
             status: 504;
             /** @constant */
-            title: "A service that we need has not answered";
+            title: "An external service did not answer";
             /** @constant */
             type: "https://nofomo.dev/problems/no-answer";
         };
-        /** @description There is no backtest to compare with. Import one. */
+        /** @description There is no backtest to compare with. Import one first. */
         NoBacktestProblem: {
-            /** @description What to change, in a sentence. */
+            /** @description What is wrong and what to change, in a sentence. */
             detail: string;
-            /** @description Under which it is in our log. */
+            /** @description Id of the request in the service's log. */
             request_id: string;
             /** @constant */
             status: 409;
             /** @constant */
-            title: "Not possible as things are";
+            title: "Not possible in the current state";
             /** @constant */
             type: "https://nofomo.dev/problems/no-backtest";
         };
-        /** @description There is no source to publish. */
+        /** @description The strategy has no source to publish. */
         NoSourceProblem: {
-            /** @description What to change, in a sentence. */
+            /** @description What is wrong and what to change, in a sentence. */
             detail: string;
-            /** @description Under which it is in our log. */
+            /** @description Id of the request in the service's log. */
             request_id: string;
             /** @constant */
             status: 409;
             /** @constant */
-            title: "Not possible as things are";
+            title: "Not possible in the current state";
             /** @constant */
             type: "https://nofomo.dev/problems/no-source";
         };
-        /** @description The source that is stored is no strategy. */
+        /** @description The stored source is not a valid strategy. */
         NotAStrategyProblem: {
-            /** @description What to change, in a sentence. */
+            /** @description What is wrong and what to change, in a sentence. */
             detail: string;
-            /** @description Under which it is in our log. */
+            /** @description Id of the request in the service's log. */
             request_id: string;
             /** @constant */
             status: 409;
             /** @constant */
-            title: "Not possible as things are";
+            title: "Not possible in the current state";
             /** @constant */
             type: "https://nofomo.dev/problems/not-a-strategy";
         };
-        /** @description What is recorded cannot be judged; says why. */
+        /** @description The recorded trades cannot be analysed. `detail` gives the reason. */
         NotAnalysableProblem: {
-            /** @description What to change, in a sentence. */
+            /** @description What is wrong and what to change, in a sentence. */
             detail: string;
-            /** @description Under which it is in our log. */
+            /** @description Id of the request in the service's log. */
             request_id: string;
             /** @constant */
             status: 409;
             /** @constant */
-            title: "Not possible as things are";
+            title: "Not possible in the current state";
             /** @constant */
             type: "https://nofomo.dev/problems/not-analysable";
         };
-        /** @description Says what to set. */
+        /** @description This deployment is not configured for the operation. `detail` names the setting. */
         NotConfiguredProblem: {
-            /** @description What to change, in a sentence. */
+            /** @description What is wrong and what to change, in a sentence. */
             detail: string;
-            /** @description Under which it is in our log. */
+            /** @description Id of the request in the service's log. */
             request_id: string;
             /** @constant */
             status: 501;
             /** @constant */
-            title: "Not configured here";
+            title: "Not configured";
             /** @constant */
             type: "https://nofomo.dev/problems/not-configured";
         };
-        /** @description Not there, or not yours: which of the two is not told. */
+        /** @description The resource does not exist, or belongs to another user. */
         NotFoundProblem: {
-            /** @description What to change, in a sentence. */
+            /** @description What is wrong and what to change, in a sentence. */
             detail: string;
-            /** @description Under which it is in our log. */
+            /** @description Id of the request in the service's log. */
             request_id: string;
             /** @constant */
             status: 404;
@@ -1787,11 +1788,11 @@ export interface components {
             /** @constant */
             type: "https://nofomo.dev/problems/not-found";
         };
-        /** @description Says where it stops being JSON. */
+        /** @description The body is not JSON. `detail` says where the error is. */
         NotJsonProblem: {
-            /** @description What to change, in a sentence. */
+            /** @description What is wrong and what to change, in a sentence. */
             detail: string;
-            /** @description Under which it is in our log. */
+            /** @description Id of the request in the service's log. */
             request_id: string;
             /** @constant */
             status: 400;
@@ -1851,16 +1852,16 @@ export interface components {
          * @enum {string}
          */
         PairingOutcome: "matched" | "missing" | "extra";
-        /** @description This is for live bots, and this one trades on paper. */
+        /** @description The operation is for live bots, and this bot trades on paper. */
         PaperBotProblem: {
-            /** @description What to change, in a sentence. */
+            /** @description What is wrong and what to change, in a sentence. */
             detail: string;
-            /** @description Under which it is in our log. */
+            /** @description Id of the request in the service's log. */
             request_id: string;
             /** @constant */
             status: 409;
             /** @constant */
-            title: "Not possible as things are";
+            title: "Not possible in the current state";
             /** @constant */
             type: "https://nofomo.dev/problems/paper-bot";
         };
@@ -1874,20 +1875,20 @@ export interface components {
          * @example 081200000000
          */
         PhoneNumber: string;
-        /** @description There is as much as the plan allows: `limit`. */
+        /** @description The user has as many as the plan allows, which is `limit`. */
         PlanLimitProblem: {
-            /** @description What to change, in a sentence. */
+            /** @description What is wrong and what to change, in a sentence. */
             detail: string;
-            /** @description What the plan allows. */
+            /** @description How many the plan allows. */
             limit: number;
-            /** @description The plan in force. */
+            /** @description Name of the plan in force. */
             plan: string;
-            /** @description Under which it is in our log. */
+            /** @description Id of the request in the service's log. */
             request_id: string;
             /** @constant */
             status: 403;
             /** @constant */
-            title: "The plan's limit is reached";
+            title: "Plan limit reached";
             /** @constant */
             type: "https://nofomo.dev/problems/plan-limit";
         };
@@ -1944,20 +1945,20 @@ export interface components {
         };
         /** @description What to write, in 1 to 2,000 characters. */
         Prompt: string;
-        /** @description Until the next month: `limit` is the plan's. */
+        /** @description The user has used the plan's monthly quota, which is `limit`. */
         QuotaProblem: {
-            /** @description What to change, in a sentence. */
+            /** @description What is wrong and what to change, in a sentence. */
             detail: string;
-            /** @description What the plan allows. */
+            /** @description How many the plan allows. */
             limit: number;
-            /** @description The plan in force. */
+            /** @description Name of the plan in force. */
             plan: string;
-            /** @description Under which it is in our log. */
+            /** @description Id of the request in the service's log. */
             request_id: string;
             /** @constant */
             status: 403;
             /** @constant */
-            title: "The plan's quota is used up";
+            title: "Monthly quota used up";
             /** @constant */
             type: "https://nofomo.dev/problems/quota";
         };
@@ -2129,16 +2130,16 @@ export interface components {
             timeframe: string;
             verdict: components["schemas"]["CheckVerdict"];
         };
-        /** @description A live bot runs it, and the new source has findings. */
+        /** @description A live bot runs the strategy, and the check of the new source has findings. */
         StrategyInUseProblem: {
-            /** @description What to change, in a sentence. */
+            /** @description What is wrong and what to change, in a sentence. */
             detail: string;
-            /** @description Under which it is in our log. */
+            /** @description Id of the request in the service's log. */
             request_id: string;
             /** @constant */
             status: 409;
             /** @constant */
-            title: "Not possible as things are";
+            title: "Not possible in the current state";
             /** @constant */
             type: "https://nofomo.dev/problems/strategy-in-use";
         };
@@ -2222,11 +2223,11 @@ export interface components {
          * @enum {string}
          */
         Timeframe: "1m" | "5m" | "15m" | "30m" | "1h" | "4h" | "1d";
-        /** @description Says how many bytes are taken. */
+        /** @description The body is too large. `detail` gives the maximum size in bytes. */
         TooLargeProblem: {
-            /** @description What to change, in a sentence. */
+            /** @description What is wrong and what to change, in a sentence. */
             detail: string;
-            /** @description Under which it is in our log. */
+            /** @description Id of the request in the service's log. */
             request_id: string;
             /** @constant */
             status: 413;
@@ -2235,11 +2236,11 @@ export interface components {
             /** @constant */
             type: "https://nofomo.dev/problems/too-large";
         };
-        /** @description Wait for `Retry-After`. */
+        /** @description Too many requests in a short time. Retry after the number of seconds in `Retry-After`. */
         TooManyProblem: {
-            /** @description What to change, in a sentence. */
+            /** @description What is wrong and what to change, in a sentence. */
             detail: string;
-            /** @description Under which it is in our log. */
+            /** @description Id of the request in the service's log. */
             request_id: string;
             /** @constant */
             status: 429;
@@ -2332,24 +2333,24 @@ export interface components {
             winning_trades: number;
             worst_trade: components["schemas"]["Decimal"] | null;
         };
-        /** @description There is one trial for each user. */
+        /** @description Each user has one trial, and this user has had it. */
         TrialUsedProblem: {
-            /** @description What to change, in a sentence. */
+            /** @description What is wrong and what to change, in a sentence. */
             detail: string;
-            /** @description Under which it is in our log. */
+            /** @description Id of the request in the service's log. */
             request_id: string;
             /** @constant */
             status: 409;
             /** @constant */
-            title: "Not possible as things are";
+            title: "Not possible in the current state";
             /** @constant */
             type: "https://nofomo.dev/problems/trial-used";
         };
-        /** @description No token, or none that is valid. Refresh it or sign in. */
+        /** @description The request has no valid token. Refresh the token or sign in again. */
         UnauthenticatedProblem: {
-            /** @description What to change, in a sentence. */
+            /** @description What is wrong and what to change, in a sentence. */
             detail: string;
-            /** @description Under which it is in our log. */
+            /** @description Id of the request in the service's log. */
             request_id: string;
             /** @constant */
             status: 401;
@@ -2358,55 +2359,55 @@ export interface components {
             /** @constant */
             type: "https://nofomo.dev/problems/unauthenticated";
         };
-        /** @description Whether it took effect is not known. With the same Idempotency-Key it is safe to send again. */
+        /** @description The service is temporarily unavailable, and the request may have taken effect. It is safe to send it again with the same Idempotency-Key. */
         UnavailableProblem: {
-            /** @description What to change, in a sentence. */
+            /** @description What is wrong and what to change, in a sentence. */
             detail: string;
-            /** @description Under which it is in our log. */
+            /** @description Id of the request in the service's log. */
             request_id: string;
             /** @constant */
             status: 503;
             /** @constant */
-            title: "Try again in a moment";
+            title: "Temporarily unavailable";
             /** @constant */
             type: "https://nofomo.dev/problems/unavailable";
         };
-        /** @description A live bot's strategy needs a clean check. */
+        /** @description A live bot may only run a strategy whose check has no findings. */
         UnsafeStrategyProblem: {
-            /** @description What to change, in a sentence. */
+            /** @description What is wrong and what to change, in a sentence. */
             detail: string;
-            /** @description Under which it is in our log. */
+            /** @description Id of the request in the service's log. */
             request_id: string;
             /** @constant */
             status: 409;
             /** @constant */
-            title: "Not possible as things are";
+            title: "Not possible in the current state";
             /** @constant */
             type: "https://nofomo.dev/problems/unsafe-strategy";
         };
-        /** @description Send `application/json`. */
+        /** @description The request has another content type. Send `application/json`. */
         UnsupportedMediaTypeProblem: {
-            /** @description What to change, in a sentence. */
+            /** @description What is wrong and what to change, in a sentence. */
             detail: string;
-            /** @description Under which it is in our log. */
+            /** @description Id of the request in the service's log. */
             request_id: string;
             /** @constant */
             status: 415;
             /** @constant */
-            title: "The body must be JSON by its type";
+            title: "The content type must be JSON";
             /** @constant */
             type: "https://nofomo.dev/problems/unsupported-media-type";
         };
-        /** @description Not from the bot's present status. */
+        /** @description The bot's current status does not allow this. */
         WrongStateProblem: {
-            /** @description What to change, in a sentence. */
+            /** @description What is wrong and what to change, in a sentence. */
             detail: string;
-            /** @description Under which it is in our log. */
+            /** @description Id of the request in the service's log. */
             request_id: string;
             /** @constant */
             status: 409;
             /** @constant */
-            title: "Not possible as things are";
+            title: "Not possible in the current state";
             /** @constant */
             type: "https://nofomo.dev/problems/wrong-state";
         };

@@ -2,7 +2,9 @@
 //!
 //! SQL: `migrations/009_control_bot.sql`.
 
-use nofomo_lambda::{Answer, App, Problem, Request, lines};
+use nofomo_contract::bots::NewFailure;
+use nofomo_contract::values::Message;
+use nofomo_lambda::{Answer, App, LimitedResource, Problem, ProblemKind, Request};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use uuid::Uuid;
@@ -12,7 +14,7 @@ struct ControlBotInput {
     bot_id: Uuid,
     action: String,
     /// Reason of the failure, for the action `fail`.
-    message: Option<String>,
+    message: Option<Message>,
 }
 
 /// Outcome of `private.control_bot`.
@@ -34,24 +36,22 @@ pub async fn handle(app: &'static App, request: Request) -> Result<Answer, Probl
         "start" | "stop" | "pause" => (app.user(&request).await?.claims().clone(), None),
         "fail" => {
             let claims = app.reporter(&request).await?;
-            let mut fields = request.fields()?;
-            let message = fields.required("message", lines(1..=10_000));
-            (claims, Some(fields.finish(message)?))
+            (claims, Some(request.body_as::<NewFailure>()?.message))
         }
         _ => return Err(Problem::NotFound),
     };
     let input = ControlBotInput { bot_id: request.bot_id()?, action, message };
     match app.db.command(&claims, "control_bot", &input).await? {
         Outcome::Updated(bot) | Outcome::Unchanged(bot) => Ok(Answer::ok(bot)),
-        Outcome::WrongState { status } => Err(Problem::Conflict {
-            kind: "wrong-state",
-            detail: format!("The bot is {status}. The action {} is not possible in this state.", input.action),
-        }),
-        Outcome::PlanLimit { limit, plan } => Err(Problem::PlanLimit { things: "bots", limit, plan }),
-        Outcome::CredentialsMissing { exchange } => Err(Problem::Conflict {
-            kind: "credentials-missing",
-            detail: format!("Live trading needs API keys. Save them for {exchange} first."),
-        }),
+        Outcome::WrongState { status } => Err(Problem::conflict(
+            ProblemKind::WrongState,
+            format!("The bot is {status}. The action {} is not possible in this state.", input.action),
+        )),
+        Outcome::PlanLimit { limit, plan } => Err(Problem::PlanLimit { resource: LimitedResource::BOTS, limit, plan }),
+        Outcome::CredentialsMissing { exchange } => Err(Problem::conflict(
+            ProblemKind::CredentialsMissing,
+            format!("Live trading needs API keys. Save them for {exchange} first."),
+        )),
         Outcome::UnsafeStrategy { strategy, findings } => Err(Problem::unsafe_strategy(&strategy, findings)),
         Outcome::NotFound => Err(Problem::NotFound),
     }

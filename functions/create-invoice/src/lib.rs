@@ -3,23 +3,19 @@
 //! The invoice is committed before Tripay is called. The create request is never retried: Tripay has no idempotency key, and every
 //! transaction that it creates can be paid.
 
-use nofomo_lambda::{Answer, App, FieldError, Fields, Problem, Request, User, one_of, text};
+use nofomo_contract::money::NewInvoice;
+use nofomo_lambda::{Answer, App, FieldError, Problem, Request, User};
 use nofomo_tripay::{CreateOutcome, Order, Transaction, Tripay};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
-/// Where the payer's browser is sent on to his e-wallet, which knows him by his number.
-const EWALLETS: [&str; 3] = ["DANA", "OVO", "SHOPEEPAY"];
-
-/// What the caller sends, checked.
+/// Input of `private.create_invoice`.
 #[derive(Serialize)]
-struct Wanted {
+struct CreateInvoiceInput {
     id: Uuid,
-    plan: String,
-    period: &'static str,
-    method: String,
-    customer_phone: Option<String>,
+    #[serde(flatten)]
+    invoice: NewInvoice,
 }
 
 /// Result of `private.create_invoice`.
@@ -47,8 +43,8 @@ struct RecordInvoiceInput<'a> {
 pub async fn handle(app: &'static App, tripay: &Tripay, request: Request) -> Result<Answer, Problem> {
     let user = app.user(&request).await?;
     let id = request.row_id("create-invoice", &user)?;
-    let wanted = parse(id, request.fields()?)?;
-    match app.db.command(user.claims(), "create_invoice", &wanted).await? {
+    let input = CreateInvoiceInput { id, invoice: request.body_as()? };
+    match app.db.command(user.claims(), "create_invoice", &input).await? {
         Outcome::Opened { id, order } => create_transaction(app, tripay, &user, id, &order).await,
         Outcome::Existing(invoice) => Ok(Answer::ok(invoice)),
         Outcome::Unconfirmed { id, reference_id } => find_transaction(app, tripay, &user, id, &reference_id).await,
@@ -56,43 +52,9 @@ pub async fn handle(app: &'static App, tripay: &Tripay, request: Request) -> Res
         Outcome::NotForSale { plan } => {
             Err(invalid("/plan", format!("cannot be {plan} for this period: it has no price")))
         }
-        Outcome::RateLimited => Err(Problem::TooMany("At most 20 invoices an hour; pay one of those there are.")),
-        Outcome::KeyReused => Err(Problem::Conflict {
-            kind: "key-reused",
-            detail: "This Idempotency-Key was used with another body; use a new key for another invoice.".into(),
-        }),
+        Outcome::RateLimited => Err(Problem::TooMany("At most 20 invoices can be created per hour. Pay one of those.")),
+        Outcome::KeyReused => Err(Problem::key_reused("invoice")),
     }
-}
-
-fn parse(id: Uuid, mut fields: Fields<'_>) -> Result<Wanted, Problem> {
-    let wanted = Wanted {
-        id,
-        plan: fields.required("plan", text(1..=100)),
-        period: fields.required("period", one_of(&["monthly", "yearly"])),
-        method: fields.required("method", channel_code),
-        customer_phone: fields.optional("customer_phone", phone_number),
-    };
-    fields.rule(
-        wanted.customer_phone.is_some() || !EWALLETS.contains(&wanted.method.as_str()),
-        "customer_phone",
-        &["method"],
-        "is required for an e-wallet",
-    );
-    fields.finish(wanted)
-}
-
-/// Which of them are open to us, Tripay knows.
-fn channel_code(value: &RawValue) -> Result<String, String> {
-    let code = text(2..=40)(value)?;
-    let is_code = code.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_');
-    if is_code { Ok(code) } else { Err("must be a Tripay channel code such as QRIS or BRIVA".into()) }
-}
-
-fn phone_number(value: &RawValue) -> Result<String, String> {
-    let number = text(8..=16)(value)?;
-    let digits = number.strip_prefix('+').unwrap_or(&number);
-    let is_number = digits.bytes().all(|byte| byte.is_ascii_digit());
-    if is_number { Ok(number) } else { Err("must be a phone number such as 081200000000 or +6281200000000".into()) }
 }
 
 async fn create_transaction(

@@ -1,37 +1,36 @@
 //! `POST /strategies` stores a strategy of the caller's own, `PUT /strategies/{strategy_id}` gives it another source; both with
 //! what a check found in it. Its SQL is `migrations/017_create_strategy.sql`.
 
-use nofomo_lambda::{Answer, App, FieldError, Fields, Problem, Request, User, lines, object, one_of, text};
+use nofomo_contract::strategies::{NewSource, NewStrategy};
+use nofomo_contract::values::Source;
+use nofomo_lambda::{Answer, App, FieldError, LimitedResource, Problem, ProblemKind, Request, User};
 use nofomo_strategy::{CheckReport, MAX_SOURCE_BYTES, SourceError, check};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
-const MAX_PARAMETERS_BYTES: usize = 16 * 1024;
-const MAX_TAGS: usize = 20;
+const _: () = assert!(Source::MAX_LENGTH == MAX_SOURCE_BYTES, "the check accepts what the request accepts");
 
-/// What the caller sends, checked.
+/// Resource of a plan that allows none.
+const OWN_STRATEGIES: LimitedResource =
+    LimitedResource { singular: "strategy of your own", plural: "strategies of your own" };
+
+/// Input of `private.create_strategy`.
 #[derive(Serialize)]
-struct NewStrategy {
+struct CreateStrategyInput {
     id: Uuid,
-    name: String,
-    description: Option<String>,
-    content: String,
-    parameters: Option<Box<RawValue>>,
-    tags: Option<Vec<String>>,
-    category: Option<String>,
-    risk_level: Option<&'static str>,
-    check: Option<CheckReport>,
+    #[serde(flatten)]
+    strategy: NewStrategy,
+    check: CheckReport,
 }
 
-/// Another source of a strategy that is there.
+/// Input of `private.replace_strategy`.
 #[derive(Serialize)]
-struct NewSource {
+struct ReplaceStrategyInput {
     strategy_id: Uuid,
-    content: String,
-    /// None leaves them as they are.
-    parameters: Option<Box<RawValue>>,
-    check: Option<CheckReport>,
+    #[serde(flatten)]
+    source: NewSource,
+    check: CheckReport,
 }
 
 /// What `private.create_strategy` or `private.replace_strategy` found.
@@ -57,10 +56,10 @@ pub async fn handle(app: &'static App, request: Request) -> Result<Answer, Probl
 
 async fn create(app: &App, user: &User, request: &Request) -> Result<Answer, Problem> {
     let id = request.row_id("create-strategy", user)?;
-    let mut strategy = parse(id, request.fields()?)?;
-    strategy.check = Some(checked(&strategy.content)?);
+    let strategy: NewStrategy = request.body_as()?;
+    let check = checked(&strategy.content)?;
     let location = format!("/strategies/{id}");
-    match app.db.command(user.claims(), "create_strategy", &strategy).await? {
+    match app.db.command(user.claims(), "create_strategy", &CreateStrategyInput { id, strategy, check }).await? {
         Outcome::Created(strategy) => Ok(Answer::created(strategy).with_location(location)),
         Outcome::Existing(strategy) => Ok(Answer::ok(strategy).with_location(location)),
         outcome => refused(outcome),
@@ -68,16 +67,10 @@ async fn create(app: &App, user: &User, request: &Request) -> Result<Answer, Pro
 }
 
 async fn replace(app: &App, user: &User, request: &Request, strategy_id: Uuid) -> Result<Answer, Problem> {
-    let mut fields = request.fields()?;
-    let mut source = NewSource {
-        strategy_id,
-        content: fields.required("content", lines(1..=MAX_SOURCE_BYTES)),
-        parameters: fields.optional("parameters", object(MAX_PARAMETERS_BYTES)),
-        check: None,
-    };
-    source = fields.finish(source)?;
-    source.check = Some(checked(&source.content)?);
-    match app.db.command(user.claims(), "replace_strategy", &source).await? {
+    let source: NewSource = request.body_as()?;
+    let check = checked(&source.content)?;
+    let input = ReplaceStrategyInput { strategy_id, source, check };
+    match app.db.command(user.claims(), "replace_strategy", &input).await? {
         Outcome::Replaced(strategy) => Ok(Answer::ok(strategy)),
         outcome => refused(outcome),
     }
@@ -85,19 +78,15 @@ async fn replace(app: &App, user: &User, request: &Request, strategy_id: Uuid) -
 
 fn refused(outcome: Outcome) -> Result<Answer, Problem> {
     match outcome {
-        Outcome::PlanLimit { limit: 0, plan } => Err(Problem::PlanLimit { things: "own strategies", limit: 0, plan }),
-        Outcome::PlanLimit { limit, plan } => Err(Problem::PlanLimit { things: "strategies", limit, plan }),
-        Outcome::KeyReused => Err(Problem::Conflict {
-            kind: "key-reused",
-            detail: "This Idempotency-Key was used with another body; use a new key for another strategy.".into(),
-        }),
-        Outcome::InUse => Err(Problem::Conflict {
-            kind: "strategy-in-use",
-            detail:
-                "A live bot runs this strategy, and the check of the new source has findings: stop the bot, or change \
-                     what was found."
-                    .into(),
-        }),
+        Outcome::PlanLimit { limit: 0, plan } => Err(Problem::PlanLimit { resource: OWN_STRATEGIES, limit: 0, plan }),
+        Outcome::PlanLimit { limit, plan } => {
+            Err(Problem::PlanLimit { resource: LimitedResource::STRATEGIES, limit, plan })
+        }
+        Outcome::KeyReused => Err(Problem::key_reused("strategy")),
+        Outcome::InUse => Err(Problem::conflict(
+            ProblemKind::StrategyInUse,
+            "A live bot runs this strategy, and the check of the new source has findings. Fix the findings, or stop the bot.",
+        )),
         Outcome::NotFound => Err(Problem::NotFound),
         Outcome::Created(_) | Outcome::Existing(_) | Outcome::Replaced(_) => {
             Err(Problem::Internal("an outcome of another command".into()))
@@ -105,33 +94,9 @@ fn refused(outcome: Outcome) -> Result<Answer, Problem> {
     }
 }
 
-fn parse(id: Uuid, mut fields: Fields<'_>) -> Result<NewStrategy, Problem> {
-    let strategy = NewStrategy {
-        id,
-        name: fields.required("name", text(1..=255)),
-        description: fields.optional("description", lines(1..=10_000)),
-        content: fields.required("content", lines(1..=MAX_SOURCE_BYTES)),
-        parameters: fields.optional("parameters", object(MAX_PARAMETERS_BYTES)),
-        tags: fields.optional("tags", tags),
-        category: fields.optional("category", text(1..=100)),
-        risk_level: fields.optional("risk_level", one_of(&["low", "medium", "high"])),
-        check: None,
-    };
-    fields.finish(strategy)
-}
-
-fn tags(value: &RawValue) -> Result<Vec<String>, String> {
-    let wrong = || format!("must be up to {MAX_TAGS} words of 1 to 50 characters each");
-    let tags: Vec<&RawValue> = serde_json::from_str(value.get()).map_err(|_| wrong())?;
-    if tags.len() > MAX_TAGS {
-        return Err(wrong());
-    }
-    tags.into_iter().map(|tag| text(1..=50)(tag).map_err(|_| wrong())).collect()
-}
-
 /// What cannot be read is not stored: it says where.
-fn checked(content: &str) -> Result<CheckReport, Problem> {
-    check(content).map_err(|errors| Problem::Invalid(errors.into_iter().map(in_content).collect()))
+fn checked(content: &Source) -> Result<CheckReport, Problem> {
+    check(content.as_str()).map_err(|errors| Problem::Invalid(errors.into_iter().map(in_content).collect()))
 }
 
 fn in_content(source_error: SourceError) -> FieldError {

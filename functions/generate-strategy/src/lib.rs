@@ -6,13 +6,14 @@
 mod draft;
 mod model_writer;
 mod request;
-mod risk_level;
 mod template;
 mod template_writer;
 
 use std::time::{Duration, Instant};
 
-use nofomo_lambda::{Answer, App, Problem, Request};
+use nofomo_contract::strategies::{GenerateStrategyRequest, Template};
+use nofomo_contract::values::{Name, RiskLevel};
+use nofomo_lambda::{Answer, App, LimitedResource, Problem, Request};
 use nofomo_language_model::LanguageModel;
 use nofomo_strategy::{CheckReport, check};
 use serde::{Deserialize, Serialize};
@@ -21,9 +22,7 @@ use uuid::Uuid;
 
 use crate::draft::StrategyDraft;
 use crate::model_writer::WriteError;
-use crate::request::{GenerateStrategyInput, parse};
-use crate::risk_level::RiskLevel;
-use crate::template::Template;
+use crate::request::GenerateStrategyInput;
 
 /// Time for generation; API Gateway allows 30 s for the whole request, storage included.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(26);
@@ -97,19 +96,19 @@ pub async fn handle(app: &'static App, writers: &'static Writers, request: Reque
     let deadline = Instant::now() + WRITE_TIMEOUT;
     let user = app.user(&request).await?;
     let id = request.row_id("generate-strategy", &user)?;
-    let input = parse(id, request.fields()?)?;
-    let writer = choose_writer(writers, &input)?;
+    let input = GenerateStrategyInput { id, request: request.body_as()? };
+    let writer = choose_writer(writers, &input.request)?;
     if let Some(answer) = answer(id, app.db.command(user.claims(), "generate_strategy", &input).await?)? {
         return Ok(answer);
     }
-    let (draft, report) = write_strategy(app, writer, &input, deadline).await?;
+    let (draft, report) = write_strategy(app, writer, &input.request, deadline).await?;
     let generated = GeneratedStrategy {
         id,
-        name: input.name.as_deref().unwrap_or(&draft.name),
+        name: input.request.name.as_ref().map_or(&draft.name, Name::as_str),
         description: draft.description.as_deref(),
         content: &draft.content,
         parameters: &draft.parameters,
-        risk_level: input.risk_level,
+        risk_level: input.request.risk_level,
         check: Check { report, model_used: &draft.model_used, tokens_used: draft.tokens_used },
     };
     let recorded = app.db.command(user.claims(), "record_generated_strategy", &generated).await?;
@@ -123,22 +122,25 @@ fn answer(id: Uuid, outcome: Outcome) -> Result<Option<Answer>, Problem> {
         Outcome::Reserved => Ok(None),
         Outcome::Created(strategy) => Ok(Some(Answer::created(strategy).with_location(location))),
         Outcome::Existing(strategy) => Ok(Some(Answer::ok(strategy).with_location(location))),
-        Outcome::KeyReused => Err(Problem::Conflict {
-            kind: "key-reused",
-            detail: "This Idempotency-Key was used with another body. Use a new key for another strategy.".into(),
-        }),
-        Outcome::PlanLimit { limit, plan } => Err(Problem::PlanLimit { things: "strategies", limit, plan }),
-        Outcome::QuotaExceeded { limit, plan } => Err(Problem::Quota { things: "AI requests", limit, plan }),
+        Outcome::KeyReused => Err(Problem::key_reused("strategy")),
+        Outcome::PlanLimit { limit, plan } => {
+            Err(Problem::PlanLimit { resource: LimitedResource::STRATEGIES, limit, plan })
+        }
+        Outcome::QuotaExceeded { limit, plan } => {
+            Err(Problem::Quota { resource: LimitedResource::AI_REQUESTS, limit, plan })
+        }
     }
 }
 
-fn choose_writer<'a>(writers: &'a Writers, input: &GenerateStrategyInput) -> Result<Writer<'a>, Problem> {
-    if let Some(template) = input.template.and_then(Template::from_name) {
+fn choose_writer<'a>(writers: &'a Writers, request: &GenerateStrategyRequest) -> Result<Writer<'a>, Problem> {
+    if let Some(template) = request.template {
         return Ok(Writer::Template(template));
     }
-    match (&writers.model, &input.prompt) {
+    match (&writers.model, &request.prompt) {
         (Some(model), _) => Ok(Writer::Model(model)),
-        (None, Some(prompt)) if writers.templates_for_prompts => Ok(Writer::Template(Template::for_prompt(prompt))),
+        (None, Some(prompt)) if writers.templates_for_prompts => {
+            Ok(Writer::Template(template::for_prompt(prompt.as_str())))
+        }
         _ => Err(Problem::NotConfigured(
             "No language model is configured: set `LANGUAGE_MODEL_URL` and `LANGUAGE_MODEL_NAME`, or request a `template`.",
         )),
@@ -148,19 +150,19 @@ fn choose_writer<'a>(writers: &'a Writers, input: &GenerateStrategyInput) -> Res
 async fn write_strategy(
     app: &App,
     writer: Writer<'_>,
-    input: &GenerateStrategyInput,
+    request: &GenerateStrategyRequest,
     deadline: Instant,
 ) -> Result<(StrategyDraft, CheckReport), Problem> {
     match writer {
         Writer::Template(template) => {
-            let draft = template_writer::write(template, input)
+            let draft = template_writer::write(template, request)
                 .map_err(|error| Problem::Internal(format!("template not rendered: {error}")))?;
             let report = check(&draft.content)
                 .map_err(|errors| Problem::Internal(format!("template is not a valid strategy: {errors:?}")))?;
             Ok((draft, report))
         }
         Writer::Model(model) => app
-            .time_external_call("language model", model_writer::write(model, input, deadline))
+            .time_external_call("language model", model_writer::write(model, request, deadline))
             .await
             .map_err(model_problem),
     }

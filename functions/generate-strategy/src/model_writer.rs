@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use nofomo_contract::strategies::GenerateStrategyRequest;
+use nofomo_contract::values::{Message as Description, Name};
 use nofomo_language_model::{LanguageModel, Message, ResponseSchema};
 use nofomo_strategy::{CheckReport, Finding, SourceError, check};
 use serde::Deserialize;
@@ -9,14 +11,9 @@ use serde_json::json;
 use tracing::warn;
 
 use crate::draft::StrategyDraft;
-use crate::request::GenerateStrategyInput;
 
 /// Requests to the model after the first one.
 const MAX_REPAIRS: usize = 2;
-/// In characters.
-const MAX_NAME_LENGTH: usize = 255;
-/// In characters.
-const MAX_DESCRIPTION_LENGTH: usize = 10_000;
 /// Findings or errors that the model is shown; more would not help it.
 const MAX_REPORTED_FINDINGS: usize = 20;
 
@@ -52,7 +49,7 @@ pub(crate) enum WriteError {
 /// No answer to the first request, or no valid strategy in any answer.
 pub(crate) async fn write(
     model: &LanguageModel,
-    input: &GenerateStrategyInput,
+    request: &GenerateStrategyRequest,
     deadline: Instant,
 ) -> Result<(StrategyDraft, CheckReport), WriteError> {
     let schema = ResponseSchema {
@@ -63,10 +60,10 @@ pub(crate) async fn write(
             "content": { "type": "string" },
         }),
     };
-    let request = json!({
-        "idea": input.prompt, "pair": input.pair, "timeframe": input.timeframe, "risk": input.risk_level,
+    let idea = json!({
+        "idea": request.prompt, "pair": request.pair, "timeframe": request.timeframe, "risk": request.risk_level,
     });
-    let mut messages = vec![Message::system(SYSTEM_PROMPT), Message::user(request.to_string())];
+    let mut messages = vec![Message::system(SYSTEM_PROMPT), Message::user(idea.to_string())];
     let mut tokens_used: u32 = 0;
     let mut best = None;
     let mut complaint = String::new();
@@ -82,7 +79,7 @@ pub(crate) async fn write(
             Err(cause) => return Err(WriteError::NoAnswer(cause)),
         };
         tokens_used = tokens_used.saturating_add(completion.tokens).min(i32::MAX as u32);
-        match parse_answer(&completion.content, input) {
+        match parse_answer(&completion.content, request) {
             Ok((answer, report)) => {
                 complaint = describe_findings(&report.findings);
                 let is_clean = report.findings.is_empty();
@@ -103,10 +100,10 @@ pub(crate) async fn write(
     }
     let Some((answer, report, model_used)) = best else { return Err(WriteError::NoStrategy(complaint)) };
     let draft = StrategyDraft {
-        name: clean_text(&answer.name, MAX_NAME_LENGTH),
-        description: Some(clean_text(&answer.description, MAX_DESCRIPTION_LENGTH)),
+        name: clean_text(&answer.name, Name::MAX_LENGTH),
+        description: Some(clean_text(&answer.description, Description::MAX_LENGTH)),
         content: answer.content,
-        parameters: json!({ "pair": input.pair }),
+        parameters: json!({ "pair": request.pair }),
         model_used,
         tokens_used,
     };
@@ -114,15 +111,15 @@ pub(crate) async fn write(
 }
 
 /// Parses and checks an answer; the error is a message for the model.
-fn parse_answer(content: &str, input: &GenerateStrategyInput) -> Result<(ModelAnswer, CheckReport), String> {
+fn parse_answer(content: &str, request: &GenerateStrategyRequest) -> Result<(ModelAnswer, CheckReport), String> {
     let answer: ModelAnswer = serde_json::from_str(content)
         .map_err(|error| format!("The answer does not match the requested JSON format: {error}"))?;
     if answer.name.trim().is_empty() || [&answer.name, &answer.description, &answer.content].iter().any(has_nul) {
         return Err("The answer has an empty name, or the character U+0000".into());
     }
     let report = check(&answer.content).map_err(|errors| describe_errors(&errors))?;
-    if report.strategy.timeframe != input.timeframe {
-        return Err(format!("The timeframe must be {}", input.timeframe));
+    if report.strategy.timeframe != request.timeframe.as_str() {
+        return Err(format!("The timeframe must be {}", request.timeframe.as_str()));
     }
     Ok((answer, report))
 }

@@ -1,11 +1,12 @@
 //! Renders a strategy from a template, with indicator settings that follow the timeframe and the risk level.
 
 use askama::Template as _;
+use nofomo_contract::strategies::{GenerateStrategyRequest, Template};
+use nofomo_contract::values::{RiskLevel, Timeframe};
 use serde_json::json;
 
 use crate::draft::StrategyDraft;
-use crate::request::GenerateStrategyInput;
-use crate::template::Template;
+use crate::template::title;
 
 /// Settings that all templates share. `stoploss` and `roi` are fractions, as freqtrade expects them.
 struct CommonSettings<'a> {
@@ -54,53 +55,62 @@ struct Breakout<'a> {
 /// # Errors
 ///
 /// Errors of the template engine.
-pub(crate) fn write(template: Template, input: &GenerateStrategyInput) -> Result<StrategyDraft, askama::Error> {
+pub(crate) fn write(template: Template, request: &GenerateStrategyRequest) -> Result<StrategyDraft, askama::Error> {
     // The price range of a candle grows roughly with the square root of its length.
-    let hours: f64 = match input.timeframe {
-        "1m" => 1.0 / 60.0,
-        "5m" => 1.0 / 12.0,
-        "15m" => 0.25,
-        "30m" => 0.5,
-        "4h" => 4.0,
-        "1d" => 24.0,
-        _ => 1.0,
+    let hours: f64 = match request.timeframe {
+        Timeframe::OneMinute => 1.0 / 60.0,
+        Timeframe::FiveMinutes => 1.0 / 12.0,
+        Timeframe::FifteenMinutes => 0.25,
+        Timeframe::ThirtyMinutes => 0.5,
+        Timeframe::FourHours => 4.0,
+        Timeframe::OneDay => 24.0,
+        Timeframe::OneHour => 1.0,
     };
-    let hourly_stoploss = input.risk_level.pick(0.03, 0.05, 0.08);
+    let hourly_stoploss = pick(request.risk_level, 0.03, 0.05, 0.08);
     let stoploss = (hourly_stoploss * hours.sqrt()).clamp(0.01, 0.25);
     let common = CommonSettings {
-        timeframe: input.timeframe,
+        timeframe: request.timeframe.as_str(),
         stoploss: format!("{stoploss:.3}"),
         roi: format!("{:.3}", stoploss * 2.0),
     };
     let common = &common;
-    let risk = input.risk_level;
+    let risk = request.risk_level;
     // A higher risk level enters earlier.
     let (content, numbers) = match template {
         Template::Rsi => {
-            let (period, trend, (buy, sell)) = (14, 100, risk.pick((25, 65), (30, 70), (35, 75)));
+            let (period, trend, (buy, sell)) = (14, 100, pick(risk, (25, 65), (30, 70), (35, 75)));
             let numbers = json!({ "period": period, "trend": trend, "buy": buy, "sell": sell });
             (Rsi { common, period, trend, buy, sell }.render()?, numbers)
         }
         Template::EmaCross => {
-            let (fast, slow) = risk.pick((20, 50), (12, 26), (8, 21));
+            let (fast, slow) = pick(risk, (20, 50), (12, 26), (8, 21));
             (EmaCross { common, fast, slow }.render()?, json!({ "fast": fast, "slow": slow }))
         }
         Template::Bollinger => {
-            let (period, deviations) = (20, risk.pick("2.5", "2.0", "1.8"));
+            let (period, deviations) = (20, pick(risk, "2.5", "2.0", "1.8"));
             let numbers = json!({ "period": period, "deviations": deviations });
             (Bollinger { common, period, deviations }.render()?, numbers)
         }
         Template::Breakout => {
-            let (entry, exit) = risk.pick((55, 20), (40, 15), (20, 10));
+            let (entry, exit) = pick(risk, (55, 20), (40, 15), (20, 10));
             (Breakout { common, entry, exit }.render()?, json!({ "entry": entry, "exit": exit }))
         }
     };
     Ok(StrategyDraft {
-        name: format!("{}, {} {}", template.title(), input.pair, input.timeframe),
-        description: input.prompt.clone(),
+        name: format!("{}, {} {}", title(template), request.pair.as_str(), request.timeframe.as_str()),
+        description: request.prompt.as_ref().map(|prompt| prompt.as_str().to_owned()),
         content,
-        parameters: json!({ "template": template.name(), "pair": input.pair, "numbers": numbers }),
-        model_used: format!("nofomo-template-{}", template.name()),
+        parameters: json!({ "template": template.as_str(), "pair": request.pair, "numbers": numbers }),
+        model_used: format!("nofomo-template-{}", template.as_str()),
         tokens_used: 0,
     })
+}
+
+/// Returns the value for a risk level.
+fn pick<T>(risk: RiskLevel, low: T, medium: T, high: T) -> T {
+    match risk {
+        RiskLevel::Low => low,
+        RiskLevel::Medium => medium,
+        RiskLevel::High => high,
+    }
 }

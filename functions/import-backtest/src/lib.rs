@@ -4,7 +4,7 @@ mod result;
 mod trade;
 
 use nofomo_freqtrade::{Backtest, Export, ExportError};
-use nofomo_lambda::{Answer, App, FieldError, Problem, Request};
+use nofomo_lambda::{Answer, App, FieldError, LimitedResource, Problem, Request};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use uuid::Uuid;
@@ -34,7 +34,9 @@ pub async fn handle(app: &'static App, request: Request) -> Result<Answer, Probl
     match app.db.command(user.claims(), "import_backtest", &result).await? {
         Outcome::Created(row) => Ok(Answer::created(row).with_location(location)),
         Outcome::Existing(row) => Ok(Answer::ok(row).with_location(location)),
-        Outcome::QuotaExceeded { limit, plan } => Err(Problem::Quota { things: "minutes of backtests", limit, plan }),
+        Outcome::QuotaExceeded { limit, plan } => {
+            Err(Problem::Quota { resource: LimitedResource::BACKTEST_MINUTES, limit, plan })
+        }
         Outcome::NotFound => Err(Problem::NotFound),
     }
 }

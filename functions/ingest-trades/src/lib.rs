@@ -11,28 +11,57 @@
 //!
 //! SQL: `migrations/010_record_trade.sql`.
 
+use nofomo_contract::values::Name;
+use nofomo_contract::{FieldValue, OneOrMany};
 use nofomo_db::Claims;
-use nofomo_lambda::{Batch, Job, Message, Problem, raw, text, uuid};
-use nofomo_trades::{MAX_TRADES, Report};
+use nofomo_lambda::{Job, Message, Problem};
+use nofomo_trades::{MAX_TRADES, RecordOutcome, Report};
 use serde_json::value::RawValue;
 
 /// Records one report, and returns its number of trades.
 pub async fn handle(job: &'static Job, message: Message) -> Result<usize, Problem> {
-    let mut fields = message.fields()?;
-    let bot_id = fields.required("bot_id", uuid);
-    let hash = fields.required("bot_token_hash", sha256);
-    let key = fields.optional("key", text(1..=255));
-    let trades = fields.required("trades", raw);
-    let trades = fields.finish(trades)?;
-    let report = Report::read(bot_id, key.as_deref(), Batch::of(&trades, &(1..=MAX_TRADES))?)?;
-    report.record(&job.db, &Claims::from_bot_token_hash(&hash)).await?;
-    Ok(report.trades())
+    let mut reader = message.object()?;
+    let bot_id = reader.required("bot_id");
+    let token_hash: TokenHash = reader.required("bot_token_hash");
+    let key: Option<Name> = reader.optional("key");
+    let trades: Trades = reader.required("trades");
+    let Trades(trades) = reader.finish(trades).map_err(Problem::Invalid)?;
+    let trades = OneOrMany::read(&trades, &(1..=MAX_TRADES)).map_err(Problem::Invalid)?;
+    let report = Report::new(bot_id, key.as_ref().map(Name::as_str), trades);
+    match report.record(&job.db, &Claims::from_bot_token_hash(&token_hash.0)).await? {
+        RecordOutcome::One { .. } | RecordOutcome::Many(_) => Ok(report.count()),
+        RecordOutcome::Invalid(errors) => Err(Problem::Invalid(errors)),
+        RecordOutcome::NotFound => Err(Problem::NotFound),
+    }
 }
 
-fn sha256(value: &RawValue) -> Result<[u8; 32], String> {
-    let expected = "must be 64 hexadecimal digits";
-    let digits = text(64..=64)(value).map_err(|_| expected)?;
-    let mut hash = [0; 32];
-    hex::decode_to_slice(digits, &mut hash).map_err(|_| expected)?;
-    Ok(hash)
+/// SHA-256 of a bot's token, in hexadecimal.
+struct TokenHash([u8; 32]);
+
+impl FieldValue for TokenHash {
+    fn parse(json: &RawValue) -> Result<Self, String> {
+        let mut hash = [0; 32];
+        let digits: Option<String> = serde_json::from_str(json.get()).ok();
+        match digits.map(|digits| hex::decode_to_slice(digits, &mut hash)) {
+            Some(Ok(())) => Ok(Self(hash)),
+            _ => Err("must be 64 hexadecimal digits".into()),
+        }
+    }
+
+    fn placeholder() -> Self {
+        Self([0; 32])
+    }
+}
+
+/// Trades of a report, read after the rest of the message.
+struct Trades(Box<RawValue>);
+
+impl FieldValue for Trades {
+    fn parse(json: &RawValue) -> Result<Self, String> {
+        Ok(Self(json.to_owned()))
+    }
+
+    fn placeholder() -> Self {
+        Self(RawValue::NULL.to_owned())
+    }
 }

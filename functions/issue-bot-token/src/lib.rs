@@ -4,19 +4,20 @@
 //!
 //! SQL: `migrations/013_issue_bot_token.sql`.
 
-use nofomo_lambda::{Answer, App, BotToken, Problem, Request};
+use nofomo_contract::bots::NewToken;
+use nofomo_contract::values::{Scope, Scopes};
+use nofomo_lambda::{Answer, App, BotToken, Problem, ProblemKind, Request};
 use serde::{Deserialize, Serialize};
-use serde_json::value::{RawValue, to_raw_value};
+use serde_json::value::to_raw_value;
 use uuid::Uuid;
-
-const SCOPES: [&str; 2] = ["report", "trade"];
 
 #[derive(Serialize)]
 struct IssueBotTokenInput {
     bot_id: Uuid,
     /// SHA-256 in hexadecimal; `None` revokes the token.
     token_hash: Option<String>,
-    scopes: Vec<String>,
+    /// Empty to revoke.
+    scopes: Vec<Scope>,
 }
 
 /// Outcome of `private.issue_bot_token`.
@@ -45,7 +46,8 @@ pub async fn handle(app: &'static App, request: Request) -> Result<Answer, Probl
     let input = if is_revocation {
         IssueBotTokenInput { bot_id, token_hash: None, scopes: Vec::new() }
     } else {
-        IssueBotTokenInput { bot_id, token_hash: Some(hex::encode(token.hash())), scopes: requested_scopes(&request)? }
+        let scopes = requested_scopes(&request)?.into();
+        IssueBotTokenInput { bot_id, token_hash: Some(hex::encode(token.hash())), scopes }
     };
     match app.db.command(user.claims(), "issue_bot_token", &input).await? {
         Outcome::Issued { scopes, created_at } => {
@@ -55,29 +57,17 @@ pub async fn handle(app: &'static App, request: Request) -> Result<Answer, Probl
         }
         Outcome::Revoked => Ok(Answer::no_content()),
         Outcome::NotFound => Err(Problem::NotFound),
-        Outcome::PaperBot => Err(Problem::Conflict {
-            kind: "paper-bot",
-            detail: "The scope trade is only for live bots. This bot uses paper trading.".into(),
-        }),
+        Outcome::PaperBot => Err(Problem::conflict(
+            ProblemKind::PaperBot,
+            "The scope trade is only for live bots. This bot uses paper trading.",
+        )),
     }
 }
 
 /// The requested scopes. Without a body or without `scopes`, only `report`.
-fn requested_scopes(request: &Request) -> Result<Vec<String>, Problem> {
-    let default = || vec!["report".to_owned()];
+fn requested_scopes(request: &Request) -> Result<Scopes, Problem> {
     if request.body()?.is_empty() {
-        return Ok(default());
+        return Ok(Scopes::report_only());
     }
-    let mut fields = request.fields()?;
-    let scopes = fields.optional("scopes", scopes).unwrap_or_else(default);
-    fields.finish(scopes)
-}
-
-fn scopes(value: &RawValue) -> Result<Vec<String>, String> {
-    let wrong = || format!("must be a list of {}, with report among them", SCOPES.join(", "));
-    let mut scopes: Vec<String> = serde_json::from_str(value.get()).map_err(|_| wrong())?;
-    scopes.sort_unstable();
-    scopes.dedup();
-    let are_known = scopes.iter().all(|scope| SCOPES.contains(&scope.as_str()));
-    if are_known && scopes.iter().any(|scope| scope == "report") { Ok(scopes) } else { Err(wrong()) }
+    Ok(request.body_as::<NewToken>()?.scopes)
 }

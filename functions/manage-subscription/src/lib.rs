@@ -1,7 +1,7 @@
 //! `POST /subscription/{action}`: starts a user's only trial, cancels the renewal, or resumes it.
 //! Its SQL is `migrations/025_manage_subscription.sql`.
 
-use nofomo_lambda::{Answer, App, Problem, Request};
+use nofomo_lambda::{Answer, App, Problem, ProblemKind, Request};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
@@ -29,14 +29,14 @@ pub async fn handle(app: &'static App, request: Request) -> Result<Answer, Probl
     }
     match app.db.command(user.claims(), "manage_subscription", &input).await? {
         Outcome::Done(subscription) => Ok(Answer::ok(subscription)),
-        Outcome::AlreadySubscribed => Err(Problem::Conflict {
-            kind: "already-subscribed",
-            detail: "A trial requires that you have no active plan. Your plan has not ended yet.".into(),
-        }),
-        Outcome::TrialUsed => Err(Problem::Conflict {
-            kind: "trial-used",
-            detail: "You have already used your trial. Buy the plan to continue.".into(),
-        }),
+        Outcome::AlreadySubscribed => Err(Problem::conflict(
+            ProblemKind::AlreadySubscribed,
+            "A trial requires that you have no active plan. Your plan has not ended yet.",
+        )),
+        Outcome::TrialUsed => Err(Problem::conflict(
+            ProblemKind::TrialUsed,
+            "You have already used your trial. Buy the plan to continue.",
+        )),
         Outcome::NotFound => Err(Problem::NotFound),
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! SQL: `migrations/015_open_credentials.sql`.
 
-use nofomo_lambda::{Answer, App, Problem, Request};
+use nofomo_lambda::{Answer, App, Problem, ProblemKind, Request};
 use nofomo_vault::KeyRing;
 use serde::{Deserialize, Serialize};
 use serde_json::value::{RawValue, to_raw_value};
@@ -49,13 +49,15 @@ pub async fn handle(app: &'static App, keys: &KeyRing, request: Request) -> Resu
         Outcome::ScopeMissing => Err(Problem::Forbidden(
             "This token can only report. The bot's owner can issue one with the scopes report and trade.",
         )),
-        Outcome::PaperBot => Err(conflict("paper-bot", "This bot uses paper trading and needs no API keys.".into())),
-        Outcome::NotRunning { status } => Err(conflict(
-            "wrong-state",
+        Outcome::PaperBot => {
+            Err(Problem::conflict(ProblemKind::PaperBot, "This bot uses paper trading and needs no API keys."))
+        }
+        Outcome::NotRunning { status } => Err(Problem::conflict(
+            ProblemKind::WrongState,
             format!("The bot is {status}. Its API keys are available only while it is running."),
         )),
-        Outcome::CredentialsMissing { exchange } => Err(conflict(
-            "credentials-missing",
+        Outcome::CredentialsMissing { exchange } => Err(Problem::conflict(
+            ProblemKind::CredentialsMissing,
             format!(
                 "No API keys are saved for {exchange}. The bot's owner can save them with PUT /credentials/{exchange}."
             ),
@@ -71,8 +73,4 @@ fn open(keys: &KeyRing, owner: Uuid, exchange: &str, sealed: &str) -> Result<Box
     let unreadable = |_| Problem::Internal(format!("credentials of {owner} for {exchange} cannot be read"));
     let secret: Secret = serde_json::from_slice(&text).map_err(unreadable)?;
     to_raw_value(&OpenedCredentials { exchange, secret }).map_err(unreadable)
-}
-
-fn conflict(kind: &'static str, detail: String) -> Problem {
-    Problem::Conflict { kind, detail }
 }

@@ -1,7 +1,7 @@
 //! `POST /strategies/{strategy_id}/publish`: verifies a strategy and offers it in the marketplace.
 //! Its SQL is `migrations/019_publish_strategy.sql`.
 
-use nofomo_lambda::{Answer, App, Problem, Request};
+use nofomo_lambda::{Answer, App, Problem, ProblemKind, Request};
 use nofomo_strategy::{CHECKER_VERSION, CheckReport, Finding, check};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -49,24 +49,29 @@ pub async fn handle(app: &'static App, request: Request) -> Result<Answer, Probl
         match app.db.command(user.claims(), "publish_strategy", &publication).await? {
             Outcome::CheckRequired(source) => publication.check = Some(checked(&source)?),
             Outcome::Published(strategy) => return Ok(Answer::ok(strategy)),
-            Outcome::HasFindings(findings) => return Err(conflict("has-findings", in_words(&findings))),
-            Outcome::NoSource => return Err(conflict("no-source", "There is no source to publish.")),
+            Outcome::HasFindings(findings) => {
+                return Err(Problem::conflict(ProblemKind::HasFindings, in_words(&findings)));
+            }
+            Outcome::NoSource => {
+                return Err(Problem::conflict(ProblemKind::NoSource, "The strategy has no source to publish."));
+            }
             Outcome::TooFewTrades => {
-                return Err(conflict(
-                    "few-trades",
-                    "Import a backtest of this source with at least 30 trades first, at /strategies/{strategy_id}/backtests.",
+                return Err(Problem::conflict(
+                    ProblemKind::FewTrades,
+                    "Publishing needs a backtest of this source with at least 30 trades. Import one at \
+                     /strategies/{strategy_id}/backtests.",
                 ));
             }
             Outcome::NameTaken => {
-                return Err(conflict(
-                    "name-taken",
-                    "Another strategy in the marketplace has this name; choose another.",
+                return Err(Problem::conflict(
+                    ProblemKind::NameTaken,
+                    "Another strategy in the marketplace has this name. Choose another name.",
                 ));
             }
             Outcome::NotFound => return Err(Problem::NotFound),
         }
     }
-    Err(conflict("changing", "The source is being changed; publish it when that is done."))
+    Err(Problem::conflict(ProblemKind::Changing, "The source is being changed. Publish again when the change is done."))
 }
 
 fn checked(source: &str) -> Result<Check, Problem> {
@@ -75,7 +80,10 @@ fn checked(source: &str) -> Result<Check, Problem> {
             Some(line) => format!("line {line} {}", error.message),
             None => error.message.clone(),
         });
-        conflict("not-a-strategy", format!("The source: {}.", places.collect::<Vec<_>>().join("; ")))
+        Problem::conflict(
+            ProblemKind::NotAStrategy,
+            format!("The source is not valid: {}.", places.collect::<Vec<_>>().join("; ")),
+        )
     })?;
     Ok(Check { checked, source_hash: hex::encode(Sha256::digest(source)) })
 }
@@ -86,9 +94,5 @@ fn in_words(findings: &[Finding]) -> String {
         0 => String::new(),
         count => format!("; and {count} more"),
     };
-    format!("Change what the check found: {}{more}.", first.collect::<Vec<_>>().join("; "))
-}
-
-fn conflict(kind: &'static str, detail: impl Into<String>) -> Problem {
-    Problem::Conflict { kind, detail: detail.into() }
+    format!("Fix the findings of the check: {}{more}.", first.collect::<Vec<_>>().join("; "))
 }

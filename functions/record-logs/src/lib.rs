@@ -2,27 +2,28 @@
 //!
 //! SQL: `migrations/012_record_logs.sql`.
 
-use chrono::{DateTime, Utc};
-use nofomo_lambda::{Answer, App, Batch, Fields, Problem, Request, collect, lines, object, one_of, time};
+use nofomo_contract::OneOrMany;
+use nofomo_contract::bots::NewLog;
+use nofomo_lambda::{Answer, App, Problem, Request};
 use serde::{Deserialize, Serialize};
-use serde_json::value::{RawValue, to_raw_value};
+use serde_json::value::to_raw_value;
 use uuid::Uuid;
 
-const LEVELS: &[&str] = &["info", "warning", "error", "debug"];
+/// Maximum number of rows in one request.
+const MAX_ROWS: usize = 500;
 
+/// Input of `private.record_logs`.
 #[derive(Serialize)]
 struct RecordLogsInput {
     bot_id: Uuid,
-    logs: Vec<NewLog>,
+    logs: Vec<LogRow>,
 }
 
 #[derive(Serialize)]
-struct NewLog {
+struct LogRow {
     id: Uuid,
-    log_level: &'static str,
-    message: String,
-    context: Option<Box<RawValue>>,
-    created_at: Option<DateTime<Utc>>,
+    #[serde(flatten)]
+    log: NewLog,
 }
 
 /// Outcome of `private.record_logs`.
@@ -46,35 +47,22 @@ pub async fn handle(app: &'static App, request: Request) -> Result<Answer, Probl
     let claims = app.reporter(&request).await?;
     let bot_id = request.bot_id()?;
     let key = request.idempotency_key()?;
-    let elements = match request.batch(1..=500)? {
-        Batch::One(fields) => vec![Ok(fields)],
-        Batch::Many(elements) => elements,
+    let logs = match request.body_as_one_or_many::<NewLog>(1..=MAX_ROWS)? {
+        OneOrMany::One(log) => vec![log],
+        OneOrMany::Many(logs) => logs,
     };
-    let logs = collect(elements.into_iter().enumerate().map(|(index, fields)| {
+    let rows = logs.into_iter().enumerate().map(|(index, log)| {
         let id = key.map(|key| Uuid::new_v5(&bot_id, format!("{key}:{index}").as_bytes()));
-        parse(id.unwrap_or_else(Uuid::now_v7), fields?)
-    }))?;
-    match app.db.command(&claims, "record_logs", &RecordLogsInput { bot_id, logs }).await? {
+        LogRow { id: id.unwrap_or_else(Uuid::now_v7), log }
+    });
+    let input = RecordLogsInput { bot_id, logs: rows.collect() };
+    match app.db.command(&claims, "record_logs", &input).await? {
         Outcome::Recorded(recorded) => {
             let body =
                 to_raw_value(&RecordedLogs { recorded }).map_err(|error| Problem::Internal(error.to_string()))?;
             Ok(if recorded > 0 { Answer::created(body) } else { Answer::ok(body) })
         }
-        Outcome::KeyReused => Err(Problem::Conflict {
-            kind: "key-reused",
-            detail: "This Idempotency-Key was used with another body. Use a new key for other logs.".into(),
-        }),
+        Outcome::KeyReused => Err(Problem::key_reused("log row")),
         Outcome::NotFound => Err(Problem::NotFound),
     }
-}
-
-fn parse(id: Uuid, mut fields: Fields<'_>) -> Result<NewLog, Problem> {
-    let log = NewLog {
-        id,
-        log_level: fields.required("log_level", one_of(LEVELS)),
-        message: fields.required("message", lines(1..=10_000)),
-        context: fields.optional("context", object(16 * 1024)),
-        created_at: fields.optional("created_at", time),
-    };
-    fields.finish(log)
 }

@@ -3,14 +3,17 @@
 //! SQL: `migrations/010_record_trade.sql`.
 
 use nofomo_lambda::{Answer, App, Problem, Request};
-use nofomo_trades::{MAX_TRADES, Recorded, Report};
+use nofomo_trades::{MAX_TRADES, RecordOutcome, Report};
 
 pub(crate) async fn handle(app: &'static App, request: Request) -> Result<Answer, Problem> {
     let claims = app.reporter(&request).await?;
-    let report = Report::read(request.bot_id()?, request.idempotency_key()?, request.batch(1..=MAX_TRADES)?)?;
+    let (bot_id, key) = (request.bot_id()?, request.idempotency_key()?);
+    let report = Report::new(bot_id, key, request.body_as_one_or_many(1..=MAX_TRADES)?);
     match report.record(&app.db, &claims).await? {
-        Recorded::One { trade, is_new: true } => Ok(Answer::created(trade)),
-        Recorded::One { trade, is_new: false } => Ok(Answer::ok(trade)),
-        Recorded::Many(results) => Ok(Answer::results(&results)),
+        RecordOutcome::One { trade, is_new: true } => Ok(Answer::created(trade)),
+        RecordOutcome::One { trade, is_new: false } => Ok(Answer::ok(trade)),
+        RecordOutcome::Many(results) => Ok(Answer::results(&results)),
+        RecordOutcome::Invalid(errors) => Err(Problem::Invalid(errors)),
+        RecordOutcome::NotFound => Err(Problem::NotFound),
     }
 }

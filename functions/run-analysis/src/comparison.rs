@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use chrono::{DateTime, Utc};
 use nofomo_analytics::{Confidence, Record, Settings, Side, Trade, Trials};
 use nofomo_db::{Claims, Db, Row};
-use nofomo_lambda::Problem;
+use nofomo_lambda::{Problem, ProblemKind};
 use rand_xoshiro::SplitMix64;
 use rand_xoshiro::rand_core::{Rng, SeedableRng};
 use rust_decimal::Decimal;
@@ -148,9 +148,9 @@ pub(crate) async fn compare(
     let trades: Vec<Trade<'_>> = live.iter().map(|(trade, _)| *trade).collect();
     let live_record = account.and_then(|account| Record::new(&trades, account.settings(request)).ok());
     let trades: Vec<Trade<'_>> = tested.iter().map(|(trade, _)| *trade).collect();
-    let tested_record = backtest.record(&trades).ok_or_else(|| Problem::Conflict {
-        kind: "not-analysable",
-        detail: "The backtest has trades that contradict themselves; import it again.".into(),
+    let tested_record = backtest.record(&trades).ok_or_else(|| {
+        let detail = "The backtest has trades that contradict each other. Import it again.";
+        Problem::conflict(ProblemKind::NotAnalysable, detail)
     })?;
 
     let pairings = paired(&live, &tested, backtest, request);
@@ -258,9 +258,9 @@ fn common_time(
     backtest: &Backtest,
     request: &AnalysisRequest,
 ) -> Option<(DateTime<Utc>, DateTime<Utc>)> {
-    let first = request.from.or_else(|| live.iter().map(|(trade, _)| trade.entry_time).min())?;
+    let first = request.body.from.or_else(|| live.iter().map(|(trade, _)| trade.entry_time).min())?;
     let last_exit = || live.iter().map(|(trade, _)| trade.exit_time).max();
-    let last = request.to.or_else(|| if backtest.is_running { Some(Utc::now()) } else { last_exit() })?;
+    let last = request.body.to.or_else(|| if backtest.is_running { Some(Utc::now()) } else { last_exit() })?;
     Some((first.max(backtest.start_date), last.min(backtest.end_date)))
 }
 

@@ -5,7 +5,7 @@ use nofomo_analytics::{
     ASSUMED_MAX_LOSS, AnalysisType, Confidence, Halves, InvalidInput, Metrics, Note, Reason, Record, Series, Settings,
     Slice, Stress,
 };
-use nofomo_lambda::Problem;
+use nofomo_lambda::{Problem, ProblemKind};
 use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive;
 use serde::{Deserialize, Serialize};
@@ -97,9 +97,9 @@ impl Account {
     pub(crate) fn settings(&self, request: &AnalysisRequest) -> Settings {
         Settings {
             // Days before anything was traded tell nothing of the bot.
-            period_start: request.from.filter(|from| self.first_entry.is_some_and(|entry| entry < *from)),
+            period_start: request.body.from.filter(|from| self.first_entry.is_some_and(|entry| entry < *from)),
             // The window's end is not in it, and what is yet to come neither.
-            period_end: request.to.filter(|to| *to <= Utc::now()).map(|to| to - TimeDelta::microseconds(1)),
+            period_end: request.body.to.filter(|to| *to <= Utc::now()).map(|to| to - TimeDelta::microseconds(1)),
             max_loss: self.max_loss.and_then(|loss| loss.to_f64()).filter(|loss| *loss > 0.0),
             ..Settings::new(self.initial_balance)
         }
@@ -117,10 +117,10 @@ fn shown(
             return Ok(ruined_before(account));
         }
         Err(invalid) => {
-            return Err(Problem::Conflict {
-                kind: "not-analysable",
-                detail: format!("What is recorded in {} cannot be judged: {invalid}.", account.currency),
-            });
+            return Err(Problem::conflict(
+                ProblemKind::NotAnalysable,
+                format!("The trades in {} cannot be analysed: {invalid}.", account.currency),
+            ));
         }
     };
     let metrics = record.metrics();

@@ -14,7 +14,7 @@ mod trade_set;
 use std::time::{Duration, Instant};
 
 use nofomo_db::Claims;
-use nofomo_lambda::{Answer, App, Problem, Request};
+use nofomo_lambda::{Answer, App, LimitedResource, Problem, ProblemKind, Request};
 use nofomo_language_model::LanguageModel;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -22,7 +22,7 @@ use serde_json::value::RawValue;
 use crate::comparison::{Backtest, Comparison};
 use crate::currency_analysis::{Account, CurrencyAnalysis};
 use crate::narrative::{Narrative, NarrativeOutcome};
-use crate::request::{AnalysisRequest, parse};
+use crate::request::AnalysisRequest;
 use crate::trade_set::TradeSet;
 
 const MODEL: &str = "nofomo-quant-1";
@@ -98,25 +98,22 @@ pub async fn handle(app: &'static App, model: Option<&LanguageModel>, request: R
     let started = Instant::now();
     let user = app.user(&request).await?;
     let id = request.row_id("run-analysis", &user)?;
-    let request = parse(id, request.fields()?)?;
+    let request = AnalysisRequest { id, body: request.body_as()? };
     let reserved = match app.db.command(user.claims(), "run_analysis", &request).await? {
         Outcome::Reserved(reserved) => reserved,
         Outcome::Existing(analysis) => return Ok(Answer::ok(analysis)),
-        Outcome::KeyReused => {
-            return Err(conflict(
-                "key-reused",
-                "This Idempotency-Key was used with another body; use a new key for another analysis.",
-            ));
-        }
+        Outcome::KeyReused => return Err(Problem::key_reused("analysis")),
         Outcome::NotFound => return Err(Problem::NotFound),
         Outcome::NoBacktest => {
-            return Err(conflict(
-                "no-backtest",
-                "No backtest of a strategy that these bots run has been imported; send one to \
-                 /strategies/{strategy_id}/backtests first.",
+            return Err(Problem::conflict(
+                ProblemKind::NoBacktest,
+                "No backtest of a strategy that these bots run has been imported. Import one at \
+                 /strategies/{strategy_id}/backtests.",
             ));
         }
-        Outcome::QuotaExceeded { limit, plan } => return Err(Problem::Quota { things: "analyses", limit, plan }),
+        Outcome::QuotaExceeded { limit, plan } => {
+            return Err(Problem::Quota { resource: LimitedResource::ANALYSES, limit, plan });
+        }
     };
     let analysis = judged(app, user.claims(), model, &request, &reserved, started).await?;
     Ok(Answer::created(analysis).with_location(format!("/analyses/{id}")))
@@ -139,7 +136,7 @@ async fn judged(
     let mut recommendations = recommendations::of(request.kind(), &blocks, comparison.as_ref());
 
     let mut narration = NarrativeOutcome::default();
-    if request.narrative {
+    if request.body.narrative {
         let limit = MODEL_DEADLINE.saturating_sub(started.elapsed());
         let told = narrative::narrate(model, request, &blocks, comparison.as_ref(), limit);
         narration = app.time_external_call("language model", told).await;
@@ -149,9 +146,9 @@ async fn judged(
     let analysis = Analysis {
         about: About {
             id: request.id,
-            bot_id: request.bot_id,
-            strategy_id: request.strategy_id,
-            analysis_type: request.analysis_type,
+            bot_id: request.body.bot_id,
+            strategy_id: request.body.strategy_id,
+            analysis_type: request.body.analysis_type.as_str(),
         },
         input_data: InputData {
             request,
@@ -167,8 +164,4 @@ async fn judged(
         processing_time_ms: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
     };
     Ok(app.db.command(claims, "record_analysis", &analysis).await?)
-}
-
-fn conflict(kind: &'static str, detail: &str) -> Problem {
-    Problem::Conflict { kind, detail: detail.into() }
 }

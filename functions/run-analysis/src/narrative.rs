@@ -56,7 +56,7 @@ pub(crate) async fn narrate(
 ) -> NarrativeOutcome {
     let Some(model) = model else { return NarrativeOutcome::failed("no language model is configured".into()) };
     let figures = json!({
-        "analysis_type": request.analysis_type,
+        "analysis_type": request.body.analysis_type,
         "blocks": blocks.iter().map(CurrencyAnalysis::without_series).collect::<Vec<_>>(),
         "comparison": comparison.map(Comparison::without_names),
     });

@@ -1,38 +1,13 @@
-//! Analyses: figures by their names, what they are worth, and curves to draw.
+//! Answers about analyses: figures by their names, what they are worth, and curves to draw.
 
 use chrono::{DateTime, Utc};
 use utoipa::openapi::{OneOf, Ref, RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 use uuid::Uuid;
 
+use crate::AnalysisType;
 use crate::trades::Side;
-use crate::values::{Decimal, Time};
-
-/// What is asked.
-#[derive(ToSchema)]
-pub struct NewAnalysis {
-    pub analysis_type: AnalysisType,
-    /// The trades of this bot, or
-    pub bot_id: Option<Uuid>,
-    /// of the bots that run this strategy; of neither: all of the user's.
-    pub strategy_id: Option<Uuid>,
-    /// Trades that were closed from here on,
-    pub from: Option<Time>,
-    /// and before.
-    pub to: Option<Time>,
-    /// Also ask the language model. False unless given.
-    pub narrative: Option<bool>,
-}
-
-/// What it earned and how, what it may lose, how large it should be and which part of it works, or how it compares with its backtest.
-#[derive(ToSchema)]
-#[schema(rename_all = "snake_case")]
-pub enum AnalysisType {
-    Performance,
-    Risk,
-    Optimization,
-    Backtest,
-}
+use crate::values::Decimal;
 
 /// An analysis.
 #[derive(ToSchema)]

@@ -1,44 +1,34 @@
-//! The HTTP contract, from which `openapi.json` is written.
+//! What the HTTP API accepts, and how it reports problems.
 //!
-//! Functions do not link this: they read fields one by one, and pass on what the database wrote. That both say the same is for
-//! the end-to-end tests, which hold every answer against the document.
+//! A request is declared once: the types of its fields in [`values`], its fields and the rules between them beside its group
+//! ([`bots`], [`trades`], [`strategies`], [`analysis_request`], [`money`]). From a declaration follow the reader, which functions
+//! use, and, with the feature `openapi`, the schema in `openapi.json`. [`ProblemKind`] lists all kinds of problems.
 
-#![allow(
-    clippy::indexing_slicing,
-    reason = "members of JSON objects that are written here; a mistake ends a development tool"
+#![cfg_attr(
+    feature = "openapi",
+    allow(
+        clippy::indexing_slicing,
+        reason = "members of JSON objects that are built here; a mistake ends a development tool"
+    )
 )]
 
+#[cfg(feature = "openapi")]
 pub mod analyses;
+mod analysis_request;
 pub mod bots;
-mod document;
-mod examples;
+mod field_error;
 pub mod money;
-mod operation;
-mod operations;
-pub mod portfolio;
-mod problems;
+mod object_reader;
+mod problem_kind;
+mod request;
+#[cfg(feature = "openapi")]
+pub mod schema;
 pub mod strategies;
 pub mod trades;
 pub mod values;
 
-use serde_json::Value;
-
-/// The document.
-pub fn document() -> Value {
-    document::written()
-}
-
-/// The document as `openapi.json` has it.
-pub fn text() -> String {
-    format!("{:#}\n", document())
-}
-
-#[cfg(test)]
-mod tests {
-    #[test]
-    fn the_file_is_what_the_types_say() {
-        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../openapi.json");
-        let kept = std::fs::read_to_string(path).unwrap();
-        assert!(kept == super::text(), "openapi.json is not of today: cargo run -p nofomo-contract > openapi.json");
-    }
-}
+pub use analysis_request::{AnalysisType, NewAnalysis};
+pub use field_error::FieldError;
+pub use object_reader::{ObjectReader, OneOrMany, read_body, read_body_with};
+pub use problem_kind::ProblemKind;
+pub use request::{FieldValue, RequestBody, RequestField};

@@ -1,93 +1,35 @@
-//! Invoices and subscriptions.
+//! Requests about invoices.
 
-use chrono::{DateTime, Utc};
-use utoipa::ToSchema;
-use uuid::Uuid;
+use crate::ObjectReader;
+use crate::request::request;
+use crate::values::declare::word_values;
+use crate::values::{ChannelCode, PhoneNumber, PlanName};
 
-use crate::values::{ChannelCode, Decimal, PhoneNumber, PlanName};
+/// Channels that identify the payer by the phone number.
+const EWALLETS: [&str; 3] = ["DANA", "OVO", "SHOPEEPAY"];
 
-/// What is to be paid, and how.
-#[derive(ToSchema)]
-pub struct NewInvoice {
-    pub plan: PlanName,
-    pub period: Period,
-    pub method: ChannelCode,
-    pub customer_phone: Option<PhoneNumber>,
+request! {
+    /// What is to be paid, and how.
+    pub struct NewInvoice {
+        pub plan: PlanName,
+        pub period: Period,
+        pub method: ChannelCode,
+        pub customer_phone: Option<PhoneNumber>,
+    }
+    check NewInvoice::check_fields
 }
 
-/// How long a payment lasts.
-#[derive(ToSchema)]
-#[schema(rename_all = "snake_case")]
-pub enum Period {
-    Monthly,
-    Yearly,
+impl NewInvoice {
+    fn check_fields(&self, reader: &mut ObjectReader<'_>) {
+        let has_number = self.customer_phone.is_some() || !EWALLETS.contains(&self.method.as_str());
+        reader.rule(has_number, "customer_phone", &["method"], "is required for an e-wallet");
+    }
 }
 
-/// An invoice. `checkout_url` is where it is paid; `pay_code`, `pay_url` and `qr_url` are there as the method has them.
-#[derive(ToSchema)]
-pub struct Invoice {
-    pub id: Uuid,
-    pub plan_id: Option<Uuid>,
-    pub plan: Option<String>,
-    pub period: Option<Period>,
-    pub description: Option<String>,
-    /// Rupiah.
-    pub amount: Decimal,
-    pub status: InvoiceStatus,
-    pub payment_method: Option<String>,
-    pub payment_channel: Option<String>,
-    /// Ours.
-    pub reference_id: Option<String>,
-    /// Tripay's.
-    pub tripay_invoice_id: Option<String>,
-    pub checkout_url: Option<String>,
-    pub pay_code: Option<String>,
-    pub pay_url: Option<String>,
-    pub qr_url: Option<String>,
-    pub expired_at: Option<DateTime<Utc>>,
-    pub paid_at: Option<DateTime<Utc>>,
-    pub refunded_at: Option<DateTime<Utc>>,
-    pub created_at: DateTime<Utc>,
-}
-
-/// What has become of an invoice.
-#[derive(ToSchema)]
-#[schema(rename_all = "snake_case")]
-pub enum InvoiceStatus {
-    Pending,
-    Paid,
-    Failed,
-    Expired,
-    Cancelled,
-}
-
-/// A period of a plan.
-#[derive(ToSchema)]
-pub struct Subscription {
-    pub id: Uuid,
-    pub plan: String,
-    pub status: SubscriptionStatus,
-    pub started_at: DateTime<Utc>,
-    pub expires_at: DateTime<Utc>,
-    /// With the periods of the same plan that follow.
-    pub plan_ends_at: Option<DateTime<Utc>>,
-    pub cancelled_at: Option<DateTime<Utc>>,
-    pub auto_renew: bool,
-    pub trial_ends_at: Option<DateTime<Utc>>,
-}
-
-/// What has become of a period.
-#[derive(ToSchema)]
-#[schema(rename_all = "snake_case")]
-pub enum SubscriptionStatus {
-    Active,
-    Cancelled,
-    Expired,
-    Trial,
-}
-
-/// What Tripay reads of an answer: whether to send the same again.
-#[derive(ToSchema)]
-pub struct CallbackAnswer {
-    pub success: bool,
+word_values! {
+    /// How long a payment lasts.
+    Period {
+        Monthly = "monthly",
+        Yearly = "yearly",
+    }
 }

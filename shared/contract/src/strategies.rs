@@ -1,179 +1,60 @@
-//! Strategies, what a check finds in them, and their backtests.
+//! Requests about strategies.
 
-use chrono::{DateTime, Utc};
-use utoipa::ToSchema;
-use uuid::Uuid;
+use crate::ObjectReader;
+use crate::request::request;
+use crate::values::declare::word_values;
+use crate::values::{Category, JsonObject, Message, Name, Prompt, RiskLevel, Source, Tags, Timeframe, TradingPair};
 
-use crate::values::{
-    AnyObject, Category, Decimal, Message, Name, Prompt, RiskLevel, Source, Tag, Timeframe, TradingPair,
-};
-
-/// A strategy of one's own.
-#[derive(ToSchema)]
-pub struct NewStrategy {
-    pub name: Name,
-    pub description: Option<Message>,
-    pub content: Source,
-    /// Up to 16 KiB.
-    pub parameters: Option<AnyObject>,
-    #[schema(max_items = 20)]
-    pub tags: Option<Vec<Tag>>,
-    pub category: Option<Category>,
-    pub risk_level: Option<RiskLevel>,
+request! {
+    /// A strategy of one's own.
+    pub struct NewStrategy {
+        pub name: Name,
+        pub description: Option<Message>,
+        pub content: Source,
+        pub parameters: Option<JsonObject<{ 16 * 1024 }>>,
+        pub tags: Option<Tags>,
+        pub category: Option<Category>,
+        pub risk_level: Option<RiskLevel>,
+    }
 }
 
-/// Another source of a strategy.
-#[derive(ToSchema)]
-pub struct NewSource {
-    pub content: Source,
-    /// Left as they are unless given.
-    pub parameters: Option<AnyObject>,
+request! {
+    /// Another source of a strategy.
+    pub struct NewSource {
+        pub content: Source,
+        /// Left as they are unless given.
+        pub parameters: Option<JsonObject<{ 16 * 1024 }>>,
+    }
 }
 
-/// What is to be written. Either `prompt` or `template` is needed.
-#[derive(ToSchema)]
-pub struct NewRequest {
-    pub prompt: Option<Prompt>,
-    pub pair: TradingPair,
-    pub timeframe: Timeframe,
-    /// Medium unless given.
-    pub risk_level: Option<RiskLevel>,
-    /// In place of the one that it would be given.
-    pub name: Option<Name>,
-    /// Needs no language model.
-    pub template: Option<Template>,
+request! {
+    /// What is to be written. Either `prompt` or `template` is needed.
+    pub struct GenerateStrategyRequest as "NewRequest" {
+        pub prompt: Option<Prompt>,
+        pub pair: TradingPair,
+        pub timeframe: Timeframe,
+        pub risk_level: RiskLevel = RiskLevel::Medium,
+        /// In place of the one that it would be given.
+        pub name: Option<Name>,
+        /// Needs no language model.
+        pub template: Option<Template>,
+    }
+    check GenerateStrategyRequest::check_fields
 }
 
-/// What can be written without a language model.
-#[derive(ToSchema)]
-#[schema(rename_all = "snake_case")]
-pub enum Template {
-    Rsi,
-    EmaCross,
-    Bollinger,
-    Breakout,
+impl GenerateStrategyRequest {
+    fn check_fields(&self, reader: &mut ObjectReader<'_>) {
+        let has_idea = self.prompt.is_some() || self.template.is_some();
+        reader.rule(has_idea, "prompt", &["template"], "is required unless there is a template");
+    }
 }
 
-/// A strategy, with what a check found in its source.
-#[derive(ToSchema)]
-pub struct Strategy {
-    pub id: Uuid,
-    pub user_id: Uuid,
-    pub name: String,
-    pub description: Option<String>,
-    pub strategy_type: StrategyType,
-    pub content: Option<String>,
-    pub parameters: AnyObject,
-    pub performance: AnyObject,
-    pub is_public: bool,
-    pub is_verified: bool,
-    pub backtest_results: Option<AnyObject>,
-    pub tags: Option<Vec<String>>,
-    pub category: Option<String>,
-    pub risk_level: Option<RiskLevel>,
-    /// The language model or template that wrote it.
-    pub model_used: Option<String>,
-    pub tokens_used: Option<i32>,
-    /// Null if this source was never checked.
-    pub check: Option<StrategyCheck>,
-    pub created_at: DateTime<Utc>,
-    pub updated_at: DateTime<Utc>,
-}
-
-/// Where a strategy is from.
-#[derive(ToSchema)]
-#[schema(rename_all = "snake_case")]
-pub enum StrategyType {
-    Custom,
-    AiGenerated,
-    Marketplace,
-}
-
-/// What was found in a source by reading it.
-#[derive(ToSchema)]
-pub struct StrategyCheck {
-    pub verdict: CheckVerdict,
-    pub findings: Vec<Finding>,
-    pub class_name: String,
-    pub interface_version: i32,
-    pub timeframe: String,
-    pub can_short: bool,
-}
-
-/// Clean without findings; only such a strategy trades live or is published.
-#[derive(ToSchema)]
-#[schema(rename_all = "snake_case")]
-pub enum CheckVerdict {
-    Clean,
-    Unproved,
-    Refused,
-}
-
-/// Something that keeps a strategy from being verified.
-#[derive(ToSchema)]
-pub struct Finding {
-    pub rule: Rule,
-    pub verdict: FindingVerdict,
-    /// From 1.
-    #[schema(minimum = 1)]
-    pub line: i32,
-    /// From 1.
-    #[schema(minimum = 1)]
-    pub column: i32,
-    pub why: String,
-}
-
-/// A module that is not needed, code made of text, files and network, changing what other code relies on, using a candle before
-/// it is there.
-#[derive(ToSchema)]
-#[schema(rename_all = "snake_case")]
-pub enum Rule {
-    Import,
-    DynamicCode,
-    OutsideAccess,
-    Tampering,
-    LookAhead,
-}
-
-/// The rule is broken, or reading cannot tell.
-#[derive(ToSchema)]
-#[schema(rename_all = "snake_case")]
-pub enum FindingVerdict {
-    Refused,
-    Unproved,
-}
-
-/// A backtest of a strategy, as freqtrade exported it.
-#[derive(ToSchema)]
-pub struct BacktestResult {
-    pub id: Uuid,
-    pub strategy_id: Uuid,
-    /// `4 pairs` if there are several.
-    pub trading_pair: String,
-    pub timeframe: String,
-    pub start_date: DateTime<Utc>,
-    pub end_date: DateTime<Utc>,
-    pub initial_balance: Decimal,
-    pub final_balance: Decimal,
-    pub total_return: Decimal,
-    pub total_return_percentage: Decimal,
-    /// Percent.
-    pub max_drawdown: Decimal,
-    pub sharpe_ratio: Option<Decimal>,
-    pub sortino_ratio: Option<Decimal>,
-    pub calmar_ratio: Option<Decimal>,
-    pub profit_factor: Option<Decimal>,
-    /// Percent.
-    pub win_rate: Decimal,
-    pub total_trades: i32,
-    pub winning_trades: i32,
-    pub losing_trades: i32,
-    pub best_trade: Decimal,
-    pub worst_trade: Decimal,
-    pub avg_trade: Option<Decimal>,
-    pub max_consecutive_wins: Option<i32>,
-    pub max_consecutive_losses: Option<i32>,
-    /// Freqtrade's own figures, and what else the export says.
-    pub metadata: AnyObject,
-    pub created_at: DateTime<Utc>,
+word_values! {
+    /// What can be written without a language model.
+    Template {
+        Rsi = "rsi",
+        EmaCross = "ema_cross",
+        Bollinger = "bollinger",
+        Breakout = "breakout",
+    }
 }

@@ -1,134 +1,286 @@
-//! What a single value may be, named for what it is.
+//! Values of fields. Each is declared once: its type, its parse rule and its OpenAPI schema.
 
-use serde_json::{Value, json};
-use utoipa::openapi::{RefOr, Schema};
-use utoipa::{PartialSchema, ToSchema};
+pub(crate) mod declare;
+pub(crate) mod parse;
+#[cfg(feature = "openapi")]
+mod schema;
 
-/// A value's schema as JSON Schema has it, under the type's name.
-macro_rules! values {
-    ($($(#[doc = $doc:literal])+ $name:ident = $schema:expr;)+) => {$(
-        $(#[doc = $doc])+
-        pub struct $name;
+use nofomo_json::array_elements;
+use rust_decimal::dec;
+use serde::Serialize;
+use serde_json::value::RawValue;
 
-        impl PartialSchema for $name {
-            fn schema() -> RefOr<Schema> {
-                described($schema, concat!($($doc, "\n"),+))
+use crate::FieldValue;
+use crate::values::declare::{code_values, decimal_values, text_values, word_values};
+
+text_values! {
+    /// One line of 1 to 255 characters, not blank.
+    Name = single_line(1..=255);
+    /// One line of 1 to 100 characters, not blank.
+    Category = single_line(1..=100);
+    /// One line of 1 to 50 characters, not blank.
+    Tag = single_line(1..=50);
+    /// 1 to 10,000 characters in any number of lines, not blank.
+    Message = multiline(1..=10_000);
+    /// What to write, in 1 to 2,000 characters.
+    Prompt = multiline(1..=2000);
+    /// Python for freqtrade, up to 256 KiB. It is parsed, never run.
+    Source = multiline(1..=262_144);
+    /// As freqtrade writes it: base and quote, and for futures the settlement currency.
+    TradingPair = trading_pair(3..=50), example "BTC/USDT";
+    /// A plan's name, in any case.
+    PlanName = single_line(1..=100), example "pro";
+}
+
+code_values! {
+    /// Letters and digits, as the exchange gives them: 64 of Binance, 16 to 64 of Bybit.
+    ApiKey = code(16..=64, "", "A-Za-z0-9"), example "",
+        "must be the letters and digits of the exchange's API key: 64 for Binance, 16 to 64 for Bybit";
+    /// Letters and digits, as the exchange gives them: 64 of Binance, 32 to 128 of Bybit. Not the key itself.
+    ApiSecret = code(32..=128, "", "A-Za-z0-9"), example "",
+        "must be the letters and digits of the exchange's API secret: 64 for Binance, 32 to 128 for Bybit";
+    /// A channel code of Tripay's.
+    ChannelCode = code(2..=40, "", "A-Z0-9_"), example "QRIS",
+        "must be a Tripay channel code such as QRIS or BRIVA";
+    /// With or without the country's code; e-wallets (DANA, OVO, SHOPEEPAY) need it.
+    PhoneNumber = code(8..=16, "+", "0-9"), example "081200000000",
+        "must be a phone number such as 081200000000 or +6281200000000";
+}
+
+decimal_values! {
+    /// Above zero, with at most 12 digits before the point and 8 after it. As a string it is read exactly.
+    Amount = decimal(dec!(0.00000001)..=dec!(999999999999.99999999), 8), example "100";
+    /// Zero or more, with at most 12 digits before the point and 8 after it.
+    NotNegative = decimal(dec!(0)..=dec!(999999999999.99999999), 8), example "0.1";
+    /// Also below zero, with at most 12 digits before the point and 8 after it.
+    Signed = decimal(dec!(-999999999999.99999999)..=dec!(999999999999.99999999), 8), example "-1.5";
+    /// Percent, also below zero, with at most 6 digits before the point and 4 after it.
+    SignedPercentage = decimal(dec!(-999999.9999)..=dec!(999999.9999), 4), example "1.5";
+    /// Percent of the entry price, above 0 and up to 100, with at most 4 digits after the point.
+    StopLoss = decimal(dec!(0.0001)..=dec!(100), 4), example "5";
+    /// Percent of the entry price, above 0 and up to 1000, with at most 4 digits after the point.
+    TakeProfit = decimal(dec!(0.0001)..=dec!(1000), 4), example "10";
+    /// Percent of the balance, above 0 and up to 100, with at most 2 digits after the point.
+    RiskPercentage = decimal(dec!(0.01)..=dec!(100), 2), example "2";
+}
+
+word_values! {
+    /// The length of a candle.
+    Timeframe {
+        OneMinute = "1m",
+        FiveMinutes = "5m",
+        FifteenMinutes = "15m",
+        ThirtyMinutes = "30m",
+        OneHour = "1h",
+        FourHours = "4h",
+        OneDay = "1d",
+    }
+    /// Where a bot trades.
+    Exchange {
+        Binance = "binance",
+        Bybit = "bybit",
+    }
+    /// How much risk is wanted.
+    RiskLevel {
+        Low = "low",
+        Medium = "medium",
+        High = "high",
+    }
+    /// What a bot's token may do beside reporting.
+    Scope {
+        Report = "report",
+        Trade = "trade",
+    }
+}
+
+impl RiskPercentage {
+    /// Percentage of a bot whose owner chose none.
+    pub const DEFAULT: Self = Self(dec!(2));
+}
+
+impl NotNegative {
+    pub const ZERO: Self = Self(dec!(0));
+}
+
+/// Whole number of trades from 1 to 1,000.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+pub struct MaxOpenTrades(i32);
+
+impl MaxOpenTrades {
+    pub const MIN: Self = Self(1);
+    pub const MAX: Self = Self(1000);
+}
+
+impl FieldValue for MaxOpenTrades {
+    fn parse(json: &RawValue) -> Result<Self, String> {
+        parse::integer(json, &(Self::MIN.0..=Self::MAX.0)).map(Self)
+    }
+
+    fn placeholder() -> Self {
+        Self::MIN
+    }
+}
+
+/// Any JSON object of at most `MAX_BYTES` bytes that PostgreSQL can store as `jsonb`.
+#[derive(Clone, Debug, Serialize)]
+#[serde(transparent)]
+pub struct JsonObject<const MAX_BYTES: usize>(Box<RawValue>);
+
+impl<const MAX_BYTES: usize> FieldValue for JsonObject<MAX_BYTES> {
+    fn parse(json: &RawValue) -> Result<Self, String> {
+        parse::object(json, MAX_BYTES).map(Self)
+    }
+
+    fn placeholder() -> Self {
+        Self(RawValue::NULL.to_owned())
+    }
+}
+
+/// Up to 20 tags.
+#[derive(Clone, Debug, Serialize)]
+#[serde(transparent)]
+pub struct Tags(Vec<Tag>);
+
+impl Tags {
+    pub const MAX: usize = 20;
+}
+
+impl FieldValue for Tags {
+    fn parse(json: &RawValue) -> Result<Self, String> {
+        let detail = || format!("must be up to {} words of 1 to 50 characters each", Self::MAX);
+        let tags = array_elements(json, Self::MAX).map_err(|_| detail())?;
+        if tags.len() > Self::MAX {
+            return Err(detail());
+        }
+        tags.into_iter().map(|tag| Tag::parse(tag).map_err(|_| detail())).collect::<Result<_, _>>().map(Self)
+    }
+
+    fn placeholder() -> Self {
+        Self(Vec::new())
+    }
+}
+
+/// Scopes of a bot's token, sorted, each once. `report` is always among them.
+#[derive(Clone, Debug, Serialize)]
+#[serde(transparent)]
+pub struct Scopes(Vec<Scope>);
+
+impl Scopes {
+    /// The token can report, and nothing else.
+    pub fn report_only() -> Self {
+        Self(vec![Scope::Report])
+    }
+}
+
+impl From<Scopes> for Vec<Scope> {
+    fn from(scopes: Scopes) -> Self {
+        scopes.0
+    }
+}
+
+impl FieldValue for Scopes {
+    fn parse(json: &RawValue) -> Result<Self, String> {
+        let detail = || format!("must be a list of {}, with report among them", Scope::WORDS.join(", "));
+        let elements: Vec<&RawValue> = serde_json::from_str(json.get()).map_err(|_| detail())?;
+        let mut scopes: Vec<Scope> =
+            elements.into_iter().map(|scope| Scope::parse(scope).map_err(|_| detail())).collect::<Result<_, _>>()?;
+        scopes.sort_unstable();
+        scopes.dedup();
+        if scopes.contains(&Scope::Report) { Ok(Self(scopes)) } else { Err(detail()) }
+    }
+
+    fn placeholder() -> Self {
+        Self(Vec::new())
+    }
+}
+
+#[cfg(feature = "openapi")]
+mod schemas {
+    //! Schemas of the values that no macro declares, and of those that only answers have.
+
+    use serde_json::{Value, json};
+    use utoipa::openapi::{RefOr, Schema};
+    use utoipa::{PartialSchema, ToSchema};
+
+    use super::parse::YEARS;
+    use super::{JsonObject, MaxOpenTrades, Scope, Scopes, Tag, Tags};
+    use crate::schema::{FieldSchema, Schemas, add_named, described, reference};
+
+    /// Schema that has no type of its own in Rust.
+    macro_rules! schemas {
+        ($($(#[doc = $doc:literal])+ $name:ident = $schema:expr;)+) => {$(
+            $(#[doc = $doc])+
+            pub struct $name;
+
+            impl PartialSchema for $name {
+                fn schema() -> RefOr<Schema> {
+                    described($schema, &[$($doc),+])
+                }
             }
+
+            impl ToSchema for $name {}
+        )+};
+    }
+
+    schemas! {
+        /// A decimal, exactly, at its column's scale.
+        Decimal = json!({ "type": "string", "pattern": r"^-?[0-9]+(\.[0-9]+)?$", "example": "0.00150000" });
+        /// A point in time, RFC 3339, in the years 1970 to 9999.
+        Time = json!({
+            "type": "string", "format": "date-time", "example": "2026-01-31T12:00:00Z", "pattern": time_pattern(),
+        });
+        /// A bot's own token.
+        BotToken = json!({ "type": "string", "pattern": "^nofomo_bot_[A-Za-z0-9_-]{43}$" });
+        /// Any JSON object, without the character U+0000.
+        AnyObject = json!({ "type": "object", "additionalProperties": true });
+    }
+
+    /// JSON Schema has no limits of a time; the pattern is one of its year.
+    fn time_pattern() -> &'static str {
+        assert_eq!(YEARS, 1970..=9999, "the pattern has these years");
+        "^(19[789][0-9]|[2-9][0-9]{3})-"
+    }
+
+    impl FieldSchema for MaxOpenTrades {
+        fn field_schema() -> Value {
+            json!({ "type": "integer", "format": "int32", "minimum": Self::MIN.0, "maximum": Self::MAX.0 })
         }
 
-        impl ToSchema for $name {}
-    )+};
+        fn add_schemas(_: &mut Schemas) {}
+    }
+
+    impl<const MAX_BYTES: usize> FieldSchema for JsonObject<MAX_BYTES> {
+        fn field_schema() -> Value {
+            let mut schema = reference::<AnyObject>();
+            schema["description"] = format!("At most {MAX_BYTES} bytes.").into();
+            schema
+        }
+
+        fn add_schemas(schemas: &mut Schemas) {
+            add_named::<AnyObject>(schemas);
+        }
+    }
+
+    impl FieldSchema for Tags {
+        fn field_schema() -> Value {
+            json!({ "type": "array", "maxItems": Self::MAX, "items": reference::<Tag>() })
+        }
+
+        fn add_schemas(schemas: &mut Schemas) {
+            add_named::<Tag>(schemas);
+        }
+    }
+
+    impl FieldSchema for Scopes {
+        fn field_schema() -> Value {
+            json!({ "type": "array", "minItems": 1, "items": reference::<Scope>() })
+        }
+
+        fn add_schemas(schemas: &mut Schemas) {
+            add_named::<Scope>(schemas);
+        }
+    }
 }
 
-fn described(mut schema: Value, description: &str) -> RefOr<Schema> {
-    let lines: Vec<&str> = description.lines().map(str::trim).collect();
-    schema["description"] = lines.join(" ").trim().into();
-    // What utoipa does not know is no schema of ours: it would be dropped, and the test of the file would show it.
-    serde_json::from_value(schema).map_or_else(|_| RefOr::T(Schema::default()), RefOr::T)
-}
-
-/// One line that is not blank.
-const LINE: &str = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$";
-/// Lines, of which one is not blank.
-const LINES: &str =
-    r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]*$";
-
-fn line(most: u32) -> Value {
-    json!({ "type": "string", "minLength": 1, "maxLength": most, "pattern": LINE })
-}
-
-fn lines(most: u32) -> Value {
-    json!({ "type": "string", "minLength": 1, "maxLength": most, "pattern": LINES })
-}
-
-fn words(words: &[&str]) -> Value {
-    json!({ "type": "string", "enum": words })
-}
-
-/// A decimal of a request: a string, read exactly, or a number.
-fn decimal(pattern: &str, minimum: f64, maximum: f64, step: f64, example: &str) -> Value {
-    json!({
-        "oneOf": [
-            { "type": "string", "pattern": pattern },
-            { "type": "number", "minimum": minimum, "maximum": maximum, "multipleOf": step },
-        ],
-        "example": example,
-    })
-}
-
-values! {
-    /// A decimal, exactly, at its column's scale.
-    Decimal = json!({ "type": "string", "pattern": r"^-?[0-9]+(\.[0-9]+)?$", "example": "0.00150000" });
-    /// Above zero, with at most 12 digits before the point and 8 after it. As a string it is read exactly.
-    Amount = decimal(
-        r"^(?=[0.]*[1-9])[0-9]{1,12}(\.[0-9]{1,8})?$", 0.000_000_01, 999_999_999_999.0, 0.000_000_01, "100"
-    );
-    /// Zero or more, with at most 12 digits before the point and 8 after it.
-    NotNegative = decimal(r"^[0-9]{1,12}(\.[0-9]{1,8})?$", 0.0, 999_999_999_999.0, 0.000_000_01, "0.1");
-    /// Also below zero, with at most 12 digits before the point and 8 after it.
-    Signed = decimal(
-        r"^-?[0-9]{1,12}(\.[0-9]{1,8})?$", -999_999_999_999.0, 999_999_999_999.0, 0.000_000_01, "-1.5"
-    );
-    /// Percent, also below zero, with at most 6 digits before the point and 4 after it.
-    SignedPercentage = decimal(r"^-?[0-9]{1,6}(\.[0-9]{1,4})?$", -999_999.0, 999_999.0, 0.0001, "1.5");
-    /// Percent of the entry price, above 0 and up to 100, with at most 4 digits after the point.
-    StopLoss = decimal(
-        r"^(?=[0.]*[1-9])([0-9]{1,2}(\.[0-9]{1,4})?|100(\.0{1,4})?)$", 0.0001, 100.0, 0.0001, "5"
-    );
-    /// Percent of the entry price, above 0 and up to 1000, with at most 4 digits after the point.
-    TakeProfit = decimal(
-        r"^(?=[0.]*[1-9])([0-9]{1,3}(\.[0-9]{1,4})?|1000(\.0{1,4})?)$", 0.0001, 1000.0, 0.0001, "10"
-    );
-    /// Percent of the balance, above 0 and up to 100, with at most 2 digits after the point.
-    RiskPercentage = decimal(
-        r"^(?=[0.]*[1-9])([0-9]{1,2}(\.[0-9]{1,2})?|100(\.0{1,2})?)$", 0.01, 100.0, 0.01, "2"
-    );
-    /// A point in time, RFC 3339, in the years 1970 to 9999.
-    Time = json!({
-        "type": "string", "format": "date-time", "example": "2026-01-31T12:00:00Z",
-        "pattern": "^(19[789][0-9]|[2-9][0-9]{3})-"
-    });
-    /// One line of 1 to 255 characters, not blank.
-    Name = line(255);
-    /// One line of 1 to 100 characters, not blank.
-    Category = line(100);
-    /// One line of 1 to 50 characters, not blank.
-    Tag = line(50);
-    /// 1 to 10,000 characters in any number of lines, not blank.
-    Message = lines(10_000);
-    /// What to write, in 1 to 2,000 characters.
-    Prompt = lines(2000);
-    /// Python for freqtrade, up to 256 KiB. It is parsed, never run.
-    Source = lines(262_144);
-    /// As freqtrade writes it: base and quote, and for futures the settlement currency.
-    TradingPair = json!({
-        "type": "string", "minLength": 3, "maxLength": 50, "pattern": "^[A-Z0-9]+/[A-Z0-9]+(:[A-Z0-9]+)?$",
-        "example": "BTC/USDT"
-    });
-    /// The length of a candle.
-    Timeframe = words(&["1m", "5m", "15m", "30m", "1h", "4h", "1d"]);
-    /// Where a bot trades.
-    Exchange = words(&["binance", "bybit"]);
-    /// How much risk is wanted.
-    RiskLevel = words(&["low", "medium", "high"]);
-    /// Letters and digits, as the exchange gives them: 64 of Binance, 16 to 64 of Bybit.
-    ApiKey = json!({ "type": "string", "minLength": 16, "maxLength": 64, "pattern": "^[A-Za-z0-9]+$" });
-    /// Letters and digits, as the exchange gives them: 64 of Binance, 32 to 128 of Bybit. Not the key itself.
-    ApiSecret = json!({ "type": "string", "minLength": 32, "maxLength": 128, "pattern": "^[A-Za-z0-9]+$" });
-    /// A bot's own token.
-    BotToken = json!({ "type": "string", "pattern": "^nofomo_bot_[A-Za-z0-9_-]{43}$" });
-    /// What a bot's token may do beside reporting.
-    Scope = words(&["report", "trade"]);
-    /// A plan's name, in any case.
-    PlanName = json!({ "type": "string", "minLength": 1, "maxLength": 100, "pattern": LINE, "example": "pro" });
-    /// A channel code of Tripay's.
-    ChannelCode = json!({
-        "type": "string", "minLength": 2, "maxLength": 40, "pattern": "^[A-Z0-9_]+$", "example": "QRIS"
-    });
-    /// With or without the country's code; e-wallets (DANA, OVO, SHOPEEPAY) need it.
-    PhoneNumber = json!({
-        "type": "string", "minLength": 8, "maxLength": 16, "pattern": r"^\+?[0-9]+$", "example": "081200000000"
-    });
-    /// Any JSON object, without the character U+0000.
-    AnyObject = json!({ "type": "object", "additionalProperties": true });
-}
+#[cfg(feature = "openapi")]
+pub use schemas::{AnyObject, BotToken, Decimal, Time};

@@ -22,7 +22,7 @@ impl<V: Sync> Function<V> {
             let request = Request::new(event);
             let info = request.info.clone();
             let finish = |result: Result<Answer, Problem>| {
-                let kind = result.as_ref().map_or_else(Problem::kind, |_| "ok");
+                let kind = result.as_ref().map_or_else(|problem| problem.kind().slug(), |_| "ok");
                 let cause = result.as_ref().err().and_then(Problem::cause).map(ToOwned::to_owned);
                 let mut response = match result {
                     Ok(answer) => answer.into_response(),

@@ -11,12 +11,11 @@
 //! callbacks of an external service ([`Job::serve_callbacks`]). Both are a [`Function`], which holds the database connection and
 //! writes one log record, one set of metrics and one trace per invocation.
 //!
-//! An HTTP handler takes a [`Request`], reads its body as checked [`Fields`], and returns an [`Answer`] or a [`Problem`].
+//! An HTTP handler takes a [`Request`], reads its body with [`Request::body_as`], and returns an [`Answer`] or a [`Problem`].
 
 mod answer;
 mod app;
 mod bot_token;
-mod fields;
 mod function;
 mod http;
 mod job;
@@ -32,20 +31,18 @@ mod settings;
 mod timings;
 mod trace;
 mod user;
-mod values;
 
 pub use answer::Answer;
 pub use app::App;
 pub use bot_token::BotToken;
-pub use fields::{Batch, Fields, collect};
 pub use function::Function;
 pub use job::Job;
-pub use problem::{FieldError, Problem};
+pub use nofomo_contract::{FieldError, ProblemKind};
+pub use problem::{LimitedResource, Problem};
 pub use queue::Message;
 pub use request::Request;
 pub use schedule::Run;
 pub use user::User;
-pub use values::{decimal, flag, integer, lines, object, one_of, raw, text, time, trading_pair, uuid};
 
 /// Error of a function's `main`, and of a run that fails.
 pub type Error = lambda_http::Error;

@@ -2,6 +2,7 @@
 
 use lambda_http::Body;
 use lambda_http::http::{HeaderValue, Response, StatusCode, header};
+use nofomo_contract::{FieldError, ProblemKind};
 use serde::Serialize;
 
 /// The caller's fault says what to change; ours says nothing, and its cause goes to the log.
@@ -13,29 +14,29 @@ pub enum Problem {
     Unauthenticated(&'static str),
     Deactivated,
     Forbidden(&'static str),
+    /// The caller has as many resources as the plan allows.
     PlanLimit {
-        /// What there is too much of, in the plural.
-        things: &'static str,
+        resource: LimitedResource,
         limit: i64,
         plan: String,
     },
-    /// What a plan allows a month is used up.
+    /// The caller has used the plan's monthly quota.
     Quota {
-        /// What there is so much of a month, in the plural.
-        things: &'static str,
+        resource: LimitedResource,
         limit: i64,
         plan: String,
     },
-    /// Not there, or not the caller's: which of the two is not told.
+    /// The resource does not exist, or belongs to another user; the answer does not say which.
     NotFound,
+    /// The current state does not allow the request. `kind` is one of the kinds with status 409.
     Conflict {
-        kind: &'static str,
+        kind: ProblemKind,
         detail: String,
     },
     TooLarge {
         limit: usize,
     },
-    NotJsonByType,
+    UnsupportedMediaType,
     Invalid(Vec<FieldError>),
     /// Too much of it within an hour.
     TooMany(&'static str),
@@ -51,6 +52,25 @@ pub enum Problem {
     /// Something that we need is away for now; the caller may send the same again.
     Unavailable(String),
     Internal(String),
+}
+
+/// Resource whose number a plan limits.
+#[derive(Clone, Copy, Debug)]
+pub struct LimitedResource {
+    pub singular: &'static str,
+    pub plural: &'static str,
+}
+
+impl LimitedResource {
+    pub const BOTS: Self = Self { singular: "bot", plural: "bots" };
+    pub const STRATEGIES: Self = Self { singular: "strategy", plural: "strategies" };
+    pub const ANALYSES: Self = Self { singular: "analysis", plural: "analyses" };
+    pub const AI_REQUESTS: Self = Self { singular: "AI request", plural: "AI requests" };
+    pub const BACKTEST_MINUTES: Self = Self { singular: "minute of backtests", plural: "minutes of backtests" };
+
+    fn noun(&self, count: i64) -> &'static str {
+        if count == 1 { self.singular } else { self.plural }
+    }
 }
 
 /// The members of RFC 9457, and ours.
@@ -69,64 +89,6 @@ struct Details<'a> {
     request_id: &'a str,
 }
 
-/// What is wrong with one field of the body, with a parameter of the query, or with a header.
-#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
-pub struct FieldError {
-    #[serde(flatten)]
-    place: Place,
-    #[serde(flatten)]
-    line: Option<LineColumn>,
-    detail: String,
-}
-
-/// Within a field that is a text of many lines; both from 1.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
-struct LineColumn {
-    line: usize,
-    column: usize,
-}
-
-#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
-#[serde(rename_all = "lowercase")]
-enum Place {
-    /// RFC 6901; the empty pointer is the whole body.
-    Pointer(String),
-    Header(&'static str),
-    /// Behind the `?`.
-    Parameter(&'static str),
-}
-
-impl FieldError {
-    fn new(place: Place, detail: String) -> Self {
-        Self { place, line: None, detail }
-    }
-
-    /// Within the lines of a field; both numbers from 1.
-    #[must_use]
-    pub fn in_line(self, line: usize, column: usize) -> Self {
-        Self { line: Some(LineColumn { line, column }), ..self }
-    }
-
-    pub fn at(pointer: impl Into<String>, detail: impl Into<String>) -> Self {
-        Self::new(Place::Pointer(pointer.into()), detail.into())
-    }
-
-    pub fn header(name: &'static str, detail: impl Into<String>) -> Self {
-        Self::new(Place::Header(name), detail.into())
-    }
-
-    pub fn parameter(name: &'static str, detail: impl Into<String>) -> Self {
-        Self::new(Place::Parameter(name), detail.into())
-    }
-
-    pub(crate) fn pointer(&self) -> Option<&str> {
-        match &self.place {
-            Place::Pointer(pointer) => Some(pointer),
-            Place::Header(_) | Place::Parameter(_) => None,
-        }
-    }
-}
-
 impl From<nofomo_db::Error> for Problem {
     fn from(error: nofomo_db::Error) -> Self {
         match error {
@@ -143,23 +105,52 @@ impl From<nofomo_db::Error> for Problem {
 }
 
 impl Problem {
-    /// A strategy that no live bot may run, and how much was found in it; none if it was never checked.
-    pub fn unsafe_strategy(name: &str, findings: Option<u32>) -> Self {
-        let why = match findings {
-            None => "has not been checked: store its source first".to_owned(),
-            Some(1) => "has one finding in its check: change that".to_owned(),
-            Some(count) => format!("has {count} findings in its check: change those"),
-        };
-        Self::Conflict { kind: "unsafe-strategy", detail: format!("The strategy {name} {why}, or trade on paper.") }
+    /// Problem of a kind with status 409.
+    pub fn conflict(kind: ProblemKind, detail: impl Into<String>) -> Self {
+        Self::Conflict { kind, detail: detail.into() }
     }
 
-    /// The last part of `type`, by which programs tell problems apart.
-    pub(crate) fn kind(&self) -> &'static str {
-        self.face().1
+    /// Idempotency key that was used before with another body. `resource` is the singular of what the request creates.
+    pub fn key_reused(resource: &str) -> Self {
+        let detail =
+            format!("This Idempotency-Key was used with another body. Use a new key to create another {resource}.");
+        Self::conflict(ProblemKind::KeyReused, detail)
+    }
+
+    /// Strategy that a live bot may not run. `findings` is `None` if the strategy was never checked.
+    pub fn unsafe_strategy(name: &str, findings: Option<u32>) -> Self {
+        let reason = match findings {
+            None => "has not been checked. Store its source first".to_owned(),
+            Some(1) => "has 1 finding. Fix it".to_owned(),
+            Some(count) => format!("has {count} findings. Fix them"),
+        };
+        Self::conflict(ProblemKind::UnsafeStrategy, format!("The strategy {name} {reason}, or use paper trading."))
+    }
+
+    pub(crate) fn kind(&self) -> ProblemKind {
+        match self {
+            Self::NotJson(_) => ProblemKind::NotJson,
+            Self::Unauthenticated(_) => ProblemKind::Unauthenticated,
+            Self::Deactivated => ProblemKind::Deactivated,
+            Self::Forbidden(_) => ProblemKind::Forbidden,
+            Self::PlanLimit { .. } => ProblemKind::PlanLimit,
+            Self::Quota { .. } => ProblemKind::Quota,
+            Self::NotFound => ProblemKind::NotFound,
+            Self::Conflict { kind, .. } => *kind,
+            Self::TooLarge { .. } => ProblemKind::TooLarge,
+            Self::UnsupportedMediaType => ProblemKind::UnsupportedMediaType,
+            Self::Invalid(_) => ProblemKind::Invalid,
+            Self::TooMany(_) => ProblemKind::TooMany,
+            Self::BadGateway(_) => ProblemKind::BadGateway,
+            Self::NoAnswer { .. } => ProblemKind::NoAnswer,
+            Self::NotConfigured(_) => ProblemKind::NotConfigured,
+            Self::Unavailable(_) => ProblemKind::Unavailable,
+            Self::Internal(_) => ProblemKind::Internal,
+        }
     }
 
     pub(crate) fn status(&self) -> StatusCode {
-        self.face().0
+        StatusCode::from_u16(self.kind().status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
     }
 
     /// For the log alone.
@@ -178,71 +169,56 @@ impl Problem {
             | Self::NotFound
             | Self::Conflict { .. }
             | Self::TooLarge { .. }
-            | Self::NotJsonByType
+            | Self::UnsupportedMediaType
             | Self::Invalid(_)
             | Self::TooMany(_)
             | Self::NotConfigured(_) => None,
         }
     }
 
-    fn face(&self) -> (StatusCode, &'static str, &'static str) {
-        match self {
-            Self::NotJson(_) => (StatusCode::BAD_REQUEST, "not-json", "The body is not JSON"),
-            Self::Unauthenticated(_) => (StatusCode::UNAUTHORIZED, "unauthenticated", "Not signed in"),
-            Self::Deactivated => (StatusCode::FORBIDDEN, "deactivated", "This account is deactivated"),
-            Self::Forbidden(_) => (StatusCode::FORBIDDEN, "forbidden", "Not allowed"),
-            Self::PlanLimit { .. } => (StatusCode::FORBIDDEN, "plan-limit", "The plan's limit is reached"),
-            Self::Quota { .. } => (StatusCode::FORBIDDEN, "quota", "The plan's quota is used up"),
-            Self::NotFound => (StatusCode::NOT_FOUND, "not-found", "Not found"),
-            Self::Conflict { kind, .. } => (StatusCode::CONFLICT, kind, "Not possible as things are"),
-            Self::TooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "too-large", "The body is too large"),
-            Self::NotJsonByType => {
-                (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", "The body must be JSON by its type")
-            }
-            Self::Invalid(_) => (StatusCode::UNPROCESSABLE_ENTITY, "invalid", "Some fields are not valid"),
-            Self::TooMany(_) => (StatusCode::TOO_MANY_REQUESTS, "too-many", "Too many requests"),
-            Self::BadGateway(_) => (StatusCode::BAD_GATEWAY, "bad-gateway", "A service that we need refused"),
-            Self::NoAnswer { .. } => {
-                (StatusCode::GATEWAY_TIMEOUT, "no-answer", "A service that we need has not answered")
-            }
-            Self::NotConfigured(_) => (StatusCode::NOT_IMPLEMENTED, "not-configured", "Not configured here"),
-            Self::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, "unavailable", "Try again in a moment"),
-            Self::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, "internal", "Something went wrong on our side"),
-        }
-    }
-
     fn detail(&self) -> String {
         match self {
             Self::NotJson(detail) | Self::Conflict { detail, .. } | Self::NoAnswer { detail, .. } => detail.clone(),
-            Self::Unauthenticated(detail) | Self::Forbidden(detail) | Self::TooMany(detail) | Self::NotConfigured(detail) => (*detail).into(),
-            Self::Deactivated => "Write to support to have it activated again.".into(),
-            Self::PlanLimit { things, limit, plan } => {
-                format!("The plan {plan} allows this many {things}: {limit}. Delete one or choose a larger plan.")
+            Self::Unauthenticated(detail)
+            | Self::Forbidden(detail)
+            | Self::TooMany(detail)
+            | Self::NotConfigured(detail) => (*detail).into(),
+            Self::Deactivated => "Contact support to reactivate the account.".into(),
+            Self::PlanLimit { resource, limit: 0, plan } => {
+                format!("The {plan} plan does not include {}. Upgrade to use them.", resource.plural)
             }
-            Self::Quota { things, limit, plan } => {
-                format!("The plan {plan} allows this many {things} a month: {limit}. Wait for the next or choose a larger plan.")
+            Self::PlanLimit { resource, limit, plan } => {
+                let (LimitedResource { singular, .. }, noun) = (resource, resource.noun(*limit));
+                format!("The {plan} plan allows {limit} {noun}. Delete a {singular} or upgrade.")
             }
-            Self::NotFound => "There is no such thing, or it is not yours.".into(),
-            Self::TooLarge { limit } => format!("At most {limit} bytes are taken."),
-            Self::NotJsonByType => "Send `Content-Type: application/json`.".into(),
+            Self::Quota { resource, limit: 0, plan } => {
+                format!("The {plan} plan does not include {}. Upgrade to use them.", resource.plural)
+            }
+            Self::Quota { resource, limit, plan } => {
+                let noun = resource.noun(*limit);
+                format!("The {plan} plan allows {limit} {noun} per month. Wait until next month or upgrade.")
+            }
+            Self::NotFound => "The resource was not found, or is not yours.".into(),
+            Self::TooLarge { limit } => format!("The body may have at most {limit} bytes."),
+            Self::UnsupportedMediaType => "Send `Content-Type: application/json`.".into(),
             Self::Invalid(errors) => match errors.len() {
-                1 => "One field needs a change; see `errors`.".into(),
-                count => format!("{count} fields need a change; see `errors`."),
+                1 => "1 field is not valid. See `errors`.".into(),
+                count => format!("{count} fields are not valid. See `errors`."),
             },
             Self::Unavailable(_) => {
-                "It may or may not have taken effect. With the same Idempotency-Key it is safe to send again; without one, \
-                 look first."
+                "The request may have taken effect. It is safe to send it again with the same Idempotency-Key; without \
+                                     a key, check first."
                     .into()
             }
-            Self::BadGateway(_) | Self::Internal(_) => "It is logged under this request id.".into(),
+            Self::BadGateway(_) | Self::Internal(_) => "The cause is in the log under `request_id`.".into(),
         }
     }
 
     pub(crate) fn into_response(self, request_id: &str) -> Response<Body> {
-        let (status, kind, title) = self.face();
+        let (status, kind) = (self.status(), self.kind());
         let mut details = Details {
-            r#type: format!("https://nofomo.dev/problems/{kind}"),
-            title,
+            r#type: format!("https://nofomo.dev/problems/{}", kind.slug()),
+            title: kind.title(),
             status: status.as_u16(),
             detail: self.detail(),
             limit: None,

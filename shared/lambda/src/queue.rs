@@ -5,13 +5,14 @@ use std::time::{Duration, SystemTime};
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use chrono::Utc;
 use lambda_http::lambda_runtime::{self, LambdaEvent, service_fn};
+use nofomo_contract::ObjectReader;
 use serde_json::json;
 use serde_json::value::RawValue;
 use tracing::warn;
 
 use crate::function::{catch_panic, leak};
 use crate::schedule::has_time_left;
-use crate::{Error, Fields, Job, Problem};
+use crate::{Error, Job, Problem};
 
 /// Time one more message may need: a connection and a response.
 const MESSAGE_TIME: Duration = Duration::from_secs(17);
@@ -22,15 +23,15 @@ pub struct Message {
 }
 
 impl Message {
-    /// The body as the fields of one JSON object.
+    /// Reads the body as a JSON object.
     ///
     /// # Errors
     ///
     /// 400 if the body is not JSON, 422 if it is not an object.
-    pub fn fields(&self) -> Result<Fields<'_>, Problem> {
+    pub fn object(&self) -> Result<ObjectReader<'_>, Problem> {
         let body: &RawValue = serde_json::from_str(&self.body)
             .map_err(|error| Problem::NotJson(format!("The message is not JSON: {error}.")))?;
-        Fields::of(body, String::new())
+        ObjectReader::new(body, String::new()).map_err(Problem::Invalid)
     }
 }
 
@@ -75,7 +76,7 @@ async fn handle_batch<F: Future<Output = Result<usize, Problem>>>(
         match catch_panic(handle(Message { body: message.body.unwrap_or_default() })).await {
             Ok(items) => item_count += items,
             Err(problem) => {
-                let (outcome, cause) = (problem.kind(), problem.cause());
+                let (outcome, cause) = (problem.kind().slug(), problem.cause());
                 warn!(message_id = id, outcome, cause, "Message failed");
                 is_unavailable = matches!(problem, Problem::Unavailable(_));
                 response.add_failure(id);

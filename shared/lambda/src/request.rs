@@ -6,10 +6,11 @@ use std::sync::{Arc, OnceLock};
 use lambda_http::http::header;
 use lambda_http::request::RequestContext;
 use lambda_http::{Body, RequestExt};
+use nofomo_contract::{FieldError, ObjectReader, OneOrMany, RequestBody, read_body, read_body_with};
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
-use crate::{Batch, FieldError, Fields, Problem, User};
+use crate::{Problem, User};
 
 /// Maximum size of a JSON body.
 const MAX_BODY_BYTES: usize = 1024 * 1024;
@@ -125,27 +126,36 @@ impl Request {
         if body.len() > limit { Err(Problem::TooLarge { limit }) } else { Ok(body) }
     }
 
-    /// The body as the fields of one JSON object.
+    /// Reads the body as a JSON object.
     ///
     /// # Errors
     ///
-    /// 415 unless the content type is JSON, 413 above 1 MiB, 400 if the body is not JSON, 422 if it is not an object.
-    pub fn fields(&self) -> Result<Fields<'_>, Problem> {
-        Fields::of(self.json()?, String::new())
+    /// 415 unless the content type is JSON, 413 above 1 MiB, 400 if the body is not JSON, 422 with the errors of all fields.
+    pub fn body_as<T: RequestBody>(&self) -> Result<T, Problem> {
+        read_body(self.json()?).map_err(Problem::Invalid)
     }
 
-    /// The body as one JSON object, or as an array whose length is in `size`.
+    /// Reads the body as a JSON object, with a rule that depends on more than the body.
     ///
     /// # Errors
     ///
-    /// As [`Request::fields`], and 422 for an array of another length.
-    pub fn batch(&self, size: RangeInclusive<usize>) -> Result<Batch<'_>, Problem> {
-        Batch::of(self.json()?, &size)
+    /// As [`Request::body_as`].
+    pub fn body_as_with<T: RequestBody>(&self, check: impl FnOnce(&T, &mut ObjectReader<'_>)) -> Result<T, Problem> {
+        read_body_with(self.json()?, check).map_err(Problem::Invalid)
+    }
+
+    /// Reads the body as a JSON object, or as an array whose length is in `size`.
+    ///
+    /// # Errors
+    ///
+    /// As [`Request::body_as`], and 422 for another number of elements.
+    pub fn body_as_one_or_many<T: RequestBody>(&self, size: RangeInclusive<usize>) -> Result<OneOrMany<T>, Problem> {
+        OneOrMany::read(self.json()?, &size).map_err(Problem::Invalid)
     }
 
     fn json(&self) -> Result<&RawValue, Problem> {
         if !self.content_type().eq_ignore_ascii_case("application/json") {
-            return Err(Problem::NotJsonByType);
+            return Err(Problem::UnsupportedMediaType);
         }
         serde_json::from_slice(self.body()?)
             .map_err(|error| Problem::NotJson(format!("The body is not JSON: {error}.")))

@@ -234,10 +234,7 @@ async fn no_live_bot_runs_a_strategy_with_findings() {
     let id = ahead["id"].as_str().unwrap();
     let answer = world.post("/bots", &token, &bot("Ahead")).await;
     assert_eq!(answer.status_and_problem(), (409, "unsafe-strategy".into()));
-    assert_eq!(
-        answer.json()["detail"],
-        "The strategy Ahead has one finding in its check: change that, or trade on paper."
-    );
+    assert_eq!(answer.json()["detail"], "The strategy Ahead has 1 finding. Fix it, or use paper trading.");
     // A strategy that was never checked is refused too.
     let answer = world.post("/bots", &token, &bot("The runner's own")).await;
     assert_eq!(answer.status_and_problem(), (409, "unsafe-strategy".into()));

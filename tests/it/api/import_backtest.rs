@@ -449,7 +449,7 @@ async fn a_plan_allows_so_many_minutes_of_runs_a_month() {
     assert_eq!((&problem["limit"], &problem["plan"]), (&json!(30), &json!("Free")));
     assert_eq!(
         problem["detail"],
-        "The plan Free allows this many minutes of backtests a month: 30. Wait for the next or choose a larger plan."
+        "The Free plan allows 30 minutes of backtests per month. Wait until next month or upgrade."
     );
     let kept = "select count(*) from public.backtest_results where metadata ? 'freqtrade'";
     assert_eq!(owner.text(kept).await, "1");

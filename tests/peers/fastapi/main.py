@@ -40,10 +40,10 @@ class Problem(Exception):
 
 
 def invalid(*errors: dict) -> Problem:
-    return Problem(422, "invalid", "Some fields are not valid", "Some fields need a change; see `errors`.", errors=errors)
+    return Problem(422, "invalid", "Some fields are not valid", "Some fields are not valid. See `errors`.", errors=errors)
 
 
-NOT_FOUND = Problem(404, "not-found", "Not found", "There is no such thing, or it is not yours.")
+NOT_FOUND = Problem(404, "not-found", "Not found", "The resource was not found, or is not yours.")
 UNAUTHENTICATED = Problem(401, "unauthenticated", "Not signed in", "The token is not valid.")
 
 
@@ -254,7 +254,7 @@ async def command(function: str, claims: dict, given: Any) -> Any:
         answer = await app.state.pool.fetchval(statement, orjson.dumps(claims).decode(), orjson.dumps(given, plain).decode())
     except asyncpg.PostgresError as error:
         if error.sqlstate == "PT401" or error.sqlstate == "PT403":
-            raise Problem(403, "deactivated", "This account is deactivated", "Write to support.") from None
+            raise Problem(403, "deactivated", "This account is deactivated", "Contact support to reactivate the account.") from None
         raise
     return orjson.loads(answer)
 
@@ -277,11 +277,11 @@ async def create_bot(bot: NewBot, claims: User, key: Key) -> Response:
         case {"plan_limit": {"limit": limit, "plan": plan}}:
             raise Problem(403, "plan-limit", "The plan's limit is reached", "Choose a larger plan.", limit=limit, plan=plan)
         case {"credentials_missing": _}:
-            raise Problem(409, "credentials-missing", "Not possible as things are", "Save keys for the exchange first.")
+            raise Problem(409, "credentials-missing", "Not possible in the current state", "Save keys for the exchange first.")
         case {"unsafe_strategy": _}:
-            raise Problem(409, "unsafe-strategy", "Not possible as things are", "Store the strategy's source first.")
+            raise Problem(409, "unsafe-strategy", "Not possible in the current state", "Store the strategy's source first.")
         case _:
-            raise Problem(409, "key-reused", "Not possible as things are", "This Idempotency-Key was used with another body.")
+            raise Problem(409, "key-reused", "Not possible in the current state", "This Idempotency-Key was used with another body.")
 
 
 batch = TypeAdapter(Annotated[list[NewTrade], Field(min_length=1, max_length=1000)])

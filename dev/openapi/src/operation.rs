@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use nofomo_contract::ProblemKind;
 use serde_json::{Map, Value, json};
-use utoipa::ToSchema;
 
-use crate::problems::Problem;
+use crate::problems::schema_name;
 
 pub(crate) struct Operation {
     pub(crate) method: &'static str,
@@ -14,7 +14,7 @@ pub(crate) struct Operation {
     parameters: Vec<Value>,
     body: Option<Value>,
     answers: BTreeMap<u16, Value>,
-    problems: Vec<&'static str>,
+    problems: Vec<ProblemKind>,
 }
 
 /// What API Gateway may answer to any request.
@@ -26,16 +26,12 @@ const GATEWAY: [(u16, &str); 5] = [
     (503, "The function is busy, or took too long."),
 ];
 
-pub(crate) fn reference<T: ToSchema>() -> Value {
-    json!({ "$ref": format!("#/components/schemas/{}", T::name()) })
-}
-
 impl Operation {
     /// With what may become of any request that has to do with the database.
     pub(crate) fn new(route: &'static str, tag: &str, id: &str, summary: &str, description: &str) -> Self {
         let (method, path) = route.split_once(' ').unwrap_or(("", route));
         let about = json!({ "operationId": id, "tags": [tag], "summary": summary, "description": description });
-        let problems = vec!["deactivated", "internal", "unavailable"];
+        let problems = vec![ProblemKind::Deactivated, ProblemKind::Internal, ProblemKind::Unavailable];
         Self { method, path, about, parameters: Vec::new(), body: None, answers: BTreeMap::new(), problems }
     }
 
@@ -56,7 +52,7 @@ impl Operation {
 
     fn by(mut self, schemes: &[&str]) -> Self {
         self.about["security"] = schemes.iter().map(|scheme| json!({ *scheme: [] })).collect();
-        self.or(&["unauthenticated", "forbidden"])
+        self.or(&[ProblemKind::Unauthenticated, ProblemKind::Forbidden])
     }
 
     pub(crate) fn by_anybody(mut self) -> Self {
@@ -68,7 +64,7 @@ impl Operation {
         self.parameters.push(json!({
             "name": name, "in": "path", "required": true, "schema": schema, "example": example, "description": description,
         }));
-        self.or(&["not-found"])
+        self.or(&[ProblemKind::NotFound])
     }
 
     pub(crate) fn with_parameter(mut self, parameter: Value) -> Self {
@@ -84,17 +80,21 @@ impl Operation {
             "description": "1 to 255 printable ASCII characters that nobody else guesses, such as a UUID. The same request sent \
                             again with the same key finds what the first one made.",
         });
-        self.with_parameter(key).or(&["invalid"])
+        self.with_parameter(key).or(&[ProblemKind::Invalid])
     }
 
     pub(crate) fn takes_json(self, schema: &Value, is_required: bool, examples: &Value) -> Self {
         let content = json!({ "application/json": { "schema": schema, "examples": named(examples) } });
-        self.takes(content, is_required).or(&["not-json", "unsupported-media-type", "invalid"])
+        self.takes(content, is_required).or(&[
+            ProblemKind::NotJson,
+            ProblemKind::UnsupportedMediaType,
+            ProblemKind::Invalid,
+        ])
     }
 
     pub(crate) fn takes(mut self, content: Value, is_required: bool) -> Self {
         self.body = Some(json!({ "required": is_required, "content": content }));
-        self.or(&["too-large"])
+        self.or(&[ProblemKind::TooLarge])
     }
 
     pub(crate) fn answers(self, status: u16, description: &str, schema: &Value) -> Self {
@@ -120,7 +120,7 @@ impl Operation {
         self
     }
 
-    pub(crate) fn or(mut self, kinds: &[&'static str]) -> Self {
+    pub(crate) fn or(mut self, kinds: &[ProblemKind]) -> Self {
         self.problems.extend(kinds);
         self
     }
@@ -131,22 +131,22 @@ impl Operation {
         self
     }
 
-    pub(crate) fn written(self) -> Value {
+    pub(crate) fn build(self) -> Value {
         let mut answers = self.answers;
-        let mut by_status: BTreeMap<u16, Vec<&'static Problem>> = BTreeMap::new();
-        let mut problems: Vec<_> = self.problems.iter().filter_map(|kind| Problem::of(kind)).collect();
-        problems.sort_by_key(|problem| (problem.status, problem.kind));
-        problems.dedup_by_key(|problem| problem.kind);
+        let mut by_status: BTreeMap<u16, Vec<ProblemKind>> = BTreeMap::new();
+        let mut problems = self.problems;
+        problems.sort_by_key(|problem| (problem.status(), problem.slug()));
+        problems.dedup();
         for problem in problems {
-            by_status.entry(problem.status).or_default().push(problem);
+            by_status.entry(problem.status()).or_default().push(problem);
         }
         for (status, problems) in by_status {
             let references: Vec<Value> = problems
                 .iter()
-                .map(|problem| json!({ "$ref": format!("#/components/schemas/{}", problem.name()) }))
+                .map(|problem| json!({ "$ref": format!("#/components/schemas/{}", schema_name(*problem)) }))
                 .collect();
             let schema = if let [one] = &references[..] { one.clone() } else { json!({ "oneOf": references }) };
-            let kinds: Vec<String> = problems.iter().map(|problem| format!("`{}`", problem.kind)).collect();
+            let kinds: Vec<String> = problems.iter().map(|problem| format!("`{}`", problem.slug())).collect();
             let mut answer = json!({
                 "description": format!("Problem: {}.", kinds.join(", ")),
                 "content": { "application/problem+json": { "schema": schema } },

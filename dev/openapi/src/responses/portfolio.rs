@@ -1,13 +1,13 @@
 //! All that an app's home screen needs.
 
 use chrono::{DateTime, Utc};
+use nofomo_contract::values::{AnyObject, Decimal};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::bots::{Bot, SavedCredentials};
-use crate::money::{Invoice, Subscription};
-use crate::trades::Trade;
-use crate::values::{AnyObject, Decimal};
+use crate::responses::bots::{Bot, SavedCredentials};
+use crate::responses::money::{Invoice, Subscription};
+use crate::responses::trades::Trade;
 
 /// All that an app's home screen needs.
 #[derive(ToSchema)]

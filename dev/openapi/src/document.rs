@@ -1,12 +1,11 @@
 //! The document: operations, and the schemas that they name.
 
+use nofomo_contract::schema::add_named;
+use nofomo_contract::{NewAnalysis, ProblemKind, analyses, bots, money, strategies, trades, values};
 use serde_json::{Map, Value, json};
-use utoipa::ToSchema;
-use utoipa::openapi::{RefOr, Schema};
 
 use crate::operations::operations;
-use crate::problems::{PROBLEMS, field_error, gateway_refusal};
-use crate::{analyses, bots, money, portfolio, strategies, trades, values};
+use crate::{problems, responses};
 
 const INTRODUCTION: &str = "\
 Trading bots report their trades, analyses say honestly whether a bot is any good, plans limit what one may do, Tripay takes the money.
@@ -25,12 +24,12 @@ made (200 in place of 201). With another body it is refused (409).
 `errors` names every field that is wrong at once. Every answer of a function has its request id in `x-request-id`. What API Gateway \
 answers itself is `{\"message\": …}`.";
 
-pub(crate) fn written() -> Value {
+pub(crate) fn build() -> Value {
     let mut paths = Map::new();
     for operation in operations() {
         let (method, path) = (operation.method.to_lowercase(), operation.path.to_owned());
         let item = paths.entry(path).or_insert_with(|| json!({}));
-        item[method] = operation.written();
+        item[method] = operation.build();
     }
     json!({
         "openapi": "3.1.0",
@@ -68,33 +67,33 @@ pub(crate) fn written() -> Value {
 
 fn schemas() -> Map<String, Value> {
     let mut found = Vec::new();
-    add::<bots::NewBot>(&mut found);
-    add::<bots::Bot>(&mut found);
-    add::<bots::NewFailure>(&mut found);
-    add::<bots::NewLog>(&mut found);
-    add::<bots::RecordedLogs>(&mut found);
-    add::<bots::NewToken>(&mut found);
-    add::<bots::IssuedToken>(&mut found);
-    add::<bots::NewCredentials>(&mut found);
-    add::<bots::SavedCredentials>(&mut found);
-    add::<bots::DeletedCredentials>(&mut found);
-    add::<bots::OpenedCredentials>(&mut found);
-    add::<trades::NewTrade>(&mut found);
-    add::<trades::Trade>(&mut found);
-    add::<trades::TradeResults>(&mut found);
-    add::<portfolio::Portfolio>(&mut found);
-    add::<strategies::NewStrategy>(&mut found);
-    add::<strategies::NewSource>(&mut found);
-    add::<strategies::NewRequest>(&mut found);
-    add::<strategies::Strategy>(&mut found);
-    add::<strategies::BacktestResult>(&mut found);
-    add::<analyses::NewAnalysis>(&mut found);
-    add::<analyses::Analysis>(&mut found);
-    add::<money::NewInvoice>(&mut found);
-    add::<money::Invoice>(&mut found);
-    add::<money::Subscription>(&mut found);
-    add::<money::CallbackAnswer>(&mut found);
-    add::<values::Exchange>(&mut found);
+    add_named::<bots::NewBot>(&mut found);
+    add_named::<responses::bots::Bot>(&mut found);
+    add_named::<bots::NewFailure>(&mut found);
+    add_named::<bots::NewLog>(&mut found);
+    add_named::<responses::bots::RecordedLogs>(&mut found);
+    add_named::<bots::NewToken>(&mut found);
+    add_named::<responses::bots::IssuedToken>(&mut found);
+    add_named::<bots::NewCredentials>(&mut found);
+    add_named::<responses::bots::SavedCredentials>(&mut found);
+    add_named::<responses::bots::DeletedCredentials>(&mut found);
+    add_named::<responses::bots::OpenedCredentials>(&mut found);
+    add_named::<trades::NewTrade>(&mut found);
+    add_named::<responses::trades::Trade>(&mut found);
+    add_named::<responses::trades::TradeResults>(&mut found);
+    add_named::<responses::portfolio::Portfolio>(&mut found);
+    add_named::<strategies::NewStrategy>(&mut found);
+    add_named::<strategies::NewSource>(&mut found);
+    add_named::<strategies::GenerateStrategyRequest>(&mut found);
+    add_named::<responses::strategies::Strategy>(&mut found);
+    add_named::<responses::strategies::BacktestResult>(&mut found);
+    add_named::<NewAnalysis>(&mut found);
+    add_named::<analyses::Analysis>(&mut found);
+    add_named::<money::NewInvoice>(&mut found);
+    add_named::<responses::money::Invoice>(&mut found);
+    add_named::<responses::money::Subscription>(&mut found);
+    add_named::<responses::money::CallbackAnswer>(&mut found);
+    add_named::<values::Exchange>(&mut found);
     let mut schemas: Map<String, Value> = found
         .into_iter()
         .map(|(name, schema)| {
@@ -103,15 +102,10 @@ fn schemas() -> Map<String, Value> {
             (name, schema)
         })
         .collect();
-    schemas.extend(PROBLEMS.iter().map(|problem| (problem.name(), problem.schema())));
-    schemas.insert("FieldError".into(), field_error());
-    schemas.insert("GatewayRefusal".into(), gateway_refusal());
+    schemas.extend(ProblemKind::ALL.iter().map(|kind| (problems::schema_name(*kind), problems::schema(*kind))));
+    schemas.insert("FieldError".into(), problems::field_error());
+    schemas.insert("GatewayRefusal".into(), problems::gateway_refusal());
     schemas
-}
-
-fn add<T: ToSchema>(found: &mut Vec<(String, RefOr<Schema>)>) {
-    found.push((T::name().into(), T::schema()));
-    T::schemas(found);
 }
 
 /// A kind of analysis shows some of their members.

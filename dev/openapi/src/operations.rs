@@ -1,19 +1,22 @@
 //! Every operation of `template.yaml`'s routes.
 
+use nofomo_contract::analyses::Analysis;
+use nofomo_contract::bots::{NewBot, NewCredentials, NewFailure, NewLog, NewToken};
+use nofomo_contract::money::NewInvoice;
+use nofomo_contract::schema::reference;
+use nofomo_contract::strategies::{GenerateStrategyRequest, NewSource, NewStrategy};
+use nofomo_contract::trades::NewTrade;
+use nofomo_contract::values::Exchange;
+use nofomo_contract::{NewAnalysis, ProblemKind};
 use serde_json::{Value, json};
 
-use crate::analyses::{Analysis, NewAnalysis};
-use crate::bots::{
-    Bot, DeletedCredentials, IssuedToken, NewBot, NewCredentials, NewFailure, NewLog, NewToken, OpenedCredentials,
-    RecordedLogs, SavedCredentials,
-};
 use crate::examples::{self, ANALYSIS, BOT, STRATEGY};
-use crate::money::{CallbackAnswer, Invoice, NewInvoice, Subscription};
-use crate::operation::{Operation, reference};
-use crate::portfolio::Portfolio;
-use crate::strategies::{BacktestResult, NewRequest, NewSource, NewStrategy, Strategy};
-use crate::trades::{NewTrade, Trade, TradeResults};
-use crate::values::Exchange;
+use crate::operation::Operation;
+use crate::responses::bots::{Bot, DeletedCredentials, IssuedToken, OpenedCredentials, RecordedLogs, SavedCredentials};
+use crate::responses::money::{CallbackAnswer, Invoice, Subscription};
+use crate::responses::portfolio::Portfolio;
+use crate::responses::strategies::{BacktestResult, Strategy};
+use crate::responses::trades::{Trade, TradeResults};
 
 pub(crate) fn operations() -> Vec<Operation> {
     [bots(), runners(), trades(), strategies(), analyses(), money()].into_iter().flatten().collect()
@@ -47,7 +50,7 @@ fn bots() -> Vec<Operation> {
         .located(201)
         .answers(200, "The bot that the same request made before.", &reference::<Bot>())
         .located(200)
-        .or(&["plan-limit", "credentials-missing", "unsafe-strategy", "key-reused"]),
+        .or(&[ProblemKind::PlanLimit, ProblemKind::CredentialsMissing, ProblemKind::UnsafeStrategy, ProblemKind::KeyReused]),
         of_bot(Operation::new(
             "POST /bots/{bot_id}/{action}", "Bots", "controlBot", "Start, stop or pause a bot",
             "From stopped, paused or error it can be started; from running, paused or error stopped; from running paused. Where it \
@@ -56,7 +59,7 @@ fn bots() -> Vec<Operation> {
         .by_user()
         .in_path("action", &actions, "start", "What to do.")
         .answers(200, "The bot.", &reference::<Bot>())
-        .or(&["plan-limit", "wrong-state", "credentials-missing", "unsafe-strategy"]),
+        .or(&[ProblemKind::PlanLimit, ProblemKind::WrongState, ProblemKind::CredentialsMissing, ProblemKind::UnsafeStrategy]),
         of_bot(Operation::new(
             "POST /bots/{bot_id}/token", "Bots", "issueBotToken", "Issue a bot's token",
             "Shown once; a new one revokes the old. It can report for this one bot; with the scope `trade`, of a live bot, also get its \
@@ -65,7 +68,7 @@ fn bots() -> Vec<Operation> {
         .by_user()
         .takes_json(&reference::<NewToken>(), false, &json!({ "report": { "scopes": ["report"] } }))
         .answers(201, "The token.", &reference::<IssuedToken>())
-        .or(&["paper-bot"]),
+        .or(&[ProblemKind::PaperBot]),
         of_bot(Operation::new(
             "DELETE /bots/{bot_id}/token", "Bots", "revokeBotToken", "Revoke a bot's token",
             "From this moment it is unknown.",
@@ -110,7 +113,7 @@ fn runners() -> Vec<Operation> {
             &json!({ "failure": { "message": "The exchange refused the key" } }),
         )
         .answers(200, "The bot.", &reference::<Bot>())
-        .or(&["wrong-state"]),
+        .or(&[ProblemKind::WrongState]),
         of_bot(Operation::new(
             "POST /bots/{bot_id}/logs",
             "Bots",
@@ -123,7 +126,7 @@ fn runners() -> Vec<Operation> {
         .takes_json(&one_or_many(&reference::<NewLog>(), 500), true, &examples::logs())
         .answers(201, "How many rows are new.", &reference::<RecordedLogs>())
         .answers(200, "None is new.", &reference::<RecordedLogs>())
-        .or(&["key-reused"]),
+        .or(&[ProblemKind::KeyReused]),
         of_bot(Operation::new(
             "POST /bots/{bot_id}/credentials",
             "Bots",
@@ -133,7 +136,7 @@ fn runners() -> Vec<Operation> {
         ))
         .by_runner()
         .answers(200, "The keys.", &reference::<OpenedCredentials>())
-        .or(&["paper-bot", "wrong-state", "credentials-missing"]),
+        .or(&[ProblemKind::PaperBot, ProblemKind::WrongState, ProblemKind::CredentialsMissing]),
     ]
 }
 
@@ -168,7 +171,7 @@ fn trades() -> Vec<Operation> {
         .in_path("bot_token", &token, "nofomo_bot_0000000000000000000000000000000000000000000", "The bot's own token.")
         .takes(body, true)
         .answers(200, "Taken.", &json!({ "type": "object", "additionalProperties": false }))
-        .or(&["invalid"]),
+        .or(&[ProblemKind::Invalid]),
     ]
 }
 
@@ -186,7 +189,7 @@ fn strategies() -> Vec<Operation> {
         .located(201)
         .answers(200, "The strategy that the same request stored before.", &reference::<Strategy>())
         .located(200)
-        .or(&["plan-limit", "key-reused", "strategy-in-use"]),
+        .or(&[ProblemKind::PlanLimit, ProblemKind::KeyReused, ProblemKind::StrategyInUse]),
         of_strategy(Operation::new(
             "PUT /strategies/{strategy_id}", "Strategies", "replaceStrategy", "Give a strategy another source",
             "It is checked anew, and no longer verified.",
@@ -194,26 +197,26 @@ fn strategies() -> Vec<Operation> {
         .by_user()
         .takes_json(&reference::<NewSource>(), true, &examples::source())
         .answers(200, "The strategy.", &reference::<Strategy>())
-        .or(&["plan-limit", "strategy-in-use"]),
+        .or(&[ProblemKind::PlanLimit, ProblemKind::StrategyInUse]),
         Operation::new(
             "POST /strategies/generate", "Strategies", "generateStrategy", "Have a strategy written",
             "By a language model from a prompt, or by a template. It is checked like anybody's.",
         )
         .by_user()
         .idempotent()
-        .takes_json(&reference::<NewRequest>(), true, &examples::generation())
+        .takes_json(&reference::<GenerateStrategyRequest>(), true, &examples::generation())
         .answers(201, "The strategy.", &reference::<Strategy>())
         .located(201)
         .answers(200, "The strategy that the same request made before.", &reference::<Strategy>())
         .located(200)
-        .or(&["plan-limit", "quota", "key-reused", "not-configured", "bad-gateway", "no-answer"]),
+        .or(&[ProblemKind::PlanLimit, ProblemKind::Quota, ProblemKind::KeyReused, ProblemKind::NotConfigured, ProblemKind::BadGateway, ProblemKind::NoAnswer]),
         of_strategy(Operation::new(
             "POST /strategies/{strategy_id}/publish", "Strategies", "publishStrategy", "Offer a strategy in the marketplace",
             "One without findings, with a backtest of 30 trades or more.",
         ))
         .by_user()
         .answers(200, "The strategy.", &reference::<Strategy>())
-        .or(&["has-findings", "no-source", "few-trades", "name-taken", "not-a-strategy", "changing"]),
+        .or(&[ProblemKind::HasFindings, ProblemKind::NoSource, ProblemKind::FewTrades, ProblemKind::NameTaken, ProblemKind::NotAStrategy, ProblemKind::Changing]),
         of_strategy(Operation::new(
             "POST /strategies/{strategy_id}/backtests", "Strategies", "importBacktest", "Import a backtest",
             "A freqtrade backtest export, `.zip` or `.json`, up to 4 MiB. The same run is the same row, in whichever file it came.",
@@ -231,7 +234,7 @@ fn strategies() -> Vec<Operation> {
         .located(201)
         .answers(200, "The backtest, which was known.", &reference::<BacktestResult>())
         .located(200)
-        .or(&["quota", "invalid"]),
+        .or(&[ProblemKind::Quota, ProblemKind::Invalid]),
     ]
 }
 
@@ -247,7 +250,7 @@ fn analyses() -> Vec<Operation> {
         .answers(201, "The analysis.", &reference::<Analysis>())
         .located(201)
         .answers(200, "The analysis that the same request made before.", &reference::<Analysis>())
-        .or(&["quota", "not-found", "key-reused", "no-backtest", "not-analysable"]),
+        .or(&[ProblemKind::Quota, ProblemKind::NotFound, ProblemKind::KeyReused, ProblemKind::NoBacktest, ProblemKind::NotAnalysable]),
         Operation::new(
             "GET /analyses/{analysis_id}/report", "Analyses", "showReport", "See an analysis as a page",
             "One file with charts, that needs nothing from elsewhere.",
@@ -272,7 +275,7 @@ fn money() -> Vec<Operation> {
         .answers(201, "The invoice.", &reference::<Invoice>())
         .located(201)
         .answers(200, "An invoice that was there.", &reference::<Invoice>())
-        .or(&["key-reused", "too-many", "bad-gateway", "no-answer"]),
+        .or(&[ProblemKind::KeyReused, ProblemKind::TooMany, ProblemKind::BadGateway, ProblemKind::NoAnswer]),
         Operation::new(
             "POST /callbacks/tripay", "Money", "tripayCallback", "Take Tripay's report of a payment",
             "Tripay's alone: whoever does not know the private key is answered 401. What is not answered with success, Tripay sends again.",
@@ -306,6 +309,6 @@ fn money() -> Vec<Operation> {
         .by_user()
         .in_path("action", &actions, "cancel", "What to do.")
         .answers(200, "The subscription.", &reference::<Subscription>())
-        .or(&["already-subscribed", "trial-used"]),
+        .or(&[ProblemKind::AlreadySubscribed, ProblemKind::TrialUsed]),
     ]
 }

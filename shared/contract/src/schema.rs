@@ -1,0 +1,172 @@
+//! OpenAPI schemas of values and requests.
+
+use std::borrow::Cow;
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+use utoipa::ToSchema;
+use utoipa::openapi::{RefOr, Schema};
+use uuid::Uuid;
+
+use crate::values::Time;
+
+/// Schemas by name.
+pub type Schemas = Vec<(String, RefOr<Schema>)>;
+
+/// Schema of a value where a field has it.
+pub trait FieldSchema {
+    const IS_REQUIRED: bool = true;
+
+    /// Reference to a named schema, or the schema itself.
+    fn field_schema() -> Value;
+
+    /// Adds the named schemas that the field refers to.
+    fn add_schemas(schemas: &mut Schemas);
+}
+
+/// Property of an object.
+pub struct Property {
+    name: &'static str,
+    schema: Value,
+    is_required: bool,
+}
+
+impl<V: FieldSchema> FieldSchema for Option<V> {
+    const IS_REQUIRED: bool = false;
+
+    fn field_schema() -> Value {
+        V::field_schema()
+    }
+
+    fn add_schemas(schemas: &mut Schemas) {
+        V::add_schemas(schemas);
+    }
+}
+
+impl FieldSchema for bool {
+    fn field_schema() -> Value {
+        json!({ "type": "boolean" })
+    }
+
+    fn add_schemas(_: &mut Schemas) {}
+}
+
+impl FieldSchema for Uuid {
+    fn field_schema() -> Value {
+        json!({ "type": "string", "format": "uuid" })
+    }
+
+    fn add_schemas(_: &mut Schemas) {}
+}
+
+impl FieldSchema for DateTime<Utc> {
+    fn field_schema() -> Value {
+        reference::<Time>()
+    }
+
+    fn add_schemas(schemas: &mut Schemas) {
+        add_named::<Time>(schemas);
+    }
+}
+
+/// Reference to a named schema.
+pub fn reference<T: ToSchema>() -> Value {
+    json!({ "$ref": format!("#/components/schemas/{}", T::name()) })
+}
+
+/// Adds a schema and those that it refers to.
+pub fn add_named<T: ToSchema>(schemas: &mut Schemas) {
+    schemas.push((T::name().into(), T::schema()));
+    T::schemas(schemas);
+}
+
+/// First of several names.
+pub(crate) fn first(names: &[&'static str]) -> Cow<'static, str> {
+    Cow::Borrowed(names.first().copied().unwrap_or_default())
+}
+
+pub(crate) fn property<T: FieldSchema>(name: &'static str, doc: &[&str]) -> Property {
+    let mut schema = T::field_schema();
+    describe(&mut schema, &joined(doc));
+    if !T::IS_REQUIRED {
+        schema = nullable(schema);
+    }
+    Property { name, schema, is_required: T::IS_REQUIRED }
+}
+
+pub(crate) fn property_with_default<T: FieldSchema + Serialize>(
+    name: &'static str,
+    doc: &[&str],
+    default: &T,
+) -> Property {
+    // The keyword `default` would say it to programs, but generators of clients take a field that has it for one that is required.
+    let default = match json!(default) {
+        Value::String(text) => text,
+        value => value.to_string(),
+    };
+    let mut schema = T::field_schema();
+    describe(&mut schema, format!("{} Default: `{default}`.", joined(doc)).trim());
+    Property { name, schema: nullable(schema), is_required: false }
+}
+
+/// Schema of an object that has these properties and no others.
+pub(crate) fn object(doc: &[&str], properties: Vec<Property>) -> RefOr<Schema> {
+    let required: Vec<&str> =
+        properties.iter().filter(|property| property.is_required).map(|property| property.name).collect();
+    let mut schema = json!({ "type": "object", "additionalProperties": false });
+    if !required.is_empty() {
+        schema["required"] = required.into();
+    }
+    schema["properties"] = properties
+        .into_iter()
+        .map(|property| (property.name.to_owned(), property.schema))
+        .collect::<Map<_, _>>()
+        .into();
+    described(schema, doc)
+}
+
+/// Schema with the lines of a doc comment as its description.
+pub(crate) fn described(mut schema: Value, doc: &[&str]) -> RefOr<Schema> {
+    describe(&mut schema, &joined(doc));
+    // A schema that utoipa does not know is a mistake: its name would have an empty schema in the document.
+    serde_json::from_value(schema).map_or_else(|_| RefOr::T(Schema::default()), RefOr::T)
+}
+
+fn describe(schema: &mut Value, description: &str) {
+    if description.is_empty() {
+        return;
+    }
+    // A limit that JSON Schema has no keyword for follows the description of the field.
+    let text = match schema.get("description").and_then(Value::as_str) {
+        Some(limit) => format!("{description} {limit}"),
+        None => description.to_owned(),
+    };
+    schema["description"] = text.into();
+}
+
+/// Lines of a doc comment as paragraphs.
+fn joined(doc: &[&str]) -> String {
+    let mut text = String::new();
+    for line in doc.iter().map(|line| line.trim()) {
+        match line {
+            "" => text.push_str("\n\n"),
+            line if text.is_empty() || text.ends_with('\n') => text.push_str(line),
+            line => {
+                text.push(' ');
+                text.push_str(line);
+            }
+        }
+    }
+    text
+}
+
+fn nullable(mut schema: Value) -> Value {
+    match schema.get("type").and_then(Value::as_str).map(ToOwned::to_owned) {
+        Some(kind) => {
+            schema["type"] = json!([kind, "null"]);
+            schema
+        }
+        None => json!({ "oneOf": [schema, { "type": "null" }] }),
+    }
+}
