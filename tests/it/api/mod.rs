@@ -12,6 +12,7 @@ mod generate_strategy;
 mod get_portfolio;
 mod hostile_input;
 mod import_backtest;
+mod import_backtest_figures;
 mod issue_bot_token;
 mod logs;
 mod manage_subscription;

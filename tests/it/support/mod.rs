@@ -1,10 +1,12 @@
 //! Helpers of more than one test.
 
 pub(crate) mod analyses;
+pub(crate) mod backtests;
 pub(crate) mod bot_tokens;
 pub(crate) mod bots;
 pub(crate) mod browser;
 pub(crate) mod callbacks;
+pub(crate) mod cargo_dev;
 pub(crate) mod contract;
 pub(crate) mod credentials;
 pub(crate) mod database;

@@ -2,6 +2,7 @@
 
 mod bench;
 mod cargo_dev;
+mod cargo_dev_database;
 mod dependencies;
 mod openapi;
 mod operations;

@@ -9,10 +9,10 @@ use local_database::postgres::Postgres;
 use local_database::supabase::{self, DefaultGrants};
 use tokio::process::Command;
 
+use crate::support::cargo_dev;
 use crate::support::database::{
     Database, Session, default_grants, migrations, must_lint, run_directory, target, workspace,
 };
-use crate::tooling::cargo_dev;
 
 /// Supabase's tool as `docs/operations.md` has it installed.
 const SUPABASE: &str = "supabase@3.1.0";
