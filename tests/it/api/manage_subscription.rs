@@ -239,7 +239,7 @@ async fn cancelling_turns_the_renewal_off_and_keeps_the_plan_to_its_end() {
     assert!(Utc::now() - time(&cancelled["cancelled_at"]) < TimeDelta::minutes(1));
     assert_eq!(periods(&owner, PRO).await, "cancelled f t, cancelled f t");
     // A renewal invoice is cancelled, unless it is unknown whether Tripay opened it.
-    assert_eq!(renewals(&owner).await, "first cancelled, other pending, second pending, own pending");
+    assert_eq!(renewals(&owner).await, "first cancelled, other pending, own pending, second pending");
 
     let portfolio = world.get("/portfolio", &token).await.json();
     assert_eq!((&portfolio["user"]["plan"], &portfolio["subscription"]), (&json!("Pro"), &cancelled));
@@ -249,7 +249,7 @@ async fn cancelling_turns_the_renewal_off_and_keeps_the_plan_to_its_end() {
         assert_eq!((again.status.as_u16(), again.json()), (200, cancelled.clone()));
     }
     assert_eq!(audited(&owner, PRO).await, "cancel-subscription");
-    assert_eq!(renewals(&owner).await, "first cancelled, other pending, second pending, own pending");
+    assert_eq!(renewals(&owner).await, "first cancelled, other pending, own pending, second pending");
 
     // Other users' subscriptions are untouched.
     assert_eq!(periods(&owner, ENTERPRISE).await, "active t f");
@@ -279,7 +279,7 @@ async fn resuming_restores_the_renewal() {
         assert_eq!((resumed.status.as_u16(), resumed.json()), (200, before.clone()));
     }
     assert_eq!(periods(&owner, PRO).await, "active t f, active t f");
-    assert_eq!(renewals(&owner).await, "first pending, other pending, second pending, own pending");
+    assert_eq!(renewals(&owner).await, "first pending, other pending, own pending, second pending");
     assert_eq!(audited(&owner, PRO).await, "cancel-subscription resume-subscription");
 
     // Invoices in a final status keep it.
@@ -290,7 +290,7 @@ async fn resuming_restores_the_renewal() {
             .unwrap();
         for action in ["cancel", "resume"] {
             assert_eq!(post_action(&world, &token, action).await.status, 200);
-            let expected = format!("first {status}, other pending, second pending, own pending");
+            let expected = format!("first {status}, other pending, own pending, second pending");
             assert_eq!(renewals(&owner).await, expected, "{action}");
         }
     }
@@ -298,12 +298,12 @@ async fn resuming_restores_the_renewal() {
 
     // Resuming does not restore invoices that have expired, were refunded, or were opened by the user.
     for (change, expected) in [
-        ("expired_at = now()", "first cancelled, other cancelled, second pending, own cancelled"),
+        ("expired_at = now()", "first cancelled, other cancelled, own cancelled, second pending"),
         (
             "expired_at = now() + interval '1 day', refunded_at = now()",
-            "first cancelled, other cancelled, second pending, own cancelled",
+            "first cancelled, other cancelled, own cancelled, second pending",
         ),
-        ("refunded_at = null", "first pending, other cancelled, second pending, own cancelled"),
+        ("refunded_at = null", "first pending, other cancelled, own cancelled, second pending"),
     ] {
         assert_eq!(post_action(&world, &token, "cancel").await.status, 200);
         owner
@@ -347,7 +347,7 @@ async fn concurrent_cancellations_and_resumptions_are_serialized() {
     let is_cancelled = actions.len() % 2 == 1;
     let (period, renewal) = if is_cancelled { ("cancelled f t", "cancelled") } else { ("active t f", "pending") };
     assert_eq!(periods(&owner, PRO).await, format!("{period}, {period}"));
-    assert_eq!(renewals(&owner).await, format!("first {renewal}, other pending, second pending, own pending"));
+    assert_eq!(renewals(&owner).await, format!("first {renewal}, other pending, own pending, second pending"));
 }
 
 #[tokio::test]

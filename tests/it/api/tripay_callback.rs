@@ -88,7 +88,7 @@ async fn a_payment_starts_one_period_and_notifies_once() {
     let day = |time: NaiveDateTime| time.format("%-d %B %Y").to_string();
     let context = format!(r#"{{"invoice_id": "{invoice}", "subscription_id": "{}"}}"#, rows[0].get::<_, String>(3));
     let expected = format!(
-        "payment|Payment received|Rp149.000 for Pro, monthly arrived. The plan is yours from {} until {}.|{context}",
+        "payment|Payment received|We received Rp149.000 for Pro, monthly. Your plan is active from {} until {}.|{context}",
         day(starts),
         day(ends)
     );
@@ -280,7 +280,7 @@ async fn a_refund_ends_the_period_immediately() {
     );
     assert_eq!(
         owner.text(&notification).await,
-        "Payment refunded: Rp149.000 for Pro, monthly went back to you; what it paid for has ended."
+        "Payment refunded: Rp149.000 for Pro, monthly was refunded. The subscription that it paid for has ended."
     );
 }
 

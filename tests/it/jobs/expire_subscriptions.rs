@@ -89,11 +89,11 @@ async fn only_due_subscriptions_end() {
     assert_eq!(
         owner.list(notifications).await,
         [
-            "1|subscription|Pro has ended|You are on Free now.",
-            "3|subscription|Enterprise has ended|You are on Pro now.",
-            "5|subscription|Pro has ended|You are on Free now.",
-            "6|subscription|Pro has ended|You are on Free now.",
-            "8|subscription|Pro has ended|You are on Free now.",
+            "1|subscription|Pro has ended|Your plan is now Free.",
+            "3|subscription|Enterprise has ended|Your plan is now Pro.",
+            "5|subscription|Pro has ended|Your plan is now Free.",
+            "6|subscription|Pro has ended|Your plan is now Free.",
+            "8|subscription|Pro has ended|Your plan is now Free.",
         ]
     );
     let facts = "select count(*) from public.notifications
@@ -172,11 +172,11 @@ async fn a_lower_bot_limit_stops_only_the_newest_running_bots() {
     assert_eq!(
         owner.list(notifications).await,
         [
-            "1|Pro has ended|You are on Free now. 2 bots that it does not cover were stopped: b, f.|2",
-            "2|Pro has ended|You are on Free now. One bot that it does not cover was stopped: second.|1",
-            "3|Enterprise has ended|You are on Pro now. 2 bots that it does not cover were stopped: b11, b12.|2",
-            "4|Pro has ended|You are on Enterprise now.|0",
-            "5|Pro has ended|You are on Free now.|0",
+            "1|Pro has ended|Your plan is now Free. 2 bots over its limit were stopped: b, f.|2",
+            "2|Pro has ended|Your plan is now Free. 1 bot over its limit was stopped: second.|1",
+            "3|Enterprise has ended|Your plan is now Pro. 2 bots over its limit were stopped: b11, b12.|2",
+            "4|Pro has ended|Your plan is now Enterprise.|0",
+            "5|Pro has ended|Your plan is now Free.|0",
         ]
     );
     let audit = "select concat_ws('|', right(logs.user_id::text, 1), bots.name, message, context ->> 'action', context ->> 'from')

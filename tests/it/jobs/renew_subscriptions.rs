@@ -98,7 +98,7 @@ async fn three_days_before_the_end_a_renewal_invoice_is_opened() {
         let notification = "select concat_ws('|', title, body, context ->> 'checkout_url', context ->> 'invoice_id' = invoices.id::text)
             from public.notifications inner join public.invoices on fact = 'invoice:' || invoices.id || ':renewal'";
         let text = format!(
-            "Renew Pro|Pay Rp159.000 by BRIVA of Tripay until {february} February {year} to keep your plan.|\
+            "Renew Pro|Pay Rp159.000 with BRIVA of Tripay by {february} February {year} to keep your plan.|\
              https://tripay.test/checkout/DEV-T000000001|t"
         );
         assert_eq!(owner.list(notification).await, [text]);
@@ -259,8 +259,8 @@ async fn a_refused_renewal_fails_and_notifies_the_payer() {
     assert_eq!(renewals(&owner).await, ["1 failed monthly 149000 BRIVA"]);
     let notification = "select concat_ws('|', kind, title, body, context ->> 'invoice_id' = invoices.id::text)
         from public.notifications inner join public.invoices on fact = 'invoice:' || invoices.id || ':failed'";
-    let text = "invoice|Your renewal needs you|No payment of Rp149.000 could be opened for Pro, monthly by BRIVA. \
-                Choose another way to pay before your plan ends.|t";
+    let text = "invoice|Renewal payment failed|The payment of Rp149.000 for Pro, monthly by BRIVA could not be created. \
+                Choose another payment method before your plan ends.|t";
     assert_eq!(owner.list(notification).await, [text]);
     let line = world.logged("Tripay refused a renewal", 1).await.remove(0);
     assert_eq!((line["level"].as_str(), line["cause"].as_str()), (Some("ERROR"), Some("Channel BRIVA tidak aktif")));
@@ -315,8 +315,8 @@ async fn an_unanswered_renewal_stays_pending_until_it_is_reconciled() {
         owner.list(notifications).await,
         [
             "1|renewal|Renew Pro|https://tripay.test/checkout/DEV-T000000001|2027-03-30 05:10:00",
-            "2|failed|Your renewal needs you|2027-03-30 05:10:00",
-            "3|failed|Your renewal needs you|2027-03-30 05:10:00",
+            "2|failed|Renewal payment failed|2027-03-30 05:10:00",
+            "3|failed|Renewal payment failed|2027-03-30 05:10:00",
         ]
     );
     // No second payment is opened.

@@ -49,12 +49,12 @@ async fn the_end_of_a_plan_is_announced_once_seven_three_and_one_day_before() {
     assert_eq!(
         owner.list(texts).await,
         [
-            "subscription|Enterprise ends on 1 April 2027|You cancelled its renewal. Resume it, or buy the plan again, to keep it.|1",
-            "subscription|Enterprise ends on 1 April 2027|You cancelled its renewal. Resume it, or buy the plan again, to keep it.|1",
-            "subscription|Enterprise ends on 1 April 2027|You cancelled its renewal. Resume it, or buy the plan again, to keep it.|1",
-            "subscription|Pro ends on 1 April 2027|Three days before, you get an invoice that renews it.|3",
-            "subscription|Pro ends on 1 April 2027|Pay the invoice that renews it, or buy the plan again, to keep it.|3",
-            "subscription|Pro ends on 1 April 2027|Pay the invoice that renews it, or buy the plan again, to keep it.|3",
+            "subscription|Enterprise ends on 1 April 2027|The renewal is cancelled. Resume it, or buy the plan again, to keep the plan.|1",
+            "subscription|Enterprise ends on 1 April 2027|The renewal is cancelled. Resume it, or buy the plan again, to keep the plan.|1",
+            "subscription|Enterprise ends on 1 April 2027|The renewal is cancelled. Resume it, or buy the plan again, to keep the plan.|1",
+            "subscription|Pro ends on 1 April 2027|You will receive a renewal invoice three days before that date.|3",
+            "subscription|Pro ends on 1 April 2027|Pay the renewal invoice, or buy the plan again, to keep it.|3",
+            "subscription|Pro ends on 1 April 2027|Pay the renewal invoice, or buy the plan again, to keep it.|3",
         ]
     );
     let contexts = "select count(*) from public.notifications inner join public.subscriptions
@@ -136,7 +136,7 @@ async fn the_end_of_a_trial_is_announced_but_not_on_its_first_day() {
     }
     assert_eq!(notices(&owner).await, ["1 ends-in-3 2027-03-05 01:00:00", "1 ends-in-1 2027-03-07 01:00:00"]);
     let notices = "select distinct title || '|' || body from public.notifications";
-    let text = "Pro ends on 8 March 2027|It was a trial. Buy the plan to keep it.";
+    let text = "Pro ends on 8 March 2027|Your trial ends on that day. Buy the plan to keep it.";
     assert_eq!(owner.list(notices).await, [text]);
     assert_eq!((tripay.take_requests(), renewals(&owner).await), (vec![], vec![]));
 }

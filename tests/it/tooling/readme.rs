@@ -20,7 +20,7 @@ fn documents() -> BTreeMap<PathBuf, String> {
 /// Shell commands of the first block in any document that contains the words.
 fn session_with(words: &str) -> String {
     let blocks = documents().into_values().flat_map(|text| {
-        let blocks = text.split("```sh\n").skip(1).map(|rest| rest.split_once("\n```").unwrap().0.to_owned());
+        let blocks = text.split("```sh\n").skip(1).map(|rest| rest.split_once("```").unwrap().0.to_owned());
         blocks.collect::<Vec<_>>()
     });
     blocks.into_iter().find(|block| block.contains(words)).unwrap()
