@@ -1,4 +1,4 @@
-//! What the names of a function are bound to, as far as it is written there.
+//! Bindings of the names in a function, as far as the source shows them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,20 +12,22 @@ use crate::known_names::CANDLE_SOURCES;
 pub(crate) struct Bindings<'a> {
     pub(crate) parameters: BTreeSet<&'a str>,
     pub(crate) is_constructor: bool,
-    /// Its second parameter, if that is bound to nothing else.
+    /// Second parameter of the function, unless it is assigned again.
     given_dataframe: Option<&'a str>,
     bound: BTreeMap<&'a str, Vec<Binding<'a>>>,
-    /// Names that hold nothing but names of columns.
+    /// Local names that hold only names of columns.
     column_names: BTreeSet<&'a str>,
-    /// Names that hold candles of another pair or timeframe.
+    /// Local names that hold candles of another pair or timeframe.
     informative: BTreeSet<&'a str>,
-    /// The timeframes of the candles that are asked for.
+    /// Timeframe argument of each call that fetches candles.
     pub(crate) fetched_timeframes: Vec<Option<&'a Expr>>,
 }
 
+/// Expression that a name is bound to.
 #[derive(Clone, Copy)]
 enum Binding<'a> {
     Value(&'a Expr),
+    /// One element of the expression's value.
     ElementOf(&'a Expr),
     Unknown,
 }
@@ -60,7 +62,7 @@ impl<'a> Bindings<'a> {
         Self { column_names, informative, ..bindings }
     }
 
-    /// Whether it is what freqtrade gives to a populate method, and so has columns and no values.
+    /// `true` if the expression is the dataframe that freqtrade passes to a populate method: indexing it selects columns.
     pub(crate) fn is_given_dataframe(&self, expression: &Expr) -> bool {
         expression.as_name_expr().is_some_and(|name| self.given_dataframe == Some(name.id.as_str()))
     }
@@ -73,7 +75,7 @@ impl<'a> Bindings<'a> {
         self.informative.contains(name)
     }
 
-    /// A name of a column: written here, or put together of texts.
+    /// `true` if the expression is a column name: a text, or a text built from others.
     pub(crate) fn is_column_name(&self, expression: &Expr) -> bool {
         is_column_name(expression, &self.column_names)
     }
@@ -89,7 +91,7 @@ impl<'a> Bindings<'a> {
     }
 }
 
-/// What is known of one of several: what they are made of.
+/// Binding of one element of a value that is unpacked.
 fn element_binding(bound: Binding<'_>) -> Binding<'_> {
     match bound {
         Binding::Value(value) | Binding::ElementOf(value) if !loaded_names(value).is_empty() => {
@@ -125,8 +127,8 @@ impl<'a> Visitor<'a> for Bindings<'a> {
         match expression {
             Expr::Named(named) => self.bind(&named.target, Binding::Value(&named.value)),
             Expr::Call(call) => {
-                let asked = call.func.as_attribute_expr().map(|method| method.attr.as_str());
-                if asked.is_some_and(|asked| CANDLE_SOURCES.contains(asked)) {
+                let method = call.func.as_attribute_expr().map(|attribute| attribute.attr.as_str());
+                if method.is_some_and(|method| CANDLE_SOURCES.contains(method)) {
                     let named = call.arguments.find_keyword("timeframe").map(|keyword| &keyword.value);
                     self.fetched_timeframes.push(named.or_else(|| call.arguments.args.get(1)));
                 }
@@ -155,7 +157,7 @@ fn is_column_name(expression: &Expr, column_names: &BTreeSet<&str>) -> bool {
     }
 }
 
-/// `reduce(lambda left, right: left & right, conditions)`
+/// `true` for calls such as `reduce(lambda left, right: left & right, conditions)`.
 pub(crate) fn is_boolean_reduce(call: &ExprCall) -> bool {
     let (Some(Expr::Lambda(lambda)), Some(name)) = (call.arguments.args.first(), function_name(&call.func)) else {
         return false;

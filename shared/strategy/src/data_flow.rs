@@ -1,4 +1,4 @@
-//! Which names hold candles, or something that is made of them.
+//! Data flow between names: which names hold candles, or values derived from candles.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,20 +7,21 @@ use ruff_python_ast::{Comprehension, Expr, ExprCall, Stmt};
 
 use crate::known_names::{CANDLE_SOURCES, MERGE_FUNCTION};
 
-/// The names that an expression reads, and what it asks for candles.
+/// Returns the names that an expression reads, and the methods it fetches candles with.
 pub(crate) fn loaded_names(expression: &Expr) -> Vec<&str> {
     let mut visitor = LoadVisitor(Vec::new());
     visitor.visit_expr(expression);
     visitor.0
 }
 
-/// The known names, and all that get something of them in a body, directly or not.
+/// Returns the known names and every name that a body derives from them, directly or indirectly.
 pub(crate) fn derived_names<'a>(body: &'a [Stmt], known: BTreeSet<&'a str>) -> BTreeSet<&'a str> {
     let mut flow = DataFlow::default();
     flow.visit_body(body);
     flow.reachable_from(known)
 }
 
+/// `true` if a call is of [`MERGE_FUNCTION`].
 pub(crate) fn is_merge(call: &ExprCall) -> bool {
     match &*call.func {
         Expr::Name(name) => name.id.as_str() == MERGE_FUNCTION,
@@ -35,13 +36,13 @@ impl<'a> Visitor<'a> for LoadVisitor<'a> {
     fn visit_expr(&mut self, expression: &'a Expr) {
         match expression {
             Expr::Name(name) if name.ctx.is_load() => self.0.push(name.id.as_str()),
-            // Names of columns, and nothing of what is in them.
+            // These describe the columns and hold none of their values.
             Expr::Attribute(attribute)
                 if ["columns", "empty", "dtype", "dtypes"].contains(&attribute.attr.as_str()) => {}
             Expr::Attribute(attribute) if CANDLE_SOURCES.contains(attribute.attr.as_str()) => {
                 self.0.push(attribute.attr.as_str());
             }
-            // The candles of another timeframe come beside those that are given first, when they are over.
+            // The merge adds candles of another timeframe to the first argument only after they are complete.
             Expr::Call(call) if is_merge(call) => {
                 call.arguments.args.first().into_iter().for_each(|candles| self.visit_expr(candles));
             }
@@ -50,7 +51,7 @@ impl<'a> Visitor<'a> for LoadVisitor<'a> {
     }
 }
 
-/// Which names get something of which.
+/// Edges from each name to the names assigned from it.
 #[derive(Default)]
 pub(crate) struct DataFlow<'a>(BTreeMap<&'a str, Vec<&'a str>>);
 
@@ -61,11 +62,12 @@ impl<'a> DataFlow<'a> {
         targets.0.into_iter().for_each(|target| self.add_edges(value, target));
     }
 
+    /// Adds an edge from each name that the value reads to the target.
     pub(crate) fn add_edges(&mut self, value: &'a Expr, target: &'a str) {
         loaded_names(value).into_iter().for_each(|source| self.0.entry(source).or_default().push(target));
     }
 
-    /// These and all that get something of them, directly or not.
+    /// Returns the given names and every name derived from them, directly or indirectly.
     pub(crate) fn reachable_from(&self, from: BTreeSet<&'a str>) -> BTreeSet<&'a str> {
         let mut next: Vec<&str> = from.iter().copied().collect();
         let mut reached = from;
@@ -111,7 +113,7 @@ impl<'a> Visitor<'a> for DataFlow<'a> {
     }
 }
 
-/// The names that a target binds, or a part of which it changes.
+/// Collects the names that an assignment target binds or changes in part.
 struct StoreVisitor<'a>(Vec<&'a str>);
 
 impl<'a> Visitor<'a> for StoreVisitor<'a> {

@@ -1,13 +1,13 @@
-//! How deep expressions are: what is asked of a part of one is asked again of each that it is a part of.
+//! Nesting depth of expressions. The checks visit a nested expression once per level, so the depth bounds their cost.
 
 use ruff_python_ast::visitor::{Visitor, walk_expr};
 use ruff_python_ast::{Expr, ModModule};
 use ruff_text_size::{Ranged, TextRange};
 
-/// Python's own limit of parentheses.
+/// Maximum nesting depth; also Python's own limit for parentheses.
 pub(crate) const MAX_DEPTH: usize = 200;
 
-/// The first expression that is deeper, and where.
+/// Returns the range of the first expression that is nested deeper than [`MAX_DEPTH`].
 pub(crate) fn find_too_deep(module: &ModModule) -> Option<TextRange> {
     let mut visitor = DepthVisitor { depth: 0, found: None };
     visitor.visit_body(&module.body);

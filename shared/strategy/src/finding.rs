@@ -1,50 +1,52 @@
-//! What is said of a place in a source.
+//! Findings and errors, with their positions in the source.
 
 use ruff_source_file::LineIndex;
 use ruff_text_size::TextRange;
 use serde::{Deserialize, Serialize};
 
-/// Something in a strategy that keeps it from being verified.
+/// A place in a strategy's source that breaks a rule or may break it. A strategy with findings is not verified.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Finding {
     pub rule: Rule,
     pub verdict: Verdict,
-    /// From 1, as editors count.
+    /// Line number, starting at 1.
     pub line: usize,
-    /// From 1, in characters.
+    /// Column in characters, starting at 1.
     pub column: usize,
+    /// Cause of the finding and what to do about it, for the author of the strategy.
     pub why: String,
 }
 
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Rule {
-    /// A module that a strategy does not need.
+    /// Import of a module or name that is not on the list of allowed ones.
     Import,
-    /// Code made of text, or names reached in a roundabout way.
+    /// Code created from text, or names reached indirectly.
     DynamicCode,
-    /// Files, processes, network.
+    /// Access to files, processes, the network, or freqtrade's configuration and database.
     OutsideAccess,
-    /// Changing what other code relies on.
+    /// Change of names or attributes that other code relies on.
     Tampering,
-    /// Using a candle before it is there.
+    /// Look-ahead bias: use of a candle before it is complete.
     LookAhead,
 }
 
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
-    /// The rule is broken.
+    /// The rule is certainly broken.
     Refused,
-    /// This reading cannot tell.
+    /// The check cannot tell whether the rule is broken.
     Unproved,
 }
 
-/// Why a source is no strategy.
+/// Reason why a source is not a valid strategy.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct SourceError {
-    /// From 1; none if it is about all of it.
+    /// Line number, starting at 1, or `None` if the error concerns the whole source.
     pub line: Option<usize>,
+    /// Column in characters, starting at 1.
     pub column: Option<usize>,
     pub message: String,
 }
@@ -55,13 +57,13 @@ impl SourceError {
     }
 }
 
-/// A text whose places have lines and columns.
-pub(crate) struct Source<'a> {
+/// Source text with an index of its lines.
+pub(crate) struct SourceText<'a> {
     pub(crate) text: &'a str,
     pub(crate) lines: &'a LineIndex,
 }
 
-impl Source<'_> {
+impl SourceText<'_> {
     pub(crate) fn error(&self, range: TextRange, message: impl Into<String>) -> SourceError {
         let (line, column) = self.position(range);
         SourceError { line: Some(line), column: Some(column), message: message.into() }
@@ -73,7 +75,7 @@ impl Source<'_> {
     }
 
     fn position(&self, range: TextRange) -> (usize, usize) {
-        let place = self.lines.line_column(range.start(), self.text);
-        (place.line.get(), place.column.get())
+        let start = self.lines.line_column(range.start(), self.text);
+        (start.line.get(), start.column.get())
     }
 }

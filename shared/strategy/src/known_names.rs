@@ -1,6 +1,6 @@
-//! The names that the checks know.
+//! Names that the checks know, grouped by how they are judged.
 
-/// Words, with spaces between them.
+/// Set of names, separated by spaces.
 pub(crate) struct NameSet(&'static str);
 
 impl NameSet {
@@ -8,21 +8,21 @@ impl NameSet {
         self.0.split_ascii_whitespace()
     }
 
-    pub(crate) fn contains(&self, word: &str) -> bool {
-        self.iter().any(|known| known == word)
+    pub(crate) fn contains(&self, name: &str) -> bool {
+        self.iter().any(|known| known == name)
     }
 }
 
-/// Modules that strategies need.
+/// Modules that a strategy may import.
 pub(crate) const ALLOWED_MODULES: NameSet = NameSet(
     "__future__ abc collections collections.abc dataclasses datetime decimal enum freqtrade freqtrade.exchange \
      freqtrade.persistence freqtrade.persistence.trade_model freqtrade.strategy freqtrade.strategy.interface \
      freqtrade.strategy.parameters freqtrade.vendor freqtrade.vendor.qtpylib freqtrade.vendor.qtpylib.indicators \
-     functools itertools logging math numpy numpy.typing pandas pandas.api.types statistics talib talib.abstract technical technical.candles technical.indicators technical.qtpylib technical.vendor.qtpylib.indicators \
-     typing typing_extensions",
+     functools itertools logging math numpy numpy.typing pandas pandas.api.types statistics talib talib.abstract technical \
+     technical.candles technical.indicators technical.qtpylib technical.vendor.qtpylib.indicators typing typing_extensions",
 );
 
-/// Modules that reach outside or make code of text, wherever they are found: also as a name in another module.
+/// Modules that reach outside of the strategy or turn text into code. Refused as imports and as names within other modules.
 pub(crate) const DANGEROUS_MODULES: NameSet = NameSet(
     "_thread aiohttp ast asyncio atexit base64 bltns builtins cffi code codecs codeop concurrent copyreg ctypes ctypeslib \
      dill distutils fcntl ftplib gc glob http httpx imaplib imp importlib inspect io joblib marshal mmap multiprocessing \
@@ -30,16 +30,17 @@ pub(crate) const DANGEROUS_MODULES: NameSet = NameSet(
      socket sqlite3 ssl subprocess sys tempfile threading traceback types urllib webbrowser zipimport",
 );
 
-/// Built-in names by which text becomes code, or one name another.
+/// Built-in names that turn text into code, or that reach names indirectly.
 pub(crate) const DYNAMIC_CODE_BUILTINS: NameSet = NameSet(
     "__build_class__ __builtins__ __import__ __loader__ __spec__ compile delattr dir eval exec globals locals setattr \
      vars",
 );
 
+/// Built-in names that reach outside of the strategy.
 pub(crate) const OUTSIDE_ACCESS_BUILTINS: NameSet =
     NameSet("KeyboardInterrupt SystemExit breakpoint copyright credits exit help input open quit");
 
-/// What pandas, numpy and logging read, write and load, whatever it is called on.
+/// Names of pandas, numpy and logging that read, write or load external data, on any receiver.
 pub(crate) const IO_NAMES: NameSet = NameSet(
     "DataSource ExcelFile ExcelWriter FileHandler HDFStore RotatingFileHandler SocketHandler SysLogHandler basicConfig \
      clipboard dictConfig dump dumps fileConfig fromfile fromregex genfromtxt handlers load load_library loads loadtxt \
@@ -48,41 +49,42 @@ pub(crate) const IO_NAMES: NameSet = NameSet(
      to_string to_xml tofile",
 );
 
-/// What pandas makes of data that stays inside.
+/// Conversions of pandas whose result stays in memory.
 pub(crate) const IN_MEMORY_CONVERSIONS: NameSet = NameSet(
     "to_datetime to_dict to_frame to_julian_date to_list to_numeric to_numpy to_period to_pydatetime to_records to_series \
      to_timedelta to_timestamp",
 );
 
-/// What makes code or names of text, or leads to the frames that code runs in, whatever it is called on.
+/// Names that turn text into code or names, or that expose stack frames, on any receiver.
 pub(crate) const DYNAMIC_CODE_NAMES: NameSet = NameSet(
     "ForwardRef ag_frame cr_frame eval evaluate_forward_ref exec f2py f_back f_builtins f_code f_globals f_locals \
      format_map func_globals get_annotations get_type_hints gi_code gi_frame make_dataclass mro option_context options \
      set_option tb_frame tb_next update_wrapper vformat",
 );
 
-/// Of freqtrade's configuration, which has the exchange's keys too.
+/// Settings of freqtrade's configuration that a strategy may read. The configuration also holds the exchange's API keys.
 pub(crate) const ALLOWED_SETTINGS: NameSet = NameSet(
     "available_capital candle_type_def dry_run dry_run_wallet max_open_trades runmode stake_amount stake_currency \
      startup_candle_count timeframe tradable_balance_ratio trading_mode",
 );
 
-/// Methods that call what a text names.
+/// Methods that call the function named by a text.
 pub(crate) const CALL_BY_NAME_METHODS: NameSet = NameSet("agg aggregate apply pipe transform");
 
-/// Methods that Python calls by itself, and a strategy may have.
+/// Special methods that a class of a strategy may define; Python calls them implicitly.
 pub(crate) const ALLOWED_SPECIAL_METHODS: NameSet =
     NameSet("__call__ __eq__ __hash__ __init__ __len__ __post_init__ __repr__ __str__");
 
-/// Names with two underscores that tell nothing.
+/// Names with double underscores that expose nothing.
 pub(crate) const ALLOWED_DUNDERS: NameSet = NameSet("__all__ __doc__ __init__ __name__ __post_init__ __version__");
 
+/// Decorators whose effect on a function or class is known.
 pub(crate) const ALLOWED_DECORATORS: NameSet = NameSet(
     "abstractmethod cache cached_property classmethod dataclass informative lru_cache override property staticmethod \
      total_ordering wraps",
 );
 
-/// Called by freqtrade candle by candle or trade by trade, with what is known then.
+/// Methods that freqtrade calls candle by candle or trade by trade, with the data known at that time.
 pub(crate) const CALLBACKS: NameSet = NameSet(
     "adjust_entry_price adjust_exit_price adjust_order_price adjust_trade_position bot_loop_start bot_start \
      check_buy_timeout check_entry_timeout check_exit_timeout check_sell_timeout confirm_trade_entry confirm_trade_exit \
@@ -90,15 +92,15 @@ pub(crate) const CALLBACKS: NameSet = NameSet(
      informative_pairs leverage order_filled protections",
 );
 
-/// One value of a whole column, later candles among them.
+/// Functions that compute one value from a whole column, later candles included.
 pub(crate) const COLUMN_AGGREGATES: NameSet = NameSet(
     "all amax amin any argmax argmin autocorr average corr count count_nonzero cov describe idxmax idxmin kurt kurtosis \
      max mean median min mode nanargmax nanargmin nanmax nanmean nanmedian nanmin nanpercentile nanprod nanquantile nanstd \
      nansum nanvar nlargest nsmallest nunique percentile prod product ptp quantile rank sem skew std sum var",
 );
 
-/// What leaves each value beside its candle and looks at none that comes later, whatever is given along. All else that is asked
-/// of candles is a doubt.
+/// Causal names: each value stays on its candle and depends on no later one, with any arguments. Any other name used on candles
+/// is unproved.
 pub(crate) const CAUSAL_NAMES: NameSet = NameSet(
     "abs add assign astype at between ceil clip close columns contains copy cummax cummin cumprod cumsum date \
      day day_of_week dayofweek days div divide dt dtype dtypes empty endswith eq ewm expanding ffill fillna floor floordiv \
@@ -108,53 +110,54 @@ pub(crate) const CAUSAL_NAMES: NameSet = NameSet(
      to_frame to_period total_seconds truediv tz_convert tz_localize upper value volume weekday where year",
 );
 
-/// By which the candles of another pair or timeframe come.
+/// Methods that fetch candles of another pair or timeframe.
 pub(crate) const CANDLE_SOURCES: NameSet = NameSet("get_pair_dataframe historic_ohlcv ohlcv");
 
-/// By which they come beside those of a pair.
+/// Function that joins candles of another pair or timeframe to those of the strategy.
 pub(crate) const MERGE_FUNCTION: &str = "merge_informative_pair";
 
-/// Modules that compute column by column, each value of what was there; what else they have is judged by its name.
+/// Modules that compute on columns, each value from the candles up to it; their exceptions are judged by name.
 pub(crate) const VECTORISED_MODULES: NameSet = NameSet("freqtrade numpy pandas talib technical");
 
-/// Of Python's mathematics, what adds up all that it is given.
+/// Functions of `math` that aggregate all values they receive.
 pub(crate) const MATH_AGGREGATES: NameSet = NameSet("dist fsum prod sumprod");
 
-/// Built-in functions that take nothing apart.
+/// Built-in functions that do not take columns apart.
 pub(crate) const CAUSAL_BUILTINS: NameSet =
     NameSet("abs bool float getattr hasattr int isinstance len print range repr round str super type");
 
-/// Built-in functions that know all that they are given, or take it apart.
+/// Built-in functions that iterate over all values they receive.
 pub(crate) const ITERATING_BUILTINS: NameSet =
     NameSet("all any enumerate filter iter map max min next reversed slice sorted sum zip");
 
-/// What a logger is told.
+/// Methods of a logger.
 pub(crate) const LOG_METHODS: NameSet = NameSet("critical debug error exception info warning");
 
-/// What may come between a column and one value of it: then it is a value of what was there.
+/// Methods that group a column into windows, so that an aggregate covers past candles only.
 pub(crate) const WINDOW_METHODS: NameSet = NameSet("ewm expanding rolling");
 
-/// By which a value comes to stand beside another candle.
+/// Names that can move a value to another candle.
 pub(crate) const REORDERING_NAMES: NameSet = NameSet(
     "align argsort asfreq concat concatenate convolve correlate ediff1d fft flip flipud gradient interp join merge nditer \
      polyfit reindex resample reset_index set_axis sort sort_index sort_values take truncate",
 );
 
-/// By which values leave the candles that they belong to.
+/// Names that detach values from their candles.
 pub(crate) const DETACHING_NAMES: NameSet = NameSet(
     "array asarray flatten iterrows itertuples ravel swapaxes to_dict to_list to_numpy to_records tolist values",
 );
 
+/// Built-in functions that detach values from their candles.
 pub(crate) const DETACHING_BUILTINS: NameSet =
     NameSet("dict enumerate filter iter list map next reversed set sorted tuple zip");
 
-/// Which of them look forward is a matter of their arguments.
+/// Methods that look forward or back depending on their arguments.
 pub(crate) const SHIFT_METHODS: NameSet = NameSet("diff pct_change shift");
 
-/// What is of now, whichever candle is looked at.
+/// Names that return current data, whichever candle is computed.
 pub(crate) const LIVE_DATA_NAMES: NameSet = NameSet("funding_rate get_producer_df market orderbook ticker");
 
-/// Of modules that also have what is not harmless: what is.
+/// Allowed names of modules that also have harmful ones.
 pub(crate) const ALLOWED_MODULE_NAMES: [(&str, NameSet); 11] = [
     ("freqtrade", NameSet("strategy vendor")),
     (
@@ -210,45 +213,48 @@ pub(crate) const ALLOWED_MODULE_NAMES: [(&str, NameSet); 11] = [
     ),
 ];
 
-/// What may lead further than can be seen here, and why.
+/// Names that may lead to internals, with the second half of the sentence that the finding says.
 pub(crate) const INTERNAL_NAMES: [(&str, &str); 24] = [
-    ("addFilter", "it changes what others log"),
-    ("addHandler", "it changes what others log"),
-    ("commit", "it changes freqtrade's database"),
-    ("compat", "it may lead to all of Python"),
-    ("core", "it may lead to all of Python"),
-    ("delete", "it changes freqtrade's database"),
-    ("extensions", "it changes pandas for all code that uses it"),
-    ("hist", "pandas loads a module to draw with"),
-    ("lib", "it may lead to all of Python"),
-    ("load_params_from_file", "it reads a file"),
-    ("manager", "it changes what others log"),
-    ("plot", "pandas loads a module to draw with"),
-    ("plotting", "pandas loads a module to draw with"),
-    ("query", "a text that is a condition is not read here; write it as code"),
-    ("removeHandler", "it changes what others log"),
-    ("rollback", "it changes freqtrade's database"),
-    ("session", "it leads to freqtrade's database"),
-    ("style", "it writes pages and sheets"),
-    ("test", "it runs the tests of a module"),
-    ("testing", "it may lead to all of Python"),
-    ("update_trade", "it changes freqtrade's database"),
-    ("util", "it may lead to all of Python"),
-    ("utils", "it may lead to all of Python"),
-    ("warnings", "it may lead to all of Python"),
+    ("addFilter", "changes what other code logs; remove it"),
+    ("addHandler", "changes what other code logs; remove it"),
+    ("commit", "changes freqtrade's database; remove it"),
+    ("compat", "may expose other Python modules; use public functions"),
+    ("core", "may expose other Python modules; use public functions"),
+    ("delete", "changes freqtrade's database; remove it"),
+    ("extensions", "changes pandas for all code that uses it; remove it"),
+    ("hist", "loads a plotting module; remove it"),
+    ("lib", "may expose other Python modules; use public functions"),
+    ("load_params_from_file", "reads a file; remove it"),
+    ("manager", "changes what other code logs; remove it"),
+    ("plot", "loads a plotting module; remove it"),
+    ("plotting", "loads a plotting module; remove it"),
+    ("query", "evaluates a condition given as text, which is not checked; write the condition as code"),
+    ("removeHandler", "changes what other code logs; remove it"),
+    ("rollback", "changes freqtrade's database; remove it"),
+    ("session", "exposes freqtrade's database; remove it"),
+    ("style", "writes pages and spreadsheets; remove it"),
+    ("test", "runs the tests of a module; remove it"),
+    ("testing", "may expose other Python modules; use public functions"),
+    ("update_trade", "changes freqtrade's database; remove it"),
+    ("util", "may expose other Python modules; use public functions"),
+    ("utils", "may expose other Python modules; use public functions"),
+    ("warnings", "may expose other Python modules; use public functions"),
 ];
 
-/// What looks forward, whatever it is called on.
+/// Names that look forward on any receiver, with the second half of the sentence that the finding says.
 pub(crate) const FORWARD_LOOKING_NAMES: [(&str, &str); 11] = [
-    ("BaseIndexer", "a window of its own making may have later candles in it"),
-    ("FixedForwardWindowIndexer", "its window has later candles in it"),
-    ("VariableOffsetWindowIndexer", "a window of its own making may have later candles in it"),
-    ("backfill", "it fills a gap with what came later"),
-    ("bfill", "it fills a gap with what came later"),
-    ("get_analyzed_dataframe", "in a backtest the analysed candles of a pair are all of them"),
-    ("interpolate", "it fills a gap with what came later"),
-    ("last", "the last candles are there whichever is looked at"),
-    ("last_valid_index", "the last candles are there whichever is looked at"),
-    ("roll", "it brings the last candles before the first"),
-    ("tail", "the last candles are there whichever is looked at"),
+    ("BaseIndexer", "can define a window that contains later candles; use `rolling` with a number"),
+    ("FixedForwardWindowIndexer", "defines a window of later candles; use `rolling` with a number"),
+    ("VariableOffsetWindowIndexer", "can define a window that contains later candles; use `rolling` with a number"),
+    ("backfill", "fills gaps with later values; use `ffill`"),
+    ("bfill", "fills gaps with later values; use `ffill`"),
+    (
+        "get_analyzed_dataframe",
+        "returns all candles of a pair in a backtest; use `get_pair_dataframe` and `merge_informative_pair`",
+    ),
+    ("interpolate", "fills gaps with later values; use `ffill`"),
+    ("last", "selects the last candles, whichever candle is computed; use `shift` or a rolling window"),
+    ("last_valid_index", "selects the last candles, whichever candle is computed; use `shift` or a rolling window"),
+    ("roll", "moves the last candles before the first; use `shift`"),
+    ("tail", "selects the last candles, whichever candle is computed; use `shift` or a rolling window"),
 ];

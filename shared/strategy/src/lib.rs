@@ -1,22 +1,26 @@
-//! Reads a freqtrade strategy and says what is wrong with it, without ever running it.
+//! Static check of freqtrade strategies. A strategy's source is parsed and never run.
 //!
-//! Three questions, of which the first two refuse or qualify a source and the third qualifies its backtests:
+//! The check answers three questions:
 //!
-//! - structure: is it Python, and one strategy as freqtrade's interface wants it? If not, there is nothing to store.
-//! - safety: does it reach for files, processes, the network, or code made of text?
-//! - look-ahead: does it use a candle before it is there?
+//! - Structure: is the source valid Python with exactly one strategy that implements freqtrade's interface? If not, [`check`]
+//!   returns [`SourceError`]s and there is nothing to store.
+//! - Safety: does the source access files, processes or the network, or run code from text?
+//! - Look-ahead bias: does the source use a candle before it is complete?
 //!
-//! A [`Finding`] is refused where the rule is certainly broken, and unproved where this reading cannot tell: whatever is asked of
-//! candles, of numpy and pandas, or done with candles, is known to be harmless or it is a finding. Values are not followed: rows
-//! chosen by numbers that a column holds are taken for rows chosen by what is true of them, and prices written into a source for
-//! settings. A source without findings is no proof of anything more, and says nothing of profit.
+//! A [`Finding`] of safety or look-ahead bias is refused if the rule is certainly broken, and unproved if the check cannot tell.
+//! Names used on candles, numpy or pandas are known to be harmless, or they are a finding.
+//!
+//! Values are not tracked: rows selected by numbers from a column count as rows selected by a condition, and prices written into
+//! the source count as settings. A source without findings is not proved safe in any other respect, and says nothing about profit.
 
 mod bindings;
 mod data_flow;
 mod depth;
+mod expressions;
 mod finding;
 mod known_names;
 mod look_ahead;
+mod name_verdict;
 mod safety;
 mod structure;
 mod symbol_table;
@@ -30,55 +34,62 @@ use ruff_python_parser::{Mode, parse_module};
 use ruff_source_file::LineIndex;
 use serde::Serialize;
 
-use crate::finding::Source;
+use crate::finding::SourceText;
 pub use crate::finding::{Finding, Rule, SourceError, Verdict};
 pub use crate::structure::StrategyMetadata;
 use crate::symbol_table::SymbolTable;
 
-/// In bytes.
+/// Maximum length of a source, in bytes.
 pub const MAX_SOURCE_BYTES: usize = 256 * 1024;
 
-/// Counts up with every change of a rule: what was checked by an older one is checked again.
+/// Version of the rules. Incremented with every change of a rule; sources checked by an older version are checked again.
 pub const CHECKER_VERSION: i32 = 1;
 
-/// More would not help who reads them, and fill the table. Of more, those that are refused stay.
+/// Maximum number of findings in a report. Refused findings take precedence over unproved ones.
 pub const MAX_FINDINGS: usize = 100;
 
-/// A sum of so many terms is as deep a tree.
+/// Maximum number of tokens in a statement. An expression of this many terms is parsed into a tree of this depth.
 const MAX_STATEMENT_TOKENS: usize = 20_000;
 
-/// For the deepest tree that the limit allows; only what is used of it is real.
+/// Stack size of the checking thread, in bytes: enough for the deepest tree that the limits allow. The operating system maps
+/// only the part that is used.
 const STACK_SIZE: usize = 256 * 1024 * 1024;
 
-/// What a source is, and what was found in it.
+/// Report on a valid strategy.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 pub struct CheckReport {
     #[serde(flatten)]
     pub strategy: StrategyMetadata,
-    /// [`CHECKER_VERSION`] then.
+    /// [`CHECKER_VERSION`] at the time of the check.
     pub checker_version: i32,
-    /// In the order of the source, up to [`MOST_FINDINGS`].
+    /// Findings in the order of the source, at most [`MAX_FINDINGS`].
     pub findings: Vec<Finding>,
 }
 
+/// Checks a source.
+///
 /// # Errors
 ///
-/// What keeps the source from being a strategy, with its places.
+/// The reasons why the source is not a valid strategy, with their positions.
 pub fn check(source: &str) -> Result<CheckReport, Vec<SourceError>> {
     if source.len() > MAX_SOURCE_BYTES {
-        return Err(vec![SourceError::whole_source(format!("has more than {MAX_SOURCE_BYTES} bytes"))]);
+        let message = format!("the source has more than {MAX_SOURCE_BYTES} bytes");
+        return Err(vec![SourceError::whole_source(message)]);
     }
     let lines = LineIndex::from_source_text(source);
-    let source = Source { text: source, lines: &lines };
+    let source = SourceText { text: source, lines: &lines };
     check_statement_lengths(&source)?;
     thread::scope(|scope| {
-        let reading = thread::Builder::new().stack_size(STACK_SIZE).spawn_scoped(scope, || parse_and_check(&source));
-        let read = reading.map(thread::ScopedJoinHandle::join);
-        read.ok().and_then(Result::ok).unwrap_or_else(|| Err(vec![SourceError::whole_source("cannot be read".into())]))
+        let checking = thread::Builder::new().stack_size(STACK_SIZE).spawn_scoped(scope, || parse_and_check(&source));
+        let result = checking.map(thread::ScopedJoinHandle::join);
+        result
+            .ok()
+            .and_then(Result::ok)
+            .unwrap_or_else(|| Err(vec![SourceError::whole_source("the source cannot be checked".into())]))
     })
 }
 
-fn check_statement_lengths(source: &Source<'_>) -> Result<(), Vec<SourceError>> {
+fn check_statement_lengths(source: &SourceText<'_>) -> Result<(), Vec<SourceError>> {
     let mut lexer = lex(source.text, Mode::Module);
     let mut tokens = 0;
     loop {
@@ -88,30 +99,32 @@ fn check_statement_lengths(source: &Source<'_>) -> Result<(), Vec<SourceError>> 
             _ => tokens += 1,
         }
         if tokens > MAX_STATEMENT_TOKENS {
-            let message = format!("a statement has more than {MAX_STATEMENT_TOKENS} parts");
+            let message = format!("a statement has more than {MAX_STATEMENT_TOKENS} tokens; split it");
             return Err(vec![SourceError::whole_source(message)]);
         }
     }
 }
 
-fn parse_and_check(source: &Source<'_>) -> Result<CheckReport, Vec<SourceError>> {
-    let parsed = parse_module(source.text)
-        .map_err(|error| vec![source.error(error.location, format!("is not Python: {}", error.error))])?;
+fn parse_and_check(source: &SourceText<'_>) -> Result<CheckReport, Vec<SourceError>> {
+    let parsed = parse_module(source.text).map_err(|error| {
+        vec![source.error(error.location, format!("the source is not valid Python: {}", error.error))]
+    })?;
     let module: &ModModule = parsed.syntax();
     if let Some(range) = depth::find_too_deep(module) {
-        return Err(vec![source.error(range, format!("is nested more than {} times", depth::MAX_DEPTH))]);
+        let message = format!("the expression is nested more than {} levels deep; split it", depth::MAX_DEPTH);
+        return Err(vec![source.error(range, message)]);
     }
     let strategy = structure::read_metadata(source, module)?;
     let symbols = SymbolTable::from_module(module);
     let mut findings = safety::findings(source, module, &symbols);
     findings.extend(look_ahead::findings(source, module, &symbols));
-    let place = |finding: &Finding| (finding.line, finding.column, finding.rule);
-    findings.sort_by_key(place);
+    let position = |finding: &Finding| (finding.line, finding.column, finding.rule);
+    findings.sort_by_key(position);
     findings.dedup();
     if findings.len() > MAX_FINDINGS {
-        findings.sort_by_key(|finding| (finding.verdict == Verdict::Unproved, place(finding)));
+        findings.sort_by_key(|finding| (finding.verdict == Verdict::Unproved, position(finding)));
         findings.truncate(MAX_FINDINGS);
-        findings.sort_by_key(place);
+        findings.sort_by_key(position);
     }
     Ok(CheckReport { strategy, checker_version: CHECKER_VERSION, findings })
 }

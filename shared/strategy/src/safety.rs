@@ -1,4 +1,4 @@
-//! Whether a source reaches for more than a strategy needs: what is not known to be harmless is unproved.
+//! Safety check: names that reach outside of a strategy are refused, and names that are not known to be harmless are unproved.
 
 use std::collections::HashSet;
 
@@ -11,15 +11,20 @@ use ruff_python_ast::{
 };
 use ruff_text_size::{Ranged, TextRange};
 
-use crate::finding::{Finding, Rule, Source, Verdict};
+use crate::expressions::{is_self, is_super, root_expression};
+use crate::finding::{Finding, Rule, SourceText, Verdict};
 use crate::known_names::{
-    ALLOWED_DECORATORS, ALLOWED_DUNDERS, ALLOWED_MODULE_NAMES, ALLOWED_MODULES, ALLOWED_SETTINGS,
-    ALLOWED_SPECIAL_METHODS, CALL_BY_NAME_METHODS, DANGEROUS_MODULES, DYNAMIC_CODE_BUILTINS, DYNAMIC_CODE_NAMES,
-    IN_MEMORY_CONVERSIONS, INTERNAL_NAMES, IO_NAMES, NameSet, OUTSIDE_ACCESS_BUILTINS,
+    ALLOWED_DECORATORS, ALLOWED_DUNDERS, ALLOWED_MODULES, ALLOWED_SETTINGS, ALLOWED_SPECIAL_METHODS,
+    CALL_BY_NAME_METHODS, DANGEROUS_MODULES, DYNAMIC_CODE_BUILTINS, OUTSIDE_ACCESS_BUILTINS,
 };
-use crate::symbol_table::{SymbolTable, import_binding, import_from_binding, is_self};
+use crate::name_verdict::{
+    allowed_names, find_dunder, has_field_access, is_dunder, name_verdict, reaches_internals, reaches_outside,
+    reads_or_writes,
+};
+use crate::symbol_table::{SymbolTable, import_binding, import_from_binding};
 
-pub(crate) fn findings(source: &Source<'_>, module: &ModModule, symbols: &SymbolTable<'_>) -> Vec<Finding> {
+/// Returns the findings of the safety check.
+pub(crate) fn findings(source: &SourceText<'_>, module: &ModModule, symbols: &SymbolTable<'_>) -> Vec<Finding> {
     let mut visitor = SafetyVisitor {
         source,
         findings: Vec::new(),
@@ -32,12 +37,12 @@ pub(crate) fn findings(source: &Source<'_>, module: &ModModule, symbols: &Symbol
 }
 
 struct SafetyVisitor<'a> {
-    source: &'a Source<'a>,
+    source: &'a SourceText<'a>,
     findings: Vec<Finding>,
     symbols: &'a SymbolTable<'a>,
-    /// Where freqtrade's configuration is only handed on, or asked for one harmless setting by its name.
+    /// Ranges where freqtrade's configuration is passed to `super().__init__`, or read for one allowed setting.
     allowed_settings: HashSet<TextRange>,
-    /// Where a name stands only to be asked for something.
+    /// Ranges of names that are used only to read an attribute from.
     attribute_bases: HashSet<TextRange>,
 }
 
@@ -55,21 +60,27 @@ impl SafetyVisitor<'_> {
         self.check_module(alias.name.as_str(), alias.range());
     }
 
-    /// By one name everything is asked of one module.
+    /// Every imported name must be bound to a single module or member.
     fn check_import_binding(&mut self, (name, module): (&str, String), range: TextRange) {
         if self.symbols.imported(name) != Some(module.as_str()) {
-            self.report_unproved(Rule::Import, range, format!("{name} is the name of something else too"));
+            self.report_unproved(
+                Rule::Import,
+                range,
+                format!("`{name}` is imported twice with different meanings; choose another name"),
+            );
         }
     }
 
     fn check_module(&mut self, module: &str, range: TextRange) {
         if let Some(part) = module.split('.').find(|part| DANGEROUS_MODULES.contains(part)) {
-            self.report_refused(Rule::Import, range, format!("{part} reaches outside of a strategy"));
+            self.report_refused(Rule::Import, range, reaches_outside(part));
         } else if !ALLOWED_MODULES.contains(module) {
             self.report_unproved(
                 Rule::Import,
                 range,
-                format!("{module} is not among the modules that are known to be harmless"),
+                format!(
+                    "`{module}` is not an allowed module; use pandas, numpy, talib, technical or freqtrade.strategy"
+                ),
             );
         }
     }
@@ -80,59 +91,71 @@ impl SafetyVisitor<'_> {
             self.report_unproved(
                 Rule::Import,
                 alias.range(),
-                format!("what {module} has in it cannot be known; name what is needed"),
+                format!("`*` hides which names of `{module}` are used; import them by name"),
             );
             return;
         }
         let bound = import_from_binding(module, alias);
-        // What a known module is not in itself, is one of its names.
+        // A path that is no allowed module is a member of one.
         if ALLOWED_MODULES.contains(module) && !ALLOWED_MODULES.contains(bound.1.as_str()) {
             self.check_module_member(module, name, alias.range());
             self.check_member_name(name, alias.range());
             if name.starts_with('_') {
-                self.report_unproved(Rule::Import, alias.range(), format!("{name} is an inner part of {module}"));
+                self.report_unproved(
+                    Rule::Import,
+                    alias.range(),
+                    format!("`{name}` is private to `{module}`; use its public names"),
+                );
             }
         }
         self.check_import_binding(bound, alias.range());
     }
 
-    /// Modules often have others among their names.
+    /// Modules often expose other modules among their names.
     fn check_module_name(&mut self, name: &str, range: TextRange) {
         if DANGEROUS_MODULES.contains(name) {
-            self.report_refused(Rule::OutsideAccess, range, format!("{name} reaches outside of a strategy"));
+            self.report_refused(Rule::OutsideAccess, range, reaches_outside(name));
         }
     }
 
-    /// What is asked of a module that also has what is not harmless.
+    /// Checks a member of a module that has an allowed list.
     fn check_module_member(&mut self, module: &str, name: &str, range: TextRange) {
-        let harmless = allowed_names(module);
+        let allowed = allowed_names(module);
         if DANGEROUS_MODULES.contains(name) {
             self.check_module_name(name, range);
-        } else if harmless.is_some_and(|names| !names.contains(name)) && name_verdict(name).is_none() {
+        } else if allowed.is_some_and(|names| !names.contains(name)) && name_verdict(name).is_none() {
             self.report_unproved(
                 Rule::Import,
                 range,
-                format!("{name} of {module} is not among what is known to be harmless"),
+                format!("`{name}` is not an allowed name of `{module}`; use another function"),
             );
         }
     }
 
-    /// A name is known by what was imported by it, and by nothing else.
+    /// An imported name must not be bound to anything else.
     fn check_rebinding(&mut self, name: &str, range: TextRange) {
         if self.symbols.imported(name).is_some() {
-            self.report_unproved(Rule::Tampering, range, format!("{name} is the name of something else from here on"));
+            self.report_unproved(
+                Rule::Tampering,
+                range,
+                format!("`{name}` is an imported name; choose another name here"),
+            );
         }
     }
 
-    /// By another name it would be asked for what is not seen here.
+    /// A module under another name would escape the checks of its members.
     fn check_module_alias(&mut self, name: &str, range: TextRange) {
         let is_module = self.symbols.imported(name).is_some_and(|module| allowed_names(module).is_some());
         if is_module && !self.attribute_bases.contains(&range) {
-            self.report_unproved(Rule::DynamicCode, range, format!("{name} may be asked by another name"));
+            self.report_unproved(
+                Rule::DynamicCode,
+                range,
+                format!("`{name}` may be used under another name; call its functions directly"),
+            );
         }
     }
 
-    /// What is asked of something, whatever that is.
+    /// Checks a name that is read from any receiver.
     fn check_member_name(&mut self, name: &str, range: TextRange) {
         if let Some((rule, verdict, why)) = name_verdict(name) {
             self.findings.push(self.source.finding(rule, verdict, range, why));
@@ -141,13 +164,13 @@ impl SafetyVisitor<'_> {
 
     fn check_attribute(&mut self, attribute: &ExprAttribute) {
         let (name, range) = (attribute.attr.as_str(), attribute.attr.range());
-        let of = attribute.value.as_name_expr().map(|name| name.id.as_str());
-        let is_of_itself = is_self(&attribute.value);
+        let receiver = attribute.value.as_name_expr().map(|name| name.id.as_str());
+        let is_on_self = is_self(&attribute.value);
         if !attribute.ctx.is_load() {
             self.check_attribute_store(attribute);
         }
-        if !is_of_itself || !(self.symbols.defined.contains(name) || self.symbols.fields.contains(name)) {
-            match of.and_then(|of| self.symbols.imported(of)) {
+        if !is_on_self || !(self.symbols.defined.contains(name) || self.symbols.fields.contains(name)) {
+            match receiver.and_then(|receiver| self.symbols.imported(receiver)) {
                 Some(module) => self.check_module_member(module, name, range),
                 None => self.check_module_name(name, range),
             }
@@ -155,15 +178,19 @@ impl SafetyVisitor<'_> {
         }
         self.check_config_access(name, attribute.range(), range);
         if name == "format" && !attribute.value.is_string_literal_expr() {
-            self.report_unproved(Rule::DynamicCode, range, "a text that is not written here may ask for anything");
+            self.report_unproved(
+                Rule::DynamicCode,
+                range,
+                "`format` on a text that is not written here can read any attribute; use an f-string",
+            );
         }
-        let is_inner = if is_of_itself { name.starts_with("ft_") } else { name.starts_with('_') && !is_dunder(name) };
-        if is_inner {
-            self.report_unproved(Rule::DynamicCode, range, format!("{name} is an inner part of something else"));
+        let is_private = if is_on_self { name.starts_with("ft_") } else { name.starts_with('_') && !is_dunder(name) };
+        if is_private {
+            self.report_unproved(Rule::DynamicCode, range, format!("`{name}` is a private attribute; use public ones"));
         }
     }
 
-    /// A setting of freqtrade's, unless it is certain to be none of the exchange's keys.
+    /// Allows a read of the configuration if it names one of the allowed settings.
     fn allow_setting(&mut self, settings: &Expr, name: Option<&Expr>) {
         let name = name.and_then(Expr::as_string_literal_expr);
         if name.is_some_and(|name| ALLOWED_SETTINGS.contains(name.value.to_str())) {
@@ -171,13 +198,13 @@ impl SafetyVisitor<'_> {
         }
     }
 
-    /// `self.config`, or what `__init__` gets.
+    /// Checks uses of `self.config` and of the `config` parameter of `__init__`.
     fn check_config_access(&mut self, name: &str, range: TextRange, name_range: TextRange) {
         if name == "config" && !self.allowed_settings.contains(&range) {
             self.report_unproved(
                 Rule::OutsideAccess,
                 name_range,
-                "freqtrade's configuration holds the exchange's keys; name the setting",
+                "freqtrade's configuration holds the exchange's API keys; read one setting by its name",
             );
         }
     }
@@ -189,34 +216,34 @@ impl SafetyVisitor<'_> {
                 self.attribute_bases.extend(arguments.args.first().map(Ranged::range));
                 match arguments.args.get(1).and_then(Expr::as_string_literal_expr) {
                     Some(text) => {
-                        let asked = text.value.to_str();
-                        self.check_member_name(asked, text.range());
-                        self.check_module_name(asked, text.range());
-                        self.check_config_access(asked, text.range(), text.range());
+                        let member = text.value.to_str();
+                        self.check_member_name(member, text.range());
+                        self.check_module_name(member, text.range());
+                        self.check_config_access(member, text.range(), text.range());
                         let module = arguments.args.first().and_then(Expr::as_name_expr);
                         if let Some(module) = module.and_then(|module| self.symbols.imported(module.id.as_str())) {
-                            self.check_module_member(module, asked, text.range());
+                            self.check_module_member(module, member, text.range());
                         }
                     }
                     None => self.report_unproved(
                         Rule::DynamicCode,
                         call.range(),
-                        "what it has_field_access for is not written here",
+                        "the attribute's name is not written here; write it as text or use `.`",
                     ),
                 }
             }
             Expr::Name(name) if name.id.as_str() == "type" && arguments.len() != 1 => {
-                self.report_refused(Rule::DynamicCode, call.range(), "type makes a class of text");
+                self.report_refused(
+                    Rule::DynamicCode,
+                    call.range(),
+                    "`type` creates a class at run time; write a `class` statement",
+                );
             }
             Expr::Attribute(method) if method.attr.as_str() == "__init__" && is_super(&method.value) => {
                 self.allowed_settings.extend(arguments.args.iter().map(Ranged::range));
             }
             Expr::Attribute(method) if method.attr.as_str() == "open" => {
-                self.report_refused(
-                    Rule::OutsideAccess,
-                    method.attr.range(),
-                    "open reads or writes what is outside of a strategy",
-                );
+                self.report_refused(Rule::OutsideAccess, method.attr.range(), reads_or_writes("open"));
             }
             Expr::Attribute(method) if method.attr.as_str() == "get" => {
                 self.allow_setting(&method.value, arguments.args.first());
@@ -232,7 +259,7 @@ impl SafetyVisitor<'_> {
         }
     }
 
-    /// What pandas calls: a function, or a text that names one.
+    /// Checks a function that pandas is given to call, or the text that names it.
     fn check_function_argument(&mut self, function: &Expr) {
         match function {
             Expr::StringLiteral(text) => self.check_member_name(text.value.to_str(), text.range()),
@@ -245,20 +272,22 @@ impl SafetyVisitor<'_> {
                     || self.symbols.imported(name.id.as_str()).is_some() => {}
             Expr::Name(name)
                 if ["float", "int", "len", "list", "max", "min", "str", "sum"].contains(&name.id.as_str()) => {}
-            _ => {
-                self.report_unproved(Rule::DynamicCode, function.range(), "which function that is, is not written here")
-            }
+            _ => self.report_unproved(
+                Rule::DynamicCode,
+                function.range(),
+                "the function is not written here; pass a lambda, a function of this source or a name as text",
+            ),
         }
     }
 
-    /// What is assigned to, added to or deleted, in whatever way: its attribute stands in a context that is not reading.
+    /// Checks an attribute that is assigned, augmented or deleted.
     fn check_attribute_store(&mut self, attribute: &ExprAttribute) {
         let Some(name) = root_expression(&attribute.value).as_name_expr().map(|name| name.id.as_str()) else { return };
         if self.symbols.imported(name).is_some() || self.symbols.defined.contains(name) {
             self.report_refused(
                 Rule::Tampering,
                 attribute.range(),
-                format!("{name} is changed for all code that uses it"),
+                format!("`{name}` is changed for all code that uses it; do not assign to its attributes"),
             );
         }
     }
@@ -270,7 +299,7 @@ impl SafetyVisitor<'_> {
                     self.report_unproved(
                         Rule::OutsideAccess,
                         function.name.range(),
-                        "freqtrade waits for no coroutine of a strategy",
+                        "freqtrade does not run coroutines or generators of a strategy; use a plain function",
                     );
                 }
                 (&function.name, &function.decorator_list)
@@ -281,7 +310,7 @@ impl SafetyVisitor<'_> {
                     self.report_unproved(
                         Rule::DynamicCode,
                         keyword.range(),
-                        "a class that is made in another way may be anything",
+                        "a class argument such as `metaclass` can replace the class; remove it",
                     );
                 }
                 (&class.name, &class.decorator_list)
@@ -298,18 +327,26 @@ impl SafetyVisitor<'_> {
                 .for_each(|method| self.check_init_parameters(method));
         }
         if is_dunder(name.as_str()) && !ALLOWED_SPECIAL_METHODS.contains(name.as_str()) {
-            self.report_unproved(Rule::DynamicCode, name.range(), format!("Python calls {name} where nobody sees it"));
+            self.report_unproved(
+                Rule::DynamicCode,
+                name.range(),
+                format!("`{name}` is called implicitly by Python; use a method with a plain name"),
+            );
         }
         self.check_rebinding(name.as_str(), name.range());
         if DYNAMIC_CODE_BUILTINS.contains(name.as_str()) || OUTSIDE_ACCESS_BUILTINS.contains(name.as_str()) {
-            self.report_unproved(Rule::Tampering, name.range(), format!("{name} is Python's own name"));
+            self.report_unproved(
+                Rule::Tampering,
+                name.range(),
+                format!("`{name}` is a built-in name; choose another name"),
+            );
         }
         for decorator in decorators {
             self.check_decorator(decorator);
         }
     }
 
-    /// What freqtrade gives at the start is its configuration, and known here by that name alone.
+    /// Freqtrade passes its configuration to `__init__`; the checks recognise it by the name `config` only.
     fn check_init_parameters(&mut self, method: &StmtFunctionDef) {
         if method.name.as_str() != "__init__" {
             return;
@@ -318,19 +355,19 @@ impl SafetyVisitor<'_> {
             self.report_unproved(
                 Rule::OutsideAccess,
                 parameter.name().range(),
-                "what freqtrade gives is its configuration, which holds the exchange's keys: call it config",
+                "freqtrade passes its configuration here, with the exchange's API keys; name the parameter `config`",
             );
         }
     }
 
     fn check_decorator(&mut self, decorator: &Decorator) {
-        let called = decorator.expression.as_call_expr().map_or(&decorator.expression, |call| &*call.func);
-        let name = match called {
+        let callee = decorator.expression.as_call_expr().map_or(&decorator.expression, |call| &*call.func);
+        let name = match callee {
             Expr::Name(name) => name.id.as_str(),
             Expr::Attribute(attribute) => attribute.attr.as_str(),
             _ => "",
         };
-        let is_accessor = matches!(called, Expr::Attribute(_)) && ["setter", "getter", "deleter"].contains(&name);
+        let is_accessor = matches!(callee, Expr::Attribute(_)) && ["setter", "getter", "deleter"].contains(&name);
         let is_bare_wraps =
             name != "wraps" || decorator.expression.as_call_expr().is_some_and(|call| call.arguments.len() == 1);
         let is_known =
@@ -339,7 +376,7 @@ impl SafetyVisitor<'_> {
             self.report_unproved(
                 Rule::DynamicCode,
                 decorator.range(),
-                "it may put anything in the place of what follows",
+                "the decorator can replace what it decorates; remove it",
             );
         }
     }
@@ -350,7 +387,11 @@ impl<'a> Visitor<'a> for SafetyVisitor<'_> {
         match statement {
             Stmt::Import(import) => import.names.iter().for_each(|alias| self.check_import(alias)),
             Stmt::ImportFrom(import) if import.level > 0 => {
-                self.report_unproved(Rule::Import, import.range(), "what lies beside the source is not known");
+                self.report_unproved(
+                    Rule::Import,
+                    import.range(),
+                    "a strategy is a single file without relative imports; write the code here",
+                );
             }
             Stmt::ImportFrom(import) => {
                 let module = import.module.as_ref().map_or("", |module| module.as_str());
@@ -361,7 +402,7 @@ impl<'a> Visitor<'a> for SafetyVisitor<'_> {
                 self.report_unproved(
                     Rule::Tampering,
                     global.range(),
-                    "what one call leaves for another makes a backtest unlike a run",
+                    "`global` carries values from one call to the next, so a backtest differs from a live run; remove it",
                 );
             }
             Stmt::FunctionDef(_) | Stmt::ClassDef(_) => self.check_definition(statement),
@@ -375,11 +416,15 @@ impl<'a> Visitor<'a> for SafetyVisitor<'_> {
             Expr::Name(name) => {
                 let (id, range) = (name.id.as_str(), name.range());
                 if DYNAMIC_CODE_BUILTINS.contains(id) {
-                    self.report_refused(Rule::DynamicCode, range, format!("{id} makes code or names of text"));
+                    self.report_refused(
+                        Rule::DynamicCode,
+                        range,
+                        format!("`{id}` turns text into code or names; write the code directly"),
+                    );
                 } else if OUTSIDE_ACCESS_BUILTINS.contains(id) {
-                    self.report_refused(Rule::OutsideAccess, range, format!("{id} reaches outside of a strategy"));
+                    self.report_refused(Rule::OutsideAccess, range, reaches_outside(id));
                 } else if is_dunder(id) && !ALLOWED_DUNDERS.contains(id) {
-                    self.report_refused(Rule::DynamicCode, range, format!("{id} leads around the names of the source"));
+                    self.report_refused(Rule::DynamicCode, range, reaches_internals(id));
                 } else if name.ctx.is_load() {
                     self.check_config_access(id, range, range);
                     self.check_module_alias(id, range);
@@ -397,12 +442,12 @@ impl<'a> Visitor<'a> for SafetyVisitor<'_> {
                 self.report_unproved(
                     Rule::OutsideAccess,
                     expression.range(),
-                    "freqtrade waits for no coroutine of a strategy",
+                    "freqtrade does not run coroutines or generators of a strategy; use a plain function",
                 );
             }
             _ => {}
         }
-        // A name that is not called is on its way to be called by another name.
+        // A function that is not called here may be called under another name.
         if let Expr::Call(call) = expression
             && call.func.as_name_expr().is_some_and(|name| ["getattr", "hasattr", "type"].contains(&name.id.as_str()))
         {
@@ -412,7 +457,11 @@ impl<'a> Visitor<'a> for SafetyVisitor<'_> {
         if let Expr::Name(name) = expression
             && ["getattr", "type"].contains(&name.id.as_str())
         {
-            self.report_unproved(Rule::DynamicCode, name.range(), format!("{} may be called by another name", name.id));
+            self.report_unproved(
+                Rule::DynamicCode,
+                name.range(),
+                format!("`{}` may be called under another name; call it directly", name.id),
+            );
         }
         walk_expr(self, expression);
     }
@@ -431,74 +480,20 @@ impl<'a> Visitor<'a> for SafetyVisitor<'_> {
     }
 
     fn visit_string_literal(&mut self, literal: &'a StringLiteral) {
-        // "{0.__class__}".format(…), and names that are put together later.
+        // `"{0.__class__}".format(…)`, and names that are assembled later.
         if let Some(name) = find_dunder(literal.as_str()) {
             self.report_unproved(
                 Rule::DynamicCode,
                 literal.range(),
-                format!("the text holds {name}, which may be asked for"),
+                format!("the text contains `{name}`, which formatting can read; remove it"),
             );
         } else if has_field_access(literal.as_str()) {
             self.report_unproved(
                 Rule::DynamicCode,
                 literal.range(),
-                "a text that is filled in so has_field_access for what is not seen here",
+                "the text formats an attribute or element of a value; use an f-string",
             );
         }
         walk_string_literal(self, literal);
-    }
-}
-
-pub(crate) fn allowed_names(module: &str) -> Option<&'static NameSet> {
-    ALLOWED_MODULE_NAMES.iter().find(|(known, _)| *known == module).map(|(_, names)| names)
-}
-
-fn is_dunder(name: &str) -> bool {
-    name.len() > 4 && name.starts_with("__") && name.ends_with("__")
-}
-
-fn find_dunder(text: &str) -> Option<&str> {
-    let mut words = text.split(|c: char| !(c.is_alphanumeric() || c == '_'));
-    words.find(|word| is_dunder(word) && !ALLOWED_DUNDERS.contains(word))
-}
-
-/// What is known of a name, whatever it is asked of.
-pub(crate) fn name_verdict(name: &str) -> Option<(Rule, Verdict, String)> {
-    let refused = |rule, why: &str| Some((rule, Verdict::Refused, format!("{name} {why}")));
-    if IO_NAMES.contains(name) || name.starts_with("read_") {
-        refused(Rule::OutsideAccess, "reads or writes what is outside of a strategy")
-    } else if name.starts_with("to_") && !IN_MEMORY_CONVERSIONS.contains(name) {
-        Some((Rule::OutsideAccess, Verdict::Unproved, format!("{name} may write what is outside of a strategy")))
-    } else if DYNAMIC_CODE_NAMES.contains(name) {
-        refused(Rule::DynamicCode, "makes code of text, or leads to where code runs")
-    } else if let Some((_, why)) = INTERNAL_NAMES.iter().find(|(inside, _)| *inside == name) {
-        Some((Rule::OutsideAccess, Verdict::Unproved, format!("{name}: {why}")))
-    } else if is_dunder(name) && !ALLOWED_DUNDERS.contains(name) {
-        refused(Rule::DynamicCode, "leads around the names of the source")
-    } else {
-        None
-    }
-}
-
-/// `{0.config}`, `{pair[key]}`
-fn has_field_access(text: &str) -> bool {
-    text.split('{').skip(1).any(|field| {
-        let after = field.trim_start_matches(|c: char| c.is_alphanumeric() || c == '_');
-        after.starts_with(['.', '[']) && !after[1..].starts_with(|c: char| c.is_ascii_digit())
-    })
-}
-
-/// `super()`
-pub(crate) fn is_super(expression: &Expr) -> bool {
-    let called = expression.as_call_expr().and_then(|call| call.func.as_name_expr());
-    called.is_some_and(|name| name.id.as_str() == "super")
-}
-
-/// `a` of `a.b[c].d`
-pub(crate) fn root_expression(expression: &Expr) -> &Expr {
-    match expression {
-        Expr::Attribute(attribute) => root_expression(&attribute.value),
-        Expr::Subscript(subscript) => root_expression(&subscript.value),
-        other => other,
     }
 }

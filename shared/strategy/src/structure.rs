@@ -1,4 +1,4 @@
-//! Whether a source is one strategy as freqtrade's interface wants it.
+//! Structure of a source: exactly one strategy class that implements freqtrade's interface.
 
 use std::collections::BTreeSet;
 
@@ -6,38 +6,42 @@ use ruff_python_ast::{Expr, ModModule, Number, Parameters, Stmt, StmtClassDef, U
 use ruff_text_size::Ranged;
 use serde::{Deserialize, Serialize};
 
-use crate::finding::{Source, SourceError};
+use crate::expressions::integer_literal;
+use crate::finding::{SourceError, SourceText};
 
 const TIMEFRAMES: [&str; 7] = ["1m", "5m", "15m", "30m", "1h", "4h", "1d"];
 
-/// What freqtrade calls, and what it was called before version 3 of its interface.
+/// Methods that freqtrade requires, each with its name before version 3 of the interface.
 const METHODS: [(&str, Option<&str>); 3] = [
     ("populate_indicators", None),
     ("populate_entry_trend", Some("populate_buy_trend")),
     ("populate_exit_trend", Some("populate_sell_trend")),
 ];
 
-/// The class, as it says itself what it is.
+/// Properties of the strategy class that its source declares.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct StrategyMetadata {
     pub class_name: String,
-    /// 2 or 3.
+    /// Version of freqtrade's strategy interface: 2 or 3.
     pub interface_version: u8,
     pub timeframe: String,
     pub can_short: bool,
 }
 
-pub(crate) fn read_metadata(source: &Source<'_>, module: &ModModule) -> Result<StrategyMetadata, Vec<SourceError>> {
-    let names = StrategyImports::from_module(module);
+/// Finds the strategy class and reads its metadata, or returns everything that is missing or wrong in it.
+pub(crate) fn read_metadata(source: &SourceText<'_>, module: &ModModule) -> Result<StrategyMetadata, Vec<SourceError>> {
+    let imports = StrategyImports::from_module(module);
     let mut classes = module.body.iter().filter_map(|statement| match statement {
-        Stmt::ClassDef(class) if names.inherits(class) => Some(class),
+        Stmt::ClassDef(class) if imports.inherits(class) => Some(class),
         _ => None,
     });
     let Some(class) = classes.next() else {
-        return Err(vec![SourceError::whole_source("has no class that inherits from freqtrade's IStrategy".into())]);
+        return Err(vec![SourceError::whole_source(
+            "the source has no class that inherits from freqtrade's `IStrategy`".into(),
+        )]);
     };
     if let Some(other) = classes.next() {
-        let message = format!("{} is a second strategy; a source has one", other.name);
+        let message = format!("`{}` is a second strategy; a source must contain exactly one", other.name);
         return Err(vec![source.error(other.name.range(), message)]);
     }
 
@@ -49,39 +53,40 @@ pub(crate) fn read_metadata(source: &Source<'_>, module: &ModModule) -> Result<S
             None => 3,
             Some((_, Some(version))) if (2..=3).contains(&version) => u8::try_from(version).unwrap_or(3),
             Some((value, _)) => {
-                report(value.range(), "INTERFACE_VERSION must be 2 or 3".into());
+                report(value.range(), "`INTERFACE_VERSION` must be 2 or 3".into());
                 3
             }
         };
     for (name, legacy_name) in METHODS {
-        let own = |name: &str| {
+        let method_named = |name: &str| {
             class.body.iter().filter_map(Stmt::as_function_def_stmt).rfind(|function| function.name.as_str() == name)
         };
-        let method = own(name).or_else(|| legacy_name.filter(|_| interface_version < 3).and_then(own));
+        let method =
+            method_named(name).or_else(|| legacy_name.filter(|_| interface_version < 3).and_then(method_named));
         match method.map(|method| (method.name.range(), &method.parameters)) {
             None => {
-                report(class_range, format!("{name} is missing, which interface version {interface_version} needs"))
+                report(class_range, format!("`{name}` is missing; interface version {interface_version} requires it"))
             }
             Some((_, parameters)) if accepts_three_arguments(parameters) => {}
-            Some((range, _)) => report(range, format!("{name} must take self, dataframe and metadata")),
+            Some((range, _)) => report(range, format!("`{name}` must accept `self`, `dataframe` and `metadata`")),
         }
     }
     let timeframe = class_attribute(class, "timeframe").or_else(|| class_attribute(class, "ticker_interval"));
     let timeframe = match timeframe.map(|value| (value, value.as_string_literal_expr())) {
         Some((_, Some(text))) if TIMEFRAMES.contains(&text.value.to_str()) => text.value.to_str().to_owned(),
         Some((value, _)) => {
-            report(value.range(), format!("timeframe must be one of {}", TIMEFRAMES.join(", ")));
+            report(value.range(), format!("`timeframe` must be one of {}", TIMEFRAMES.join(", ")));
             String::new()
         }
         None => {
-            report(class_range, format!("timeframe is missing; it must be one of {}", TIMEFRAMES.join(", ")));
+            report(class_range, format!("`timeframe` is missing; it must be one of {}", TIMEFRAMES.join(", ")));
             String::new()
         }
     };
     match class_attribute(class, "stoploss") {
         Some(value) if number_literal(value).is_some_and(|loss| loss < 0.0) => {}
-        Some(value) => report(value.range(), "stoploss must be a negative number, such as -0.10".into()),
-        None => report(class_range, "stoploss is missing; it must be a negative number, such as -0.10".into()),
+        Some(value) => report(value.range(), "`stoploss` must be a negative number, such as -0.10".into()),
+        None => report(class_range, "`stoploss` is missing; it must be a negative number, such as -0.10".into()),
     }
     let can_short = class_attribute(class, "can_short")
         .is_some_and(|value| value.as_boolean_literal_expr().is_none_or(|literal| literal.value));
@@ -92,7 +97,7 @@ pub(crate) fn read_metadata(source: &Source<'_>, module: &ModModule) -> Result<S
     }
 }
 
-/// By which names this source calls freqtrade's class, and the modules that have it.
+/// Names under which a source imports freqtrade's `IStrategy`, and the modules that contain it.
 struct StrategyImports<'a> {
     classes: BTreeSet<&'a str>,
     modules: BTreeSet<String>,
@@ -100,19 +105,19 @@ struct StrategyImports<'a> {
 
 impl<'a> StrategyImports<'a> {
     fn from_module(module: &'a ModModule) -> Self {
-        let mut names = Self { classes: BTreeSet::new(), modules: BTreeSet::new() };
+        let mut imports = Self { classes: BTreeSet::new(), modules: BTreeSet::new() };
         for statement in &module.body {
             match statement {
                 Stmt::ImportFrom(import) => {
                     let from = import.module.as_ref().map_or("", |module| module.as_str());
                     for alias in &import.names {
-                        let called = alias.asname.as_ref().unwrap_or(&alias.name).as_str();
+                        let local_name = alias.asname.as_ref().unwrap_or(&alias.name).as_str();
                         match (from, alias.name.as_str()) {
                             ("freqtrade.strategy" | "freqtrade.strategy.interface", "IStrategy") => {
-                                names.classes.insert(called);
+                                imports.classes.insert(local_name);
                             }
                             ("freqtrade", "strategy") | ("freqtrade.strategy", "interface") => {
-                                names.modules.insert(called.to_owned());
+                                imports.modules.insert(local_name.to_owned());
                             }
                             _ => {}
                         }
@@ -121,15 +126,15 @@ impl<'a> StrategyImports<'a> {
                 Stmt::Import(import) => {
                     for alias in &import.names {
                         if matches!(alias.name.as_str(), "freqtrade.strategy" | "freqtrade.strategy.interface") {
-                            let called = alias.asname.as_ref().unwrap_or(&alias.name);
-                            names.modules.insert(called.to_string());
+                            let local_name = alias.asname.as_ref().unwrap_or(&alias.name);
+                            imports.modules.insert(local_name.to_string());
                         }
                     }
                 }
                 _ => {}
             }
         }
-        names
+        imports
     }
 
     fn inherits(&self, class: &StmtClassDef) -> bool {
@@ -137,47 +142,33 @@ impl<'a> StrategyImports<'a> {
             Expr::Name(name) => self.classes.contains(name.id.as_str()),
             Expr::Attribute(attribute) => {
                 attribute.attr.as_str() == "IStrategy"
-                    && dotted(&attribute.value).is_some_and(|module| self.modules.contains(&module))
+                    && dotted_path(&attribute.value).is_some_and(|module| self.modules.contains(&module))
             }
             _ => false,
         })
     }
 }
 
-/// `a.b.c`
-fn dotted(expression: &Expr) -> Option<String> {
+/// Dotted path of an expression such as `a.b.c`.
+fn dotted_path(expression: &Expr) -> Option<String> {
     match expression {
         Expr::Name(name) => Some(name.id.to_string()),
-        Expr::Attribute(attribute) => Some(format!("{}.{}", dotted(&attribute.value)?, attribute.attr)),
+        Expr::Attribute(attribute) => Some(format!("{}.{}", dotted_path(&attribute.value)?, attribute.attr)),
         _ => None,
     }
 }
 
-/// What the class's body last says that it is.
+/// Last value that a class body assigns to an attribute.
 fn class_attribute<'a>(class: &'a StmtClassDef, name: &str) -> Option<&'a Expr> {
-    let is_it = |target: &Expr| target.as_name_expr().is_some_and(|target| target.id.as_str() == name);
+    let is_target = |target: &Expr| target.as_name_expr().is_some_and(|target| target.id.as_str() == name);
     class.body.iter().rev().find_map(|statement| match statement {
-        Stmt::Assign(assignment) if assignment.targets.iter().any(is_it) => Some(&*assignment.value),
-        Stmt::AnnAssign(assignment) if is_it(&assignment.target) => assignment.value.as_deref(),
+        Stmt::Assign(assignment) if assignment.targets.iter().any(is_target) => Some(&*assignment.value),
+        Stmt::AnnAssign(assignment) if is_target(&assignment.target) => assignment.value.as_deref(),
         _ => None,
     })
 }
 
-pub(crate) fn integer_literal(expression: &Expr) -> Option<i64> {
-    match expression {
-        Expr::NumberLiteral(literal) => match &literal.value {
-            Number::Int(value) => value.as_i64(),
-            _ => None,
-        },
-        Expr::UnaryOp(unary) => match unary.op {
-            UnaryOp::USub => integer_literal(&unary.operand)?.checked_neg(),
-            UnaryOp::UAdd => integer_literal(&unary.operand),
-            _ => None,
-        },
-        _ => None,
-    }
-}
-
+/// Value of a number literal, with or without a minus sign.
 fn number_literal(expression: &Expr) -> Option<f64> {
     match expression {
         Expr::NumberLiteral(literal) => match &literal.value {
@@ -190,9 +181,9 @@ fn number_literal(expression: &Expr) -> Option<f64> {
     }
 }
 
-/// As freqtrade calls it: whether or not there are more, which have defaults.
+/// `true` if a method can be called with three positional arguments, as freqtrade does.
 fn accepts_three_arguments(parameters: &Parameters) -> bool {
-    let by_place: Vec<_> = parameters.posonlyargs.iter().chain(&parameters.args).collect();
-    let needed = by_place.iter().filter(|parameter| parameter.default.is_none()).count();
-    by_place.len() >= 3 && needed <= 3 && parameters.kwonlyargs.iter().all(|parameter| parameter.default.is_some())
+    let positional: Vec<_> = parameters.posonlyargs.iter().chain(&parameters.args).collect();
+    let required = positional.iter().filter(|parameter| parameter.default.is_none()).count();
+    positional.len() >= 3 && required <= 3 && parameters.kwonlyargs.iter().all(|parameter| parameter.default.is_some())
 }

@@ -1,18 +1,21 @@
-//! What a source itself defines, and by which names it calls what it imports, wherever in it that stands.
+//! Names that a source defines or imports, anywhere in it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use ruff_python_ast::visitor::{Visitor, walk_stmt};
 use ruff_python_ast::{Alias, Expr, ModModule, Stmt};
 
+use crate::expressions::is_self;
+
 #[derive(Default)]
 pub(crate) struct SymbolTable<'a> {
-    /// Functions, methods and classes.
+    /// Functions, methods and classes that the source defines.
     pub(crate) defined: BTreeSet<&'a str>,
+    /// Classes that the source defines.
     pub(crate) classes: BTreeSet<&'a str>,
-    /// What a class has in its body, or an object of it gets.
+    /// Attributes assigned in class bodies or on `self` and `cls`.
     pub(crate) fields: BTreeSet<&'a str>,
-    /// Names that imports bind, and the modules that they are, or what of a module.
+    /// Imported names, each with the dotted path of the module or member it is bound to.
     imported: BTreeMap<&'a str, String>,
 }
 
@@ -23,11 +26,12 @@ impl<'a> SymbolTable<'a> {
         symbols
     }
 
-    /// Another of the same name is told where it stands.
+    /// Stores the first import of a name; a second one with another path is a finding of the safety check.
     fn import(&mut self, (name, module): (&'a str, String)) {
         self.imported.entry(name).or_insert(module);
     }
 
+    /// Dotted path that an imported name is bound to.
     pub(crate) fn imported(&self, name: &str) -> Option<&str> {
         self.imported.get(name).map(String::as_str)
     }
@@ -68,7 +72,7 @@ impl<'a> Visitor<'a> for SymbolTable<'a> {
     }
 }
 
-/// `import a.b` binds a, `import a.b as c` what is in b.
+/// Returns the name that an `import` binds and the module: `import a.b` binds `a`, `import a.b as c` binds `c` to `a.b`.
 pub(crate) fn import_binding(alias: &Alias) -> (&str, String) {
     let module = alias.name.as_str();
     match &alias.asname {
@@ -80,10 +84,12 @@ pub(crate) fn import_binding(alias: &Alias) -> (&str, String) {
     }
 }
 
+/// Returns the name that a `from … import` binds and the dotted path of the member.
 pub(crate) fn import_from_binding<'a>(module: &str, alias: &'a Alias) -> (&'a str, String) {
     (alias.asname.as_ref().unwrap_or(&alias.name).as_str(), format!("{module}.{}", alias.name))
 }
 
+/// Targets of an assignment statement; none for other statements.
 fn assignment_targets(statement: &Stmt) -> impl Iterator<Item = &Expr> {
     let (many, one) = match statement {
         Stmt::Assign(assignment) => (assignment.targets.as_slice(), None),
@@ -91,8 +97,4 @@ fn assignment_targets(statement: &Stmt) -> impl Iterator<Item = &Expr> {
         _ => (&[] as &[Expr], None),
     };
     many.iter().chain(one)
-}
-
-pub(crate) fn is_self(expression: &Expr) -> bool {
-    expression.as_name_expr().is_some_and(|name| ["self", "cls"].contains(&name.id.as_str()))
 }

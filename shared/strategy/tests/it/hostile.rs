@@ -1,13 +1,13 @@
-//! Strategies that do what a strategy should not, each with what must be found in it: `#~ rule verdict` at the end of a line is
-//! one finding of that line, and there are no others. Many are ways around a simpler check.
+//! Hostile strategies with their expected findings: `#~ rule verdict` at the end of a line is one finding of that line, and there
+//! are no others. Many of them would pass a simpler check.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use nofomo_strategy::check;
 use serde_json::to_value;
 
-/// At the top of the source.
-const AT_THE_TOP: &[&str] = &[
+/// Code at the top level of the source.
+const TOP_LEVEL: &[&str] = &[
     "import os  #~ import refused",
     "import os.path as path  #~ import refused",
     "from os import system  #~ import refused",
@@ -115,7 +115,7 @@ const AT_THE_TOP: &[&str] = &[
     "class Other:\n    def __init__(self, config): self.key = config['exchange']  #~ outside_access unproved",
     "class Other:\n    def keys(self): return self.dp._exchange  #~ dynamic_code unproved",
     "functools.partial(eval, '1')()  #~ dynamic_code refused",
-    // Other names and other ways for what is judged by its name.
+    // Other names and indirect ways for names that are judged by themselves.
     "calm = np  #~ dynamic_code unproved\ncalm.seterrcall(print)",
     "np.seterrcall(print)  #~ import unproved",
     "np.frompyfunc(print, 1, 1)  #~ import unproved",
@@ -141,8 +141,8 @@ const AT_THE_TOP: &[&str] = &[
     "functools.reduce(getattr, ['a', 'b'], pd)  #~ dynamic_code unproved, dynamic_code unproved",
 ];
 
-/// In a populate method.
-const OVER_COLUMNS: &[&str] = &[
+/// Code in a populate method.
+const IN_POPULATE_METHOD: &[&str] = &[
     "dataframe['x'] = dataframe['close'].shift(-1)  #~ look_ahead refused",
     "dataframe['x'] = dataframe['close'].shift(periods=-3)  #~ look_ahead refused",
     "dataframe['x'] = dataframe['close'].shift(-AHEAD)  #~ look_ahead refused",
@@ -279,11 +279,11 @@ const OVER_COLUMNS: &[&str] = &[
     "dataframe['x'] = dataframe.loc[dataframe.index[-1], 'close']  #~ look_ahead refused, look_ahead unproved",
 ];
 
-fn at_the_top(code: &str) -> String {
+fn at_top_level(code: &str) -> String {
     in_strategy(code, "pass")
 }
 
-fn over_columns(code: &str) -> String {
+fn in_populate_method(code: &str) -> String {
     in_strategy("AHEAD = 1\nBACK = -2", code)
 }
 
@@ -318,9 +318,9 @@ class Hostile(IStrategy):
     )
 }
 
-type Found = BTreeMap<usize, Vec<String>>;
+type FindingsByLine = BTreeMap<usize, Vec<String>>;
 
-fn expected(source: &str) -> Found {
+fn expected(source: &str) -> FindingsByLine {
     let lines = source.lines().enumerate();
     let marked = lines.filter_map(|(index, line)| {
         let (_, findings) = line.split_once("#~")?;
@@ -331,13 +331,13 @@ fn expected(source: &str) -> Found {
     marked.collect()
 }
 
-fn found(source: &str) -> Found {
-    let checked = check(source).unwrap_or_else(|mistakes| panic!("{mistakes:?}\n{source}"));
-    let mut found = Found::new();
-    for finding in checked.findings {
+fn found(source: &str) -> FindingsByLine {
+    let report = check(source).unwrap_or_else(|errors| panic!("{errors:?}\n{source}"));
+    let mut found = FindingsByLine::new();
+    for finding in report.findings {
         let [rule, verdict] = [to_value(finding.rule).unwrap(), to_value(finding.verdict).unwrap()];
-        let told = format!("{} {}", rule.as_str().unwrap(), verdict.as_str().unwrap());
-        found.entry(finding.line).or_default().push(told);
+        let described = format!("{} {}", rule.as_str().unwrap(), verdict.as_str().unwrap());
+        found.entry(finding.line).or_default().push(described);
     }
     found.values_mut().for_each(|findings| findings.sort());
     found
@@ -354,20 +354,20 @@ fn differences(snippets: &[&str], place: fn(&str) -> String) -> Vec<String> {
 }
 
 #[test]
-fn what_reaches_around_a_strategy_is_found_and_nothing_else() {
-    let differences = differences(AT_THE_TOP, at_the_top);
+fn unsafe_code_has_exactly_the_expected_findings() {
+    let differences = differences(TOP_LEVEL, at_top_level);
     assert!(differences.is_empty(), "{}", differences.join("\n"));
 }
 
 #[test]
-fn no_way_round_is_listed_twice() {
-    let all: Vec<_> = AT_THE_TOP.iter().chain(OVER_COLUMNS).collect();
+fn no_snippet_is_listed_twice() {
+    let all: Vec<_> = TOP_LEVEL.iter().chain(IN_POPULATE_METHOD).collect();
     assert_eq!(all.iter().collect::<BTreeSet<_>>().len(), all.len());
     assert!(all.len() >= 60);
 }
 
 #[test]
-fn what_looks_ahead_is_found_and_nothing_else() {
-    let differences = differences(OVER_COLUMNS, over_columns);
+fn look_ahead_bias_has_exactly_the_expected_findings() {
+    let differences = differences(IN_POPULATE_METHOD, in_populate_method);
     assert!(differences.is_empty(), "{}", differences.join("\n"));
 }

@@ -1,4 +1,4 @@
-//! What the check says of good strategies, of hostile ones, of what is no strategy, and of anything at all.
+//! Check of clean strategies, hostile strategies, invalid sources and random texts.
 
 #![allow(
     clippy::expect_used,
