@@ -1,4 +1,4 @@
-//! The JSON in a zip archive, and nothing else of it.
+//! Unpacking of the JSON files in a zip archive.
 
 use std::io::{Cursor, Read};
 
@@ -8,17 +8,18 @@ use zip::{CompressionMethod, ZipArchive};
 
 use crate::ExportError;
 
-/// What a result may have, unpacked. The largest that freqtrade writes for years of trades is a tenth of it.
+/// Maximum size of an unpacked export, in bytes. The largest that freqtrade writes for years of trades is a tenth of it.
 pub const MAX_EXPORT_BYTES: usize = 64 << 20;
 
-/// Freqtrade writes five, and two or three more for each strategy.
+/// Maximum number of entries. Freqtrade writes five, and two or three more for each strategy.
 const MAX_ENTRIES: usize = 1_000;
 
+/// `true` if the upload begins like a zip archive.
 pub(crate) fn is_archive(upload: &[u8]) -> bool {
     upload.starts_with(b"PK")
 }
 
-/// The names and contents of all that may be the result; what says by its name that it is something else stays packed.
+/// Unpacks the entries that may be the backtest result, judging by their names, and returns names and contents.
 pub(crate) fn candidates(upload: &[u8]) -> Result<Vec<(String, Vec<u8>)>, ExportError> {
     let mut archive = ZipArchive::new(Cursor::new(upload)).map_err(|_| ExportError::Damaged)?;
     if archive.len() > MAX_ENTRIES {
@@ -35,7 +36,7 @@ pub(crate) fn candidates(upload: &[u8]) -> Result<Vec<(String, Vec<u8>)>, Export
             names.push((index, name));
         }
     }
-    // Where two headers differ, or two entries share a name or bytes, another program would see another archive.
+    // If two headers differ, or two entries share a name or bytes, another program would read different contents.
     archive.validate_header_consistency().map_err(|error| match error {
         ZipError::Io(_) => ExportError::Damaged,
         _ => ExportError::Inconsistent,
@@ -49,7 +50,7 @@ pub(crate) fn candidates(upload: &[u8]) -> Result<Vec<(String, Vec<u8>)>, Export
     unpacked.collect()
 }
 
-/// An honest archive has none of these, so it is not asked whether they would do harm here.
+/// Reason to refuse an entry. Archives of freqtrade have none of these, so all are refused, even those harmless here.
 fn find_violation(entry: &ZipFileEntry<'_>, name: &str) -> Option<&'static str> {
     let has_drive = matches!(name.as_bytes(), [letter, b':', ..] if letter.is_ascii_alphabetic());
     if name.contains('\\') || name.chars().any(char::is_control) {
@@ -63,15 +64,15 @@ fn find_violation(entry: &ZipFileEntry<'_>, name: &str) -> Option<&'static str> 
     } else if entry.encrypted() {
         Some("is encrypted")
     } else if !matches!(entry.compression(), CompressionMethod::Stored | CompressionMethod::Deflated) {
-        Some("is packed in another way than freqtrade packs")
+        Some("uses a compression method other than deflate")
     } else if has_suffix(name, ".zip") {
-        Some("is an archive itself; send that one")
+        Some("is an archive itself; upload that one")
     } else {
         None
     }
 }
 
-/// Freqtrade names the result as the archive is named, but people rename archives.
+/// `true` if an entry may be the result. Freqtrade gives it the name of the archive, but people rename archives.
 fn is_candidate(name: &str) -> bool {
     has_suffix(name, ".json") && !has_suffix(name, "_config.json")
 }
@@ -81,7 +82,7 @@ fn has_suffix(name: &str, suffix: &str) -> bool {
     start.and_then(|start| name.get(start..)).is_some_and(|tail| tail.eq_ignore_ascii_case(suffix))
 }
 
-/// At most `most` bytes: counted as they come, whatever the archive says of their number.
+/// Unpacks at most `limit` bytes, counted while unpacking; the size that the archive declares is not trusted.
 fn unpack(
     archive: &mut ZipArchive<Cursor<&[u8]>>,
     index: usize,
@@ -91,13 +92,13 @@ fn unpack(
     let damaged = || ExportError::entry(name, "is damaged");
     let file = archive.by_index(index).map_err(|_| damaged())?;
     let mut bytes = Vec::new();
-    // The checksum is compared where the entry ends.
+    // The reader compares the checksum at the end of the entry.
     file.take(limit as u64 + 1).read_to_end(&mut bytes).map_err(|_| damaged())?;
     if bytes.len() > limit {
         return Err(ExportError::TooLarge(MAX_EXPORT_BYTES));
     }
     if is_archive(&bytes) {
-        return Err(ExportError::entry(name, "is an archive itself; send that one"));
+        return Err(ExportError::entry(name, "is an archive itself; upload that one"));
     }
     Ok(bytes)
 }

@@ -1,4 +1,4 @@
-//! One strategy's backtest.
+//! Backtest of one strategy.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use rust_decimal::Decimal;
@@ -10,25 +10,26 @@ use crate::fields::{Fields, elements};
 use crate::values::{count, moment, number, positive, text, time, timeframe};
 use crate::{ExportError, ExportedTrade};
 
+/// Backtest of one strategy, as freqtrade exported it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Backtest {
     pub strategy: String,
-    /// The length of a candle, such as `15m`.
+    /// Length of a candle, such as `15m`.
     pub timeframe: String,
     pub stake_currency: String,
     pub trading_mode: TradingMode,
-    /// In the stake currency, as `final_balance`.
+    /// In the stake currency; `final_balance` too.
     pub starting_balance: Decimal,
     pub final_balance: Decimal,
-    /// The first candle, and `end` the last one. Not the first and the last trade.
+    /// Time of the first candle; `end` is the time of the last one. Trades may begin later and end earlier.
     pub start: DateTime<Utc>,
     pub end: DateTime<Utc>,
-    /// When freqtrade ran it.
+    /// Start of the run; `run_end` is its end.
     pub run_start: Option<DateTime<Utc>>,
     pub run_end: Option<DateTime<Utc>>,
-    /// As they were closed, and those last that the backtest's end has closed.
+    /// Trades in the order of closing; those closed by the end of the backtest come last.
     pub trades: Vec<ExportedTrade>,
-    /// Freqtrade's own, by their keys in the export: what is a number, a short text, true, false or null.
+    /// Figures that freqtrade computed, by their keys in the export: numbers, short texts, booleans and nulls.
     pub figures: Map<String, Value>,
 }
 
@@ -40,12 +41,13 @@ pub enum TradingMode {
     Futures,
 }
 
+/// Maximum number of trades.
 const MAX_TRADES: usize = 200_000;
 
-/// Freqtrade writes 120.
+/// Maximum number of keys. Freqtrade writes 120.
 const MAX_KEYS: usize = 500;
 
-/// A longer name or text is no figure.
+/// Maximum length of the name or JSON text of a figure, in bytes; longer ones are skipped.
 const MAX_FIGURE_LENGTH: usize = 500;
 
 impl Backtest {
@@ -70,21 +72,22 @@ impl Backtest {
             return Err(ExportError::value("backtest_end", "must not be before backtest_start"));
         }
         if fields.optional("total_trades", count)?.is_some_and(|total| total != backtest.trades.len()) {
-            return Err(ExportError::value("total_trades", "must be the number of trades"));
+            return Err(ExportError::value("total_trades", "must equal the number of trades"));
         }
-        // With a finer timeframe inside of it, each pair's part of a candle is done before the next pair's.
+        // With a finer detail timeframe, freqtrade completes a candle pair by pair, so trades of a candle are not in order.
         let is_finer = fields.optional("timeframe_detail", text(0..=10))?.is_some_and(|detail| !detail.is_empty());
         backtest.check_trade_times(candle, if is_finer { candle } else { TimeDelta::zero() })?;
         Ok(backtest)
     }
 
-    /// How long freqtrade has taken. None if the export does not say so, or if the clock was set back.
+    /// Duration of the run. `None` if the export does not contain it, or if the clock was set back.
     pub fn run_time(&self) -> Option<TimeDelta> {
         let (start, end) = self.run_start.zip(self.run_end)?;
         (end >= start).then(|| end - start)
     }
 
-    /// All versions append a trade when it is closed. What is open at the end is closed at its own pair's last candle.
+    /// Checks the times and the order of the trades. All versions append a trade when it closes; trades still open at the end
+    /// close at the last candle of their pair.
     fn check_trade_times(&self, candle: TimeDelta, tolerance: TimeDelta) -> Result<(), ExportError> {
         let error = |index, key, reason| Err(ExportError::value(format!("trades[{index}].{key}"), reason));
         let left_open = self.trades.iter().rev().take_while(|trade| trade.is_force_closed()).count();
@@ -109,7 +112,7 @@ impl Backtest {
 fn trades(fields: &Fields<'_>) -> Result<Vec<ExportedTrade>, ExportError> {
     let list = fields.get("trades").ok_or_else(|| ExportError::value("trades", "is missing"))?;
     let list = elements(list, MAX_TRADES).map_err(|wrong| ExportError::value("trades", wrong))?;
-    // Not collected: that would not know how many there will be, and make room for twice as many.
+    // `collect` does not know the length here and would allocate up to twice the memory.
     let mut trades = Vec::with_capacity(list.len());
     for (index, trade) in list.into_iter().enumerate() {
         let trade = ExportedTrade::read(trade).map_err(|error| error.within(&format!("trades[{index}]")))?;
@@ -123,7 +126,7 @@ fn figures(fields: &Fields<'_>) -> Result<Map<String, Value>, ExportError> {
     for (name, value) in fields.members() {
         let text = value.get();
         let is_scalar = !text.starts_with(['{', '[']) && name.len().max(text.len()) <= MAX_FIGURE_LENGTH;
-        // PostgreSQL holds no text with U+0000.
+        // PostgreSQL cannot store U+0000.
         if is_scalar && !name.contains('\0') && !text.contains("\\u0000") {
             let figure = figure(text).ok_or_else(|| ExportError::value(name, "must be a number or text"))?;
             figures.insert(name.into(), figure);
@@ -134,7 +137,7 @@ fn figures(fields: &Fields<'_>) -> Result<Map<String, Value>, ExportError> {
 
 fn figure(text: &str) -> Option<Value> {
     if text.starts_with(|first: char| first.is_ascii_digit() || first == '-') && text.contains(['.', 'e', 'E']) {
-        // serde_json may be off by the last bit.
+        // The float parser of serde_json may be wrong in the last bit.
         return Number::from_f64(text.parse().ok()?).map(Value::Number);
     }
     serde_json::from_str(text).ok()

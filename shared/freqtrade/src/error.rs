@@ -1,6 +1,6 @@
-//! Why an upload is not taken, in words for the person who sent it.
+//! Errors of an upload, with messages for the person who uploaded it.
 
-/// What is quoted from the upload is cut short and has no control characters.
+/// Reason why an upload cannot be read. Text quoted from the upload is shortened and has its control characters escaped.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ExportError {
     #[error("the file is neither a zip archive nor JSON")]
@@ -9,21 +9,21 @@ pub enum ExportError {
     TooLarge(usize),
     #[error("the archive is damaged or incomplete")]
     Damaged,
-    #[error("the archive says two different things about what is in it")]
+    #[error("the archive is inconsistent: its headers contradict each other")]
     Inconsistent,
     #[error("the archive has more than {0} entries")]
     TooManyEntries(usize),
     #[error("the archive's entry {name} {reason}")]
     Entry { name: String, reason: &'static str },
-    #[error("there is no backtest result in it: no JSON that has `strategy` at its top")]
+    #[error("the file contains no backtest result: no JSON object with the key `strategy`")]
     NoResult,
-    #[error("there are several backtest results in it ({0}); send one at a time")]
+    #[error("the archive contains several backtest results ({0}); upload one at a time")]
     SeveralResults(String),
     #[error("the export has several strategies ({0}); name one of them")]
     SeveralStrategies(String),
-    #[error("the export has no strategy of that name, but {0}")]
+    #[error("the export has no strategy of that name; it has {0}")]
     UnknownStrategy(String),
-    /// `strategy.Foo.trades[17].close_rate`, and what it must be.
+    /// Invalid value, with its path such as `strategy.Foo.trades[17].close_rate`.
     #[error("{path} {reason}")]
     Value { path: String, reason: String },
 }
@@ -37,7 +37,7 @@ impl ExportError {
         Self::Entry { name: quoted(name), reason }
     }
 
-    /// The same, seen from further outside.
+    /// Prefixes the path with that of an outer value.
     pub(crate) fn within(self, outer: &str) -> Self {
         match self {
             Self::Value { path, reason } if path.is_empty() => Self::Value { path: outer.into(), reason },
@@ -47,7 +47,7 @@ impl ExportError {
     }
 }
 
-/// As many as somebody would read.
+/// Lists names, at most 20 of them.
 pub(crate) fn quoted_list<'a>(names: impl Iterator<Item = &'a str>) -> String {
     let mut names = names.map(quoted);
     let shown: Vec<String> = names.by_ref().take(20).collect();
@@ -57,6 +57,7 @@ pub(crate) fn quoted_list<'a>(names: impl Iterator<Item = &'a str>) -> String {
     }
 }
 
+/// Quotes a name, cut to 100 characters.
 pub(crate) fn quoted(name: &str) -> String {
     match name.char_indices().nth(100) {
         Some((end, _)) => format!("{:?}…", name.get(..end).unwrap_or_default()),

@@ -1,4 +1,4 @@
-//! The file that freqtrade writes after a backtest.
+//! Backtest export: the file that freqtrade writes after backtesting.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -10,24 +10,27 @@ use crate::fields::Fields;
 use crate::values::in_one_line;
 use crate::{Backtest, ExportError, MAX_EXPORT_BYTES, archive, syntax};
 
-/// An export whose JSON is whole. What is wrong with one strategy's backtest does not keep another's from being read.
+/// Export with valid JSON. An error in the backtest of one strategy does not prevent reading another's.
 #[derive(Debug)]
 pub struct Export<'a> {
     json: Cow<'a, str>,
     strategies: Vec<String>,
-    /// Where in the JSON each one's result lies: to look for it again would be to read everything again.
+    /// Range of each strategy's result within the JSON, so that it is not parsed twice.
     results: Vec<Range<usize>>,
 }
 
+/// Maximum number of strategies.
 const MAX_STRATEGIES: usize = 100;
 
-/// Freqtrade writes two, or three.
+/// Maximum number of top-level keys. Freqtrade writes two or three.
 const MAX_KEYS: usize = 100;
 
 impl<'a> Export<'a> {
+    /// Opens an upload: a zip archive or JSON.
+    ///
     /// # Errors
     ///
-    /// Whatever makes the file unfit to be looked into.
+    /// The file is too large, damaged, or contains no backtest result.
     pub fn open(upload: &'a [u8]) -> Result<Self, ExportError> {
         if upload.len() > MAX_EXPORT_BYTES {
             return Err(ExportError::TooLarge(MAX_EXPORT_BYTES));
@@ -42,23 +45,23 @@ impl<'a> Export<'a> {
         Self::from_json(Cow::Borrowed(json))
     }
 
-    /// The names of the strategies, in the file's order. There is at least one.
+    /// Names of the strategies in the order of the file; at least one.
     pub fn strategies(&self) -> &[String] {
         &self.strategies
     }
 
-    /// The backtest of the strategy that is named. The name may be left out if there is only one.
+    /// Reads the backtest of the named strategy. The name may be omitted if there is only one.
     ///
     /// # Errors
     ///
-    /// No such strategy, or several and no name; or the first thing in it that no version of freqtrade writes, with its place.
+    /// No strategy of this name, several strategies without a name, or the first invalid value with its path.
     pub fn backtest(&self, strategy: Option<&str>) -> Result<Backtest, ExportError> {
         let names = || quoted_list(self.strategies.iter().map(String::as_str));
         let mut all = self.strategies.iter().zip(&self.results);
         let (name, result) = match (strategy, self.strategies.len()) {
             (None, 2..) => return Err(ExportError::SeveralStrategies(names())),
             (None, _) => all.next(),
-            (Some(asked), _) => all.find(|(name, _)| *name == asked),
+            (Some(requested), _) => all.find(|(name, _)| *name == requested),
         }
         .ok_or_else(|| ExportError::UnknownStrategy(names()))?;
         let result = self.json.get(result.clone()).ok_or(ExportError::NoResult)?;
@@ -66,7 +69,7 @@ impl<'a> Export<'a> {
     }
 
     fn from_archive(upload: &[u8]) -> Result<Self, ExportError> {
-        let (mut results, mut broken) = (Vec::new(), None);
+        let (mut results, mut first_error) = (Vec::new(), None);
         for (name, bytes) in archive::candidates(upload)? {
             let export = match String::from_utf8(bytes) {
                 Ok(json) => Self::from_json(Cow::Owned(json)),
@@ -74,9 +77,9 @@ impl<'a> Export<'a> {
             };
             match export {
                 Ok(export) => results.push((name, export)),
-                // A strategy's parameters, most likely.
+                // Most likely the parameters of a strategy.
                 Err(ExportError::NoResult) => {}
-                Err(error) => broken = broken.or(Some(error)),
+                Err(error) => first_error = first_error.or(Some(error)),
             }
         }
         if results.len() > 1 {
@@ -84,7 +87,7 @@ impl<'a> Export<'a> {
         }
         match results.pop() {
             Some((_, export)) => Ok(export),
-            None => Err(broken.unwrap_or(ExportError::NoResult)),
+            None => Err(first_error.unwrap_or(ExportError::NoResult)),
         }
     }
 
@@ -97,13 +100,13 @@ impl<'a> Export<'a> {
             results.push(start..start + result.get().len());
         }
         if strategies.is_empty() {
-            return Err(ExportError::value("strategy", "must have at least one strategy"));
+            return Err(ExportError::value("strategy", "must contain at least one strategy"));
         }
         Ok(Self { json, strategies, results })
     }
 }
 
-/// What stands at the top under `strategy`.
+/// Results by strategy: the members of the top-level key `strategy`.
 fn results_by_strategy(json: &str) -> Result<Fields<'_>, ExportError> {
     let root = Fields::of(json, MAX_KEYS).map_err(|error| match serde_json::from_str::<&RawValue>(json) {
         Err(_) => syntax::locate_error(json),

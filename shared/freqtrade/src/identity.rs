@@ -1,16 +1,16 @@
-//! What makes two uploads the same run.
+//! Identity of a backtest run, to recognise repeated uploads.
 
 use sha2::{Digest, Sha256};
 
 use crate::Backtest;
 
 impl Backtest {
-    /// SHA-256 of the run: whose strategy, when freqtrade ran it, over which candles, and every trade with its profit.
+    /// SHA-256 of the strategy, the time of the run, the period, and every trade with its profit.
     ///
-    /// It is made of what was read and not of bytes, so the archive and the JSON of one run have the same, also after
-    /// something has written the JSON anew. A second run is another one, even with the same trades: it began at another time.
+    /// The hash covers values and not bytes, so the archive and the JSON of a run have the same identity, also after another
+    /// program has rewritten the JSON. A second run has another identity even with the same trades: it started at another time.
     pub fn identity(&self) -> [u8; 32] {
-        // Each part has a fixed number of lines, and no text has a line break: nothing runs into the next.
+        // Every part has a fixed number of lines and no text contains a line break, so the encoding is unambiguous.
         let mut hash = Sha256::new();
         let mut line = |part: &dyn ToString| {
             hash.update(part.to_string());

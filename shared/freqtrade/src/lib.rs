@@ -1,14 +1,14 @@
-//! Reading freqtrade's backtest exports: bytes in, values out.
+//! Reader of freqtrade's backtest exports: bytes in, typed values out.
 //!
 //! ```text
-//! let export = Export::open(upload)?;      a .zip (since 2025.1) or a .json, told apart by content
-//! let backtest = export.backtest(None)?;   the one strategy in it, or the one that is named
-//! backtest.identity()                      the same for the same run, whichever of the two files it came in
+//! let export = Export::open(upload)?;      // a .zip (since freqtrade 2025.1) or a .json, recognised by its content
+//! let backtest = export.backtest(None)?;   // the only strategy, or a named one
+//! backtest.identity()                      // equal for the same run, in either file format
 //! ```
 //!
-//! An upload is hostile until it is read. Of an archive nothing is unpacked but the JSON, and of that no more than [`MAX_EXPORT_BYTES`]:
-//! pickles and source code stay packed. What no version of freqtrade writes is refused, in words for the person who sent it.
-//! Money goes from the file's digits to decimals and is never a float in between.
+//! Uploads are untrusted. Only the JSON of an archive is unpacked, up to [`MAX_EXPORT_BYTES`]; pickles and source code stay
+//! packed. Content that no version of freqtrade writes is an [`ExportError`], with a message for the person who uploaded it.
+//! Amounts of money are parsed from the file's digits to decimals, without a float in between.
 
 mod archive;
 mod backtest;

@@ -1,4 +1,4 @@
-//! One order of a trade.
+//! Order of a trade.
 
 use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
@@ -9,19 +9,19 @@ use crate::ExportError;
 use crate::fields::Fields;
 use crate::values::{flag, milliseconds, positive};
 
-/// Of freqtrade from 2022.6 on.
+/// Order of a trade, exported by freqtrade since 2022.6.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ExportedOrder {
     pub is_entry: bool,
-    /// In the base currency.
+    /// Amount in the base currency.
     pub amount: Decimal,
-    /// What it was filled at.
+    /// Price at which the order was filled.
     pub safe_price: Decimal,
-    /// None if the backtest ended before it was filled: it bought and sold nothing.
+    /// `None` if the backtest ended before the order was filled.
     pub filled_at: Option<DateTime<Utc>>,
 }
 
-/// Freqtrade writes seven.
+/// Maximum number of keys. Freqtrade writes seven.
 const MAX_KEYS: usize = 50;
 
 impl ExportedOrder {

@@ -1,4 +1,4 @@
-//! Where text stops being JSON, and why.
+//! Location and cause of syntax errors in JSON.
 
 use std::fmt;
 
@@ -7,37 +7,37 @@ use serde_path_to_error::Segment;
 
 use crate::ExportError;
 
-/// What Python writes for what JSON has no number for.
+/// Values that Python writes as numbers and JSON does not allow.
 const NON_JSON_NUMBERS: [&str; 3] = ["NaN", "Infinity", "-Infinity"];
 
-/// The place as a path, like all other places; serde_json knows only line and column.
+/// Describes the first syntax error by its path, like other errors; serde_json reports only line and column.
 pub(crate) fn locate_error(text: &str) -> ExportError {
     let mut json = serde_json::Deserializer::from_str(text);
     let Err(error) = serde_path_to_error::deserialize::<_, AnyValue>(&mut json) else {
-        // The first value is whole.
-        return ExportError::value("the JSON", "goes on after its end");
+        // The first value is complete.
+        return ExportError::value("the JSON", "continues after its end");
     };
-    // Within a key, the last segment is not known.
+    // If the error is within a key, the last segment of the path is unknown.
     let known = error.path().iter().take_while(|segment| !matches!(segment, Segment::Unknown));
-    let place = known.fold(String::new(), |place, segment| match segment {
-        Segment::Map { key } if !place.is_empty() => format!("{place}.{key}"),
-        segment => format!("{place}{segment}"),
+    let path = known.fold(String::new(), |path, segment| match segment {
+        Segment::Map { key } if !path.is_empty() => format!("{path}.{key}"),
+        segment => format!("{path}{segment}"),
     });
-    let place = if place.is_empty() { "the JSON".into() } else { place };
+    let path = if path.is_empty() { "the JSON".into() } else { path };
     let error = error.into_inner();
     if error.is_eof() {
-        return ExportError::value(place, "is cut off");
+        return ExportError::value(path, "is truncated");
     }
     let line = text.split('\n').nth(error.line().saturating_sub(1)).unwrap_or_default();
     match token(line, error.column()) {
         Some(token) if NON_JSON_NUMBERS.contains(&token) => {
-            ExportError::value(place, format!("is {token}, which is no number"))
+            ExportError::value(path, format!("is {token}, which is not a JSON number"))
         }
-        _ => ExportError::value(place, format!("is not JSON: {error}")),
+        _ => ExportError::value(path, format!("is not JSON: {error}")),
     }
 }
 
-/// What stands around a column, up to what may separate values.
+/// Token around a column, up to the nearest separators.
 fn token(line: &str, column: usize) -> Option<&str> {
     let separates = |c: char| matches!(c, ',' | ':' | '[' | ']' | '{' | '}') || c.is_whitespace();
     let before = line.get(..column)?;
@@ -45,7 +45,7 @@ fn token(line: &str, column: usize) -> Option<&str> {
     line.get(start..)?.split(separates).next()
 }
 
-/// Any JSON, of which nothing is kept. Other than `IgnoredAny` it is visited, so that its path is known.
+/// Any JSON value, discarded. Unlike `IgnoredAny` it is visited, so that the path of an error is known.
 struct AnyValue;
 
 impl<'de> Deserialize<'de> for AnyValue {

@@ -1,4 +1,4 @@
-//! One closed trade of a backtest.
+//! Closed trade of a backtest.
 
 use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
@@ -9,43 +9,44 @@ use crate::fields::{Fields, elements};
 use crate::values::{fee, flag, number, positive, price, tag, text, time};
 use crate::{ExportError, ExportedOrder};
 
-/// Money is in the stake currency. What an old version does not write has the value that it had then.
+/// Closed trade of a backtest. Amounts of money are in the stake currency. Fields that an old version does not write have the
+/// value that they implicitly had in it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ExportedTrade {
     pub pair: String,
     pub is_short: bool,
-    /// In the base currency. After partial exits, what was left for the last one.
+    /// Amount in the base currency; after partial exits, the amount of the last exit.
     pub amount: Decimal,
-    /// The trader's own money in `amount`: its worth at `open_rate`, divided by the leverage.
+    /// Trader's own money in `amount`: its value at `open_rate`, divided by the leverage.
     pub stake_amount: Decimal,
-    /// The trader's own money in all entries together. Until 2024 not divided by the leverage.
+    /// Trader's own money in all entries. Versions before 2025 do not divide it by the leverage.
     pub max_stake_amount: Decimal,
     pub leverage: Decimal,
-    /// The average of the entries.
+    /// Average price of the entries.
     pub open_rate: Decimal,
-    /// The last exit's.
+    /// Price of the last exit.
     pub close_rate: Decimal,
-    /// A fraction of the worth, as `fee_close`.
+    /// Fee as a fraction of the traded value; `fee_close` too.
     pub fee_open: Decimal,
     pub fee_close: Decimal,
     pub open_date: DateTime<Utc>,
     pub close_date: DateTime<Utc>,
-    /// After fees and funding.
+    /// Profit after fees and funding.
     pub profit_abs: Decimal,
-    /// A fraction of the money in it, with its fees; multiplied by the leverage.
+    /// Profit as a fraction of the invested money including fees, multiplied by the leverage.
     pub profit_ratio: Decimal,
-    /// The lowest price while it was open, and `max_rate` the highest.
+    /// Lowest price while the trade was open; `max_rate` is the highest.
     pub min_rate: Option<Decimal>,
     pub max_rate: Option<Decimal>,
-    /// What was received, or paid if it is negative. Until 2025.3 it was not written, and reads as 0.
+    /// Funding fees received, or paid if negative. 0 in exports before 2025.4, which do not contain them.
     pub funding_fees: Decimal,
     pub exit_reason: String,
     pub enter_tag: Option<String>,
-    /// In the order in which they were placed; empty until 2022.5.
+    /// Orders as they were placed; empty in exports before 2022.6.
     pub orders: Vec<ExportedOrder>,
 }
 
-/// Freqtrade writes thirty.
+/// Maximum number of keys. Freqtrade writes thirty.
 const MAX_KEYS: usize = 100;
 
 const MAX_ORDERS: usize = 10_000;
@@ -93,37 +94,40 @@ impl ExportedTrade {
         Ok(trade)
     }
 
-    /// `profit_abs`, as freqtrade makes it of the orders: each exit pays back its part at the average price of what was bought
-    /// until then, and is rounded to 8 digits. None if there are no orders, or if they do not end with nothing left.
+    /// Computes `profit_abs` from the orders as freqtrade does: each exit realises its share at the average price of the entries so
+    /// far, rounded to 8 digits. `None` if there are no orders, or if they do not close the position.
     ///
-    /// With funding and several exits, the last digit may be another one: the export does not say how much came with which exit.
-    /// Without it, in futures until 2025.3, the funding is missing from it.
+    /// With funding and several exits the last digit may differ, because the export does not attribute funding to exits. For
+    /// futures before 2025.4 the result excludes funding.
     pub fn recomputed_profit(&self) -> Option<Decimal> {
         let sign = if self.is_short { -Decimal::ONE } else { Decimal::ONE };
-        let paid = Decimal::ONE + sign * self.fee_open;
-        let received = Decimal::ONE - sign * self.fee_close;
+        let cost_factor = Decimal::ONE + sign * self.fee_open;
+        let proceeds_factor = Decimal::ONE - sign * self.fee_close;
         let mut filled = self.orders.iter().filter(|order| order.filled_at.is_some()).peekable();
         filled.peek()?;
-        let (mut held, mut worth, mut profit) = (Decimal::ZERO, Decimal::ZERO, Decimal::ZERO);
+        let (mut held, mut invested, mut profit) = (Decimal::ZERO, Decimal::ZERO, Decimal::ZERO);
         for order in filled {
             let value = order.amount.checked_mul(order.safe_price)?;
             if order.is_entry {
                 held = held.checked_add(order.amount)?;
-                worth = worth.checked_add(value)?;
+                invested = invested.checked_add(value)?;
             } else {
-                let cost = worth.checked_div(held)?.checked_mul(order.amount)?;
-                let gain = value.checked_mul(received)?.checked_sub(cost.checked_mul(paid)?)?.checked_mul(sign)?;
-                let leg = if self.funding_fees.is_zero() { gain.round_dp(8) } else { gain };
-                profit = profit.checked_add(leg)?;
+                let cost = invested.checked_div(held)?.checked_mul(order.amount)?;
+                let gain = value
+                    .checked_mul(proceeds_factor)?
+                    .checked_sub(cost.checked_mul(cost_factor)?)?
+                    .checked_mul(sign)?;
+                let rounded = if self.funding_fees.is_zero() { gain.round_dp(8) } else { gain };
+                profit = profit.checked_add(rounded)?;
                 held = held.checked_sub(order.amount)?;
-                worth = worth.checked_sub(cost)?;
+                invested = invested.checked_sub(cost)?;
             }
         }
         let profit = profit.checked_add(self.funding_fees)?.round_dp(8);
         held.round_dp(8).is_zero().then_some(profit)
     }
 
-    /// Whether it was still open when the backtest ended.
+    /// `true` if the trade was still open when the backtest ended and was closed by it.
     pub(crate) fn is_force_closed(&self) -> bool {
         matches!(self.exit_reason.as_str(), "force_exit" | "force_sell")
     }

@@ -1,4 +1,4 @@
-//! Archives that nobody should send, and some that somebody may.
+//! Hostile and damaged archives, and unusual valid ones.
 
 use std::io::{Cursor, Write};
 
@@ -18,20 +18,20 @@ fn result() -> Vec<u8> {
     export().to_string().into_bytes()
 }
 
-/// The result and something else.
-fn with(name: &str, bytes: &[u8]) -> Vec<u8> {
+/// Archive of the result and another entry.
+fn with_entry(name: &str, bytes: &[u8]) -> Vec<u8> {
     zipped(&[("result.json", &result()), (name, bytes)])
 }
 
 #[test]
-fn the_result_is_found_whatever_it_is_called() {
+fn the_result_is_found_under_any_name() {
     let parameters = br#"{"strategy_name": "Probe", "params": {"strategy": {}}, "ft_stratparam_v": 1}"#;
     for name in ["result.json", "backtests/2026/mine.json", "RESULT.JSON", "a.meta.json", "..json"] {
         let entries = [("result_Probe.json", parameters.as_slice()), (name, &result()), ("a list.json", b"[1]")];
         let bytes = zipped(&entries);
         assert_eq!(Export::open(&bytes).unwrap().strategies(), ["Probe"], "{name}");
     }
-    // As something writes them that cannot go back to fill in the sizes.
+    // As written by a program that cannot seek back to fill in the sizes.
     let mut streamed = ZipWriter::new_stream(Vec::new());
     streamed.start_file("result.json", deflated()).unwrap();
     streamed.write_all(&result()).unwrap();
@@ -47,20 +47,20 @@ fn the_result_is_found_whatever_it_is_called() {
 }
 
 #[test]
-fn what_is_not_the_result_is_never_unpacked() {
+fn entries_that_are_not_the_result_stay_packed() {
     let names = ["r_signals.pkl", "r_Probe.py", "r_market_change.feather", "r_config.json", "r_CONFIG.JSON", "readme"];
     for name in names {
-        // Whoever unpacks this notices.
-        let broken = patched(with(name, b"cos\nsystem\n(S'id'\ntR."), name, CHECKSUM, &[1, 2, 3, 4]);
+        // Unpacking this entry would fail.
+        let broken = patched(with_entry(name, b"cos\nsystem\n(S'id'\ntR."), name, CHECKSUM, &[1, 2, 3, 4]);
         assert_eq!(Export::open(&broken).unwrap().strategies(), ["Probe"], "{name}");
     }
-    // But not of what may be the result.
-    let broken = patched(with("r_Probe.json", b"{}"), "r_Probe.json", CHECKSUM, &[1, 2, 3, 4]);
+    // An entry that may be the result is unpacked.
+    let broken = patched(with_entry("r_Probe.json", b"{}"), "r_Probe.json", CHECKSUM, &[1, 2, 3, 4]);
     assert_eq!(refused(&broken), r#"the archive's entry "r_Probe.json" is damaged"#);
 }
 
 #[test]
-fn what_is_neither_an_archive_nor_json_is_refused() {
+fn a_file_that_is_neither_an_archive_nor_json_is_refused() {
     let list = br#"[["BTC/USDT", 0.01, 1517227800, 1517229300]]"#;
     let gzip = [0x1F, 0x8B, 8, 0, 0, 0, 0, 0];
     let others: [&[u8]; 8] = [b"", b"  ", b"hello", list, &gzip, b"\xFF\xFE{\0", b"{\"strategy\": \"\xFF\"}", b"null"];
@@ -73,19 +73,19 @@ fn what_is_neither_an_archive_nor_json_is_refused() {
 }
 
 #[test]
-fn an_archive_that_is_cut_off_is_refused() {
+fn a_truncated_archive_is_refused() {
     let whole = upload(SPOT);
     for length in (2..whole.len()).step_by(4_001).chain(whole.len() - 70_000..whole.len()).step_by(17) {
         assert_eq!(refused(&whole[..length]), "the archive is damaged or incomplete", "{length}");
     }
     let gone = zipped(&[]);
-    assert_eq!(refused(&gone), "there is no backtest result in it: no JSON that has `strategy` at its top");
+    assert_eq!(refused(&gone), "the file contains no backtest result: no JSON object with the key `strategy`");
 }
 
 #[test]
-fn bytes_that_do_not_have_their_checksum_are_refused() {
+fn entries_with_a_wrong_checksum_are_refused() {
     let damaged = r#"the archive's entry "result.json" is damaged"#;
-    let archive = with("other.txt", b"");
+    let archive = with_entry("other.txt", b"");
     assert_eq!(refused(&patched(archive.clone(), "result.json", CHECKSUM, &[0, 0, 0, 0])), damaged);
     let (start, _) = headers(&archive, "result.json");
     let bytes = start + 30 + "result.json".len();
@@ -97,7 +97,7 @@ fn bytes_that_do_not_have_their_checksum_are_refused() {
 }
 
 #[test]
-fn paths_that_lead_elsewhere_are_refused() {
+fn paths_that_leave_the_archive_are_refused() {
     for (name, wrong) in [
         ("../up.txt", "has a path that leads out of the archive"),
         ("a/../../up.txt", "has a path that leads out of the archive"),
@@ -111,15 +111,15 @@ fn paths_that_lead_elsewhere_are_refused() {
         ("x\0.json", "has a name with a backslash or a control character"),
         ("x\n.txt", "has a name with a backslash or a control character"),
     ] {
-        // The writer may think better of a name; the bytes do not.
+        // The zip writer may change such a name, so it is patched into the bytes.
         let placeholder = "#".repeat(name.len());
-        let archive = renamed(with(&placeholder, b"x"), &placeholder, name);
+        let archive = renamed(with_entry(&placeholder, b"x"), &placeholder, name);
         assert_eq!(refused(&archive), format!("the archive's entry {name:?} {wrong}"));
     }
-    // Dots that lead nowhere.
+    // Dots that do not leave the archive.
     for name in ["..a", "a..b/c...txt", "./a.txt", "a/./b.txt"] {
         let placeholder = "#".repeat(name.len());
-        let archive = renamed(with(&placeholder, b"x"), &placeholder, name);
+        let archive = renamed(with_entry(&placeholder, b"x"), &placeholder, name);
         assert_eq!(Export::open(&archive).unwrap().strategies(), ["Probe"], "{name}");
     }
 }
@@ -143,14 +143,14 @@ fn a_symbolic_link_is_refused() {
 }
 
 #[test]
-fn what_is_encrypted_or_packed_otherwise_is_refused() {
+fn encrypted_and_otherwise_compressed_entries_are_refused() {
     for name in ["result.json", "other.pkl"] {
-        let archive = with("other.pkl", b"abc");
+        let archive = with_entry("other.pkl", b"abc");
         let encrypted = patched(archive.clone(), name, FLAGS, &[1, 0]);
         assert_eq!(refused(&encrypted), format!("the archive's entry {name:?} is encrypted"));
         for method in [1, 9, 12, 14, 93, 99, 255] {
             let packed = patched(archive.clone(), name, METHOD, &[method, 0]);
-            let wrong = "is packed in another way than freqtrade packs";
+            let wrong = "uses a compression method other than deflate";
             assert_eq!(refused(&packed), format!("the archive's entry {name:?} {wrong}"), "{method}");
         }
     }
@@ -161,23 +161,23 @@ fn an_archive_within_an_archive_is_refused() {
     let inner = zipped(&[("result.json", &result())]);
     for name in ["inner.zip", "INNER.ZIP", "inner.json"] {
         let archive = zipped(&[(name, &inner)]);
-        assert_eq!(refused(&archive), format!("the archive's entry {name:?} is an archive itself; send that one"));
+        assert_eq!(refused(&archive), format!("the archive's entry {name:?} is an archive itself; upload that one"));
     }
 }
 
 #[test]
-fn an_archive_that_contradicts_itself_is_refused() {
-    let wrong = "the archive says two different things about what is in it";
+fn an_inconsistent_archive_is_refused() {
+    let wrong = "the archive is inconsistent: its headers contradict each other";
     let archive = zipped(&[("result.json", &result()), ("second.json", b"{}")]);
     // The same name twice.
     let twice = renamed(archive.clone(), "second.json", "result.json");
     assert_eq!(refused(&twice), wrong);
-    // One name before the bytes, and another in the directory.
+    // Different names in the local header and in the directory.
     let (local, central) = headers(&archive, "second.json");
     let mut cloaked = archive.clone();
     cloaked[central + 46..central + 57].copy_from_slice(b"another.txt");
     assert_eq!(refused(&cloaked), wrong);
-    // Other sizes there.
+    // Different sizes.
     let mut resized = archive.clone();
     resized[local + SIZE] += 1;
     assert_eq!(refused(&resized), wrong);
@@ -196,10 +196,10 @@ fn an_entry_that_the_directory_does_not_list_is_refused() {
     let (_, end) = headers(&hidden, "hidden.json");
     let (_, directory) = headers(&listed, "result.json");
     let mut archive = [&listed[..directory], &hidden[..end], &listed[directory..]].concat();
-    // Where the directory is.
+    // Offset of the directory.
     let at = archive.len() - 22 + 16;
     archive[at..at + 4].copy_from_slice(&u32::try_from(directory + end).unwrap().to_le_bytes());
-    assert_eq!(refused(&archive), "the archive says two different things about what is in it");
+    assert_eq!(refused(&archive), "the archive is inconsistent: its headers contradict each other");
 }
 
 #[test]
@@ -216,7 +216,7 @@ fn ten_thousand_entries_are_too_many() {
 }
 
 #[test]
-fn a_bomb_is_counted_while_it_goes_off() {
+fn a_zip_bomb_is_limited_while_it_is_unpacked() {
     let wrong = "the backtest result has more than 64 MiB";
     let spaces = vec![b' '; 1 << 20];
     let mut archive = ZipWriter::new(Cursor::new(Vec::new()));
@@ -228,16 +228,16 @@ fn a_bomb_is_counted_while_it_goes_off() {
     let bomb = archive.finish().unwrap().into_inner();
     assert!(bomb.len() < 200_000);
     assert_eq!(refused(&bomb), wrong);
-    // If it promises to be small, then no further than that.
+    // A wrong declared size ends the unpacking there.
     let lying = patched(bomb.clone(), "result.json", SIZE, &[100, 0, 0, 0]);
     assert_eq!(refused(&lying), r#"the archive's entry "result.json" is damaged"#);
-    // But if it is none of our business, it is never lit.
+    // An entry that cannot be the result is not unpacked.
     let pickle = renamed(bomb, "result.json", "signals.pkl");
-    assert_eq!(refused(&pickle), "there is no backtest result in it: no JSON that has `strategy` at its top");
+    assert_eq!(refused(&pickle), "the file contains no backtest result: no JSON object with the key `strategy`");
 }
 
 #[test]
-fn many_small_bombs_are_one_large_one() {
+fn entries_share_one_size_limit() {
     let eighth = vec![b' '; MAX_EXPORT_BYTES / 8];
     let names: Vec<String> = (0..9).map(|number| format!("{number}.json")).collect();
     let entries: Vec<(&str, &[u8])> = names.iter().map(|name| (name.as_str(), eighth.as_slice())).collect();
@@ -254,8 +254,8 @@ fn json_that_is_too_large_is_refused() {
 }
 
 #[test]
-fn one_result_and_not_none_or_several() {
-    let none = "there is no backtest result in it: no JSON that has `strategy` at its top";
+fn an_archive_must_contain_exactly_one_result() {
+    let none = "the file contains no backtest result: no JSON object with the key `strategy`";
     let text = result();
     for bytes in [
         zipped(&[("result.txt", &text)]),
@@ -271,26 +271,29 @@ fn one_result_and_not_none_or_several() {
         assert_eq!(refused(&bytes), none);
     }
     let two = zipped(&[("a.json", &text), ("b.json", &text)]);
-    assert_eq!(refused(&two), r#"there are several backtest results in it ("a.json", "b.json"); send one at a time"#);
-    // What is broken is spoken of only if there is nothing better.
+    assert_eq!(
+        refused(&two),
+        r#"the archive contains several backtest results ("a.json", "b.json"); upload one at a time"#
+    );
+    // A damaged candidate is reported only if there is no valid result.
     let broken = br#"{"strategy": {"Probe": {"sharpe": NaN}}}"#;
     let bytes = zipped(&[("a.json", broken), ("b.json", &text)]);
     assert_eq!(Export::open(&bytes).unwrap().strategies(), ["Probe"]);
     let bytes = zipped(&[("a.json", broken), ("b.json", b"{}"), ("c.json", b"\xFF")]);
-    assert_eq!(refused(&bytes), "strategy.Probe.sharpe is NaN, which is no number");
+    assert_eq!(refused(&bytes), "strategy.Probe.sharpe is NaN, which is not a JSON number");
     assert_eq!(refused(&zipped(&[("c.json", b"\xFF")])), r#"the archive's entry "c.json" is not JSON"#);
 }
 
 #[test]
-fn a_name_is_quoted_so_that_it_does_no_harm() {
+fn names_are_shortened_and_escaped_in_errors() {
     let name = format!("../\u{202E}<b>{}", "x".repeat(10_000));
-    let message = refused(&with(&name, b""));
+    let message = refused(&with_entry(&name, b""));
     assert!(message.chars().count() < 200, "{message}");
     assert!(message.contains("\\u{202e}<b>x"), "{message}");
 }
 
 #[test]
-fn packing_again_changes_nothing() {
+fn repacking_an_export_changes_nothing() {
     for stem in FIXTURES {
         let original = upload(stem);
         let json = zipped(&[("renamed.json", crate::support::json_text(stem).as_bytes())]);

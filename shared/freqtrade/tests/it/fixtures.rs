@@ -1,4 +1,4 @@
-//! What freqtrade 2026.9 and 2024.10 have written.
+//! Exports written by freqtrade 2026.9 and 2024.10.
 
 use std::collections::HashSet;
 
@@ -17,7 +17,7 @@ fn time(text: &str) -> DateTime<Utc> {
 }
 
 #[test]
-fn an_archive_and_its_json_give_the_same() {
+fn an_archive_and_its_json_give_the_same_backtests() {
     for stem in FIXTURES {
         let (packed, plain) = (upload(stem), json_text(stem));
         let (packed, plain) = (Export::open(&packed).unwrap(), Export::open(plain.as_bytes()).unwrap());
@@ -29,7 +29,7 @@ fn an_archive_and_its_json_give_the_same() {
 }
 
 #[test]
-fn a_backtest_says_what_ran_and_when() {
+fn a_backtest_has_strategy_settings_and_times() {
     let spot = backtests(SPOT).remove(0);
     assert_eq!((spot.strategy.as_str(), spot.timeframe.as_str()), ("ProbeSpot", "15m"));
     assert_eq!((spot.stake_currency.as_str(), spot.trading_mode), ("USDT", TradingMode::Spot));
@@ -46,7 +46,7 @@ fn a_backtest_says_what_ran_and_when() {
 }
 
 #[test]
-fn a_trade_has_every_digit() {
+fn a_trade_is_read_with_every_digit() {
     let one = backtests(ONE_TRADE).remove(0);
     let order = |is_entry, safe_price, filled_at: &str| ExportedOrder {
         is_entry,
@@ -82,22 +82,22 @@ fn a_trade_has_every_digit() {
     assert_eq!(one.trades, [trade]);
 }
 
-/// Each beside what the file says: no digit may be lost, and no trade exchanged for another.
+/// Compares every trade with the JSON of the file: no digit is lost and the order is kept.
 #[test]
-fn every_trade_is_as_the_file_says() {
+fn every_trade_matches_the_file() {
     let number = |decimal: Decimal| decimal.to_string().parse::<f64>().unwrap();
     for (backtest, json) in FIXTURES.into_iter().flat_map(backtests_and_members) {
         let trades: Vec<Members> = serde_json::from_str(json["trades"].get()).unwrap();
         assert_eq!(backtest.trades.len(), trades.len());
         for (trade, json) in backtest.trades.iter().zip(trades) {
-            let says = |key: &str| json[key].get();
+            let json_of_key = |key: &str| json[key].get();
             let text = |text: &str| json!(text).to_string();
-            assert_eq!(text(&trade.pair), says("pair"));
-            assert_eq!(text(&trade.exit_reason), says("exit_reason"));
-            assert_eq!(trade.enter_tag.as_deref().map(text).as_deref(), Some(says("enter_tag")));
-            assert_eq!(trade.is_short.to_string(), says("is_short"));
-            assert_eq!(trade.open_date.timestamp_millis().to_string(), says("open_timestamp"));
-            assert_eq!(trade.close_date.timestamp_millis().to_string(), says("close_timestamp"));
+            assert_eq!(text(&trade.pair), json_of_key("pair"));
+            assert_eq!(text(&trade.exit_reason), json_of_key("exit_reason"));
+            assert_eq!(trade.enter_tag.as_deref().map(text).as_deref(), Some(json_of_key("enter_tag")));
+            assert_eq!(trade.is_short.to_string(), json_of_key("is_short"));
+            assert_eq!(trade.open_date.timestamp_millis().to_string(), json_of_key("open_timestamp"));
+            assert_eq!(trade.close_date.timestamp_millis().to_string(), json_of_key("close_timestamp"));
             let numbers = [
                 ("amount", trade.amount),
                 ("stake_amount", trade.stake_amount),
@@ -113,11 +113,11 @@ fn every_trade_is_as_the_file_says() {
                 ("max_rate", trade.max_rate.unwrap()),
             ];
             for (key, decimal) in numbers {
-                assert_eq!(number(decimal), says(key).parse::<f64>().unwrap(), "{key} of {json:?}");
+                assert_eq!(number(decimal), json_of_key(key).parse::<f64>().unwrap(), "{key} of {json:?}");
             }
             let funding = json.get("funding_fees").map_or(0.0, |fees| fees.get().parse().unwrap());
             assert_eq!(number(trade.funding_fees), funding);
-            let orders: Vec<Members> = serde_json::from_str(says("orders")).unwrap();
+            let orders: Vec<Members> = serde_json::from_str(json_of_key("orders")).unwrap();
             assert_eq!(trade.orders.len(), orders.len());
             for (order, json) in trade.orders.iter().zip(orders) {
                 assert_eq!(order.is_entry.to_string(), json["ft_is_entry"].get());
@@ -131,7 +131,7 @@ fn every_trade_is_as_the_file_says() {
 }
 
 #[test]
-fn the_futures_have_what_they_are_there_for() {
+fn the_futures_fixture_covers_leverage_shorts_and_funding() {
     let backtests = backtests(FUTURES);
     let trades: Vec<&ExportedTrade> = backtests.iter().flat_map(|backtest| &backtest.trades).collect();
     assert_eq!(trades.iter().map(|trade| trade.is_short).collect::<HashSet<_>>().len(), 2);
@@ -139,21 +139,21 @@ fn the_futures_have_what_they_are_there_for() {
     assert!(trades.iter().any(|trade| trade.orders.len() == 6));
     assert!(trades.iter().any(|trade| trade.funding_fees > Decimal::ZERO));
     assert!(trades.iter().any(|trade| trade.funding_fees < Decimal::ZERO));
-    // The last is left open in a pair whose candles end two days before the others'.
+    // The last trade is still open at the end, in a pair whose candles end two days before those of the others.
     let [.., before, last] = trades.as_slice() else { panic!() };
     assert_eq!((last.exit_reason.as_str(), before.exit_reason.as_str()), ("force_exit", "force_exit"));
     assert!(last.close_date < before.close_date);
 }
 
 #[test]
-fn with_finer_candles_inside_a_trade_may_be_listed_before_one_that_closed_earlier() {
+fn with_a_detail_timeframe_trades_may_be_out_of_order() {
     let old = backtests(OLD).remove(0);
     let earlier = |pair: &&[ExportedTrade]| pair[1].close_date < pair[0].close_date && pair[1].exit_reason == "roi";
     assert_eq!(old.trades.windows(2).filter(earlier).count(), 2);
 }
 
 #[test]
-fn freqtrades_own_figures_are_kept_as_they_are() {
+fn the_figures_of_freqtrade_are_read_unchanged() {
     for (backtest, json) in FIXTURES.into_iter().flat_map(backtests_and_members) {
         let scalars: Vec<_> = json.iter().filter(|(_, value)| !value.get().starts_with(['{', '['])).collect();
         assert_eq!(backtest.figures.len(), scalars.len());
@@ -172,16 +172,16 @@ fn freqtrades_own_figures_are_kept_as_they_are() {
 }
 
 #[test]
-fn one_of_several_strategies_has_to_be_named() {
+fn one_of_several_strategies_must_be_named() {
     let bytes = upload(FUTURES);
     let export = Export::open(&bytes).unwrap();
     assert_eq!(export.strategies(), ["ProbeFutures", "ProbeScalper"]);
     assert_eq!(export.backtest(Some("ProbeScalper")).unwrap().trades.len(), 105);
     let names = r#""ProbeFutures", "ProbeScalper""#;
     assert_eq!(export.backtest(None), Err(ExportError::SeveralStrategies(names.into())));
-    let refusal = export.backtest(Some("probescalper")).unwrap_err();
-    assert_eq!(refusal, ExportError::UnknownStrategy(names.into()));
-    assert_eq!(refusal.to_string(), format!("the export has no strategy of that name, but {names}"));
+    let error = export.backtest(Some("probescalper")).unwrap_err();
+    assert_eq!(error, ExportError::UnknownStrategy(names.into()));
+    assert_eq!(error.to_string(), format!("the export has no strategy of that name; it has {names}"));
 
     let bytes = upload(SPOT);
     let export = Export::open(&bytes).unwrap();
@@ -190,7 +190,7 @@ fn one_of_several_strategies_has_to_be_named() {
 }
 
 #[test]
-fn one_strategy_is_read_although_another_is_wrong() {
+fn an_error_in_one_strategy_does_not_affect_another() {
     let mut json = json_of(FUTURES);
     json["strategy"]["ProbeFutures"]["trades"][7]["close_rate"] = json!(null);
     let text = json.to_string();

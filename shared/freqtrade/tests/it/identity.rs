@@ -1,4 +1,4 @@
-//! Which uploads are the same run.
+//! Identity of backtest runs across uploads.
 
 use std::collections::HashSet;
 
@@ -14,20 +14,20 @@ fn identities(upload: &[u8]) -> Vec<[u8; 32]> {
 }
 
 #[test]
-fn an_archive_its_json_and_json_written_anew_are_the_same() {
+fn an_archive_its_json_and_rewritten_json_have_the_same_identity() {
     for stem in FIXTURES {
         let of_upload: Vec<_> = backtests(stem).iter().map(Backtest::identity).collect();
         let json = json_text(stem);
         assert_eq!(identities(json.as_bytes()), of_upload);
         assert_eq!(identities(&zipped(&[("x.json", json.as_bytes())])), of_upload);
-        assert_eq!(identities(written_anew(&json).as_bytes()), of_upload);
+        assert_eq!(identities(rewritten(&json).as_bytes()), of_upload);
     }
     let all: HashSet<_> = FIXTURES.into_iter().flat_map(backtests).map(|backtest| backtest.identity()).collect();
     assert_eq!(all.len(), 6);
 }
 
-/// With other spaces, and with the keys in another order.
-fn written_anew(json: &str) -> String {
+/// JSON with other white space and another order of keys.
+fn rewritten(json: &str) -> String {
     let mut root: Members = serde_json::from_str(json).unwrap();
     let mut strategies = members(&root["strategy"]);
     for result in strategies.values_mut() {
@@ -37,13 +37,13 @@ fn written_anew(json: &str) -> String {
         *result = to_raw_value(&result_members).unwrap();
     }
     root.insert("strategy".into(), to_raw_value(&strategies).unwrap());
-    let anew = serde_json::to_string_pretty(&root).unwrap();
-    assert_ne!(anew, json);
-    anew
+    let rewritten = serde_json::to_string_pretty(&root).unwrap();
+    assert_ne!(rewritten, json);
+    rewritten
 }
 
 #[test]
-fn how_a_number_or_time_is_written_does_not_matter() {
+fn the_format_of_numbers_and_times_does_not_matter() {
     let mut same = export();
     let probe = probe(&mut same);
     (probe["starting_balance"], probe["backtest_start"]) = (json!(1000.0), json!("2026-01-02T00:00:00Z"));
@@ -53,7 +53,7 @@ fn how_a_number_or_time_is_written_does_not_matter() {
 }
 
 #[test]
-fn whatever_is_different_is_another_run() {
+fn any_difference_makes_another_identity() {
     let changes: [fn(&mut Value); 14] = [
         |export| {
             let probe = probe(export).take();
@@ -81,9 +81,9 @@ fn whatever_is_different_is_another_run() {
     }
 }
 
-/// Stored rows are found by it: it must be the same tomorrow.
+/// Stored rows are found by their identity, so it must not change.
 #[test]
-fn it_does_not_change_with_the_program() {
+fn the_identity_is_stable_across_versions_of_the_program() {
     let identity = read(&export()).unwrap().identity();
     let hex: String = identity.iter().map(|byte| format!("{byte:02x}")).collect();
     assert_eq!(hex, "13702547a5dc5f90a87cd6d3a4ca6fad16540c708d8c93a3372e639be0ca9299");

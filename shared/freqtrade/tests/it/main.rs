@@ -1,4 +1,4 @@
-//! What an export gives, and what is refused.
+//! Reading of exports, and refusal of invalid ones.
 
 #![allow(
     clippy::expect_used,

@@ -1,4 +1,4 @@
-//! A trade's profit, made of its orders anew.
+//! Recomputation of profits from orders.
 
 use nofomo_freqtrade::ExportedTrade;
 use rust_decimal::{Decimal, dec};
@@ -12,14 +12,14 @@ fn the_orders_reproduce_every_profit() {
     for backtest in FIXTURES.into_iter().flat_map(backtests) {
         for trade in &backtest.trades {
             let profit = trade.recomputed_profit().unwrap();
-            // Freqtrade's floats fall on either side of a tie, and are added up.
-            let told = trade.profit_abs.round_dp(8);
-            assert!((profit - told).abs() <= dec!(0.00000001), "{profit} {trade:?}");
-            // And what the ratio is a fraction of: all entries, with their fees.
-            let paid = if trade.is_short { dec!(1) - trade.fee_open } else { dec!(1) + trade.fee_open };
+            // Freqtrade rounds sums of floats, which can fall on either side of a tie.
+            let exported = trade.profit_abs.round_dp(8);
+            assert!((profit - exported).abs() <= dec!(0.00000001), "{profit} {trade:?}");
+            // The ratio refers to the value of all entries with their fees.
+            let cost_factor = if trade.is_short { dec!(1) - trade.fee_open } else { dec!(1) + trade.fee_open };
             let entries = trade.orders.iter().filter(|order| order.is_entry);
-            let worth: Decimal = entries.map(|order| order.amount * order.safe_price * paid).sum();
-            let ratio = trade.profit_abs / worth * trade.leverage;
+            let invested: Decimal = entries.map(|order| order.amount * order.safe_price * cost_factor).sum();
+            let ratio = trade.profit_abs / invested * trade.leverage;
             assert!((ratio - trade.profit_ratio).abs() <= dec!(0.000000001), "{ratio} {trade:?}");
             trades += 1;
         }
@@ -40,7 +40,7 @@ fn with_orders(orders: Value, change: impl FnOnce(&mut Value)) -> ExportedTrade 
 }
 
 #[test]
-fn an_exit_pays_back_at_the_average_and_not_first_in_first_out() {
+fn an_exit_realises_profit_at_the_average_entry_price() {
     // Bought 1 at 100 and 1 at 80: 2 at 90. Sold 1 at 100: 10 more; 1 at 70: 20 less.
     let orders = json!([
         order(true, json!(1), json!(100)),
@@ -48,17 +48,17 @@ fn an_exit_pays_back_at_the_average_and_not_first_in_first_out() {
         order(false, json!(1), json!(100)),
         order(false, json!(1), json!(70))
     ]);
-    let free = |trade: &mut Value| (trade["fee_open"], trade["fee_close"]) = (json!(0), json!(0));
-    assert_eq!(with_orders(orders.clone(), free).recomputed_profit(), Some(dec!(-10)));
+    let without_fees = |trade: &mut Value| (trade["fee_open"], trade["fee_close"]) = (json!(0), json!(0));
+    assert_eq!(with_orders(orders.clone(), without_fees).recomputed_profit(), Some(dec!(-10)));
     // With 0.1 % of 100, 80, 100 and 70.
     assert_eq!(with_orders(orders.clone(), |_| {}).recomputed_profit(), Some(dec!(-10.35)));
-    // Sold first, the other way round.
+    // The same as a short trade.
     let short = |trade: &mut Value| trade["is_short"] = json!(true);
     assert_eq!(with_orders(orders, short).recomputed_profit(), Some(dec!(9.65)));
 }
 
 #[test]
-fn an_entry_after_an_exit_counts_from_there() {
+fn an_entry_after_an_exit_changes_the_average_price() {
     // 2 at 100; 1 sold at 110: 10 more. 1 at 100 and 1 at 130: 2 at 115, sold at 120: 10 more.
     let orders = json!([
         order(true, json!(2), json!(100)),
@@ -66,12 +66,12 @@ fn an_entry_after_an_exit_counts_from_there() {
         order(true, json!(1), json!(130)),
         order(false, json!(2), json!(120))
     ]);
-    let free = |trade: &mut Value| (trade["fee_open"], trade["fee_close"]) = (json!(0), json!(0));
-    assert_eq!(with_orders(orders, free).recomputed_profit(), Some(dec!(20)));
+    let without_fees = |trade: &mut Value| (trade["fee_open"], trade["fee_close"]) = (json!(0), json!(0));
+    assert_eq!(with_orders(orders, without_fees).recomputed_profit(), Some(dec!(20)));
 }
 
 #[test]
-fn funding_is_part_of_the_profit_whichever_the_side() {
+fn funding_is_part_of_the_profit_of_longs_and_shorts() {
     let orders = json!([order(true, json!(1), json!(100)), order(false, json!(1), json!(100))]);
     for (is_short, profit) in [(false, dec!(-0.45)), (true, dec!(-0.45))] {
         let trade = with_orders(orders.clone(), |trade| {
@@ -82,18 +82,18 @@ fn funding_is_part_of_the_profit_whichever_the_side() {
 }
 
 #[test]
-fn each_exit_is_rounded_for_itself() {
+fn each_exit_is_rounded_separately() {
     let orders = json!([
         order(true, json!(3), json!(1)),
         order(false, json!(1), json!(1.000000004)),
         order(false, json!(2), json!(1.000000002))
     ]);
-    let free = |trade: &mut Value| (trade["fee_open"], trade["fee_close"]) = (json!(0), json!(0));
-    assert_eq!(with_orders(orders, free).recomputed_profit(), Some(dec!(0)));
+    let without_fees = |trade: &mut Value| (trade["fee_open"], trade["fee_close"]) = (json!(0), json!(0));
+    assert_eq!(with_orders(orders, without_fees).recomputed_profit(), Some(dec!(0)));
 }
 
 #[test]
-fn what_was_never_filled_does_not_count() {
+fn unfilled_orders_do_not_count() {
     let mut unfilled = order(true, json!(5), json!(50));
     unfilled["order_filled_timestamp"] = json!(null);
     let orders = json!([order(true, json!(1), json!(100)), unfilled, order(false, json!(1), json!(110))]);
@@ -101,7 +101,7 @@ fn what_was_never_filled_does_not_count() {
 }
 
 #[test]
-fn orders_that_do_not_make_a_closed_trade_have_no_profit() {
+fn orders_that_do_not_close_the_position_have_no_profit() {
     let none = [
         json!(null),
         json!([]),
@@ -113,14 +113,14 @@ fn orders_that_do_not_make_a_closed_trade_have_no_profit() {
     for orders in none {
         assert_eq!(with_orders(orders.clone(), |_| {}).recomputed_profit(), None, "{orders}");
     }
-    // As large as numbers may be: nothing overflows.
-    let most = json!(1_000_000_000_000_i64);
-    let largest = json!([order(true, most.clone(), most.clone()), order(false, most.clone(), most.clone())]);
+    // The largest numbers do not overflow.
+    let max = json!(1_000_000_000_000_i64);
+    let largest = json!([order(true, max.clone(), max.clone()), order(false, max.clone(), max.clone())]);
     assert_eq!(with_orders(largest, |_| {}).recomputed_profit(), Some(dec!(-2_000_000_000_000_000_000_000)));
     let smallest = json!([
-        order(true, json!(1e-28), most.clone()),
-        order(true, most.clone(), most.clone()),
-        order(false, most, json!(1e-28))
+        order(true, json!(1e-28), max.clone()),
+        order(true, max.clone(), max.clone()),
+        order(false, max, json!(1e-28))
     ]);
     assert!(with_orders(smallest, |_| {}).recomputed_profit().is_some());
 }

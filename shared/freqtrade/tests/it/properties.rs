@@ -1,4 +1,4 @@
-//! What holds for any bytes.
+//! Properties that hold for any bytes.
 
 use nofomo_freqtrade::{Export, ExportError, ExportedTrade};
 use proptest::collection::vec;
@@ -8,16 +8,16 @@ use serde_json::json;
 
 use crate::support::{FIXTURES, OLD, ONE_TRADE, export, json_text, probe, read, upload};
 
-/// Everything that can be asked of an upload; a panic is the only wrong answer, but a refusal must say something.
-fn ask(upload: &[u8]) -> Result<(), TestCaseError> {
-    let said = |refusal: ExportError| {
-        let message = refusal.to_string();
+/// Reads an upload completely. It must not panic, and an error must have a message of reasonable length.
+fn read_or_refuse(upload: &[u8]) -> Result<(), TestCaseError> {
+    let check_message = |error: ExportError| {
+        let message = error.to_string();
         prop_assert!((10..5_000).contains(&message.len()), "{message}");
         Ok(())
     };
     let export = match Export::open(upload) {
         Ok(export) => export,
-        Err(refusal) => return said(refusal),
+        Err(error) => return check_message(error),
     };
     prop_assert!(!export.strategies().is_empty());
     for name in export.strategies() {
@@ -28,13 +28,13 @@ fn ask(upload: &[u8]) -> Result<(), TestCaseError> {
                 let profits: Vec<_> = backtest.trades.iter().map(ExportedTrade::recomputed_profit).collect();
                 prop_assert_eq!(profits.len(), backtest.trades.len());
             }
-            Err(refusal) => said(refusal)?,
+            Err(error) => check_message(error)?,
         }
     }
     Ok(())
 }
 
-/// Pieces of which exports are made, put together at random.
+/// Random concatenation of pieces of exports.
 fn pieces() -> impl Strategy<Value = String> {
     let piece = prop::sample::select(vec![
         "{",
@@ -69,19 +69,19 @@ fn pieces() -> impl Strategy<Value = String> {
 
 proptest! {
     #[test]
-    fn any_bytes_have_an_answer(bytes in vec(any::<u8>(), 0..2_000), start in prop::sample::select(vec!["", "PK", "PK\x03\x04", "{"])) {
-        ask(&[start.as_bytes(), &bytes].concat())?;
+    fn any_bytes_are_read_or_refused(bytes in vec(any::<u8>(), 0..2_000), start in prop::sample::select(vec!["", "PK", "PK\x03\x04", "{"])) {
+        read_or_refuse(&[start.as_bytes(), &bytes].concat())?;
     }
 
     #[test]
-    fn anything_like_json_has_an_answer(text in pieces()) {
-        ask(text.as_bytes())?;
-        ask(format!("{{{text}").as_bytes())?;
-        ask(format!("{{\"strategy\": {{\"Probe\": {text}}}}}").as_bytes())?;
+    fn anything_like_json_is_read_or_refused(text in pieces()) {
+        read_or_refuse(text.as_bytes())?;
+        read_or_refuse(format!("{{{text}").as_bytes())?;
+        read_or_refuse(format!("{{\"strategy\": {{\"Probe\": {text}}}}}").as_bytes())?;
     }
 
     #[test]
-    fn any_value_anywhere_has_an_answer(
+    fn any_value_anywhere_is_read_or_refused(
         place in prop::sample::select(vec!["", "/trades", "/trades/1", "/trades/1/orders", "/trades/1/orders/0"]),
         key in any::<prop::sample::Index>(),
         value in prop::sample::select(vec!["null", "0", "-1", "1e-400", "1e400", "99999999999999999999999999999999", "\"\"",
@@ -96,10 +96,10 @@ proptest! {
             }
             other => *other = json!("here"),
         }
-        ask(export.to_string().replacen("\"here\"", value, 1).as_bytes())?;
+        read_or_refuse(export.to_string().replacen("\"here\"", value, 1).as_bytes())?;
     }
 
-    /// Freqtrade's floats lose nothing on the way in.
+    /// The floats of freqtrade are read without loss.
     #[test]
     fn a_float_is_read_to_its_last_digit(profit in -1e9_f64..1e9) {
         let mut export = export();
@@ -113,7 +113,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
-    fn a_real_upload_with_bits_flipped_or_cut_off_has_an_answer(
+    fn a_damaged_or_truncated_upload_is_read_or_refused(
         stem in prop::sample::select(vec![ONE_TRADE, OLD]),
         flips in vec((any::<prop::sample::Index>(), 0_u8..8), 0..6),
         length in any::<prop::sample::Index>(),
@@ -128,29 +128,29 @@ proptest! {
         if is_cut {
             bytes.truncate(length.index(bytes.len()));
         }
-        ask(&bytes)?;
+        read_or_refuse(&bytes)?;
     }
 }
 
-/// Where the archive says what is in it, each bit of it.
+/// Flips each bit of the headers and the directory.
 #[test]
-fn every_bit_of_the_directory_and_its_end_may_be_flipped() {
+fn any_flipped_bit_of_the_directory_is_read_or_refused() {
     let whole = upload(ONE_TRADE);
     for at in (0..200).chain(whole.len() - 600..whole.len()) {
         for bit in 0..8 {
             let mut bytes = whole.clone();
             bytes[at] ^= 1 << bit;
-            ask(&bytes).unwrap();
+            read_or_refuse(&bytes).unwrap();
         }
     }
 }
 
 #[test]
-fn every_fixture_has_an_answer_wherever_it_is_cut() {
+fn a_fixture_truncated_anywhere_is_read_or_refused() {
     for stem in FIXTURES {
         let json = json_text(stem).into_bytes();
         for length in (0..json.len()).step_by(json.len() / 40) {
-            ask(&json[..length]).unwrap();
+            read_or_refuse(&json[..length]).unwrap();
         }
     }
 }

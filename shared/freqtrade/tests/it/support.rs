@@ -1,4 +1,4 @@
-//! The fixtures, and exports and archives made up.
+//! Fixtures, and builders of exports and archives.
 
 use std::collections::BTreeMap;
 use std::io::{Cursor, Write};
@@ -10,28 +10,28 @@ use serde_json::{Value, json};
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipArchive, ZipWriter};
 
-/// Spot, one entry and one exit each.
+/// Spot trades with one entry and one exit each.
 pub(crate) const SPOT: &str = "backtest-result-2026-11-22_10-29-03";
-/// A strategy that never traded.
+/// Strategy without trades.
 pub(crate) const NO_TRADES: &str = "backtest-result-2026-11-22_10-30-33";
-/// One trade, that won.
+/// One winning trade.
 pub(crate) const ONE_TRADE: &str = "backtest-result-2026-11-22_10-30-38";
-/// Two strategies on futures: short and long, three times leveraged, with several entries and partial exits, funding, and pairs
-/// of which one has no candles of the last two days.
+/// Two strategies on futures: short and long trades with leverage 3, several entries, partial exits and funding. One pair has no
+/// candles for the last two days.
 pub(crate) const FUTURES: &str = "backtest-result-2026-11-22_23-11-31";
 
-/// Of freqtrade 2024.10, with candles of five minutes inside of those of an hour.
+/// Export of freqtrade 2024.10, with candles of an hour and a detail timeframe of five minutes.
 pub(crate) const OLD: &str = "backtest-result-2026-11-22_23-25-27";
 
 pub(crate) const FIXTURES: [&str; 5] = [SPOT, NO_TRADES, ONE_TRADE, FUTURES, OLD];
 
-/// As it would be sent: an archive, or JSON by an old version.
+/// File as a user uploads it: an archive, or JSON from an old version.
 pub(crate) fn upload(stem: &str) -> Vec<u8> {
     let end = if stem == OLD { "json" } else { "zip" };
     std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("fixtures/{stem}.{end}"))).unwrap()
 }
 
-/// A fixture's JSON, to the byte.
+/// Unchanged JSON text of a fixture.
 pub(crate) fn json_text(stem: &str) -> String {
     let bytes = upload(stem);
     if stem == OLD {
@@ -45,32 +45,32 @@ pub(crate) fn json_of(stem: &str) -> Value {
     serde_json::from_str(&json_text(stem)).unwrap()
 }
 
-/// Every backtest of a fixture.
+/// All backtests of a fixture.
 pub(crate) fn backtests(stem: &str) -> Vec<Backtest> {
     let bytes = upload(stem);
     let export = Export::open(&bytes).unwrap();
     export.strategies().iter().map(|name| export.backtest(Some(name)).unwrap()).collect()
 }
 
-/// An object's members, as the file has them.
+/// Members of an object as raw JSON.
 pub(crate) type Members = BTreeMap<String, Box<RawValue>>;
 
 pub(crate) fn members(object: &RawValue) -> Members {
     serde_json::from_str(object.get()).unwrap()
 }
 
-/// Every backtest of a fixture, with what the file says.
+/// All backtests of a fixture, each with its raw JSON.
 pub(crate) fn backtests_and_members(stem: &str) -> Vec<(Backtest, Members)> {
     let root: Members = serde_json::from_str(&json_text(stem)).unwrap();
     let strategies = members(&root["strategy"]);
-    let said = |backtest: Backtest| {
+    let with_members = |backtest: Backtest| {
         let members = members(&strategies[&backtest.strategy]);
         (backtest, members)
     };
-    backtests(stem).into_iter().map(said).collect()
+    backtests(stem).into_iter().map(with_members).collect()
 }
 
-/// A small export as of 2026, of which a test changes what it is about.
+/// Small export of 2026, to be changed by a test.
 pub(crate) fn export() -> Value {
     json!({
         "strategy": {"Probe": {
@@ -86,7 +86,7 @@ pub(crate) fn export() -> Value {
     })
 }
 
-/// Open from one day of January 2026 to another.
+/// Trade that is open between two days of January 2026.
 pub(crate) fn trade(opened: u32, closed: u32) -> Value {
     json!({
         "pair": "BTC/USDT", "stake_amount": 100.0, "max_stake_amount": 100.0, "amount": 1.0, "leverage": 1.0, "is_short": false,
@@ -102,7 +102,7 @@ pub(crate) fn trade(opened: u32, closed: u32) -> Value {
     })
 }
 
-/// The only strategy of [`export`], or its first trade.
+/// Backtest of the only strategy of [`export`].
 pub(crate) fn probe(export: &mut Value) -> &mut Value {
     &mut export["strategy"]["Probe"]
 }
@@ -117,12 +117,12 @@ pub(crate) fn read_text(json: &str) -> Result<Backtest, ExportError> {
 
 pub(crate) fn refused(upload: &[u8]) -> String {
     match Export::open(upload).and_then(|export| export.backtest(None)) {
-        Ok(_) => panic!("it was taken"),
-        Err(refusal) => refusal.to_string(),
+        Ok(_) => panic!("it was accepted"),
+        Err(error) => error.to_string(),
     }
 }
 
-/// An archive of deflated entries.
+/// Archive of deflated entries.
 pub(crate) fn zipped(entries: &[(&str, &[u8])]) -> Vec<u8> {
     let mut archive = ZipWriter::new(Cursor::new(Vec::new()));
     for (name, bytes) in entries {
@@ -136,17 +136,17 @@ pub(crate) fn deflated() -> SimpleFileOptions {
     SimpleFileOptions::default().compression_method(CompressionMethod::Deflated)
 }
 
-/// Where an entry's two headers begin: the one before its bytes, and the one in the directory at the end.
+/// Offsets of an entry's local header and of its header in the directory.
 pub(crate) fn headers(archive: &[u8], name: &str) -> (usize, usize) {
     let zip = ZipArchive::new(Cursor::new(archive)).unwrap();
     let entry = zip.by_index_data(zip.index_for_name(name).unwrap()).unwrap();
     (entry.header_start().try_into().unwrap(), entry.central_header_start().try_into().unwrap())
 }
 
-/// Writes over both headers of an entry, at the offset that the field has in the one before the bytes.
+/// Overwrites a field in both headers of an entry; `offset` is the offset in the local header.
 pub(crate) fn patched(mut archive: Vec<u8>, name: &str, offset: usize, bytes: &[u8]) -> Vec<u8> {
     let (local, central) = headers(&archive, name);
-    // In the directory, the version that made it comes first.
+    // The header in the directory begins with two more bytes, the version that wrote it.
     for at in [local + offset, central + offset + 2] {
         archive[at..at + bytes.len()].copy_from_slice(bytes);
     }

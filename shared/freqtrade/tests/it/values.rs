@@ -1,17 +1,17 @@
-//! What no version of freqtrade writes, and the words in which it is refused.
+//! Values that no version of freqtrade writes, and the messages of their errors.
 
 use serde_json::{Value, json};
 
 use crate::support::{export, probe, read, read_text, trade};
 
-/// The words after the change, which must be one that matters.
+/// Message of the error after a change to the export.
 #[track_caller]
 fn wrong(change: impl FnOnce(&mut Value)) -> String {
     let mut export = export();
     change(&mut export);
     match read(&export) {
-        Ok(_) => panic!("it was taken"),
-        Err(refusal) => refusal.to_string(),
+        Ok(_) => panic!("it was accepted"),
+        Err(error) => error.to_string(),
     }
 }
 
@@ -25,12 +25,12 @@ fn without(object: &mut Value, key: &str) {
 }
 
 #[test]
-fn the_export_of_these_tests_is_taken() {
+fn the_base_export_is_valid() {
     assert_eq!(read(&export()).unwrap().trades.len(), 3);
 }
 
 #[test]
-fn nan_and_infinity_are_found() {
+fn nan_and_infinity_are_refused_with_their_path() {
     let text = export().to_string();
     for (from, place) in [
         (r#""sharpe":1.5"#, "strategy.Probe.sharpe"),
@@ -44,7 +44,7 @@ fn nan_and_infinity_are_found() {
                 assert_ne!(broken, text);
                 assert_eq!(
                     read_text(&broken).unwrap_err().to_string(),
-                    format!("{place} is {token}, which is no number")
+                    format!("{place} is {token}, which is not a JSON number")
                 );
             }
         }
@@ -54,26 +54,26 @@ fn nan_and_infinity_are_found() {
 }
 
 #[test]
-fn json_that_stops_being_json_says_where() {
+fn json_syntax_errors_have_a_path() {
     let text = export().to_string();
-    let said = |json: &str| read_text(json).unwrap_err().to_string();
-    assert_eq!(said(&format!("{text}]")), "the JSON goes on after its end");
-    assert_eq!(said(&format!("{text}{text}")), "the JSON goes on after its end");
-    assert_eq!(said("{"), "the JSON is cut off");
+    let message_of = |json: &str| read_text(json).unwrap_err().to_string();
+    assert_eq!(message_of(&format!("{text}]")), "the JSON continues after its end");
+    assert_eq!(message_of(&format!("{text}{text}")), "the JSON continues after its end");
+    assert_eq!(message_of("{"), "the JSON is truncated");
     let at = text.find(r#""pair""#).unwrap();
-    assert_eq!(said(&text[..at]), "strategy.Probe.trades[0] is cut off");
+    assert_eq!(message_of(&text[..at]), "strategy.Probe.trades[0] is truncated");
     let comma = text.replacen(r#""close_rate":110.0"#, r#""close_rate":,"#, 1);
-    let message = said(&comma);
+    let message = message_of(&comma);
     assert!(message.starts_with("strategy.Probe.trades[0].close_rate is not JSON: expected value"), "{message}");
-    // However deep.
+    // Deep nesting.
     let deep = format!("{{\"strategy\": {}", "[".repeat(100_000));
-    assert!(said(&deep).contains("is not JSON: recursion limit exceeded"), "{}", said(&deep).len());
+    assert!(message_of(&deep).contains("is not JSON: recursion limit exceeded"), "{}", message_of(&deep).len());
     let closed = format!("{{\"strategy\": {{\"Probe\": {}{}}}}}", "[".repeat(100_000), "]".repeat(100_000));
-    assert_eq!(said(&closed), "strategy.Probe must be an object");
+    assert_eq!(message_of(&closed), "strategy.Probe must be an object");
 }
 
 #[test]
-fn every_number_must_be_one() {
+fn every_number_is_validated() {
     let positive =
         ["amount", "stake_amount", "max_stake_amount", "leverage", "open_rate", "close_rate", "min_rate", "max_rate"];
     for key in positive {
@@ -107,12 +107,10 @@ fn every_number_must_be_one() {
 }
 
 #[test]
-fn a_number_keeps_its_digits_or_is_rounded_where_decimals_end() {
-    let taken = |digits: &str| {
+fn numbers_keep_their_digits_up_to_the_precision_of_decimals() {
+    let read_digits = |digits: &str| {
         let text = export().to_string().replacen(r#""profit_abs":9.79"#, &format!(r#""profit_abs":{digits}"#), 1);
-        read_text(&text)
-            .map(|backtest| backtest.trades[0].profit_abs.to_string())
-            .map_err(|refusal| refusal.to_string())
+        read_text(&text).map(|backtest| backtest.trades[0].profit_abs.to_string()).map_err(|error| error.to_string())
     };
     for (digits, decimal) in [
         ("0.1", "0.1"),
@@ -131,16 +129,19 @@ fn a_number_keeps_its_digits_or_is_rounded_where_decimals_end() {
         ("5e-300", "0"),
         ("0.1000000000000000055511151231257827", "0.1000000000000000055511151231"),
     ] {
-        assert_eq!(taken(digits), Ok(decimal.into()), "{digits}");
+        assert_eq!(read_digits(digits), Ok(decimal.into()), "{digits}");
     }
     let long = format!("0.{}", "1".repeat(63));
     for digits in ["1e13", "1e29", "1e99999999999", long.as_str()] {
-        assert!(taken(digits).unwrap_err().starts_with("strategy.Probe.trades[0].profit_abs must be"), "{digits}");
+        assert!(
+            read_digits(digits).unwrap_err().starts_with("strategy.Probe.trades[0].profit_abs must be"),
+            "{digits}"
+        );
     }
 }
 
 #[test]
-fn what_is_needed_must_be_there() {
+fn required_fields_must_be_present() {
     let needed = [
         "pair",
         "stake_amount",
@@ -180,11 +181,11 @@ fn what_is_needed_must_be_there() {
         let message = wrong(|export| probe(export)[key] = json!(null));
         assert!(message.starts_with(&format!("strategy.Probe.{key} must ")), "{message}");
     }
-    assert_eq!(wrong(|export| export["strategy"] = json!({})), "strategy must have at least one strategy");
+    assert_eq!(wrong(|export| export["strategy"] = json!({})), "strategy must contain at least one strategy");
 }
 
 #[test]
-fn each_value_must_be_of_its_kind() {
+fn each_value_must_have_the_right_type() {
     let in_trade = |key: &str, value: Value| wrong_in_trade(0, key, value);
     let place = "strategy.Probe.trades[0]";
     assert_eq!(in_trade("is_short", json!(0)), format!("{place}.is_short must be true or false"));
@@ -234,7 +235,7 @@ fn each_value_must_be_of_its_kind() {
 }
 
 #[test]
-fn a_key_twice_is_refused() {
+fn a_duplicate_key_is_refused() {
     let text = export().to_string();
     for (from, to, place) in [
         (r#""amount":1.0"#, r#""amount":1.0,"amount":2.0"#, "strategy.Probe.trades[0]"),
@@ -251,7 +252,7 @@ fn a_key_twice_is_refused() {
 }
 
 #[test]
-fn there_is_a_limit_to_everything() {
+fn keys_and_lists_have_limits() {
     let keys = |count: usize| (0..count).map(|number| (format!("key{number}"), json!(1)));
     let extended = |value: &mut Value, count: usize| value.as_object_mut().unwrap().extend(keys(count));
     assert_eq!(wrong(|export| extended(probe(export), 500)), "strategy.Probe must have at most 500 keys");
@@ -267,7 +268,7 @@ fn there_is_a_limit_to_everything() {
 }
 
 #[test]
-fn times_that_cannot_be_are_refused() {
+fn impossible_times_are_refused() {
     let at = |index: usize, opened, closed| {
         wrong(|export| {
             let times = trade(opened, closed);
@@ -287,13 +288,13 @@ fn times_that_cannot_be_are_refused() {
 }
 
 #[test]
-fn trades_are_in_the_order_of_their_closing() {
+fn trades_must_be_in_the_order_of_closing() {
     let out_of_order = "strategy.Probe.trades[1].close_date must not be before that of an earlier trade";
     let swap = |export: &mut Value| probe(export)["trades"].as_array_mut().unwrap().swap(0, 1);
     assert_eq!(wrong(swap), out_of_order);
-    // Sorted by their opening is another order.
+    // The order of opening is a different order.
     assert_eq!(wrong(|export| probe(export)["trades"] = json!([trade(3, 9), trade(4, 8), trade(5, 10)])), out_of_order);
-    // What is closed by the end of the backtest is last, in any order, but only there.
+    // Trades closed by the end of the backtest come last, in any order.
     let forced = |opened, closed| {
         let mut trade = trade(opened, closed);
         trade["exit_reason"] = json!("force_exit");
@@ -304,13 +305,13 @@ fn trades_are_in_the_order_of_their_closing() {
     assert_eq!(read(&export).unwrap().trades.len(), 3);
     let between = json!([forced(3, 12), forced(5, 10), trade(12, 13)]);
     assert_eq!(wrong(|export| probe(export)["trades"] = between), out_of_order);
-    // At the same time is in order.
+    // Trades that close at the same time are in order.
     probe(&mut export)["trades"] = json!([trade(3, 4), trade(2, 4), trade(3, 4)]);
     assert_eq!(read(&export).unwrap().trades.len(), 3);
 }
 
 #[test]
-fn within_a_candle_trades_may_be_in_any_order_if_there_are_finer_ones_in_it() {
+fn with_a_detail_timeframe_trades_of_one_candle_may_be_in_any_order() {
     let closed = |time: &str| {
         let mut trade = trade(3, 4);
         trade["close_date"] = json!(format!("2026-01-04 {time}+00:00"));
@@ -328,7 +329,7 @@ fn within_a_candle_trades_may_be_in_any_order_if_there_are_finer_ones_in_it() {
 }
 
 #[test]
-fn a_list_of_trades_that_was_cut_is_refused() {
+fn a_shortened_list_of_trades_is_refused() {
     let message = wrong(|export| probe(export)["trades"].as_array_mut().unwrap().truncate(2));
-    assert_eq!(message, "strategy.Probe.total_trades must be the number of trades");
+    assert_eq!(message, "strategy.Probe.total_trades must equal the number of trades");
 }

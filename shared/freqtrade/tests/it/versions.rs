@@ -1,4 +1,4 @@
-//! What other versions write otherwise, or not at all.
+//! Fields that other versions write differently or not at all.
 
 use chrono::TimeDelta;
 use nofomo_freqtrade::TradingMode;
@@ -38,7 +38,7 @@ fn an_export_of_2021_has_neither_shorts_nor_leverage_nor_orders() {
 }
 
 #[test]
-fn null_is_as_good_as_absent_where_it_may_be_absent() {
+fn null_counts_as_absent_for_optional_fields() {
     let mut export = export();
     let optional =
         ["is_short", "leverage", "orders", "max_stake_amount", "funding_fees", "enter_tag", "min_rate", "max_rate"];
@@ -55,7 +55,7 @@ fn null_is_as_good_as_absent_where_it_may_be_absent() {
 }
 
 #[test]
-fn the_new_name_of_a_key_counts_if_both_are_there() {
+fn the_new_name_of_a_key_takes_precedence() {
     let mut export = export();
     let trade = &mut probe(&mut export)["trades"][0];
     (trade["sell_reason"], trade["buy_tag"]) = (json!("old"), json!("old"));
@@ -66,7 +66,7 @@ fn the_new_name_of_a_key_counts_if_both_are_there() {
 }
 
 #[test]
-fn an_empty_tag_is_none_and_a_price_of_nothing_was_not_observed() {
+fn an_empty_tag_and_a_zero_price_are_none() {
     let mut export = export();
     let trade = &mut probe(&mut export)["trades"][0];
     (trade["enter_tag"], trade["min_rate"], trade["exit_reason"]) = (json!(""), json!(0), json!(""));
@@ -93,7 +93,7 @@ fn a_fee_may_be_a_rebate() {
     let mut export = export();
     probe(&mut export)["trades"][0]["fee_open"] = json!(-0.0001);
     let first = read(&export).unwrap().trades.remove(0);
-    // 0.01 less paid and not 0.1 more.
+    // A rebate of 0.01 instead of a fee of 0.1.
     assert_eq!((first.fee_open, first.recomputed_profit()), (dec!(-0.0001), Some(dec!(9.90))));
 }
 
@@ -110,7 +110,7 @@ fn a_time_may_be_written_in_several_ways() {
 }
 
 #[test]
-fn when_it_ran_may_be_a_text_and_how_long_it_ran_is_not_negative() {
+fn run_times_may_be_text_and_a_negative_duration_is_none() {
     let mut export = export();
     let run_time = |export: &mut Value, start: Value, end: Value| {
         (probe(export)["backtest_run_start_ts"], probe(export)["backtest_run_end_ts"]) = (start, end);
@@ -126,7 +126,7 @@ fn when_it_ran_may_be_a_text_and_how_long_it_ran_is_not_negative() {
 }
 
 #[test]
-fn what_nobody_knows_is_passed_over() {
+fn unknown_keys_are_ignored() {
     let mut export = export();
     export["metadata"] = json!({"Probe": {"notes": "x"}});
     probe(&mut export)["wallet_stats"] = json!({"sharpe": 1});
@@ -136,7 +136,7 @@ fn what_nobody_knows_is_passed_over() {
 }
 
 #[test]
-fn figures_are_what_is_short_and_can_be_stored() {
+fn figures_are_short_scalars_that_can_be_stored() {
     let mut export = export();
     let probe = probe(&mut export);
     probe["notes"] = json!("x".repeat(498));
@@ -155,6 +155,6 @@ fn figures_are_what_is_short_and_can_be_stored() {
     }
     assert!(figures.keys().all(|key| key.len() < 50));
     let text = crate::support::export().to_string().replacen(r#""sharpe":1.5"#, r#""sharpe":1e400"#, 1);
-    let refusal = crate::support::read_text(&text).unwrap_err();
-    assert_eq!(refusal.to_string(), "strategy.Probe.sharpe must be a number or text");
+    let error = crate::support::read_text(&text).unwrap_err();
+    assert_eq!(error.to_string(), "strategy.Probe.sharpe must be a number or text");
 }
