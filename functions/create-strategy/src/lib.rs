@@ -1,5 +1,5 @@
-//! `POST /strategies` stores a strategy of the caller's own, `PUT /strategies/{strategy_id}` gives it another source; both with
-//! what a check found in it. Its SQL is `migrations/017_create_strategy.sql`.
+//! `POST /strategies` stores a strategy of the caller and `PUT /strategies/{strategy_id}` replaces its source. Both check the
+//! source and store the report with it. The SQL is in `migrations/017_create_strategy.sql`.
 
 use nofomo_contract::strategies::{NewSource, NewStrategy};
 use nofomo_contract::values::Source;
@@ -33,7 +33,7 @@ struct ReplaceStrategyInput {
     check: CheckReport,
 }
 
-/// What `private.create_strategy` or `private.replace_strategy` found.
+/// Outcome of `private.create_strategy` and `private.replace_strategy`.
 #[derive(Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Outcome {
@@ -57,26 +57,26 @@ pub async fn handle(app: &'static App, request: Request) -> Result<Answer, Probl
 async fn create(app: &App, user: &User, request: &Request) -> Result<Answer, Problem> {
     let id = request.row_id("create-strategy", user)?;
     let strategy: NewStrategy = request.body_as()?;
-    let check = checked(&strategy.content)?;
+    let check = check_content(&strategy.content)?;
     let location = format!("/strategies/{id}");
     match app.db.command(user.claims(), "create_strategy", &CreateStrategyInput { id, strategy, check }).await? {
         Outcome::Created(strategy) => Ok(Answer::created(strategy).with_location(location)),
         Outcome::Existing(strategy) => Ok(Answer::ok(strategy).with_location(location)),
-        outcome => refused(outcome),
+        outcome => refusal(outcome),
     }
 }
 
 async fn replace(app: &App, user: &User, request: &Request, strategy_id: Uuid) -> Result<Answer, Problem> {
     let source: NewSource = request.body_as()?;
-    let check = checked(&source.content)?;
+    let check = check_content(&source.content)?;
     let input = ReplaceStrategyInput { strategy_id, source, check };
     match app.db.command(user.claims(), "replace_strategy", &input).await? {
         Outcome::Replaced(strategy) => Ok(Answer::ok(strategy)),
-        outcome => refused(outcome),
+        outcome => refusal(outcome),
     }
 }
 
-fn refused(outcome: Outcome) -> Result<Answer, Problem> {
+fn refusal(outcome: Outcome) -> Result<Answer, Problem> {
     match outcome {
         Outcome::PlanLimit { limit: 0, plan } => Err(Problem::PlanLimit { resource: OWN_STRATEGIES, limit: 0, plan }),
         Outcome::PlanLimit { limit, plan } => {
@@ -89,17 +89,17 @@ fn refused(outcome: Outcome) -> Result<Answer, Problem> {
         )),
         Outcome::NotFound => Err(Problem::NotFound),
         Outcome::Created(_) | Outcome::Existing(_) | Outcome::Replaced(_) => {
-            Err(Problem::Internal("an outcome of another command".into()))
+            Err(Problem::Internal("outcome does not belong to this command".into()))
         }
     }
 }
 
-/// What cannot be read is not stored: it says where.
-fn checked(content: &Source) -> Result<CheckReport, Problem> {
-    check(content.as_str()).map_err(|errors| Problem::Invalid(errors.into_iter().map(in_content).collect()))
+/// Checks a source; the errors point at its lines.
+fn check_content(content: &Source) -> Result<CheckReport, Problem> {
+    check(content.as_str()).map_err(|errors| Problem::Invalid(errors.into_iter().map(field_error).collect()))
 }
 
-fn in_content(source_error: SourceError) -> FieldError {
+fn field_error(source_error: SourceError) -> FieldError {
     let error = FieldError::at("/content", source_error.message);
     match (source_error.line, source_error.column) {
         (Some(line), Some(column)) => error.in_line(line, column),

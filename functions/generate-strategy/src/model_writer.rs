@@ -131,7 +131,7 @@ fn has_nul(text: &&String) -> bool {
 fn describe_errors(errors: &[SourceError]) -> String {
     join_lines(errors.iter().map(|error| match (error.line, error.column) {
         (Some(line), Some(column)) => format!("line {line}, column {column}: {}", error.message),
-        _ => format!("the source {}", error.message),
+        _ => error.message.clone(),
     }))
 }
 

@@ -1,4 +1,5 @@
-//! `POST /strategies/{strategy_id}/backtests`: takes a freqtrade backtest export. Its SQL is `migrations/020_import_backtest.sql`.
+//! `POST /strategies/{strategy_id}/backtests`: imports a backtest exported by freqtrade. The SQL is in
+//! `migrations/020_import_backtest.sql`.
 
 mod result;
 mod trade;
@@ -12,7 +13,7 @@ use uuid::Uuid;
 use crate::result::BacktestResult;
 use crate::trade::BacktestTrade;
 
-/// What `private.import_backtest` found.
+/// Outcome of `private.import_backtest`.
 #[derive(Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Outcome {
@@ -25,11 +26,11 @@ enum Outcome {
 pub async fn handle(app: &'static App, request: Request) -> Result<Answer, Problem> {
     let user = app.user(&request).await?;
     let strategy_id = request.path_parameter("strategy_id").and_then(|id| id.parse().ok()).ok_or(Problem::NotFound)?;
-    let backtest = read(request.upload()?, request.query_parameter("strategy").as_deref())?;
-    // The same run is the same row, in whichever file it came.
+    let backtest = read_backtest(request.upload()?, request.query_parameter("strategy").as_deref())?;
+    // The id is derived from the run, so a repeated import of the same run finds the existing row.
     let id = Uuid::new_v5(&strategy_id, &backtest.identity());
-    let trades: Vec<BacktestTrade<'_>> = backtest.trades.iter().map(BacktestTrade::of).collect();
-    let result = BacktestResult::of(id, strategy_id, &backtest, &trades)?;
+    let trades: Vec<BacktestTrade<'_>> = backtest.trades.iter().map(BacktestTrade::from_export).collect();
+    let result = BacktestResult::compute(id, strategy_id, &backtest, &trades)?;
     let location = format!("/backtests/{id}");
     match app.db.command(user.claims(), "import_backtest", &result).await? {
         Outcome::Created(row) => Ok(Answer::created(row).with_location(location)),
@@ -41,8 +42,8 @@ pub async fn handle(app: &'static App, request: Request) -> Result<Answer, Probl
     }
 }
 
-/// The backtest of the strategy that is named, or of the only one.
-fn read(upload: &[u8], strategy: Option<&str>) -> Result<Backtest, Problem> {
+/// Reads the backtest of the named strategy, or of the only one.
+fn read_backtest(upload: &[u8], strategy: Option<&str>) -> Result<Backtest, Problem> {
     let backtest = Export::open(upload).and_then(|export| export.backtest(strategy));
     backtest.map_err(|error| {
         let error = match error {

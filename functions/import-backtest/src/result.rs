@@ -1,4 +1,4 @@
-//! A backtest's figures, computed from its trades as those of a live bot are.
+//! Metrics of a backtest, computed from its trades in the same way as those of a live bot.
 
 use std::collections::HashSet;
 
@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use crate::trade::BacktestTrade;
 
-/// A row of `public.backtest_results`, with its trades.
+/// Row of `public.backtest_results`, with its trades.
 #[derive(Serialize)]
 pub(crate) struct BacktestResult<'a> {
     id: Uuid,
@@ -25,7 +25,7 @@ pub(crate) struct BacktestResult<'a> {
     initial_balance: Decimal,
     final_balance: Decimal,
     total_return: Decimal,
-    /// Percent, as `max_drawdown` and `win_rate`.
+    /// Percent; `max_drawdown` and `win_rate` too.
     total_return_percentage: f64,
     max_drawdown: f64,
     sharpe_ratio: Option<f64>,
@@ -46,39 +46,42 @@ pub(crate) struct BacktestResult<'a> {
     trades: &'a [BacktestTrade<'a>],
 }
 
-/// What the columns have no place for.
+/// Properties without a column of their own.
 #[derive(Serialize)]
 struct Metadata<'a> {
     strategy: &'a str,
     stake_currency: &'a str,
     trading_mode: TradingMode,
     run_seconds: Option<i32>,
-    /// Why a ratio is null, or not worth much.
+    /// Reasons why a ratio is null or has little meaning.
     notes: Vec<Note>,
-    /// Its own figures, some of which are defined otherwise than ours.
+    /// Metrics that freqtrade computed; some of them are defined differently.
     freqtrade: &'a Map<String, Value>,
 }
 
 impl<'a> BacktestResult<'a> {
+    /// Computes the metrics of a backtest.
+    ///
     /// # Errors
     ///
     /// 422 if the trades contradict each other or the period.
-    pub(crate) fn of(
+    pub(crate) fn compute(
         id: Uuid,
         strategy_id: Uuid,
         backtest: &'a Backtest,
         trades: &'a [BacktestTrade<'a>],
     ) -> Result<Self, Problem> {
-        let judged: Vec<Trade<'_>> = trades.iter().map(BacktestTrade::judged).collect();
-        let last_exit = judged.iter().map(|trade| trade.exit_time).max();
+        let analytics_trades: Vec<Trade<'_>> = trades.iter().map(BacktestTrade::to_analytics).collect();
+        let last_exit = analytics_trades.iter().map(|trade| trade.exit_time).max();
         let settings = Settings {
             period_start: Some(backtest.start),
-            // What is open at the end is closed at the end of the last candle.
+            // Freqtrade closes open trades at the end of the last candle, which may be after the period.
             period_end: Some(last_exit.map_or(backtest.end, |exit| exit.max(backtest.end))),
             ..Settings::new(backtest.starting_balance)
         };
-        let record = Record::new(&judged, settings)
-            .map_err(|invalid| Problem::Invalid(vec![FieldError::at("", format!("cannot be judged: {invalid}"))]))?;
+        let record = Record::new(&analytics_trades, settings).map_err(|invalid| {
+            Problem::Invalid(vec![FieldError::at("", format!("the backtest cannot be analysed: {invalid}"))])
+        })?;
         let HistoricalMetrics { trades: clock, balance, daily, notes } = record.historical_metrics();
         let run_seconds = backtest.run_time().map(|time| i32::try_from(time.num_seconds()).unwrap_or(i32::MAX));
         Ok(Self {
@@ -93,10 +96,10 @@ impl<'a> BacktestResult<'a> {
             total_return: clock.net_profit,
             total_return_percentage: balance.total_return * 100.0,
             max_drawdown: balance.max_drawdown * 100.0,
-            sharpe_ratio: daily.sharpe.filter(fits),
-            sortino_ratio: daily.sortino.filter(fits),
-            calmar_ratio: daily.calmar.filter(fits),
-            profit_factor: clock.profit_factor.filter(fits),
+            sharpe_ratio: daily.sharpe.filter(fits_column),
+            sortino_ratio: daily.sortino.filter(fits_column),
+            calmar_ratio: daily.calmar.filter(fits_column),
+            profit_factor: clock.profit_factor.filter(fits_column),
             win_rate: clock.win_rate.unwrap_or_default() * 100.0,
             total_trades: clock.trades,
             winning_trades: clock.wins,
@@ -120,7 +123,7 @@ impl<'a> BacktestResult<'a> {
     }
 }
 
-/// The only pair, or how many there are.
+/// Name of the only pair, or the number of pairs.
 fn trading_pair(trades: &[BacktestTrade<'_>]) -> String {
     let pairs: HashSet<&str> = trades.iter().map(BacktestTrade::pair).collect();
     match (pairs.len(), pairs.iter().next()) {
@@ -129,7 +132,7 @@ fn trading_pair(trades: &[BacktestTrade<'_>]) -> String {
     }
 }
 
-/// What `decimal(8, 4)` holds. A ratio beyond it is one of next to nothing.
-fn fits(ratio: &f64) -> bool {
+/// `true` if a ratio fits into `decimal(8, 4)`. A larger one divides by almost zero and means nothing.
+fn fits_column(ratio: &f64) -> bool {
     ratio.abs() < 9_999.999_95
 }

@@ -1,5 +1,5 @@
 //! `POST /strategies/{strategy_id}/publish`: verifies a strategy and offers it in the marketplace.
-//! Its SQL is `migrations/019_publish_strategy.sql`.
+//! The SQL is in `migrations/019_publish_strategy.sql`.
 
 use nofomo_lambda::{Answer, App, Problem, ProblemKind, Request};
 use nofomo_strategy::{CHECKER_VERSION, CheckReport, Finding, check};
@@ -8,31 +8,35 @@ use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-/// A source that changes while it is being checked is checked again, so often.
-const ATTEMPTS: usize = 3;
+/// Maximum number of attempts. A source that changes during its check is checked again.
+const MAX_ATTEMPTS: usize = 3;
 
+/// Maximum number of findings listed in an answer.
+const MAX_LISTED_FINDINGS: usize = 5;
+
+/// Input of `private.publish_strategy`.
 #[derive(Serialize)]
-struct Publication {
+struct PublishStrategyInput {
     strategy_id: Uuid,
     checker_version: i32,
-    /// Where the database had none of this version.
+    /// Given after the database has answered that it has no check of this version.
     check: Option<Check>,
 }
 
 #[derive(Serialize)]
 struct Check {
     #[serde(flatten)]
-    checked: CheckReport,
-    /// SHA-256 of what was read.
+    report: CheckReport,
+    /// SHA-256 of the checked source, in hexadecimal.
     source_hash: String,
 }
 
-/// What `private.publish_strategy` found.
+/// Outcome of `private.publish_strategy`.
 #[derive(Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Outcome {
     Published(Box<RawValue>),
-    /// With the source.
+    /// The stored check is missing or outdated; contains the source to check.
     CheckRequired(String),
     HasFindings(Vec<Finding>),
     NoSource,
@@ -44,13 +48,13 @@ enum Outcome {
 pub async fn handle(app: &'static App, request: Request) -> Result<Answer, Problem> {
     let user = app.user(&request).await?;
     let strategy_id = request.path_parameter("strategy_id").and_then(|id| id.parse().ok()).ok_or(Problem::NotFound)?;
-    let mut publication = Publication { strategy_id, checker_version: CHECKER_VERSION, check: None };
-    for _ in 0..ATTEMPTS {
-        match app.db.command(user.claims(), "publish_strategy", &publication).await? {
-            Outcome::CheckRequired(source) => publication.check = Some(checked(&source)?),
+    let mut input = PublishStrategyInput { strategy_id, checker_version: CHECKER_VERSION, check: None };
+    for _ in 0..MAX_ATTEMPTS {
+        match app.db.command(user.claims(), "publish_strategy", &input).await? {
+            Outcome::CheckRequired(source) => input.check = Some(check_source(&source)?),
             Outcome::Published(strategy) => return Ok(Answer::ok(strategy)),
             Outcome::HasFindings(findings) => {
-                return Err(Problem::conflict(ProblemKind::HasFindings, in_words(&findings)));
+                return Err(Problem::conflict(ProblemKind::HasFindings, findings_detail(&findings)));
             }
             Outcome::NoSource => {
                 return Err(Problem::conflict(ProblemKind::NoSource, "The strategy has no source to publish."));
@@ -74,25 +78,25 @@ pub async fn handle(app: &'static App, request: Request) -> Result<Answer, Probl
     Err(Problem::conflict(ProblemKind::Changing, "The source is being changed. Publish again when the change is done."))
 }
 
-fn checked(source: &str) -> Result<Check, Problem> {
-    let checked = check(source).map_err(|errors| {
-        let places = errors.iter().map(|error| match error.line {
-            Some(line) => format!("line {line} {}", error.message),
-            None => error.message.clone(),
+fn check_source(source: &str) -> Result<Check, Problem> {
+    let report = check(source).map_err(|errors| {
+        let sentences = errors.iter().map(|error| match error.line {
+            Some(line) => format!("Line {line}: {}.", error.message),
+            None => format!("Error: {}.", error.message),
         });
-        Problem::conflict(
-            ProblemKind::NotAStrategy,
-            format!("The source is not valid: {}.", places.collect::<Vec<_>>().join("; ")),
-        )
+        let detail = format!("The source is not a valid strategy. {}", sentences.collect::<Vec<_>>().join(" "));
+        Problem::conflict(ProblemKind::NotAStrategy, detail)
     })?;
-    Ok(Check { checked, source_hash: hex::encode(Sha256::digest(source)) })
+    Ok(Check { report, source_hash: hex::encode(Sha256::digest(source)) })
 }
 
-fn in_words(findings: &[Finding]) -> String {
-    let first = findings.iter().take(5).map(|finding| format!("line {}: {}", finding.line, finding.why));
-    let more = match findings.len().saturating_sub(5) {
+/// Lists the first findings, for the author of the strategy.
+fn findings_detail(findings: &[Finding]) -> String {
+    let first =
+        findings.iter().take(MAX_LISTED_FINDINGS).map(|finding| format!("Line {}: {}.", finding.line, finding.why));
+    let more = match findings.len().saturating_sub(MAX_LISTED_FINDINGS) {
         0 => String::new(),
-        count => format!("; and {count} more"),
+        count => format!(" {count} more not listed."),
     };
-    format!("Fix the findings of the check: {}{more}.", first.collect::<Vec<_>>().join("; "))
+    format!("Fix the findings of the check. {}{more}", first.collect::<Vec<_>>().join(" "))
 }

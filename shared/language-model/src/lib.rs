@@ -1,5 +1,6 @@
-//! A language model at any endpoint that speaks OpenAI's protocol: asked once, for an answer in a fixed form, within a time and a
-//! size.
+//! Client of a language model at any endpoint that speaks OpenAI's chat completion protocol.
+//!
+//! Each completion is one request without a retry. The answer follows a JSON schema, and its time and size are limited.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -17,10 +18,10 @@ use tower::service_fn;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const MAX_RESPONSE_BYTES: usize = 256 * 1024;
-/// As long as the columns that keep it.
+/// Maximum length of a stored model name, in characters; the length of the database column.
 const MAX_MODEL_NAME_LENGTH: usize = 100;
 
-/// A language model, and where it is.
+/// Language model with its endpoint.
 pub struct LanguageModel {
     client: Client<OpenAIConfig>,
     name: String,
@@ -28,10 +29,10 @@ pub struct LanguageModel {
 
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    #[error("`LANGUAGE_MODEL_URL` and `LANGUAGE_MODEL_NAME` are only of use together")]
+    #[error("`LANGUAGE_MODEL_URL` and `LANGUAGE_MODEL_NAME` must be set together")]
     IncompleteSettings,
-    /// It would take the key along in the clear.
-    #[error("`LANGUAGE_MODEL_URL` must be https://, or http:// to this machine")]
+    /// Plain HTTP to another machine would transmit the API key in clear text.
+    #[error("`LANGUAGE_MODEL_URL` must begin with https://, or with http:// for this machine")]
     InsecureUrl,
     #[error("TLS: {0}")]
     Tls(#[from] rustls::Error),
@@ -39,31 +40,32 @@ pub enum Error {
     Client(#[from] reqwest::Error),
 }
 
-/// One turn of the talk.
+/// Message of a conversation.
 #[derive(Clone, Debug, Serialize)]
 pub struct Message {
     role: &'static str,
     content: String,
 }
 
-/// What a model must answer: an object of these fields, and no others, as JSON Schema has it.
+/// JSON schema of an answer: an object with exactly these properties.
 pub struct ResponseSchema {
     pub name: &'static str,
+    /// JSON Schema of each property.
     pub properties: Value,
 }
 
-/// What it said.
+/// Answer of the model.
 #[derive(Debug)]
 pub struct Completion {
-    /// What should be JSON in the form that was asked for.
+    /// Text of the answer. The model is asked for JSON that matches the schema; the caller must check it.
     pub content: String,
-    /// As it calls itself.
+    /// Name that the model reports for itself.
     pub model: String,
-    /// Of question and answer.
+    /// Tokens used by the request and the answer.
     pub tokens: u32,
 }
 
-/// What of the protocol's answer counts.
+/// Part of the protocol's response that is used.
 #[derive(Deserialize)]
 struct ChatCompletion {
     choices: Vec<Choice>,
@@ -87,7 +89,7 @@ struct Usage {
 }
 
 impl Message {
-    /// What it is there for.
+    /// Instructions to the model.
     pub fn system(content: impl Into<String>) -> Self {
         Self { role: "system", content: content.into() }
     }
@@ -96,18 +98,18 @@ impl Message {
         Self { role: "user", content: content.into() }
     }
 
-    /// What it said before.
+    /// Earlier answer of the model.
     pub fn assistant(content: impl Into<String>) -> Self {
         Self { role: "assistant", content: content.into() }
     }
 }
 
 impl LanguageModel {
-    /// None where none is configured.
+    /// Reads `LANGUAGE_MODEL_URL`, `LANGUAGE_MODEL_NAME` and `LANGUAGE_MODEL_KEY`. `None` if no model is configured.
     ///
     /// # Errors
     ///
-    /// What does not go together among the settings.
+    /// Only one of URL and name is set, or the URL is insecure.
     pub fn from_settings(setting: &dyn Fn(&str) -> Option<String>) -> Result<Option<Self>, Error> {
         match (setting("LANGUAGE_MODEL_URL"), setting("LANGUAGE_MODEL_NAME")) {
             (None, None) => Ok(None),
@@ -118,14 +120,16 @@ impl LanguageModel {
         }
     }
 
+    /// Creates a client.
+    ///
     /// # Errors
     ///
-    /// A URL that the key must not go to.
+    /// The URL is insecure, or the HTTP client cannot be created.
     pub fn new(url: &str, key: &str, name: String) -> Result<Self, Error> {
         if !is_secure(url) {
             return Err(Error::InsecureUrl);
         }
-        // Mozilla's roots, compiled in: reading the system's costs more than the rest of a cold start.
+        // Mozilla's root certificates are compiled in: reading those of the system costs more than the rest of a cold start.
         let roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
         let tls = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
             .with_safe_default_protocol_versions()?
@@ -140,7 +144,7 @@ impl LanguageModel {
             .build()?;
         let config = OpenAIConfig::new().with_api_base(url.trim_end_matches('/')).with_api_key(key);
         let sender = http.clone();
-        // In place of the crate's own, which would ask again.
+        // Replaces the crate's own service, which would retry.
         let client = Client::build(http, config).with_http_service(service_fn(move |request: HttpRequestFactory| {
             let sender = sender.clone();
             async move { read_limited(sender.execute(request.build().await?).await?).await }
@@ -148,9 +152,11 @@ impl LanguageModel {
         Ok(Self { client, name })
     }
 
+    /// Requests one completion.
+    ///
     /// # Errors
     ///
-    /// Why there is no answer, in a few words without a URL or a key.
+    /// Cause of the failure in a few words, without the URL or the key.
     pub async fn complete(
         &self,
         messages: &[Message],
@@ -186,7 +192,7 @@ impl LanguageModel {
             } } },
         });
         self.client.chat().create_byot(request).await.map_err(|error| match error {
-            OpenAIError::JSONDeserialize(cause, _) => format!("it does not speak the protocol: {cause}"),
+            OpenAIError::JSONDeserialize(cause, _) => format!("the response does not follow the protocol: {cause}"),
             OpenAIError::Reqwest(cause) => format!("no answer: {}", cause.without_url()),
             other => other.to_string(),
         })
@@ -201,16 +207,16 @@ fn is_secure(url: &str) -> bool {
     url.scheme() == "https" || (url.scheme() == "http" && is_this_machine)
 }
 
-/// A response that went well with its body read, unless that is longer than any that we could use.
+/// Reads the body of a successful response, up to [`MAX_RESPONSE_BYTES`].
 async fn read_limited(mut response: reqwest::Response) -> Result<reqwest::Response, OpenAIError> {
     if !response.status().is_success() {
-        return Err(OpenAIError::Boxed(format!("it refused with {}", response.status()).into()));
+        return Err(OpenAIError::Boxed(format!("the endpoint answered {}", response.status()).into()));
     }
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await? {
         body.extend_from_slice(&chunk);
         if body.len() > MAX_RESPONSE_BYTES {
-            return Err(OpenAIError::Boxed(format!("it answered with more than {MAX_RESPONSE_BYTES} bytes").into()));
+            return Err(OpenAIError::Boxed(format!("the response has more than {MAX_RESPONSE_BYTES} bytes").into()));
         }
     }
     Ok(http::Response::new(body).into())
@@ -223,67 +229,71 @@ mod tests {
 
     use super::*;
 
-    /// More than any machine needs for an answer that is there.
-    const LONG: Duration = Duration::from_secs(60);
+    /// Time limit that no available answer exceeds.
+    const LONG_TIMEOUT: Duration = Duration::from_secs(60);
 
-    async fn said(answer: ResponseTemplate, time_limit: Duration) -> Result<Completion, String> {
+    async fn complete(answer: ResponseTemplate, time_limit: Duration) -> Result<Completion, String> {
         let server = MockServer::start().await;
-        let asked = Mock::given(method("POST")).and(path("/v1/chat/completions")).and(bearer_token("secret"));
-        asked.respond_with(answer).mount(&server).await;
+        let mock = Mock::given(method("POST")).and(path("/v1/chat/completions")).and(bearer_token("secret"));
+        mock.respond_with(answer).mount(&server).await;
         let model = LanguageModel::new(&format!("{}/v1/", server.uri()), "secret", "small".into()).unwrap();
         let schema = ResponseSchema { name: "schema", properties: json!({"text": {"type": "string"}}) };
-        let said = model.complete(&[Message::system("Speak."), Message::user("Now.")], &schema, time_limit).await;
+        let completion = model.complete(&[Message::system("Speak."), Message::user("Now.")], &schema, time_limit).await;
         let requests = server.received_requests().await.unwrap();
-        assert_eq!(requests.len(), 1, "asked once");
-        let heard: Value = serde_json::from_slice(&requests[0].body).unwrap();
-        assert_eq!(heard["messages"][1], json!({"role": "user", "content": "Now."}));
-        assert_eq!(heard["response_format"]["json_schema"]["schema"]["required"], json!(["text"]));
-        said
+        assert_eq!(requests.len(), 1, "requested once");
+        let body: Value = serde_json::from_slice(&requests[0].body).unwrap();
+        assert_eq!(body["messages"][1], json!({"role": "user", "content": "Now."}));
+        assert_eq!(body["response_format"]["json_schema"]["schema"]["required"], json!(["text"]));
+        completion
     }
 
     #[tokio::test]
-    async fn what_it_says_comes_with_its_name_and_tokens() {
-        let said = said(
+    async fn a_completion_has_content_model_name_and_tokens() {
+        let completion = complete(
             ResponseTemplate::new(200).set_body_json(json!({
                 "model": "small-2026", "usage": {"total_tokens": 77},
                 "choices": [{"message": {"role": "assistant", "content": "{}"}}],
             })),
-            LONG,
+            LONG_TIMEOUT,
         )
         .await
         .unwrap();
-        assert_eq!((said.content.as_str(), said.model.as_str(), said.tokens), ("{}", "small-2026", 77));
+        assert_eq!(
+            (completion.content.as_str(), completion.model.as_str(), completion.tokens),
+            ("{}", "small-2026", 77)
+        );
     }
 
     #[tokio::test]
-    async fn what_it_does_not_tell_has_its_default() {
-        let said = said(ResponseTemplate::new(200).set_body_json(json!({"choices": []})), LONG).await.unwrap();
-        assert_eq!((said.content.as_str(), said.model.as_str(), said.tokens), ("", "small", 0));
+    async fn missing_values_have_defaults() {
+        let completion =
+            complete(ResponseTemplate::new(200).set_body_json(json!({"choices": []})), LONG_TIMEOUT).await.unwrap();
+        assert_eq!((completion.content.as_str(), completion.model.as_str(), completion.tokens), ("", "small", 0));
     }
 
     #[tokio::test]
-    async fn everything_else_is_no_answer_and_says_why() {
+    async fn any_other_response_is_an_error_with_its_cause() {
         for (answer, reason) in [
             (ResponseTemplate::new(200).set_body_string("<html>"), "protocol"),
             (ResponseTemplate::new(429).set_body_string("{}"), "429"),
             (ResponseTemplate::new(500).set_body_string("down"), "500"),
-            (ResponseTemplate::new(302).insert_header("location", "/v1/chat/completions"), "refused with 302"),
+            (ResponseTemplate::new(302).insert_header("location", "/v1/chat/completions"), "endpoint answered 302"),
             (ResponseTemplate::new(200).set_body_bytes(vec![b' '; 10_000_000]), "more than 262144 bytes"),
         ] {
-            let error = said(answer, LONG).await.unwrap_err();
+            let error = complete(answer, LONG_TIMEOUT).await.unwrap_err();
             assert!(error.contains(reason), "{reason}: {error}");
         }
     }
 
     #[tokio::test]
-    async fn it_is_waited_for_as_long_as_was_said_and_no_longer() {
-        // Long enough for the question to arrive, and far shorter than the answer takes.
+    async fn a_completion_ends_at_its_time_limit() {
+        // The time limit is long enough for the request to arrive and far shorter than the delay of the response.
         let late = ResponseTemplate::new(200).set_body_json(json!({"choices": []})).set_delay(Duration::from_secs(600));
-        assert_eq!(said(late, Duration::from_secs(3)).await.unwrap_err(), "no answer within 3 s");
+        assert_eq!(complete(late, Duration::from_secs(3)).await.unwrap_err(), "no answer within 3 s");
     }
 
     #[test]
-    fn the_key_goes_to_no_plain_http_elsewhere() {
+    fn plain_http_is_allowed_only_to_this_machine() {
         let read = |url: &'static str| {
             LanguageModel::from_settings(&|name| match name {
                 "LANGUAGE_MODEL_URL" => Some(url.into()),
@@ -304,7 +314,7 @@ mod tests {
     }
 
     #[test]
-    fn none_is_configured_unless_it_is_whole() {
+    fn url_and_name_must_be_set_together() {
         assert!(LanguageModel::from_settings(&|_| None).unwrap().is_none());
         let only = |one: &'static str| {
             LanguageModel::from_settings(&move |name| (name == one).then(|| "https://x.test".into()))

@@ -74,7 +74,7 @@ async fn findings_are_stored_with_the_strategy() {
         (&strategy["check"]["verdict"], &finding["rule"], &finding["verdict"], &finding["line"], &finding["column"]),
         (&json!("refused"), &json!("look_ahead"), &json!("refused"), &json!(9), &json!(48))
     );
-    assert_eq!(finding["why"], "shift(-1) takes what comes 1 candles later");
+    assert_eq!(finding["why"], "`shift(-1)` reads 1 candle ahead; use a positive number");
     let unproved = strategy_source("Unproved", "dataframe[\"mean\"] = dataframe[\"close\"].shift(self.back)");
     assert_eq!(create_strategy(&world, &token, "Unproved", &unproved).await["check"]["verdict"], "unproved");
 }
@@ -87,7 +87,7 @@ async fn an_invalid_strategy_is_refused_with_line_and_column_and_not_stored() {
     let invalid_python = clean_source("Mean").replace("class Mean(IStrategy):", "class Mean(IStrategy)");
     let answer = world.post("/strategies", &token, &json!({ "name": "x", "content": invalid_python })).await;
     assert_eq!(answer.status_and_problem(), (422, "invalid".into()));
-    let expected = json!([{"pointer": "/content", "line": 4, "column": 22, "detail": "is not Python: Expected `:`, found newline"}]);
+    let expected = json!([{"pointer": "/content", "line": 4, "column": 22, "detail": "the source is not valid Python: Expected `:`, found newline"}]);
     assert_eq!(answer.json()["errors"], expected);
 
     let two = clean_source("Mean").replace("\"1h\"", "\"2h\"").replace("-0.1", "0.1");

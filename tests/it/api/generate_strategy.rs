@@ -146,7 +146,11 @@ async fn a_model_writes_a_strategy_and_repairs_its_findings() {
     let last =
         |conversation: &Value| conversation.as_array().unwrap().last().unwrap()["content"].as_str().unwrap().to_owned();
     assert!(last(&messages[1]).contains("line 8, column"), "{}", last(&messages[1]));
-    assert!(last(&messages[2]).contains("shift(-1) takes what comes 1 candles later"), "{}", last(&messages[2]));
+    assert!(
+        last(&messages[2]).contains("`shift(-1)` reads 1 candle ahead; use a positive number"),
+        "{}",
+        last(&messages[2])
+    );
     for secret in [PRO, "pro@nofomo.test", "Putra", &token] {
         assert!(!json!(messages).to_string().contains(secret), "{secret}");
     }

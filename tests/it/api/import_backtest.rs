@@ -107,7 +107,10 @@ async fn an_export_of_several_strategies_requires_the_name_of_one() {
     for (query, file) in [("?strategy=Other", FUTURES), ("?strategy=", FUTURES), ("?strategy=probespot", SPOT)] {
         let path = format!("/strategies/{OVERSOLD_RSI}/backtests{query}");
         let answer = import_as(&world, &token, &path, "application/zip", export(file)).await;
-        assert!(only_error(&answer).starts_with("the export has no strategy of that name, but \"Probe"), "{answer:?}");
+        assert!(
+            only_error(&answer).starts_with("the export has no strategy of that name; it has \"Probe"),
+            "{answer:?}"
+        );
     }
     let mut ids = Vec::new();
     for strategy in ["ProbeFutures", "ProbeScalper"] {
@@ -229,7 +232,7 @@ async fn a_file_that_freqtrade_did_not_write_is_refused_and_not_stored() {
     for (upload, expected) in [
         (Vec::new(), "the file is neither a zip archive nor JSON"),
         (b"--boundary\r\n".to_vec(), "the file is neither a zip archive nor JSON"),
-        (b"{}".to_vec(), "there is no backtest result in it: no JSON that has `strategy` at its top"),
+        (b"{}".to_vec(), "the file contains no backtest result: no JSON object with the key `strategy`"),
         (truncated, "the archive is damaged or incomplete"),
         (bomb, "the backtest result has more than 64 MiB"),
         (many, "the archive has more than 1000 entries"),
@@ -239,11 +242,11 @@ async fn a_file_that_freqtrade_did_not_write_is_refused_and_not_stored() {
         ),
         (
             zip_archive(&[("result.zip", &export(ONE_TRADE))]),
-            "the archive's entry \"result.zip\" is an archive itself; send that one",
+            "the archive's entry \"result.zip\" is an archive itself; upload that one",
         ),
         (
             text.replace("\"close_rate\":92620.65", "\"close_rate\":NaN").into_bytes(),
-            "strategy.ProbeSpot.trades[0].close_rate is NaN, which is no number",
+            "strategy.ProbeSpot.trades[0].close_rate is NaN, which is not a JSON number",
         ),
         (trade("close_rate", json!(-1)), "strategy.ProbeSpot.trades[0].close_rate must be a positive number"),
         (

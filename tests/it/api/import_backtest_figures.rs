@@ -272,6 +272,7 @@ async fn a_ratio_out_of_range_is_null_and_a_balance_out_of_range_is_refused() {
     }
     let century = one_trade(|probe| probe["backtest_end"] = json!("2226-01-06 00:00:00"));
     assert!(
-        only_error(&import(&world, &token, OVERSOLD_RSI, century).await).starts_with("cannot be judged: the period")
+        only_error(&import(&world, &token, OVERSOLD_RSI, century).await)
+            .starts_with("the backtest cannot be analysed: the period")
     );
 }

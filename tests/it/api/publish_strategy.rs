@@ -90,7 +90,7 @@ async fn a_missing_precondition_is_named_and_nothing_is_published() {
     assert_eq!(answer.status_and_problem(), (409, "has-findings".into()));
     assert_eq!(
         answer.json()["detail"],
-        "Fix the findings of the check: line 9: shift(-1) takes what comes 1 candles later."
+        "Fix the findings of the check. Line 9: `shift(-1)` reads 1 candle ahead; use a positive number."
     );
 
     // A row without a source is possible in the table.
