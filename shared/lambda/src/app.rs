@@ -65,7 +65,7 @@ impl App {
     ///
     /// # Errors
     ///
-    /// Those of the Lambda runtime.
+    /// Errors of the Lambda runtime.
     pub async fn serve<H, F>(self, handle: H) -> Result<(), Error>
     where
         H: Fn(&'static Self, Request) -> F + Send + Sync,

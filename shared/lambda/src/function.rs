@@ -105,7 +105,7 @@ impl<V> Function<V> {
     ///
     /// # Errors
     ///
-    /// Those of `build`, after logging them.
+    /// Errors of `build`, after logging them.
     pub fn init_static<T, E: Into<Error>>(
         &self,
         build: impl FnOnce(&dyn Fn(&str) -> Option<String>) -> Result<T, E>,

@@ -29,7 +29,7 @@ impl Job {
     ///
     /// # Errors
     ///
-    /// Those of the Lambda runtime.
+    /// Errors of the Lambda runtime.
     pub async fn serve_callbacks<H, F>(self, handle: H) -> Result<(), Error>
     where
         H: Fn(&'static Self, Request) -> F + Send + Sync,

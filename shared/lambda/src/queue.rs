@@ -41,7 +41,7 @@ impl Job {
     ///
     /// # Errors
     ///
-    /// Those of the Lambda runtime.
+    /// Errors of the Lambda runtime.
     pub async fn serve_queue<H, F>(self, handle: H) -> Result<(), Error>
     where
         H: Fn(&'static Self, Message) -> F + Send + Sync,

@@ -38,7 +38,7 @@ impl Job {
     ///
     /// # Errors
     ///
-    /// Those of the Lambda runtime.
+    /// Errors of the Lambda runtime.
     pub async fn serve_schedule<H, F, T>(self, handle: H) -> Result<(), Error>
     where
         H: Fn(&'static Self, Run) -> F + Send + Sync,
