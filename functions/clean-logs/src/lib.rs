@@ -55,17 +55,19 @@ impl Retention {
     }
 }
 
+/// Input of `private.clean_logs`.
 #[derive(Serialize)]
-struct Batch {
+struct CleanLogsInput {
     category: &'static str,
     before: DateTime<Utc>,
     limit: u64,
+    /// Position returned by the previous batch.
     after: Option<DateTime<Utc>>,
 }
 
 /// Result of one batch, from `private.clean_logs`.
 #[derive(Deserialize)]
-struct Cleaned {
+struct CleanedBatch {
     removed: u64,
     /// Position for the next batch.
     after: Option<DateTime<Utc>>,
@@ -74,8 +76,8 @@ struct Cleaned {
 /// Result of a run.
 #[derive(Serialize)]
 pub struct Counts {
-    #[serde(flatten)]
     /// Number of deleted rows of each kind.
+    #[serde(flatten)]
     pub removed: BTreeMap<&'static str, u64>,
     /// `false` if time ran out.
     pub is_complete: bool,
@@ -87,17 +89,17 @@ pub async fn run(job: &'static Job, retention: &'static Retention, run: Run) -> 
     // A run with a future time must not delete rows early.
     let now = run.time.min(Utc::now());
     for (kind, age) in &retention.0 {
-        let mut batch = Batch { category: kind, before: now - *age, limit: BATCH_SIZE, after: None };
+        let mut input = CleanLogsInput { category: kind, before: now - *age, limit: BATCH_SIZE, after: None };
         loop {
             if !run.has_time_left(BATCH_TIME) {
                 return Ok(counts);
             }
-            let cleaned: Cleaned = job.db.job("clean_logs", &batch).await?;
+            let cleaned: CleanedBatch = job.db.job("clean_logs", &input).await?;
             *counts.removed.entry(*kind).or_default() += cleaned.removed;
             if cleaned.removed < BATCH_SIZE {
                 break;
             }
-            batch.after = cleaned.after;
+            input.after = cleaned.after;
         }
     }
     counts.is_complete = true;

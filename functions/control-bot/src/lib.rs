@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
+/// Input of `private.control_bot`.
 #[derive(Serialize)]
 struct ControlBotInput {
     bot_id: Uuid,

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::to_raw_value;
 use uuid::Uuid;
 
+/// Input of `private.issue_bot_token`.
 #[derive(Serialize)]
 struct IssueBotTokenInput {
     bot_id: Uuid,

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::{RawValue, to_raw_value};
 use uuid::Uuid;
 
+/// Input of `private.open_credentials`.
 #[derive(Serialize)]
 struct OpenCredentialsInput {
     bot_id: Uuid,

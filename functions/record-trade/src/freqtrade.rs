@@ -16,6 +16,7 @@ use sha2::{Digest, Sha256};
 /// Maximum length of a value, in bytes. Every number and name of freqtrade is shorter.
 const MAX_VALUE_LENGTH: usize = 255;
 
+/// Input of `private.record_freqtrade_event`.
 #[derive(Serialize)]
 struct RecordEventInput<'a> {
     kind: &'a str,

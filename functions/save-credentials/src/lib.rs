@@ -12,6 +12,7 @@ use serde_json::value::RawValue;
 /// Length of the hint: the last characters of a key, by which its owner recognizes it.
 const HINT_LENGTH: usize = 4;
 
+/// Input of `private.save_credentials`.
 #[derive(Serialize)]
 struct SaveCredentialsInput {
     exchange: Exchange,

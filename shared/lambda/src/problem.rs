@@ -1,56 +1,46 @@
-//! What a caller gets when something did not go well: `application/problem+json` (RFC 9457), and what the log gets.
+//! Failed requests: their responses as `application/problem+json` (RFC 9457), and their causes for the log.
 
 use lambda_http::Body;
 use lambda_http::http::{HeaderValue, Response, StatusCode, header};
 use nofomo_contract::{FieldError, ProblemKind};
 use serde::Serialize;
 
-/// The caller's fault says what to change; ours says nothing, and its cause goes to the log.
+/// Reason why a request failed. If the client can fix it, the response says how; otherwise the cause goes only to the log.
 #[derive(Debug)]
 pub enum Problem {
-    /// The body is not JSON; says where it stops being so.
+    /// The body is not JSON. The text says where the error is.
     NotJson(String),
-    /// No token, or none that is valid; says which check it failed, not more.
+    /// There is no token, or it is not valid. The text says no more than which check failed.
     Unauthenticated(&'static str),
+    /// The user is deactivated.
     Deactivated,
+    /// The caller has no right to do this. The text says why.
     Forbidden(&'static str),
     /// The caller has as many resources as the plan allows.
-    PlanLimit {
-        resource: LimitedResource,
-        limit: i64,
-        plan: String,
-    },
+    PlanLimit { resource: LimitedResource, limit: i64, plan: String },
     /// The caller has used the plan's monthly quota.
-    Quota {
-        resource: LimitedResource,
-        limit: i64,
-        plan: String,
-    },
+    Quota { resource: LimitedResource, limit: i64, plan: String },
     /// The resource does not exist, or belongs to another user; the answer does not say which.
     NotFound,
     /// The current state does not allow the request. `kind` is one of the kinds with status 409.
-    Conflict {
-        kind: ProblemKind,
-        detail: String,
-    },
-    TooLarge {
-        limit: usize,
-    },
+    Conflict { kind: ProblemKind, detail: String },
+    /// The body is larger than `limit` bytes.
+    TooLarge { limit: usize },
+    /// The content type is not JSON.
     UnsupportedMediaType,
+    /// Some fields are not valid.
     Invalid(Vec<FieldError>),
-    /// Too much of it within an hour.
+    /// More requests than are allowed per hour. The text names the limit.
     TooMany(&'static str),
-    /// An outside service answered what is no fault of the caller's; its words are for the log.
+    /// An external service refused the request, for a reason that the client cannot fix. The cause is for the log.
     BadGateway(String),
-    /// An outside service has not answered, or nothing that tells what it did.
-    NoAnswer {
-        cause: String,
-        detail: String,
-    },
-    /// Not here, as this is set up; says what to set.
+    /// An external service sent no response, or one that does not say what it did. The cause is for the log.
+    NoAnswer { cause: String, detail: String },
+    /// A feature is not configured in this deployment. The text says which setting is missing.
     NotConfigured(&'static str),
-    /// Something that we need is away for now; the caller may send the same again.
+    /// The database or the signing keys are unavailable; the client may retry. The cause is for the log.
     Unavailable(String),
+    /// A bug. The cause is for the log.
     Internal(String),
 }
 
@@ -73,7 +63,7 @@ impl LimitedResource {
     }
 }
 
-/// The members of RFC 9457, and ours.
+/// Response body: the members of RFC 9457, and additional ones.
 #[derive(Serialize)]
 struct Details<'a> {
     r#type: String,
@@ -153,7 +143,7 @@ impl Problem {
         StatusCode::from_u16(self.kind().status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
     }
 
-    /// For the log alone.
+    /// Cause for the log. It is never in the response.
     pub(crate) fn cause(&self) -> Option<&str> {
         match self {
             Self::Unavailable(cause)
