@@ -1,4 +1,4 @@
-//! What payments, refunds, upgrades and the passing of time make of a user's periods: rules that hold for any sequence of them.
+//! Billing rules: effects of payments, refunds, upgrades and time on a user's periods.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -21,18 +21,18 @@ mod model;
 mod periods;
 mod sequences;
 
-/// A database, and connections of those who act in it.
+/// Database with a session for each role that acts in it.
 struct BillingFixture {
     database: Database,
-    /// In Jakarta.
+    /// Session of the owner, in Jakarta's time zone.
     owner: Session,
     jobs: Session,
     api: Session,
     auth: Session,
-    orders: AtomicUsize,
+    invoice_count: AtomicUsize,
 }
 
-/// One that Tripay has opened.
+/// Invoice with a Tripay transaction.
 struct Invoice {
     id: String,
     merchant_ref: String,
@@ -44,11 +44,11 @@ impl BillingFixture {
     async fn new() -> Self {
         let database = Database::new().await;
         let owner = database.owner().await;
-        // Without the sample people, whose periods every run would find.
+        // Deletes the sample users, whose periods every run would process.
         owner.run("set timezone = 'Asia/Jakarta'; delete from public.users").await.unwrap();
         let (jobs, api) = (database.session("nofomo_jobs").await, database.session("nofomo_api").await);
         let auth = database.session("supabase_auth_admin").await;
-        Self { database, owner, jobs, api, auth, orders: AtomicUsize::new(0) }
+        Self { database, owner, jobs, api, auth, invoice_count: AtomicUsize::new(0) }
     }
 
     async fn add_plan(&self, name: &str, rank: i32, monthly: i64) {
@@ -60,7 +60,7 @@ impl BillingFixture {
         self.owner.run(&plan).await.unwrap();
     }
 
-    /// Somebody without a past.
+    /// Adds a user without history.
     async fn new_user(&self) -> String {
         let id = Uuid::new_v4().to_string();
         self.auth
@@ -73,25 +73,25 @@ impl BillingFixture {
         id
     }
 
-    /// As `POST /invoices` does, by another channel each time: the same again would be the same invoice.
+    /// Creates an invoice like `POST /invoices`. Each uses another channel, as an identical request would return the same invoice.
     async fn create_invoice(&self, user: &str, plan: &str, period: &str) -> Invoice {
         const CHANNELS: [&str; 8] = ["BRIVA", "BCAVA", "BNIVA", "MANDIRIVA", "QRIS", "QRIS2", "OVO", "DANA"];
-        let number = self.orders.fetch_add(1, Ordering::Relaxed);
+        let number = self.invoice_count.fetch_add(1, Ordering::Relaxed);
         let (id, method) = (Uuid::new_v4(), CHANNELS[number % CHANNELS.len()]);
         let input = json!({"id": id, "plan": plan, "period": period, "method": method, "customer_phone": null});
         let order = self.command("create_invoice", user, &input).await["opened"]["order"].clone();
         let merchant_ref = order["merchant_ref"].as_str().unwrap().to_owned();
         let reference = format!("DEV-T0001-{id}");
-        let opened = json!({
+        let response = json!({
             "id": id,
             "merchant_code": "T0001",
             "transaction": {"reference": reference, "payment_name": method, "checkout_url": "https://tripay.co.id/checkout"},
         });
-        assert_eq!(self.command("record_invoice", user, &opened).await["tripay_invoice_id"], reference);
+        assert_eq!(self.command("record_invoice", user, &response).await["tripay_invoice_id"], reference);
         Invoice { id: id.to_string(), merchant_ref, reference, amount: order["amount"].as_i64().unwrap() }
     }
 
-    /// One that is paid at once.
+    /// Creates an invoice and pays it immediately.
     async fn buy(&self, user: &str, plan: &str, period: &str, moment: &str) -> Invoice {
         let invoice = self.create_invoice(user, plan, period).await;
         self.pay(&invoice, moment).await;
@@ -99,13 +99,13 @@ impl BillingFixture {
     }
 
     async fn pay(&self, invoice: &Invoice, moment: &str) {
-        let settled = settle(&self.jobs, "callback", &callback_body(invoice, "PAID"), time(moment)).await;
-        assert_eq!(settled["outcome"], "paid", "{moment}: {settled}");
+        let result = settle(&self.jobs, "callback", &callback_body(invoice, "PAID"), time(moment)).await;
+        assert_eq!(result["outcome"], "paid", "{moment}: {result}");
     }
 
     async fn refund(&self, invoice: &Invoice, moment: &str) {
-        let settled = settle(&self.jobs, "callback", &callback_body(invoice, "REFUND"), time(moment)).await;
-        assert_eq!(settled["outcome"], "refunded", "{moment}: {settled}");
+        let result = settle(&self.jobs, "callback", &callback_body(invoice, "REFUND"), time(moment)).await;
+        assert_eq!(result["outcome"], "refunded", "{moment}: {result}");
     }
 
     async fn expire(&self, moment: &str) -> Value {
@@ -116,7 +116,7 @@ impl BillingFixture {
         command(&self.api, name, user, input).await
     }
 
-    /// In the order of their starts, those of no length first; in Jakarta's time.
+    /// Periods of the user in Jakarta's time, ordered by start and end.
     async fn periods(&self, user: &str) -> Vec<String> {
         let sql = format!(
             "select concat_ws(
@@ -135,32 +135,32 @@ impl BillingFixture {
         self.owner.text(&format!("select subscription_plan from public.users where id = '{user}'")).await
     }
 
-    /// Begins one after the other, and lets none go on before all of them wait for the user's row.
+    /// Starts the calls one after the other and holds the lock of the user's row until all of them wait for it.
     async fn run_blocked<T>(&self, user: &str, calls: Vec<impl Future<Output = T>>) -> Vec<T> {
-        let gate = self.database.owner().await;
-        gate.run(&format!("begin; select from public.users where id = '{user}' for update")).await.unwrap();
-        let all = calls.len();
-        let calls = calls.into_iter().enumerate().map(async |(place, call)| {
-            self.until_blocked(place).await;
+        let lock_holder = self.database.owner().await;
+        lock_holder.run(&format!("begin; select from public.users where id = '{user}' for update")).await.unwrap();
+        let call_count = calls.len();
+        let calls = calls.into_iter().enumerate().map(async |(position, call)| {
+            self.wait_until_blocked(position).await;
             call.await
         });
-        let opening = async {
-            self.until_blocked(all).await;
-            gate.run("commit").await.unwrap();
+        let release = async {
+            self.wait_until_blocked(call_count).await;
+            lock_holder.run("commit").await.unwrap();
         };
-        tokio::join!(join_all(calls), opening).0
+        tokio::join!(join_all(calls), release).0
     }
 
-    /// Until so many statements wait for what somebody else has locked.
-    async fn until_blocked(&self, count: usize) {
+    /// Waits until this many statements wait for a lock.
+    async fn wait_until_blocked(&self, count: usize) {
         let blocked =
             "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'";
-        let enough = async || self.owner.text(blocked).await.parse::<usize>().unwrap() >= count;
-        until("they wait for each other", enough).await;
+        let is_blocked = async || self.owner.text(blocked).await.parse::<usize>().unwrap() >= count;
+        until("statements wait for locks", is_blocked).await;
     }
 }
 
-/// In Jakarta, unless it says where.
+/// Parses a moment in Jakarta's time, unless it has an offset.
 fn time(moment: &str) -> DateTime<Utc> {
     if let Ok(moment) = DateTime::parse_from_rfc3339(moment) {
         return moment.to_utc();
@@ -170,7 +170,7 @@ fn time(moment: &str) -> DateTime<Utc> {
     local.and_utc() - TimeDelta::hours(7)
 }
 
-/// A callback's body, the fee ours.
+/// Body of a callback whose fee is paid by the merchant.
 fn callback_body(invoice: &Invoice, status: &str) -> Value {
     json!({
         "reference": invoice.reference,
@@ -189,19 +189,19 @@ fn callback_body(invoice: &Invoice, status: &str) -> Value {
     })
 }
 
-async fn settle(jobs: &Session, source: &str, told: &Value, now: DateTime<Utc>) -> Value {
-    job(jobs, "settle_payment", &settlement_input(source, told, true, now)).await
+async fn settle(jobs: &Session, source: &str, callback: &Value, now: DateTime<Utc>) -> Value {
+    job(jobs, "settle_payment", &settlement_input(source, callback, true, now)).await
 }
 
-/// As the functions hand it on: a callback's own bytes, or what an answer of Tripay's says.
-fn settlement_input(source: &str, told: &Value, signature_valid: bool, now: DateTime<Utc>) -> Value {
-    let body = told.to_string();
+/// Input of `private.settle_payment`, as the functions pass it: with the bytes of a callback, or with a queried payment.
+fn settlement_input(source: &str, callback: &Value, signature_valid: bool, now: DateTime<Utc>) -> Value {
+    let body = callback.to_string();
     let payment = Payment::parse(body.as_bytes()).unwrap();
-    let kept = if source == "callback" { body.into_bytes() } else { serde_json::to_vec(&payment).unwrap() };
+    let stored = if source == "callback" { body.into_bytes() } else { serde_json::to_vec(&payment).unwrap() };
     json!({
         "now": now,
         "source": source,
-        "body": BASE64_STANDARD.encode(kept),
+        "body": BASE64_STANDARD.encode(stored),
         "signature_valid": signature_valid,
         "event": "payment_status",
         "payment": signature_valid.then_some(payment),
@@ -211,15 +211,15 @@ fn settlement_input(source: &str, told: &Value, signature_valid: bool, now: Date
 async fn command(api: &Session, name: &str, user: &str, input: &Value) -> Value {
     let claims = json!({"sub": user, "role": "authenticated"}).to_string();
     let call = format!("select private.{name}($1::text::jsonb, $2::text::jsonb)::text");
-    answer(api.rows(&call, &[&claims, &input.to_string()]).await, name)
+    json_result(api.rows(&call, &[&claims, &input.to_string()]).await, name)
 }
 
 async fn job(jobs: &Session, name: &str, input: &Value) -> Value {
     let call = format!("select private.{name}($1::text::jsonb)::text");
-    answer(jobs.rows(&call, &[&input.to_string()]).await, name)
+    json_result(jobs.rows(&call, &[&input.to_string()]).await, name)
 }
 
-fn answer(rows: Result<Vec<Row>, tokio_postgres::Error>, name: &str) -> Value {
+fn json_result(rows: Result<Vec<Row>, tokio_postgres::Error>, name: &str) -> Value {
     let rows = rows.unwrap_or_else(|error| panic!("{name}: {error:?}"));
     serde_json::from_str(rows[0].get(0)).unwrap()
 }

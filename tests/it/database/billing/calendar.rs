@@ -1,5 +1,5 @@
-//! Months and years as a calendar in Jakarta has them: what was bought on the 31st ends on the last day of a shorter month, and
-//! the next on the 31st again.
+//! Months and years in Jakarta's calendar: a period that starts on the 31st ends on the last day of a shorter month, and the
+//! next one ends on the 31st again.
 
 use chrono::{DateTime, Datelike, NaiveDate, TimeDelta, Utc};
 use serde_json::json;
@@ -18,13 +18,13 @@ async fn months_and_years_end_on_the_same_day_or_the_last_day_of_the_month() {
         ("2027-12-31 23:59:59", "monthly", "2028-01-31 23:59:59"),
         ("2027-12-31 23:59:59", "yearly", "2028-12-31 23:59:59"),
         ("2028-01-01 00:00:00", "yearly", "2029-01-01 00:00:00"),
-        // 2028 has a 29 February.
+        // 2028 is a leap year.
         ("2028-01-29 10:00:00", "monthly", "2028-02-29 10:00:00"),
         ("2028-01-31 10:00:00", "monthly", "2028-02-29 10:00:00"),
         ("2028-02-29 10:00:00", "monthly", "2028-03-29 10:00:00"),
         ("2028-02-29 10:00:00", "yearly", "2029-02-28 10:00:00"),
         ("2027-02-28 10:00:00", "yearly", "2028-02-28 10:00:00"),
-        // 2100 has none.
+        // 2100 is not.
         ("2100-01-31 10:00:00", "monthly", "2100-02-28 10:00:00"),
     ] {
         let user = billing.new_user().await;
@@ -37,7 +37,7 @@ async fn months_and_years_end_on_the_same_day_or_the_last_day_of_the_month() {
 async fn dates_are_counted_in_jakarta_time() {
     let billing = BillingFixture::new().await;
     for (start, end) in [
-        // 30 April, a second before midnight in Jakarta; midnight, which is 1 May; half past.
+        // 30 April in Jakarta, a second before midnight; 1 May at midnight; half past midnight.
         ("2027-04-30T16:59:59Z", "2027-05-30T16:59:59Z"),
         ("2027-04-30T17:00:00Z", "2027-05-31T17:00:00Z"),
         ("2027-04-30T17:30:00Z", "2027-05-31T17:30:00Z"),
@@ -78,8 +78,8 @@ async fn years_from_a_leap_day_end_on_28_february_until_the_next_leap_year() {
     );
 }
 
-/// Thirteen months from 2027 into 2028, over two Februaries.
-fn ends(day: u32) -> Vec<String> {
+/// Ends of consecutive months from January 2027 to March 2028, across two Februaries.
+fn month_ends(day: u32) -> Vec<String> {
     let months = (2..=12).map(|month| (2027, month)).chain([(2028, 1), (2028, 2), (2028, 3)]);
     months
         .map(|(year, month)| {
@@ -89,10 +89,11 @@ fn ends(day: u32) -> Vec<String> {
         .collect()
 }
 
-fn chain(day: u32) -> Vec<String> {
+/// Expected periods of these months.
+fn consecutive_months(day: u32) -> Vec<String> {
     let mut start = format!("2027-01-{day} 10:00:00");
     let mut lines = Vec::new();
-    for end in ends(day) {
+    for end in month_ends(day) {
         lines.push(format!("Pro {start} to {end} worth 149000"));
         start = end;
     }
@@ -104,10 +105,10 @@ async fn months_bought_in_advance_return_to_the_day_of_the_first() {
     let billing = BillingFixture::new().await;
     for day in [29, 30, 31] {
         let user = billing.new_user().await;
-        for _ in 0..chain(day).len() {
+        for _ in 0..consecutive_months(day).len() {
             billing.buy(&user, "Pro", "monthly", &format!("2027-01-{day} 10:00")).await;
         }
-        assert_eq!(billing.periods(&user).await, chain(day));
+        assert_eq!(billing.periods(&user).await, consecutive_months(day));
     }
 }
 
@@ -117,9 +118,9 @@ async fn months_renewed_one_by_one_return_to_the_day_of_the_first() {
     for day in [29, 30, 31] {
         let user = billing.new_user().await;
         billing.buy(&user, "Pro", "monthly", &format!("2027-01-{day} 10:00")).await;
-        let ends = ends(day);
+        let ends = month_ends(day);
         for end in &ends[..ends.len() - 1] {
-            // Three days before, and paid two days later by the channel of the first.
+            // The invoice is opened three days before the end and paid two days later.
             let batch = json!({"now": time(end) - TimeDelta::days(3), "limit": 10, "after": null});
             let renewed = job(&billing.jobs, "renew_subscriptions", &batch).await;
             let order = &renewed["opened"][0];
@@ -136,15 +137,15 @@ async fn months_renewed_one_by_one_return_to_the_day_of_the_first() {
                 settle(&billing.jobs, "callback", &callback_body(&invoice, "PAID"), paid).await["outcome"],
                 "paid"
             );
-            // On time: the next one has begun when the last one ends.
+            // The next period starts when the last one ends.
             billing.expire(end).await;
             assert_eq!(billing.plan(&user).await, "pro");
         }
-        let mut lines: Vec<_> = chain(day).iter().map(|line| format!("ended {line}")).collect();
+        let mut lines: Vec<_> = consecutive_months(day).iter().map(|line| format!("ended {line}")).collect();
         let last = lines.len() - 1;
-        lines[last] = chain(day)[last].clone();
+        lines[last] = consecutive_months(day)[last].clone();
         assert_eq!(billing.periods(&user).await, lines);
-        // The next runs are to find the next user's alone.
+        // The next iteration's runs must find its own user only.
         billing.owner.run("delete from public.subscriptions").await.unwrap();
     }
 }
@@ -208,8 +209,8 @@ async fn months_after_a_credit_are_counted_from_its_end() {
 #[tokio::test]
 async fn the_session_time_zone_changes_nothing() {
     let billing = BillingFixture::new().await;
-    let mut told_of = Vec::new();
-    // In the first of them the clock is set back on 7 November 2027, while the credit waits.
+    let mut results = Vec::new();
+    // In New York, the clock is set back on 7 November 2027, while the credit is queued.
     for zone in ["America/New_York", "UTC", "Asia/Jakarta", "Pacific/Kiritimati"] {
         billing.jobs.run(&format!("set timezone = '{zone}'")).await.unwrap();
         let user = billing.new_user().await;
@@ -220,9 +221,9 @@ async fn the_session_time_zone_changes_nothing() {
         let periods = billing.periods(&user).await;
         let credit = &periods[2];
         assert!(credit.starts_with("Enterprise 2027-10-05 10:00:00 to 2027-12"), "{credit}");
-        told_of.push(periods);
+        results.push(periods);
     }
-    assert!(told_of.iter().all(|periods| *periods == told_of[0]), "{told_of:#?}");
+    assert!(results.iter().all(|periods| *periods == results[0]), "{results:#?}");
 }
 
 #[tokio::test]

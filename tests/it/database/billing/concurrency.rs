@@ -1,7 +1,7 @@
-//! Two at once, many times over: whoever comes first, the rows end the same.
+//! Concurrent pairs of billing operations, many times each: the final rows do not depend on their order.
 //!
-//! Half of the rounds let both run as they will; in the others both have begun, and seen what was there, before either may
-//! change it, now this one first and now that one.
+//! In half of the rounds both run freely. In the others both wait for the same lock, so that each has read the initial state
+//! before either changes it; the order of the two alternates.
 
 use futures_util::FutureExt;
 use futures_util::future::join_all;
@@ -19,7 +19,7 @@ impl BillingFixture {
         if round.is_multiple_of(2) { self.run_blocked(user, calls).await } else { join_all(calls).await }
     }
 
-    /// What is left of an invoice that was told of: its status, periods, events in their order, notifications, and log lines.
+    /// Summary of an invoice: its status, periods, events in order, notifications and log lines.
     async fn invoice_summary(&self, invoice: &Invoice) -> String {
         let sql = format!(
             "select concat_ws(', ',
@@ -42,8 +42,8 @@ impl BillingFixture {
     }
 }
 
-async fn outcome(jobs: &Session, source: &str, told: &Value) -> String {
-    settle(jobs, source, told, time(NOW)).await["outcome"].as_str().unwrap().to_owned()
+async fn outcome(jobs: &Session, source: &str, callback: &Value) -> String {
+    settle(jobs, source, callback, time(NOW)).await["outcome"].as_str().unwrap().to_owned()
 }
 
 fn sorted(mut outcomes: Vec<String>) -> Vec<String> {
@@ -80,7 +80,7 @@ async fn a_concurrent_callback_and_reconciliation_pay_once() {
         let user = billing.new_user().await;
         let invoice = billing.create_invoice(&user, "Pro", "monthly").await;
         let paid = callback_body(&invoice, "PAID");
-        // Either may be the first to wait.
+        // Either is the first to wait in turn.
         let mut calls = vec![(&billing.jobs, "callback"), (&other, "reconciliation")];
         if round % 4 > 1 {
             calls.reverse();
@@ -90,15 +90,15 @@ async fn a_concurrent_callback_and_reconciliation_pay_once() {
         assert_eq!(sorted(outcomes), ["duplicate", "paid"]);
         let events = ["callback paid", "reconciliation paid, callback duplicate"];
         let expected = events.map(|events| format!("paid, 1 periods, {events}, 1 notifications, 1 log lines"));
-        let traces = billing.invoice_summary(&invoice).await;
-        let Some(which) = expected.iter().position(|expected| *expected == traces) else { panic!("{traces}") };
+        let summary = billing.invoice_summary(&invoice).await;
+        let Some(which) = expected.iter().position(|expected| *expected == summary) else { panic!("{summary}") };
         seen[which] += 1;
         assert_eq!(billing.periods(&user).await, ["Pro 2027-04-11 10:00:00 to 2027-05-11 10:00:00 worth 149000"]);
     }
-    assert!(seen.iter().all(|count| *count > 0), "each was first at times: {seen:?}");
+    assert!(seen.iter().all(|count| *count > 0), "each order occurred: {seen:?}");
 }
 
-/// Tripay opened it, its answer was lost, and while it is asked again the payment arrives.
+/// Tripay created the transaction, its response was lost, and the callback arrives while Tripay is queried.
 #[tokio::test]
 async fn a_callback_during_the_recovery_of_a_lost_transaction_pays_once_and_keeps_the_transaction() {
     let billing = BillingFixture::new().await;
@@ -106,20 +106,20 @@ async fn a_callback_during_the_recovery_of_a_lost_transaction_pays_once_and_keep
     for round in 0..ROUNDS {
         let user = billing.new_user().await;
         let invoice = billing.create_invoice(&user, "Pro", "monthly").await;
-        let forget = "update public.invoices set tripay_invoice_id = null, checkout_url = null where id =";
-        billing.owner.run(&format!("{forget} '{}'", invoice.id)).await.unwrap();
+        let clear_transaction = "update public.invoices set tripay_invoice_id = null, checkout_url = null where id =";
+        billing.owner.run(&format!("{clear_transaction} '{}'", invoice.id)).await.unwrap();
         let found = json!({
             "now": time(NOW),
             "id": invoice.id,
             "merchant_code": "T0001",
             "transaction": {"reference": invoice.reference, "checkout_url": "https://tripay.co.id/checkout/x"},
         });
-        let finding = async {
+        let recovery = async {
             job(&third, "record_tripay_response", &found).await;
             outcome(&other, "reconciliation", &callback_body(&invoice, "PAID")).await
         };
         let paid = callback_body(&invoice, "PAID");
-        let (first, second) = tokio::join!(outcome(&billing.jobs, "callback", &paid), finding);
+        let (first, second) = tokio::join!(outcome(&billing.jobs, "callback", &paid), recovery);
         assert_eq!(sorted(vec![first, second]), ["duplicate", "paid"], "round {round}");
         let row = "select concat_ws(' ', status, tripay_invoice_id, transaction_id, checkout_url) from public.invoices where id =";
         assert_eq!(
@@ -137,22 +137,22 @@ async fn a_payment_counts_while_its_invoice_expires_concurrently() {
     let batch = json!({"now": time(NOW), "limit": 500});
     for round in 0..ROUNDS {
         let user = billing.new_user().await;
-        // Its end is long past.
+        // The invoice expired long before `NOW`.
         let invoice = billing.create_invoice(&user, "Pro", "monthly").await;
         let paid = callback_body(&invoice, "PAID");
         match round % 4 {
             0 => {
-                // The end is written, and not yet for all to see.
+                // The expiry is written but not committed.
                 other.run("begin").await.unwrap();
                 assert_eq!(job(&other, "expire_invoices", &batch).await, 1);
                 let expiring = async {
-                    billing.until_blocked(1).await;
+                    billing.wait_until_blocked(1).await;
                     other.run("commit").await.unwrap();
                 };
                 assert_eq!(tokio::join!(outcome(&billing.jobs, "callback", &paid), expiring).0, "paid");
             }
             1 => {
-                // The payment is written, and not yet for all to see.
+                // The payment is written but not committed.
                 other.run("begin").await.unwrap();
                 assert_eq!(outcome(&other, "callback", &paid).await, "paid");
                 assert_eq!(job(&billing.jobs, "expire_invoices", &batch).await, 0);
@@ -187,7 +187,7 @@ async fn a_renewal_payment_counts_while_the_period_ends_concurrently() {
                 other.run("begin").await.unwrap();
                 assert_eq!(job(&other, "expire_subscriptions", &batch).await["subscriptions"], 1);
                 let expiring = async {
-                    billing.until_blocked(1).await;
+                    billing.wait_until_blocked(1).await;
                     other.run("commit").await.unwrap();
                 };
                 assert_eq!(tokio::join!(outcome(&billing.jobs, "callback", &paid), expiring).0, "paid");
@@ -195,7 +195,7 @@ async fn a_renewal_payment_counts_while_the_period_ends_concurrently() {
             1 => {
                 other.run("begin").await.unwrap();
                 assert_eq!(outcome(&other, "callback", &paid).await, "paid");
-                // Who is being dealt with is left for the next run.
+                // A locked user is left for the next run.
                 assert_eq!(job(&billing.jobs, "expire_subscriptions", &batch).await["subscriptions"], 0);
                 other.run("commit").await.unwrap();
             }
@@ -222,14 +222,14 @@ async fn a_renewal_payment_counts_while_the_period_ends_concurrently() {
 
 #[tokio::test]
 async fn concurrent_runs_end_each_subscription_once() {
-    const PEOPLE: i64 = 12;
+    const USERS: i64 = 12;
     let billing = BillingFixture::new().await;
     let other = billing.new_job_session().await;
-    for _ in 0..PEOPLE {
+    for _ in 0..USERS {
         billing.new_user().await;
     }
     for round in 0..20 {
-        let given = format!(
+        let setup = format!(
             "insert into public.subscriptions (user_id, plan_id, status, started_at, expires_at)
              select users.id, plans.id, 'active', timestamptz '2027-01-01' + interval '{round} days',
                  timestamptz '2027-01-02' + interval '{round} days'
@@ -237,8 +237,8 @@ async fn concurrent_runs_end_each_subscription_once() {
              update public.users set subscription_plan = 'pro';
              delete from public.notifications; delete from public.logs"
         );
-        billing.owner.run(&given).await.unwrap();
-        // By many small batches.
+        billing.owner.run(&setup).await.unwrap();
+        // Runs in many small batches.
         let run = async |jobs: &Session| {
             let (mut ended, mut after) = (0, Value::Null);
             loop {
@@ -253,13 +253,13 @@ async fn concurrent_runs_end_each_subscription_once() {
             }
         };
         let (mine, theirs) = tokio::join!(run(&billing.jobs), run(&other));
-        assert_eq!(mine + theirs, PEOPLE, "{mine} and {theirs}");
+        assert_eq!(mine + theirs, USERS, "{mine} and {theirs}");
         let left = "select concat_ws(' ',
             (select count(*) from public.subscriptions where status <> 'expired'),
             (select string_agg(distinct subscription_plan, ' ') from public.users),
             (select count(*) from public.notifications where title = 'Pro has ended'),
             (select count(*) from public.logs where message = 'Pro ended'))";
-        assert_eq!(billing.owner.text(left).await, format!("0 free {PEOPLE} {PEOPLE}"));
+        assert_eq!(billing.owner.text(left).await, format!("0 free {USERS} {USERS}"));
     }
 }
 
@@ -276,10 +276,10 @@ async fn a_concurrent_refund_of_the_previous_plan_leaves_the_upgrade_intact() {
         if round % 4 > 1 {
             calls.reverse();
         }
-        let calls: Vec<_> = calls.into_iter().map(|(jobs, told)| outcome(jobs, "callback", told)).collect();
+        let calls: Vec<_> = calls.into_iter().map(|(jobs, callback)| outcome(jobs, "callback", callback)).collect();
         assert_eq!(sorted(billing.run_concurrently(round, &user, calls).await), ["paid", "refunded"]);
         let mut periods = billing.periods(&user).await;
-        // If the upgrade was first, it made a credit, which went with the refund.
+        // If the upgrade was first, its credit was removed by the refund.
         periods.retain(|period| *period != "ended Enterprise 2027-04-11 10:00:00 to 2027-04-11 10:00:00 worth 0");
         assert_eq!(
             periods,
@@ -306,7 +306,7 @@ async fn a_concurrent_refund_of_an_upgrade_preserves_the_previous_value() {
                 "Enterprise 2027-04-11 10:00:00 to 2027-04-17 09:19:36 worth 99333.3333",
             ],
         ),
-        // What went back before it came is never taken for a payment.
+        // A payment that was refunded before it was reported never counts.
         ("duplicate refunded_unpaid", "pro", vec!["Pro 2027-04-01 10:00:00 to 2027-05-01 10:00:00 worth 149000"]),
     ];
     let mut seen = [0, 0];
@@ -314,19 +314,19 @@ async fn a_concurrent_refund_of_an_upgrade_preserves_the_previous_value() {
         let user = billing.new_user().await;
         billing.buy(&user, "Pro", "monthly", "2027-04-01 10:00").await;
         let enterprise = billing.create_invoice(&user, "Enterprise", "monthly").await;
-        let mut told =
+        let mut callbacks =
             [(&billing.jobs, callback_body(&enterprise, "PAID")), (&other, callback_body(&enterprise, "REFUND"))];
         if round % 4 > 1 {
-            told.reverse();
+            callbacks.reverse();
         }
-        let calls: Vec<_> = told.iter().map(|(jobs, told)| outcome(jobs, "callback", told)).collect();
+        let calls: Vec<_> = callbacks.iter().map(|(jobs, callback)| outcome(jobs, "callback", callback)).collect();
         let outcomes = sorted(billing.run_concurrently(round, &user, calls).await).join(" ");
         let Some(which) = expected.iter().position(|expected| expected.0 == outcomes) else { panic!("{outcomes}") };
         seen[which] += 1;
         assert_eq!(billing.periods(&user).await, expected[which].2);
         assert_eq!(billing.plan(&user).await, expected[which].1);
     }
-    assert!(seen.iter().all(|count| *count > 0), "each was first at times: {seen:?}");
+    assert!(seen.iter().all(|count| *count > 0), "each order occurred: {seen:?}");
 }
 
 #[tokio::test]
@@ -379,7 +379,7 @@ async fn a_concurrent_trial_and_payment_never_overlap() {
     for round in 0..ROUNDS {
         let user = billing.new_user().await;
         let invoice = billing.create_invoice(&user, "Pro", "monthly").await;
-        // At the clock's own time, as the trial.
+        // A past `now` is replaced by the current time, which the trial uses, too.
         let paid = settlement_input("callback", &callback_body(&invoice, "PAID"), true, time("2026-01-01 00:00"));
         let mut calls = vec![
             command(&billing.api, "manage_subscription", &user, &trial).boxed_local(),
@@ -405,5 +405,5 @@ async fn a_concurrent_trial_and_payment_never_overlap() {
         }
         assert_eq!(billing.plan(&user).await, "pro");
     }
-    assert!(seen.iter().all(|count| *count > 0), "each was first at times: {seen:?}");
+    assert!(seen.iter().all(|count| *count > 0), "each order occurred: {seen:?}");
 }

@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::BillingFixture;
 use super::model::{self, BillingModel, Effect, Event, invoice_state, local_time, period_line};
 
-/// All rows of a user that have to do with money.
+/// Billing rows of a user.
 pub(super) struct Ledger {
     pub(super) plan: String,
     pub(super) invoices: Vec<model::Invoice>,
@@ -97,7 +97,7 @@ impl Ledger {
         let event = |row: &Value| Event {
             moment: time(&row["moment"]),
             is_signed: row["is_signed"].as_bool().unwrap(),
-            told: serde_json::from_str(row["body"].as_str().unwrap()).unwrap(),
+            body: serde_json::from_str(row["body"].as_str().unwrap()).unwrap(),
         };
         let outcome = |row: &Value| match row["outcome"].as_str().unwrap() {
             "paid" => Some(Effect::Paid),
@@ -115,7 +115,7 @@ impl Ledger {
         }
     }
 
-    /// The paid ones first, or last.
+    /// Invoices with the paid ones first or last.
     pub(super) fn invoices_by_payment(&self, paid_first: bool) -> Vec<&model::Invoice> {
         let mut invoice_states: Vec<_> = self.invoices.iter().zip(&self.invoice_states).collect();
         invoice_states.sort_by_key(|(_, invoice_state)| invoice_state.ends_with(" paid") != paid_first);
@@ -131,7 +131,7 @@ impl Ledger {
         in_force.next().map_or("Free", |row| &row.plan)
     }
 
-    /// Of which invoice a period is, and how many upgrades away.
+    /// Returns the invoice that paid for the period, and the number of upgrades since.
     pub(super) fn origin<'a>(&'a self, row: &'a Row) -> (&'a str, usize) {
         let mut row = row;
         let mut upgrades = 0;
@@ -145,9 +145,9 @@ impl Ledger {
     pub(super) fn check(&self, now: DateTime<Utc>) -> Result<(), TestCaseError> {
         self.check_periods(now)?;
         self.check_money()?;
-        let recount = BillingModel::replay(&self.invoices, &self.events);
-        prop_assert_eq!(&self.outcomes, &recount.effects);
-        prop_assert_eq!(&self.invoice_states, &recount.invoices());
+        let model = BillingModel::replay(&self.invoices, &self.events);
+        prop_assert_eq!(&self.outcomes, &model.effects);
+        prop_assert_eq!(&self.invoice_states, &model.invoices());
         let mut lines: Vec<_> = self
             .periods
             .iter()
@@ -157,12 +157,12 @@ impl Ledger {
             })
             .collect();
         lines.sort();
-        prop_assert_eq!(lines, recount.periods());
-        prop_assert_eq!(self.plan_at(now), recount.plan_at(now));
+        prop_assert_eq!(lines, model.periods());
+        prop_assert_eq!(self.plan_at(now), model.plan_at(now));
         Ok(())
     }
 
-    /// One after the other, from now on without a gap, and of their length.
+    /// Checks that periods do not overlap, have no gaps from now on, and have the bought length.
     pub(super) fn check_periods(&self, now: DateTime<Utc>) -> Result<(), TestCaseError> {
         let live: Vec<_> = self.periods.iter().filter(|row| !row.is_over).collect();
         for pair in live.windows(2) {
@@ -177,7 +177,7 @@ impl Ledger {
             let Some((invoice, months)) = row.invoice.as_ref().zip(row.months) else { continue };
             let bought = self.invoices.iter().find(|other| other.id == *invoice).unwrap();
             prop_assert_eq!(i64::from(bought.months), months);
-            // What an upgrade or a refund ended has its length no more.
+            // A period that an upgrade or a refund ended early is shorter.
             if row.value == 10_000 * bought.amount {
                 prop_assert!(spans_months(row.start, row.end, bought.months), "{} to {}", row.start, row.end);
             }
@@ -185,7 +185,7 @@ impl Ledger {
         Ok(())
     }
 
-    /// One period for each paid invoice, that with its credits is worth what was paid, or nothing if it went back.
+    /// Checks that each paid invoice has one period, which with its credits is worth the amount, or nothing after a refund.
     pub(super) fn check_money(&self) -> Result<(), TestCaseError> {
         let mut worth: BTreeMap<&str, i64> = BTreeMap::new();
         for row in &self.periods {
@@ -195,15 +195,15 @@ impl Ledger {
         for (invoice, invoice_state) in self.invoices.iter().zip(&self.invoice_states) {
             let made = self.periods.iter().filter(|row| row.invoice.as_ref() == Some(&invoice.id)).count();
             prop_assert_eq!(made, usize::from(invoice_state.contains(" paid")), "periods of {}", invoice_state);
-            let is_kept = invoice_state.ends_with(" paid");
-            let expected = if is_kept { 10_000 * invoice.amount } else { 0 };
+            let has_value = invoice_state.ends_with(" paid");
+            let expected = if has_value { 10_000 * invoice.amount } else { 0 };
             prop_assert_eq!(worth.get(invoice.id.as_str()).copied().unwrap_or_default(), expected, "{}", invoice_state);
         }
         Ok(())
     }
 }
 
-/// At the same time of the day, and on days that one day of the month stands for in both months.
+/// `true` if `end` is this many months after `start`: at the same time of day, on days that the same day of the month maps to.
 pub(super) fn spans_months(start: DateTime<Utc>, end: DateTime<Utc>, months: u32) -> bool {
     let (start, end) = (local_time(start), local_time(end));
     let last = |month: NaiveDate| (month + Months::new(1)).pred_opt().unwrap().day();

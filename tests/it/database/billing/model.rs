@@ -1,45 +1,47 @@
-//! The rules of periods once more, by other means than the database's: what Tripay told, in its order, makes a queue of a
-//! user's time. In whole seconds and ten-thousandths of a rupiah, with a calendar of its own.
+//! Reference model of the billing rules, independent of the database: replays payment events, in order, into a queue of
+//! periods. Computes in whole seconds and ten-thousandths of a rupiah, with its own calendar.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, FixedOffset, Months, NaiveDateTime, TimeDelta, TimeZone, Utc};
 use serde_json::Value;
 
-/// There is no summer time in Jakarta.
+/// Time zone of Jakarta, which has no daylight saving time.
 const JAKARTA: FixedOffset = FixedOffset::east_opt(7 * 3600).unwrap();
 
-/// What of an invoice never changes.
+/// Immutable fields of an invoice.
 #[derive(Clone, Debug)]
 pub(super) struct Invoice {
     pub(super) id: String,
     pub(super) merchant_ref: String,
-    /// Of the transaction that was opened for it.
+    /// Reference of its Tripay transaction.
     pub(super) reference: Option<String>,
     pub(super) plan: String,
     pub(super) rank: i64,
     pub(super) months: u32,
-    /// In rupiah.
+    /// Amount in rupiah.
     pub(super) amount: i64,
 }
 
+/// Stored payment event.
 #[derive(Debug)]
 pub(super) struct Event {
     pub(super) moment: DateTime<Utc>,
     pub(super) is_signed: bool,
-    /// As it came.
-    pub(super) told: Value,
+    /// Body as received.
+    pub(super) body: Value,
 }
 
-/// What an event can do; all others do nothing.
+/// Effect of an event. Other events have none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Effect {
     Paid,
     Refunded,
-    /// Never to be paid: what was told to have gone back had never come.
+    /// Refunded before a payment was reported; the invoice can no longer be paid.
     RefundedUnpaid,
 }
 
+/// Length of a period: calendar months if bought, a duration if converted by an upgrade.
 #[derive(Clone, Copy, Debug)]
 enum Length {
     Months(u32),
@@ -48,24 +50,24 @@ enum Length {
 
 #[derive(Clone, Debug)]
 struct Period<'a> {
-    bought: &'a Invoice,
-    /// How many upgrades its value has gone through since it was bought.
+    invoice: &'a Invoice,
+    /// Number of upgrades that have converted its value.
     upgrades: usize,
     plan: &'a str,
     rank: i64,
     start: DateTime<Utc>,
     end: DateTime<Utc>,
     length: Length,
-    /// In ten-thousandths of a rupiah.
+    /// Value in ten-thousandths of a rupiah.
     value: i64,
-    /// What its months are counted from.
+    /// Start of the first of consecutive periods, from which months are counted.
     anchor: DateTime<Utc>,
 }
 
-/// A user's, with no gap from what runs to the end of the queue.
+/// Periods of one user, without gaps from the running period to the end of the queue.
 pub(super) struct BillingModel<'a> {
     invoices: &'a [Invoice],
-    /// By which transaction.
+    /// Paying transaction of each paid invoice.
     paid: BTreeMap<&'a str, String>,
     refunded: BTreeSet<&'a str>,
     past: Vec<Period<'a>>,
@@ -76,7 +78,7 @@ pub(super) struct BillingModel<'a> {
 
 impl<'a> BillingModel<'a> {
     pub(super) fn replay(invoices: &'a [Invoice], events: &[Event]) -> Self {
-        let mut account = Self {
+        let mut model = Self {
             invoices,
             paid: BTreeMap::new(),
             refunded: BTreeSet::new(),
@@ -86,13 +88,13 @@ impl<'a> BillingModel<'a> {
             effects: Vec::new(),
         };
         for event in events {
-            let effect = account.apply(event);
-            account.effects.push(effect);
+            let effect = model.apply(event);
+            model.effects.push(effect);
         }
-        account
+        model
     }
 
-    /// Which invoices were paid or refunded.
+    /// State of each invoice: paid, refunded or neither.
     pub(super) fn invoices(&self) -> Vec<String> {
         let invoice_state = |invoice: &Invoice| {
             let id = invoice.id.as_str();
@@ -105,8 +107,8 @@ impl<'a> BillingModel<'a> {
         let all = self.past.iter().chain(&self.running).chain(&self.queue);
         let mut lines: Vec<_> = all
             .map(|period| {
-                let Period { bought, upgrades, plan, start, end, value, .. } = period;
-                period_line(&bought.id, *upgrades, plan, *start, *end, *value)
+                let Period { invoice, upgrades, plan, start, end, value, .. } = period;
+                period_line(&invoice.id, *upgrades, plan, *start, *end, *value)
             })
             .collect();
         lines.sort();
@@ -119,7 +121,7 @@ impl<'a> BillingModel<'a> {
     }
 
     fn apply(&mut self, event: &Event) -> Option<Effect> {
-        let text = |name: &str| event.told[name].as_str();
+        let text = |name: &str| event.body[name].as_str();
         let reference = text("reference");
         let is_about = |invoice: &&Invoice| match text("merchant_ref") {
             Some(merchant_ref) => invoice.merchant_ref == merchant_ref,
@@ -131,15 +133,15 @@ impl<'a> BillingModel<'a> {
             .invoices
             .iter()
             .any(|other| other.id != id && other.reference.is_some() && other.reference.as_deref() == reference);
-        let is_open_payment = matches!(&event.told["is_closed_payment"], Value::Bool(false))
-            || event.told["is_closed_payment"].as_i64() == Some(0);
+        let is_open_payment = matches!(&event.body["is_closed_payment"], Value::Bool(false))
+            || event.body["is_closed_payment"].as_i64() == Some(0);
         if !event.is_signed || belongs_to_another || is_open_payment {
             return None;
         }
         let is_refunded = self.refunded.contains(id);
         let paid_by = self.paid.get(id);
         match text("status")? {
-            "PAID" if paid_by.is_none() && !is_refunded && arrived(&event.told) == Some(invoice.amount) => {
+            "PAID" if paid_by.is_none() && !is_refunded && paid_amount(&event.body) == Some(invoice.amount) => {
                 self.paid.insert(id, reference?.to_owned());
                 self.buy(invoice, event.moment);
                 Some(Effect::Paid)
@@ -151,7 +153,7 @@ impl<'a> BillingModel<'a> {
                 }
                 let effect = if paid_by.is_some() { Effect::Refunded } else { Effect::RefundedUnpaid };
                 self.refunded.insert(id);
-                self.take_back(id, event.moment);
+                self.refund(id, event.moment);
                 Some(effect)
             }
             _ => None,
@@ -161,7 +163,7 @@ impl<'a> BillingModel<'a> {
     fn buy(&mut self, invoice: &'a Invoice, now: DateTime<Utc>) {
         self.advance(now);
         let bought = Period {
-            bought: invoice,
+            invoice,
             upgrades: 0,
             plan: &invoice.plan,
             rank: invoice.rank,
@@ -175,14 +177,14 @@ impl<'a> BillingModel<'a> {
             None => self.running = Some(bought),
             Some(mut running) if running.rank < bought.rank => {
                 let (whole, left) = (running.end - running.start, running.end - now);
-                let rest = share(running.value, left, whole);
+                let rest = proportion(running.value, left, whole);
                 running.end = now;
                 running.value -= rest;
                 if rest > 0 {
-                    let length = time_for(rest, &bought);
+                    let length = purchasable_time(rest, &bought);
                     let upgrades = running.upgrades + 1;
                     let credit = Period {
-                        bought: running.bought,
+                        invoice: running.invoice,
                         upgrades,
                         value: rest,
                         length: Length::Time(length),
@@ -194,36 +196,37 @@ impl<'a> BillingModel<'a> {
                 self.running = Some(bought);
             }
             Some(running) => {
-                let place = self.queue.iter().position(|other| other.rank < bought.rank).unwrap_or(self.queue.len());
+                let position = self.queue.iter().position(|other| other.rank < bought.rank).unwrap_or(self.queue.len());
                 self.running = Some(running);
-                self.queue.insert(place, bought);
+                self.queue.insert(position, bought);
             }
         }
-        self.line_up();
+        self.arrange_queue();
     }
 
-    fn take_back(&mut self, id: &str, now: DateTime<Utc>) {
+    fn refund(&mut self, id: &str, now: DateTime<Utc>) {
         self.advance(now);
-        let (taken, mut kept): (Vec<_>, Vec<_>) = self.queue.drain(..).partition(|period| period.bought.id == id);
-        self.past.extend(taken);
-        if self.running.as_ref().is_some_and(|running| running.bought.id == id) {
+        let (refunded, mut remaining): (Vec<_>, Vec<_>) =
+            self.queue.drain(..).partition(|period| period.invoice.id == id);
+        self.past.extend(refunded);
+        if self.running.as_ref().is_some_and(|running| running.invoice.id == id) {
             self.past.extend(self.running.take());
         }
-        for period in self.past.iter_mut().filter(|period| period.bought.id == id) {
+        for period in self.past.iter_mut().filter(|period| period.invoice.id == id) {
             period.value = 0;
             period.start = period.start.min(now);
             period.end = period.end.min(now);
         }
-        if self.running.is_none() && !kept.is_empty() {
-            let mut next = kept.remove(0);
+        if self.running.is_none() && !remaining.is_empty() {
+            let mut next = remaining.remove(0);
             next.place(now, now);
             self.running = Some(next);
         }
-        self.queue = kept;
-        self.line_up();
+        self.queue = remaining;
+        self.arrange_queue();
     }
 
-    /// What is over goes by.
+    /// Moves periods that have ended to the past.
     fn advance(&mut self, now: DateTime<Utc>) {
         while self.running.as_ref().is_some_and(|running| running.end <= now) {
             self.past.extend(self.running.take());
@@ -233,7 +236,8 @@ impl<'a> BillingModel<'a> {
         }
     }
 
-    fn line_up(&mut self) {
+    /// Places the queued periods one after the other.
+    fn arrange_queue(&mut self) {
         let Some(running) = &self.running else { return };
         let (mut start, mut anchor) = (running.end, running.anchor);
         for period in &mut self.queue {
@@ -272,22 +276,24 @@ pub(super) fn period_line(
     format!("{invoice} {upgrades} {plan} from {start} to {end} worth {value}")
 }
 
-/// For the invoice: what the payer paid without his fee, if the figures agree.
-fn arrived(told: &Value) -> Option<i64> {
-    let figure = |name: &str| told[name].as_i64();
+/// Paid amount without the customer's fee, or `None` if the figures are incomplete or inconsistent.
+fn paid_amount(callback: &Value) -> Option<i64> {
+    let figure = |name: &str| callback[name].as_i64();
     let (total, received) = (figure("total_amount")?, figure("amount_received")?);
-    let (ours, theirs, fees) = (figure("fee_merchant")?, figure("fee_customer")?, figure("total_fee")?);
-    (total > 0 && fees == ours + theirs && total == received + fees).then_some(total - theirs)
+    let (merchant_fee, customer_fee, total_fee) =
+        (figure("fee_merchant")?, figure("fee_customer")?, figure("total_fee")?);
+    (total > 0 && total_fee == merchant_fee + customer_fee && total == received + total_fee)
+        .then_some(total - customer_fee)
 }
 
-/// To the nearest ten-thousandth, half of one up.
-fn share(value: i64, part: TimeDelta, whole: TimeDelta) -> i64 {
+/// Proportion of a value, rounded half up to a ten-thousandth of a rupiah.
+fn proportion(value: i64, part: TimeDelta, whole: TimeDelta) -> i64 {
     let (value, part, whole) = (i128::from(value), i128::from(part.num_seconds()), i128::from(whole.num_seconds()));
     i64::try_from((2 * value * part + whole) / (2 * whole)).unwrap()
 }
 
-/// The seconds that a value buys at the price of a period, begun ones counted whole.
-fn time_for(value: i64, priced: &Period<'_>) -> TimeDelta {
+/// Time that a value buys at the price of a period, rounded up to a second.
+fn purchasable_time(value: i64, priced: &Period<'_>) -> TimeDelta {
     let seconds = i128::from((priced.end - priced.start).num_seconds());
     let (value, price) = (i128::from(value), i128::from(priced.value));
     TimeDelta::seconds(i64::try_from((value * seconds + price - 1) / price).unwrap())
@@ -297,12 +303,12 @@ pub(super) fn local_time(moment: DateTime<Utc>) -> NaiveDateTime {
     moment.with_timezone(&JAKARTA).naive_local()
 }
 
-/// On the same day of a later month, or on its last.
+/// Same day of a later month, or the last day of that month.
 pub(super) fn add_months(moment: DateTime<Utc>, months: u32) -> DateTime<Utc> {
     JAKARTA.from_local_datetime(&(local_time(moment) + Months::new(months))).unwrap().to_utc()
 }
 
-/// None if it is not a whole number of them.
+/// Months between the two, or `None` if that is not a whole number.
 fn months_since(anchor: DateTime<Utc>, moment: DateTime<Utc>) -> Option<u32> {
     (0..).find(|months| add_months(anchor, *months) >= moment).filter(|months| add_months(anchor, *months) == moment)
 }

@@ -1,4 +1,4 @@
-//! The rules of periods one by one, with figures that were worked out by hand: Pro is 149,000 a month, Enterprise 499,000.
+//! Rules of periods one by one, with figures calculated by hand. Pro costs Rp149,000 a month, Enterprise Rp499,000.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::json;
@@ -37,7 +37,7 @@ async fn a_lower_plan_waits_until_all_higher_ones_have_ended() {
             "Pro 2027-06-01 10:00:00 to 2027-07-01 10:00:00 worth 149000",
         ]
     );
-    // What is in force follows the time, at the next run.
+    // The plan in force changes with the next expiry run.
     for (moment, plan) in [
         ("2027-05-01 10:00", "enterprise"),
         ("2027-06-01 09:59:59", "enterprise"),
@@ -130,7 +130,7 @@ async fn a_running_credit_is_converted_again() {
             "Ultimate 2027-06-18 05:44:51 to 2027-06-19 09:31:02 worth 37250",
         ]
     );
-    // All of it was Pro's money.
+    // All of the credit came from the payment for Pro.
     billing.refund(&pro, "2027-06-01 00:00").await;
     assert_eq!(
         billing.periods(&user).await,
@@ -144,8 +144,8 @@ async fn a_running_credit_is_converted_again() {
     );
 }
 
-/// A user on trial, and when that ends.
-async fn on_trial(billing: &BillingFixture) -> (String, DateTime<Utc>) {
+/// Starts a trial for a new user. Returns the user and the end of the trial.
+async fn start_trial(billing: &BillingFixture) -> (String, DateTime<Utc>) {
     let user = billing.new_user().await;
     let done = billing.command("manage_subscription", &user, &json!({"action": "trial"})).await;
     let end: DateTime<Utc> = done["done"]["trial_ends_at"].as_str().unwrap().parse().unwrap();
@@ -155,10 +155,10 @@ async fn on_trial(billing: &BillingFixture) -> (String, DateTime<Utc>) {
 #[tokio::test]
 async fn the_plan_of_a_trial_starts_when_the_trial_ends() {
     let billing = BillingFixture::new().await;
-    let (user, end) = on_trial(&billing).await;
+    let (user, end) = start_trial(&billing).await;
     let invoice = billing.create_invoice(&user, "Pro", "monthly").await;
-    let settled = settle(&billing.jobs, "callback", &callback_body(&invoice, "PAID"), end - TimeDelta::days(6)).await;
-    assert_eq!(settled["outcome"], "paid");
+    let result = settle(&billing.jobs, "callback", &callback_body(&invoice, "PAID"), end - TimeDelta::days(6)).await;
+    assert_eq!(result["outcome"], "paid");
     let follows = "select (array_agg(started_at order by started_at))[2] = (array_agg(expires_at order by started_at))[1]
         and bool_and(status = case when value = 0 then 'trial' else 'active' end) and sum(value) = 149000 and count(*) = 2
         from public.subscriptions where user_id = ";
@@ -169,16 +169,15 @@ async fn the_plan_of_a_trial_starts_when_the_trial_ends() {
 #[tokio::test]
 async fn a_higher_plan_ends_a_trial_at_once_without_credit() {
     let billing = BillingFixture::new().await;
-    let (user, end) = on_trial(&billing).await;
+    let (user, end) = start_trial(&billing).await;
     let (pro, enterprise) = (
         billing.create_invoice(&user, "Pro", "monthly").await,
         billing.create_invoice(&user, "Enterprise", "monthly").await,
     );
-    // Pro waits for the end of the trial, and then for that of Enterprise.
+    // Pro is queued behind the trial, and then behind Enterprise.
     for invoice in [&pro, &enterprise] {
-        let settled =
-            settle(&billing.jobs, "callback", &callback_body(invoice, "PAID"), end - TimeDelta::days(6)).await;
-        assert_eq!(settled["outcome"], "paid");
+        let result = settle(&billing.jobs, "callback", &callback_body(invoice, "PAID"), end - TimeDelta::days(6)).await;
+        assert_eq!(result["outcome"], "paid");
     }
     let periods = format!(
         "select string_agg(concat_ws(' ', status, name, extract(day from expires_at - started_at) >= 28, value::integer,
@@ -215,7 +214,7 @@ async fn a_refund_ends_the_running_period_and_moves_queued_ones_up() {
         settle(&billing.jobs, "callback", &callback_body(&running, "REFUND"), time("2027-04-12 10:00")).await["outcome"],
         "duplicate"
     );
-    // Nor does the money come back by being told of again.
+    // A repeated payment callback does not undo the refund.
     assert_eq!(
         settle(&billing.jobs, "callback", &callback_body(&running, "PAID"), time("2027-04-12 10:00")).await["outcome"],
         "duplicate"
@@ -299,7 +298,7 @@ async fn a_refund_of_the_upgrade_keeps_the_credit_and_moves_it_up() {
 #[tokio::test]
 async fn a_payment_after_the_end_starts_now_before_and_after_the_expiry_run() {
     let billing = BillingFixture::new().await;
-    for (paid, end, is_noticed) in [
+    for (paid, end, has_run) in [
         ("2027-05-01 10:00:00", "2027-06-01 10:00:00", false),
         ("2027-05-01 10:00:00", "2027-06-01 10:00:00", true),
         ("2027-05-03 11:00:00", "2027-06-03 11:00:00", false),
@@ -307,12 +306,12 @@ async fn a_payment_after_the_end_starts_now_before_and_after_the_expiry_run() {
     ] {
         let user = billing.new_user().await;
         billing.buy(&user, "Enterprise", "monthly", "2027-04-01 10:00").await;
-        if is_noticed {
+        if has_run {
             billing.expire("2027-05-01 10:00").await;
             assert_eq!(billing.plan(&user).await, "free");
         }
         billing.buy(&user, "Pro", "monthly", paid).await;
-        let ended = if is_noticed { "ended " } else { "" };
+        let ended = if has_run { "ended " } else { "" };
         assert_eq!(
             billing.periods(&user).await,
             [
@@ -376,14 +375,14 @@ async fn a_plan_that_was_bought_cannot_be_deleted() {
     billing.add_plan("Unsold", 40, 999_000).await;
     let user = billing.new_user().await;
     billing.buy(&user, "Pro", "monthly", "2027-04-01 10:00").await;
-    // Asking for it is enough: it may be paid.
+    // An open invoice suffices, as it may be paid.
     billing.create_invoice(&user, "Ultimate", "monthly").await;
     for plan in ["Pro", "Ultimate"] {
         let refused = billing.owner.run(&format!("delete from public.plans where name = '{plan}'")).await.unwrap_err();
         let refused = refused.as_db_error().unwrap();
         assert_eq!((refused.code().code(), refused.constraint()), ("PT409", Some("plan_is_unsold")), "{plan}");
     }
-    // A period without an invoice, as a trial's, is somebody's too.
+    // A period without an invoice, such as a trial, prevents deletion, too.
     billing.owner.run("delete from public.invoices").await.unwrap();
     assert!(billing.owner.run("delete from public.plans where name = 'Pro'").await.is_err());
     billing.owner.run("delete from public.plans where name in ('Unsold', 'Ultimate')").await.unwrap();
@@ -453,14 +452,14 @@ async fn the_reference_of_an_open_payment_is_never_assigned_to_an_invoice() {
     let user = billing.new_user().await;
     let (known, unanswered) =
         (billing.create_invoice(&user, "Pro", "monthly").await, billing.create_invoice(&user, "Pro", "yearly").await);
-    let forget = format!("update public.invoices set tripay_invoice_id = null where id = '{}'", unanswered.id);
-    billing.owner.run(&forget).await.unwrap();
+    let clear_reference = format!("update public.invoices set tripay_invoice_id = null where id = '{}'", unanswered.id);
+    billing.owner.run(&clear_reference).await.unwrap();
     for reference in [&known.reference, &unanswered.reference] {
         let mut open = callback_body(&unanswered, "PAID");
         open["reference"] = json!(reference);
         open["is_closed_payment"] = json!(0);
-        let settled = settle(&billing.jobs, "callback", &open, time("2027-04-01 10:00")).await;
-        assert_eq!(settled["outcome"], "open_payment");
+        let result = settle(&billing.jobs, "callback", &open, time("2027-04-01 10:00")).await;
+        assert_eq!(result["outcome"], "open_payment");
     }
     let rows = "select concat_ws(' ', count(tripay_invoice_id), string_agg(distinct status, ' '),
         (select count(*) from private.payment_events)) from public.invoices where user_id = ";

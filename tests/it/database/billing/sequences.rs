@@ -14,23 +14,23 @@ use crate::support::database::Session;
 
 const PLANS: [&str; 4] = ["Basic", "Pro", "Plus", "Enterprise"];
 
-/// Of the sessions that act: none of it may depend on where they are.
+/// Time zones of the sessions, which must not affect any result.
 const TIME_ZONES: [&str; 4] = ["UTC", "America/New_York", "Asia/Jakarta", "Pacific/Kiritimati"];
 
-/// What happens at one moment.
+/// Operations at one moment, after a wait.
 #[derive(Clone, Debug)]
 struct Step {
     wait: Wait,
     invoice: Option<NewInvoice>,
-    /// At once.
+    /// Concurrent actions.
     actions: Vec<Action>,
 }
 
 #[derive(Clone, Debug)]
 enum Wait {
-    Not,
+    None,
     Hours(i64),
-    /// So many seconds from the end of one of the periods to come.
+    /// Until the end of one of the future periods, plus this many seconds.
     End(usize, i64),
 }
 
@@ -48,13 +48,13 @@ enum Action {
     Expire,
     ExpireInvoices,
     Renew,
-    /// The user himself.
+    /// Action of the user on the subscription.
     Manage(&'static str),
 }
 
 #[derive(Clone, Debug)]
 struct PaymentEvent {
-    /// Of those that such news mostly is about, the others coming after them.
+    /// Index into the invoices, with the likely ones first: paid ones for a refund, unpaid ones otherwise.
     invoice: usize,
     status: &'static str,
     amount: Amount,
@@ -78,7 +78,7 @@ enum Amount {
 #[derive(Clone, Copy, Debug)]
 enum Transaction {
     Own,
-    /// Without our reference.
+    /// The invoice's own transaction, without `merchant_ref`.
     OwnWithoutMerchantRef,
     Second,
     OfAnotherInvoice,
@@ -87,7 +87,7 @@ enum Transaction {
 impl Step {
     fn any() -> impl Strategy<Value = Self> {
         let wait = prop_oneof![
-            4 => Just(Wait::Not),
+            4 => Just(Wait::None),
             5 => (1..200_i64).prop_map(Wait::Hours),
             1 => (200..1500_i64).prop_map(Wait::Hours),
             1 => (0..8_usize, -1..=1_i64).prop_map(|(of, seconds)| Wait::End(of, seconds)),
@@ -167,14 +167,14 @@ impl PaymentEvent {
         )
     }
 
-    /// Of which invoice, and as Tripay writes it. None if there is nothing yet that it could be about.
+    /// Returns the id of the invoice and the body of the callback. `None` if there is no suitable invoice yet.
     fn callback(&self, ledger: &Ledger) -> Option<(String, Value)> {
         let invoices = ledger.invoices_by_payment(self.status == "REFUND");
         let invoice = *invoices.get(self.invoice % invoices.len().max(1))?;
         let own = invoice.reference.clone().unwrap_or_else(|| format!("T-{}", invoice.id));
         let (reference, merchant_ref) = match self.transaction {
             Transaction::Own => (own, json!(invoice.merchant_ref)),
-            // Until we know whose it is, it tells nothing.
+            // Without a recorded reference, the callback could not be assigned.
             Transaction::OwnWithoutMerchantRef => (invoice.reference.clone()?, Value::Null),
             Transaction::Second => (format!("S-{}", invoice.id), json!(invoice.merchant_ref)),
             Transaction::OfAnotherInvoice => {
@@ -242,7 +242,7 @@ async fn any_sequence_of_events_credits_each_payment_once_and_matches_the_model(
     .unwrap();
 }
 
-/// One user's story.
+/// Simulation of one user.
 struct Simulation<'a> {
     billing: &'a BillingFixture,
     sessions: &'a [Session],
@@ -289,7 +289,7 @@ impl<'a> Simulation<'a> {
         }
     }
 
-    /// What Tripay opened.
+    /// Records the transaction that Tripay created.
     async fn record(&self, jobs: &Session, id: &str) {
         let transaction = json!({"reference": format!("T-{id}"), "payment_name": "BRI Virtual Account"});
         let input = json!({"now": self.now, "id": id, "merchant_code": "T0001", "transaction": transaction});
@@ -303,7 +303,7 @@ impl<'a> Simulation<'a> {
             Wait::End(of, seconds) if !ends.is_empty() => {
                 self.now.max(ends[of % ends.len()] + TimeDelta::seconds(seconds))
             }
-            Wait::Not | Wait::End(..) => self.now,
+            Wait::None | Wait::End(..) => self.now,
         };
         if let Some(invoice) = &step.invoice {
             self.add_invoice(invoice).await;
@@ -312,7 +312,7 @@ impl<'a> Simulation<'a> {
         join_all(step.actions.iter().zip(self.sessions).map(|(action, jobs)| self.perform(jobs, action))).await;
         let ledger = Ledger::read(self.billing, &self.user).await;
         ledger.check(self.now).map_err(|broken| with_step(broken, step))?;
-        // That time has passed is for the next run to notice, or the next payment.
+        // The plan is recomputed by the next run or payment only.
         let has_changed = ledger.effects().count() > self.ledger.effects().count();
         let has_run = step.actions.iter().all(|action| matches!(action, Action::Expire));
         if has_changed || has_run {
@@ -331,7 +331,7 @@ impl<'a> Simulation<'a> {
         match action {
             Action::PaymentEvent(event) => {
                 let Some((id, body)) = event.callback(&self.ledger) else { return };
-                // So does reconcile-invoices.
+                // reconcile-invoices records the transaction first.
                 if event.source == "reconciliation" {
                     self.record(jobs, &id).await;
                 }
