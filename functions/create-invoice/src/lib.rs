@@ -48,15 +48,16 @@ pub async fn handle(app: &'static App, tripay: &Tripay, request: Request) -> Res
         Outcome::Opened { id, order } => create_transaction(app, tripay, &user, id, &order).await,
         Outcome::Existing(invoice) => Ok(Answer::ok(invoice)),
         Outcome::Unconfirmed { id, reference_id } => find_transaction(app, tripay, &user, id, &reference_id).await,
-        Outcome::UnknownPlan => Err(invalid("/plan", "is not a plan on offer")),
+        Outcome::UnknownPlan => Err(invalid("/plan", "is not an available plan")),
         Outcome::NotForSale { plan } => {
-            Err(invalid("/plan", format!("cannot be {plan} for this period: it has no price")))
+            Err(invalid("/plan", format!("must be a plan with a price for this period; {plan} has none")))
         }
         Outcome::RateLimited => Err(Problem::TooMany("At most 20 invoices can be created per hour. Pay one of those.")),
         Outcome::KeyReused => Err(Problem::key_reused("invoice")),
     }
 }
 
+/// Creates the Tripay transaction of a new invoice.
 async fn create_transaction(
     app: &App,
     tripay: &Tripay,
@@ -97,6 +98,7 @@ async fn find_transaction(
     }
 }
 
+/// Records the transaction, or the refusal, of an invoice. Returns the invoice.
 async fn record(
     app: &App,
     tripay: &Tripay,
@@ -109,6 +111,7 @@ async fn record(
     invoice.ok_or_else(|| unconfirmed(id, "the transaction belongs to another invoice".into()))
 }
 
+/// Problem of an invoice whose transaction Tripay has not confirmed. The cause is for the log only.
 fn unconfirmed(id: Uuid, cause: String) -> Problem {
     let detail = format!(
         "Tripay has not confirmed the payment of invoice {id}, which stays pending for up to 15 minutes. Send the same request \

@@ -29,9 +29,9 @@ struct ReconcileInvoicesInput {
     limit: u64,
 }
 
-/// Input of `private.oldest_pending_invoice`.
+/// Input of `private.oldest_pending_invoice_age`.
 #[derive(Serialize)]
-struct OldestPendingInvoiceInput {
+struct OldestPendingInvoiceAgeInput {
     now: DateTime<Utc>,
 }
 
@@ -83,6 +83,7 @@ pub struct Counts {
     /// Unconfirmed invoices for which Tripay had created none.
     pub failed: u64,
     pub paid: u64,
+    /// Invoices that expired or whose payment failed.
     pub expired: u64,
     pub refunded: u64,
     /// Age of the oldest pending invoice at the end of the run, in seconds.
@@ -94,7 +95,7 @@ pub struct Counts {
 pub async fn run(job: &'static Job, tripay: &Tripay, run: Run) -> Result<Counts, Error> {
     let mut counts = reconcile(job, tripay, &run).await?;
     counts.oldest_pending_seconds =
-        job.db.job("oldest_pending_invoice_age", &OldestPendingInvoiceInput { now: run.time }).await?;
+        job.db.job("oldest_pending_invoice_age", &OldestPendingInvoiceAgeInput { now: run.time }).await?;
     Ok(counts)
 }
 

@@ -22,6 +22,7 @@ const PAYMENT_STATUS: &str = "payment_status";
 #[derive(Serialize)]
 struct SettlePaymentInput<'a> {
     source: &'static str,
+    /// Raw body in base64.
     body: String,
     signature_valid: bool,
     event: &'a str,

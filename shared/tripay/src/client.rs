@@ -196,12 +196,12 @@ impl Tripay {
             }
         }
         // The body is not quoted: a page of Cloudflare may contain our address.
-        let answer: Map<String, Value> =
+        let response: Map<String, Value> =
             serde_json::from_slice(&body).map_err(|_| format!("{status}: body is not a JSON object"))?;
-        match Fields(&answer).boolean("success") {
-            Ok(Some(true)) => Ok(ApiResponse::Success(answer)),
+        match Fields(&response).boolean("success") {
+            Ok(Some(true)) => Ok(ApiResponse::Success(response)),
             Ok(Some(false)) if !status.is_server_error() => {
-                let message = match answer.get("message") {
+                let message = match response.get("message") {
                     Some(Value::String(message)) => message.clone(),
                     Some(Value::Null) | None => String::new(),
                     Some(structured) => structured.to_string(),

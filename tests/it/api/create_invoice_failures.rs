@@ -1,4 +1,4 @@
-//! `POST /invoices` while Tripay refuses, gives an unclear answer or none, or sends its callback first.
+//! `POST /invoices` while Tripay refuses, gives an unclear response or none, or sends its callback first.
 
 use std::time::Instant;
 
@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 
 use crate::support::database::{Database, FREE, PRO};
 use crate::support::manual_tripay::{
-    ManualTripay, PendingRequest, buy, buy_while, created_response, invoices, is_unanswered, list_item, pro_monthly,
-    time,
+    ManualTripay, PendingRequest, buy, buy_while, created_response, invoices, is_no_answer_problem, list_item,
+    pro_monthly, time,
 };
 use crate::support::world::World;
 
@@ -146,7 +146,7 @@ async fn after_an_unclear_response_tripay_is_queried_and_no_second_payment_is_op
             order
         };
         let (answer, order) = buy_while(&world, &token, &body, failing).await;
-        assert!(is_unanswered(&answer), "{cause}: {answer:?}");
+        assert!(is_no_answer_problem(&answer), "{cause}: {answer:?}");
         let reference = order["merchant_ref"].as_str().unwrap();
         assert!(answer.json()["detail"].as_str().unwrap().contains(reference.trim_start_matches("INV-")), "{answer:?}");
         let line = &world.logged("POST /invoices 504", 4 * round + 1).await[4 * round];
@@ -169,7 +169,7 @@ async fn after_an_unclear_response_tripay_is_queried_and_no_second_payment_is_op
                 }
             };
             let (again, ()) = buy_while(&world, &token, &body, lookup).await;
-            assert!(is_unanswered(&again), "{cause}: {again:?}");
+            assert!(is_no_answer_problem(&again), "{cause}: {again:?}");
             assert_eq!(owner.text(&state).await, "pending");
         }
         let found = format!("T-{round}");
@@ -202,7 +202,7 @@ async fn a_slow_tripay_times_out_before_api_gateway_does() {
     let token = world.sign_in("free@nofomo.test").await;
     let started = Instant::now();
     let (answer, request) = buy_while(&world, &token, &pro_monthly("BRIVA"), tripay.next_create_request()).await;
-    assert!(is_unanswered(&answer), "{answer:?}");
+    assert!(is_no_answer_problem(&answer), "{answer:?}");
     let seconds = started.elapsed().as_secs_f64();
     assert!(seconds > 14.5, "{seconds}");
     let owner = world.database.owner().await;
@@ -329,7 +329,7 @@ async fn a_callback_that_arrives_before_the_create_response_prevails() {
         order
     };
     let (answer, order) = buy_while(&world, &token, &lost, losing).await;
-    assert!(is_unanswered(&answer), "{answer:?}");
+    assert!(is_no_answer_problem(&answer), "{answer:?}");
     let lookup = async {
         let request = tripay.next_lookup(order["merchant_ref"].as_str().unwrap()).await;
         request.respond_list(&[list_item(&order, "T-LOST")]).await;

@@ -25,7 +25,7 @@ fn time(value: &Value) -> DateTime<Utc> {
 }
 
 /// Audited subscription actions of a user, in order.
-async fn audited(owner: &Session, user: &str) -> String {
+async fn audited_actions(owner: &Session, user: &str) -> String {
     let audit = format!(
         "select coalesce(string_agg(context ->> 'action', ' ' order by created_at), '') from public.logs
          where user_id = '{user}' and source = 'billing' and log_level = 'info'"
@@ -43,7 +43,7 @@ async fn periods(owner: &Session, user: &str) -> String {
 
 /// Adds a second period of Pro after the running one, a renewal invoice for each, an invoice of the user's own, and a renewal of
 /// another user. The renewal of the second period has no Tripay transaction yet.
-async fn with_renewals(owner: &Session) -> String {
+async fn add_renewals(owner: &Session) -> String {
     let next = Uuid::now_v7().to_string();
     owner
         .run(&format!(
@@ -113,7 +113,7 @@ async fn a_trial_gives_seven_days_of_pro_once_per_user() {
     let again = post_action(&world, &token, "trial").await;
     assert_eq!((again.status.as_u16(), again.json()), (200, trial.clone()));
     assert_eq!(owner.text(&row).await, stored);
-    assert_eq!(audited(&owner, FREE).await, "start-trial");
+    assert_eq!(audited_actions(&owner, FREE).await, "start-trial");
 
     // After the end, before the expiry run.
     owner
@@ -131,7 +131,7 @@ async fn a_trial_gives_seven_days_of_pro_once_per_user() {
     let used = post_action(&world, &token, "trial").await;
     assert!(is_problem(&used, 409, "trial-used"), "{used:?}");
     assert_eq!(world.get("/portfolio", &token).await.json()["subscription"], Value::Null);
-    assert_eq!(audited(&owner, FREE).await.matches("start-trial").count(), 1);
+    assert_eq!(audited_actions(&owner, FREE).await.matches("start-trial").count(), 1);
 }
 
 #[tokio::test]
@@ -189,7 +189,7 @@ async fn twenty_concurrent_trial_requests_start_one_trial() {
     let first = answers[0].json();
     assert!(answers.iter().all(|answer| answer.status == 200 && answer.json() == first), "{answers:?}");
     assert_eq!(periods(&owner, FREE).await, "trial f f");
-    assert_eq!(audited(&owner, FREE).await, "start-trial");
+    assert_eq!(audited_actions(&owner, FREE).await, "start-trial");
 }
 
 #[tokio::test]
@@ -220,7 +220,7 @@ async fn cancelling_turns_the_renewal_off_and_keeps_the_plan_to_its_end() {
         (&before["status"], &before["auto_renew"], &before["cancelled_at"]),
         (&json!("active"), &json!(true), &json!(null))
     );
-    with_renewals(&owner).await;
+    add_renewals(&owner).await;
     let answer = post_action(&world, &token, "cancel").await;
     assert_eq!(answer.status, 200, "{answer:?}");
     let cancelled = answer.json();
@@ -248,7 +248,7 @@ async fn cancelling_turns_the_renewal_off_and_keeps_the_plan_to_its_end() {
         let again = post_action(&world, &token, "cancel").await;
         assert_eq!((again.status.as_u16(), again.json()), (200, cancelled.clone()));
     }
-    assert_eq!(audited(&owner, PRO).await, "cancel-subscription");
+    assert_eq!(audited_actions(&owner, PRO).await, "cancel-subscription");
     assert_eq!(renewals(&owner).await, "first cancelled, other pending, own pending, second pending");
 
     // Other users' subscriptions are untouched.
@@ -267,11 +267,11 @@ async fn resuming_restores_the_renewal() {
     let world = World::new().await;
     let token = world.sign_in("pro@nofomo.test").await;
     let owner = world.database.owner().await;
-    with_renewals(&owner).await;
+    add_renewals(&owner).await;
     let before = world.get("/portfolio", &token).await.json()["subscription"].clone();
     // Nothing to resume yet.
     assert_eq!(post_action(&world, &token, "resume").await.json(), before);
-    assert_eq!(audited(&owner, PRO).await, "");
+    assert_eq!(audited_actions(&owner, PRO).await, "");
 
     assert_eq!(post_action(&world, &token, "cancel").await.json()["status"], "cancelled");
     for _ in 0..2 {
@@ -280,7 +280,7 @@ async fn resuming_restores_the_renewal() {
     }
     assert_eq!(periods(&owner, PRO).await, "active t f, active t f");
     assert_eq!(renewals(&owner).await, "first pending, other pending, own pending, second pending");
-    assert_eq!(audited(&owner, PRO).await, "cancel-subscription resume-subscription");
+    assert_eq!(audited_actions(&owner, PRO).await, "cancel-subscription resume-subscription");
 
     // Invoices in a final status keep it.
     for status in ["paid", "failed", "expired"] {
@@ -335,11 +335,11 @@ async fn concurrent_cancellations_and_resumptions_are_serialized() {
     let world = World::new().await;
     let token = world.sign_in("pro@nofomo.test").await;
     let owner = world.database.owner().await;
-    with_renewals(&owner).await;
-    let orders = (0..20).map(|n| post_action(&world, &token, if n % 2 == 0 { "cancel" } else { "resume" }));
-    let answers = join_all(orders).await;
+    add_renewals(&owner).await;
+    let requests = (0..20).map(|n| post_action(&world, &token, if n % 2 == 0 { "cancel" } else { "resume" }));
+    let answers = join_all(requests).await;
     assert!(answers.iter().all(|answer| answer.status == 200), "{answers:?}");
-    let audit = audited(&owner, PRO).await;
+    let audit = audited_actions(&owner, PRO).await;
     let actions: Vec<_> = audit.split(' ').collect();
     let alternates =
         actions.iter().enumerate().all(|(n, action)| action.starts_with(if n % 2 == 0 { "cancel" } else { "resume" }));
@@ -391,5 +391,8 @@ async fn a_missing_subscription_or_an_unknown_action_is_not_found() {
         let answer = post_action(&world, &token, action).await;
         assert!(is_problem(&answer, 403, "deactivated"), "{action}: {answer:?}");
     }
-    assert_eq!((periods(&owner, FREE).await.as_str(), audited(&owner, FREE).await.as_str()), ("active t f", ""));
+    assert_eq!(
+        (periods(&owner, FREE).await.as_str(), audited_actions(&owner, FREE).await.as_str()),
+        ("active t f", "")
+    );
 }

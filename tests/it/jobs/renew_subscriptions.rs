@@ -108,8 +108,8 @@ async fn three_days_before_the_end_a_renewal_invoice_is_opened() {
 
         // If paid, the period starts where the last one ends, and ends on the last day of the month.
         tripay.update_transaction("DEV-T000000001", &json!({ "status": "PAID" }));
-        let asked = world.counts("reconcile-invoices", &(end - Duration::days(1)).to_rfc3339()).await;
-        assert_eq!((&asked["asked"], &asked["paid"]), (&json!(1), &json!(1)));
+        let reconciled = world.counts("reconcile-invoices", &(end - Duration::days(1)).to_rfc3339()).await;
+        assert_eq!((&reconciled["asked"], &reconciled["paid"]), (&json!(1), &json!(1)));
         let ended = world.counts("expire-subscriptions", &end.to_rfc3339()).await;
         assert_eq!(ended["subscriptions"], 1);
         let periods = "select concat_ws(' ', status, started_at at time zone 'UTC', expires_at at time zone 'UTC')
@@ -236,8 +236,8 @@ async fn concurrent_runs_renew_each_subscription_once() {
     let sum = |name: &str| one[name].as_u64().unwrap() + other[name].as_u64().unwrap();
     let sums = ["notices", "invoices", "refused", "unanswered", "failures"].map(sum);
     assert_eq!(sums, [35, 35, 0, 0, 0], "{one} {other}");
-    let asked = tripay.take_requests();
-    assert_eq!((asked.len(), asked.iter().collect::<BTreeSet<_>>().len()), (35, 35));
+    let requests = tripay.take_requests();
+    assert_eq!((requests.len(), requests.iter().collect::<BTreeSet<_>>().len()), (35, 35));
     let rows =
         "select concat_ws(' ', count(*), count(distinct renews_subscription_id), count(distinct tripay_invoice_id))
         from public.invoices where renews_subscription_id is not null and status = 'pending'";

@@ -183,7 +183,7 @@ pub(crate) async fn invoices(owner: &Session, user: &str) -> String {
     owner.text(&all).await
 }
 
-pub(crate) fn is_unanswered(answer: &Answer) -> bool {
+pub(crate) fn is_no_answer_problem(answer: &Answer) -> bool {
     answer.status == 504 && answer.problem() == "no-answer"
 }
 

@@ -37,7 +37,7 @@ enum Wait {
 #[derive(Clone, Debug)]
 enum NewInvoice {
     /// Requested through `POST /invoices`; Tripay's response may be lost.
-    Requested { plan: usize, yearly: bool, is_answered: bool },
+    Requested { plan: usize, yearly: bool, is_recorded: bool },
     /// Inserted with any price and expiry, in hours from now.
     Inserted { plan: usize, yearly: bool, amount: i64, hours: i64 },
 }
@@ -107,7 +107,7 @@ impl NewInvoice {
     fn any() -> impl Strategy<Value = Self> {
         prop_oneof![
             (0..4_usize, prop::bool::weighted(0.2), prop::bool::weighted(0.7))
-                .prop_map(|(plan, yearly, is_answered)| Self::Requested { plan, yearly, is_answered }),
+                .prop_map(|(plan, yearly, is_recorded)| Self::Requested { plan, yearly, is_recorded }),
             (0..4_usize, prop::bool::weighted(0.2), 10_000..1_000_000_i64, 1..2000_i64)
                 .prop_map(|(plan, yearly, amount, hours)| Self::Inserted { plan, yearly, amount, hours }),
         ]
@@ -260,13 +260,13 @@ impl<'a> Simulation<'a> {
 
     async fn add_invoice(&self, invoice: &NewInvoice) {
         match *invoice {
-            NewInvoice::Requested { plan, yearly, is_answered } => {
+            NewInvoice::Requested { plan, yearly, is_recorded } => {
                 let id = Uuid::new_v4();
                 let input = json!({
                     "id": id, "plan": PLANS[plan], "period": period(yearly), "method": "BRIVA", "customer_phone": null,
                 });
-                let answer = self.billing.command("create_invoice", &self.user, &input).await;
-                if is_answered && answer["opened"].is_object() {
+                let result = self.billing.command("create_invoice", &self.user, &input).await;
+                if is_recorded && result["opened"].is_object() {
                     self.record(&self.billing.jobs, &id.to_string()).await;
                 }
             }

@@ -118,7 +118,7 @@ async fn a_json_refusal_is_conclusive() {
 #[tokio::test]
 async fn an_inconclusive_response_leaves_the_outcome_unknown() {
     let html = "<html><title>Attention Required! | Cloudflare</title>";
-    for (answer, cause) in [
+    for (response, cause) in [
         (ResponseTemplate::new(403).set_body_raw(html, "text/html"), "403"),
         (ResponseTemplate::new(200).set_body_raw(html, "text/html"), "not a JSON object"),
         (json_response(500, r#"{"success": false, "message": "hush"}"#), "no conclusive `success`"),
@@ -135,7 +135,7 @@ async fn an_inconclusive_response_leaves_the_outcome_unknown() {
         (json_response(200, r#"{"success": true, "data": {"reference": ""}}"#), "`reference` is missing"),
         (json_response(200, r#"{"success": true, "data": {"reference": "T1", "amount": "hush"}}"#), "`amount`"),
     ] {
-        let server = server(answer).await;
+        let server = server(response).await;
         let error = unknown_cause(tripay(&server.uri()).create_transaction(&order()).await);
         assert!(error.contains(cause), "{error}");
         assert_eq!(requests(&server).await.len(), 1, "not retried");
@@ -293,8 +293,8 @@ async fn connections_are_not_reused_and_use_ipv4_only() {
         for _ in 0..2 {
             let (mut connection, _) = listener.accept().await.unwrap();
             read_request(&mut connection).await;
-            let answer = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{CREATED}", CREATED.len());
-            connection.write_all(answer.as_bytes()).await.unwrap();
+            let response = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{CREATED}", CREATED.len());
+            connection.write_all(response.as_bytes()).await.unwrap();
             // A client that reused the connection would send its next request here and wait for ever.
             tokio::spawn(async move { connection.read_to_end(&mut Vec::new()).await });
         }
