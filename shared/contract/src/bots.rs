@@ -89,7 +89,7 @@ request! {
 impl NewCredentials {
     fn check_fields(&self, reader: &mut ObjectReader<'_>) {
         let differ = self.api_key.as_str() != self.api_secret.as_str();
-        reader.rule(differ, "api_secret", &["api_key"], "must not be the key itself");
+        reader.rule(differ, "api_secret", &["api_key"], "must differ from api_key");
     }
 
     /// Checks that the key and the secret have the lengths that the exchange gives them.
