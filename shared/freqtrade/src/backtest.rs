@@ -52,7 +52,7 @@ const MAX_FIGURE_LENGTH: usize = 500;
 
 impl Backtest {
     pub(crate) fn read(strategy: &str, result: &str) -> Result<Self, ExportError> {
-        let fields = Fields::of(result, MAX_KEYS)?;
+        let fields = Fields::read(result, MAX_KEYS)?;
         let (timeframe, candle) = fields.required("timeframe", timeframe)?;
         let backtest = Self {
             strategy: strategy.into(),

@@ -3,11 +3,11 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
+use nofomo_json::check_single_line;
 use serde_json::value::RawValue;
 
 use crate::error::quoted_list;
 use crate::fields::Fields;
-use crate::values::in_one_line;
 use crate::{Backtest, ExportError, MAX_EXPORT_BYTES, archive, syntax};
 
 /// Export with valid JSON. An error in the backtest of one strategy does not prevent reading another's.
@@ -94,7 +94,7 @@ impl<'a> Export<'a> {
     fn from_json(json: Cow<'a, str>) -> Result<Self, ExportError> {
         let (mut strategies, mut results) = (Vec::new(), Vec::new());
         for (name, result) in results_by_strategy(&json)?.members() {
-            in_one_line(name, &(1..=100)).map_err(|wrong| ExportError::value("each name in strategy", wrong))?;
+            check_single_line(name, &(1..=100)).map_err(|wrong| ExportError::value("each name in strategy", wrong))?;
             let start = result.get().as_ptr().addr() - json.as_ptr().addr();
             strategies.push(name.to_owned());
             results.push(start..start + result.get().len());
@@ -108,11 +108,11 @@ impl<'a> Export<'a> {
 
 /// Results by strategy: the members of the top-level key `strategy`.
 fn results_by_strategy(json: &str) -> Result<Fields<'_>, ExportError> {
-    let root = Fields::of(json, MAX_KEYS).map_err(|error| match serde_json::from_str::<&RawValue>(json) {
+    let root = Fields::read(json, MAX_KEYS).map_err(|error| match serde_json::from_str::<&RawValue>(json) {
         Err(_) => syntax::locate_error(json),
         Ok(root) if root.get().starts_with('{') => error.within("the JSON"),
         Ok(_) => ExportError::NoResult,
     })?;
     let strategy = root.get("strategy").filter(|value| value.get().starts_with('{')).ok_or(ExportError::NoResult)?;
-    Fields::of(strategy.get(), MAX_STRATEGIES).map_err(|error| error.within("strategy"))
+    Fields::read(strategy.get(), MAX_STRATEGIES).map_err(|error| error.within("strategy"))
 }

@@ -1,34 +1,26 @@
-//! Taking an export's objects and lists apart, a bounded number of members at a time.
+//! Fields of an export's objects, of which at most a given number are read.
 
 use std::borrow::Cow;
-use std::fmt;
 
-use serde::Deserialize;
-use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use nofomo_json::{array_elements, object_members};
 use serde_json::value::RawValue;
 
 use crate::ExportError;
 use crate::error::quoted;
 
-/// An object's members, of which nobody has to know all.
+/// Members of an object. Unknown members are ignored: every version of freqtrade adds some.
 pub(crate) struct Fields<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
 
-/// So many, and if there are more, one of those as well.
-struct Members(usize);
-struct Elements(usize);
-
-/// Borrowed from the text unless something in it is escaped.
-#[derive(Deserialize)]
-struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
-
 impl<'a> Fields<'a> {
-    /// A place in an error is relative to the object's.
-    pub(crate) fn of(object: &'a str, most: usize) -> Result<Self, ExportError> {
-        let mut json = serde_json::Deserializer::from_str(object);
-        let members = json.deserialize_map(Members(most)).and_then(|members| json.end().map(|()| members));
-        let members = members.map_err(|_| ExportError::value("", "must be an object"))?;
-        if members.len() > most {
-            return Err(ExportError::value("", format!("must have at most {most} keys")));
+    /// Reads an object with at most `max_keys` members. Paths in errors are relative to the object.
+    ///
+    /// # Errors
+    ///
+    /// The text is not an object, has too many members, or has a key twice.
+    pub(crate) fn read(object: &'a str, max_keys: usize) -> Result<Self, ExportError> {
+        let members = object_members(object, max_keys).map_err(|_| ExportError::value("", "must be an object"))?;
+        if members.len() > max_keys {
+            return Err(ExportError::value("", format!("must have at most {max_keys} keys")));
         }
         for (index, (name, _)) in members.iter().enumerate() {
             if members.iter().take(index).any(|(other, _)| other == name) {
@@ -46,16 +38,17 @@ impl<'a> Fields<'a> {
         self.members().find(|(member, _)| *member == name).map(|(_, value)| value)
     }
 
+    /// Reads a required field.
     pub(crate) fn required<T>(
         &self,
         name: &str,
         read: impl FnOnce(&RawValue) -> Result<T, String>,
     ) -> Result<T, ExportError> {
         let value = self.get(name).ok_or_else(|| ExportError::value(name, "is missing"))?;
-        read(value).map_err(|wrong| ExportError::value(name, wrong))
+        read(value).map_err(|detail| ExportError::value(name, detail))
     }
 
-    /// `null` is as good as absent.
+    /// Reads an optional field; `null` is the same as absent.
     pub(crate) fn optional<T>(
         &self,
         name: &str,
@@ -63,55 +56,19 @@ impl<'a> Fields<'a> {
     ) -> Result<Option<T>, ExportError> {
         match self.get(name) {
             Some(value) if value.get() != "null" => {
-                read(value).map(Some).map_err(|wrong| ExportError::value(name, wrong))
+                read(value).map(Some).map_err(|detail| ExportError::value(name, detail))
             }
             _ => Ok(None),
         }
     }
 }
 
-pub(crate) fn elements(list: &RawValue, most: usize) -> Result<Vec<&RawValue>, String> {
-    let mut json = serde_json::Deserializer::from_str(list.get());
-    let elements = json.deserialize_seq(Elements(most)).map_err(|_| "must be a list")?;
-    if elements.len() > most { Err(format!("must have at most {most} elements")) } else { Ok(elements) }
-}
-
-impl<'a> Visitor<'a> for Members {
-    type Value = Vec<(Cow<'a, str>, &'a RawValue)>;
-
-    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("an object")
-    }
-
-    fn visit_map<A: MapAccess<'a>>(self, mut object: A) -> Result<Self::Value, A::Error> {
-        let mut members = Vec::new();
-        while members.len() <= self.0 {
-            match object.next_entry::<Name<'a>, &RawValue>()? {
-                Some((name, value)) => members.push((name.0, value)),
-                None => return Ok(members),
-            }
-        }
-        while object.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-        Ok(members)
-    }
-}
-
-impl<'a> Visitor<'a> for Elements {
-    type Value = Vec<&'a RawValue>;
-
-    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("a list")
-    }
-
-    fn visit_seq<A: SeqAccess<'a>>(self, mut list: A) -> Result<Self::Value, A::Error> {
-        let mut elements = Vec::new();
-        while elements.len() <= self.0 {
-            match list.next_element()? {
-                Some(element) => elements.push(element),
-                None => return Ok(elements),
-            }
-        }
-        while list.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(elements)
-    }
+/// Reads an array of at most `max_elements` elements.
+///
+/// # Errors
+///
+/// Says what the value must be.
+pub(crate) fn elements(array: &RawValue, max_elements: usize) -> Result<Vec<&RawValue>, String> {
+    let elements = array_elements(array, max_elements).map_err(|_| "must be a list")?;
+    if elements.len() > max_elements { Err(format!("must have at most {max_elements} elements")) } else { Ok(elements) }
 }

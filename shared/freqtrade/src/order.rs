@@ -1,13 +1,14 @@
 //! Order of a trade.
 
 use chrono::{DateTime, Utc};
+use nofomo_json::boolean;
 use rust_decimal::Decimal;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
 use crate::ExportError;
 use crate::fields::Fields;
-use crate::values::{flag, milliseconds, positive};
+use crate::values::{milliseconds, positive};
 
 /// Order of a trade, exported by freqtrade since 2022.6.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -26,9 +27,9 @@ const MAX_KEYS: usize = 50;
 
 impl ExportedOrder {
     pub(crate) fn read(order: &RawValue) -> Result<Self, ExportError> {
-        let fields = Fields::of(order.get(), MAX_KEYS)?;
+        let fields = Fields::read(order.get(), MAX_KEYS)?;
         Ok(Self {
-            is_entry: fields.required("ft_is_entry", flag)?,
+            is_entry: fields.required("ft_is_entry", boolean)?,
             amount: fields.required("amount", positive)?,
             safe_price: fields.required("safe_price", positive)?,
             filled_at: fields.optional("order_filled_timestamp", milliseconds)?,

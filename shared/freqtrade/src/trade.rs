@@ -1,12 +1,13 @@
 //! Closed trade of a backtest.
 
 use chrono::{DateTime, Utc};
+use nofomo_json::boolean;
 use rust_decimal::Decimal;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
 use crate::fields::{Fields, elements};
-use crate::values::{fee, flag, number, positive, price, tag, text, time};
+use crate::values::{fee, number, positive, price, tag, text, time};
 use crate::{ExportError, ExportedOrder};
 
 /// Closed trade of a backtest. Amounts of money are in the stake currency. Fields that an old version does not write have the
@@ -53,7 +54,7 @@ const MAX_ORDERS: usize = 10_000;
 
 impl ExportedTrade {
     pub(crate) fn read(trade: &RawValue) -> Result<Self, ExportError> {
-        let fields = Fields::of(trade.get(), MAX_KEYS)?;
+        let fields = Fields::read(trade.get(), MAX_KEYS)?;
         let stake_amount = fields.required("stake_amount", positive)?;
         let exit_reason = match fields.optional("sell_reason", tag)? {
             Some(reason) if fields.get("exit_reason").is_none() => reason,
@@ -65,7 +66,7 @@ impl ExportedTrade {
         };
         let trade = Self {
             pair: fields.required("pair", text(1..=50))?,
-            is_short: fields.optional("is_short", flag)?.unwrap_or_default(),
+            is_short: fields.optional("is_short", boolean)?.unwrap_or_default(),
             amount: fields.required("amount", positive)?,
             stake_amount,
             max_stake_amount: fields.optional("max_stake_amount", positive)?.unwrap_or(stake_amount),

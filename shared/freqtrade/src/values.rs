@@ -1,26 +1,29 @@
-//! What a value of an export may be: each of these reads one, or says in a few words what it must be.
+//! Parsers of the values of an export. Each returns the value, or a phrase that says what the value must be.
 
 use std::ops::RangeInclusive;
 use std::str::FromStr;
 
 use chrono::{DateTime, Datelike, NaiveDateTime, TimeDelta, Utc};
+use nofomo_json::{single_line_text, typed};
 use rust_decimal::{Decimal, dec};
 use serde_json::value::RawValue;
 
-/// Up to here a sum of as many trades as an export may have is still a decimal.
+/// Maximum absolute value: the sum over the maximum number of trades still fits a decimal.
 const MAX_NUMBER: Decimal = dec!(1_000_000_000_000);
 
-/// Python writes no number with more characters than 24.
+/// Maximum number of characters of a number; Python writes at most 24.
 const MAX_NUMBER_LENGTH: usize = 64;
 
-/// From 2001 to 9999; milliseconds are no seconds.
+/// Seconds since 1970 from 2001 to 9999, which excludes times in milliseconds.
 const SECONDS: RangeInclusive<i64> = 1_000_000_000..=253_402_300_799;
 
+/// Number of at most 10^12.
 pub(crate) fn number(value: &RawValue) -> Result<Decimal, String> {
     let number = decimal(value).ok_or("must be a number")?;
     if number.abs() <= MAX_NUMBER { Ok(number) } else { Err("must be within 10^12".into()) }
 }
 
+/// Number above zero and at most 10^12.
 pub(crate) fn positive(value: &RawValue) -> Result<Decimal, String> {
     match number(value) {
         Ok(number) if number > Decimal::ZERO => Ok(number),
@@ -29,18 +32,18 @@ pub(crate) fn positive(value: &RawValue) -> Result<Decimal, String> {
     }
 }
 
-/// A price that was not observed is 0 in some versions, and null in others.
+/// Price, or `None` if it was not observed, which some versions write as 0 and others as null.
 pub(crate) fn price(value: &RawValue) -> Result<Option<Decimal>, String> {
     if decimal(value).is_some_and(|number| number.is_zero()) { Ok(None) } else { positive(value).map(Some) }
 }
 
-/// Negative for a rebate.
+/// Fee as a fraction; a rebate is negative.
 pub(crate) fn fee(value: &RawValue) -> Result<Decimal, String> {
     let fee = decimal(value).filter(|fee| fee.abs() < Decimal::ONE);
     fee.ok_or_else(|| "must be a fraction, such as 0.001".into())
 }
 
-/// A JSON number by its digits. What is smaller than a decimal can be is rounded, in the 28th place.
+/// JSON number, read from its digits and rounded to 28 decimal places.
 fn decimal(value: &RawValue) -> Option<Decimal> {
     let text = value.get();
     if text.len() > MAX_NUMBER_LENGTH || !text.starts_with(|first: char| first.is_ascii_digit() || first == '-') {
@@ -57,48 +60,31 @@ fn decimal(value: &RawValue) -> Option<Decimal> {
     Some(number.normalize())
 }
 
-pub(crate) fn flag(value: &RawValue) -> Result<bool, String> {
-    serde_json::from_str(value.get()).map_err(|_| "must be true or false".into())
-}
-
+/// Whole number.
 pub(crate) fn count(value: &RawValue) -> Result<usize, String> {
-    serde_json::from_str(value.get()).map_err(|_| "must be a whole number".into())
+    typed(value, "must be a whole number")
 }
 
-/// Text of so many characters, in one line: none of them a control character.
+/// Text in one line. `length` is in characters.
 pub(crate) fn text(length: RangeInclusive<usize>) -> impl Fn(&RawValue) -> Result<String, String> {
-    move |value| {
-        let text: String = serde_json::from_str(value.get()).map_err(|_| "must be text")?;
-        in_one_line(&text, &length)?;
-        Ok(text)
-    }
+    move |value| single_line_text(value, length.clone())
 }
 
-pub(crate) fn in_one_line(text: &str, length: &RangeInclusive<usize>) -> Result<(), String> {
-    if !length.contains(&text.chars().count()) {
-        return Err(format!("must have {} to {} characters", length.start(), length.end()));
-    }
-    if text.chars().any(char::is_control) {
-        return Err("must not have control characters".into());
-    }
-    Ok(())
-}
-
-/// A strategy's own words for why it entered or left. Some strategies list all signals in them.
+/// Tag of an entry or exit, of at most 1,000 characters: some strategies list all their signals in it.
 pub(crate) fn tag(value: &RawValue) -> Result<String, String> {
     text(0..=1_000)(value)
 }
 
-/// Freqtrade writes UTC, in some places without saying so.
+/// Time in UTC, with or without an offset.
 pub(crate) fn time(value: &RawValue) -> Result<DateTime<Utc>, String> {
     const NOT_A_TIME: &str = "must be a time such as \"2026-01-31 12:00:00+00:00\"";
-    let text: String = serde_json::from_str(value.get()).map_err(|_| NOT_A_TIME)?;
+    let text: String = typed(value, NOT_A_TIME)?;
     let naive = || NaiveDateTime::parse_from_str(&text, "%Y-%m-%d %H:%M:%S%.f").map(|time| time.and_utc());
     let time = text.parse().or_else(|_| naive()).map_err(|_| NOT_A_TIME)?;
     if (1970..=9999).contains(&DateTime::year(&time)) { Ok(time) } else { Err(NOT_A_TIME.into()) }
 }
 
-/// Seconds since 1970, or a time as text.
+/// Time in seconds since 1970, or as text.
 pub(crate) fn moment(value: &RawValue) -> Result<DateTime<Utc>, String> {
     if value.get().starts_with('"') {
         return time(value);
@@ -108,7 +94,7 @@ pub(crate) fn moment(value: &RawValue) -> Result<DateTime<Utc>, String> {
     moment.ok_or_else(|| "must be a time in seconds since 1970".into())
 }
 
-/// Milliseconds since 1970; older versions write them as floats.
+/// Time in milliseconds since 1970; older versions write a float.
 pub(crate) fn milliseconds(value: &RawValue) -> Result<DateTime<Utc>, String> {
     let milliseconds: Option<i64> = decimal(value).and_then(|milliseconds| milliseconds.trunc().try_into().ok());
     let moment = milliseconds.and_then(DateTime::from_timestamp_millis);
@@ -116,7 +102,7 @@ pub(crate) fn milliseconds(value: &RawValue) -> Result<DateTime<Utc>, String> {
     moment.ok_or_else(|| "must be a time in milliseconds since 1970".into())
 }
 
-/// How long a candle is, and how freqtrade writes that.
+/// Timeframe as freqtrade writes it, with the length of a candle.
 pub(crate) fn timeframe(value: &RawValue) -> Result<(String, TimeDelta), String> {
     const NOT_A_TIMEFRAME: &str = "must be the length of a candle, such as \"15m\"";
     let text = text(2..=10)(value).map_err(|_| NOT_A_TIMEFRAME)?;
