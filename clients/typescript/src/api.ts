@@ -14,8 +14,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Judge closed trades
-         * @description Of a bot, of the bots that run a strategy, or of all. Figures, what they are worth, curves and recommendations.
+         * Analyse closed trades
+         * @description Analyses the closed trades of one bot, of the bots that run a strategy, or of all bots. Returns metrics, a confidence score, chart series and recommendations.
          */
         post: operations["runAnalysis"];
         delete?: never;
@@ -32,8 +32,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * See an analysis as a page
-         * @description One file with charts, that needs nothing from elsewhere.
+         * Get the report of an analysis
+         * @description A single HTML file with charts, without external resources.
          */
         get: operations["showReport"];
         put?: never;
@@ -55,7 +55,7 @@ export interface paths {
         put?: never;
         /**
          * Create a bot
-         * @description It is stopped. On paper unless `is_paper_trade` is false: a live bot needs saved credentials, and a strategy with a clean check.
+         * @description The new bot is stopped. It trades on paper unless `is_paper_trade` is false. A live bot needs saved API keys for its exchange, and a strategy whose check has no findings.
          */
         post: operations["createBot"];
         delete?: never;
@@ -74,8 +74,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Get a live bot's exchange keys
-         * @description With the bot's own token and its scope `trade`, while the bot is running. Each time is in the bot's log.
+         * Get the exchange API keys of a live bot
+         * @description Requires the bot's own token with the scope `trade`, and a running bot. Every access is recorded in the bot's log.
          */
         post: operations["openCredentials"];
         delete?: never;
@@ -95,7 +95,7 @@ export interface paths {
         put?: never;
         /**
          * Report that a bot failed
-         * @description A running bot's status becomes `error`, with the message.
+         * @description The status of a running bot becomes `error`, and the bot stores the message.
          */
         post: operations["failBot"];
         delete?: never;
@@ -114,8 +114,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Record rows of a bot's log
-         * @description One, or up to 500.
+         * Record log rows of a bot
+         * @description One row, or an array of up to 500.
          */
         post: operations["recordLogs"];
         delete?: never;
@@ -134,13 +134,13 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Issue a bot's token
-         * @description Shown once; a new one revokes the old. It can report for this one bot; with the scope `trade`, of a live bot, also get its exchange keys.
+         * Issue a token for a bot
+         * @description The token is shown only in this answer. A new token revokes the previous one. It can report for this bot only. With the scope `trade`, which only a live bot can have, its runner can also read the exchange API keys.
          */
         post: operations["issueBotToken"];
         /**
-         * Revoke a bot's token
-         * @description From this moment it is unknown.
+         * Revoke the token of a bot
+         * @description The token is invalid immediately.
          */
         delete: operations["revokeBotToken"];
         options?: never;
@@ -159,7 +159,7 @@ export interface paths {
         put?: never;
         /**
          * Record trades
-         * @description One, or up to 1,000: all or nothing. Reports may come in any order and more than once: a close counts before a cancellation, and that before an opening.
+         * @description One trade, or an array of up to 1,000, of which all are recorded or none. Reports can arrive in any order and more than once: a closed report overrides a cancelled one, which overrides an open one.
          */
         post: operations["recordTrade"];
         delete?: never;
@@ -179,7 +179,7 @@ export interface paths {
         put?: never;
         /**
          * Start, stop or pause a bot
-         * @description From stopped, paused or error it can be started; from running, paused or error stopped; from running paused. Where it is already is no error.
+         * @description A stopped, paused or failed bot can be started; a running, paused or failed bot can be stopped; a running bot can be paused. An action that changes nothing is not an error.
          */
         post: operations["controlBot"];
         delete?: never;
@@ -198,8 +198,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Take Tripay's report of a payment
-         * @description Tripay's alone: whoever does not know the private key is answered 401. What is not answered with success, Tripay sends again.
+         * Receive a payment callback of Tripay
+         * @description For Tripay only: a callback that is not signed with the private key is answered with 401. Tripay repeats a callback that is not answered with success.
          */
         post: operations["tripayCallback"];
         delete?: never;
@@ -218,13 +218,13 @@ export interface paths {
         get?: never;
         /**
          * Save exchange API keys
-         * @description Sealed before they reach the database, and handed out to runners of live bots alone. Saved again, they replace those before.
+         * @description The keys are encrypted before they are stored. Only runners of live bots can read them. New keys replace the previous ones.
          */
         put: operations["saveCredentials"];
         post?: never;
         /**
          * Delete exchange API keys
-         * @description Live bots that trade there are stopped.
+         * @description Live bots on this exchange are stopped.
          */
         delete: operations["deleteCredentials"];
         options?: never;
@@ -242,8 +242,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Take freqtrade's webhook
-         * @description As freqtrade sends it: JSON or a form, every value as text. What is not understood is kept in the bot's logs. Entry fills average in, exits book their part, the last one closes the trade; the same body counts once.
+         * Receive a freqtrade webhook
+         * @description Accepts the webhook as freqtrade sends it: JSON or a form, with every value as text. Events that are not understood are stored in the bot's log. Entry fills are averaged, each exit realizes its share of the profit, and the last exit closes the trade. A repeated body has no effect.
          */
         post: operations["recordFreqtradeEvent"];
         delete?: never;
@@ -262,8 +262,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Open an invoice for a plan
-         * @description It is paid at `checkout_url`. An equal one that is pending for more than 10 minutes yet is answered instead.
+         * Create an invoice for a plan
+         * @description The user pays the invoice at `checkout_url`. If an equal invoice is pending and valid for at least 10 more minutes, it is returned instead.
          */
         post: operations["createInvoice"];
         delete?: never;
@@ -280,8 +280,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * See everything
-         * @description The user, his plan and what he uses of it, bots, trades, figures of the last 30 days, pending invoices and unread notifications.
+         * Get the portfolio
+         * @description The user with the plan and its usage, bots, trades, the performance of the last 30 days, pending invoices and unread notifications.
          */
         get: operations["getPortfolio"];
         put?: never;
@@ -303,7 +303,7 @@ export interface paths {
         put?: never;
         /**
          * Store a strategy
-         * @description What is no strategy is refused with line and column; what is one is stored with what a check finds.
+         * @description A source that is not a valid strategy is refused, with line and column of the error. A valid one is stored with the findings of its check.
          */
         post: operations["createStrategy"];
         delete?: never;
@@ -322,8 +322,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Have a strategy written
-         * @description By a language model from a prompt, or by a template. It is checked like anybody's.
+         * Generate a strategy
+         * @description A language model writes the strategy from a prompt, or a template is rendered. The source is checked like any other.
          */
         post: operations["generateStrategy"];
         delete?: never;
@@ -341,8 +341,8 @@ export interface paths {
         };
         get?: never;
         /**
-         * Give a strategy another source
-         * @description It is checked anew, and no longer verified.
+         * Replace the source of a strategy
+         * @description The new source is checked. The strategy loses its verification.
          */
         put: operations["replaceStrategy"];
         post?: never;
@@ -363,7 +363,7 @@ export interface paths {
         put?: never;
         /**
          * Import a backtest
-         * @description A freqtrade backtest export, `.zip` or `.json`, up to 4 MiB. The same run is the same row, in whichever file it came.
+         * @description Accepts a freqtrade backtest export, `.zip` or `.json`, up to 4 MiB. Both files of the same run return the same row.
          */
         post: operations["importBacktest"];
         delete?: never;
@@ -382,8 +382,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Offer a strategy in the marketplace
-         * @description One without findings, with a backtest of 30 trades or more.
+         * Publish a strategy in the marketplace
+         * @description The strategy needs a check without findings, and a backtest of its source with at least 30 trades.
          */
         post: operations["publishStrategy"];
         delete?: never;
@@ -402,8 +402,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Try, cancel or resume a plan
-         * @description A trial is once for each user; a cancelled plan stays until it ends, and can be resumed until then.
+         * Start a trial, cancel or resume a plan
+         * @description Each user has one trial. A cancelled plan stays in force until the end of its period, and can be resumed until then.
          */
         post: operations["manageSubscription"];
         delete?: never;
@@ -430,7 +430,7 @@ export interface components {
             type: "https://nofomo.dev/problems/already-subscribed";
         };
         /**
-         * @description Above zero, with at most 12 digits before the point and 8 after it. As a string it is read exactly.
+         * @description Positive amount with at most 12 digits before and 8 after the decimal point. A string is read exactly.
          * @example 100
          */
         Amount: string | number;
@@ -486,19 +486,19 @@ export interface components {
             narrative_error?: string;
         };
         /**
-         * @description What it earned and how, what it may lose, how large it should be and which part of it works, or how it compares with its backtest.
+         * @description Type of an analysis: `performance` (returns and how they were earned), `risk` (drawdowns and tail losses), `optimization` (position size, and results by pair, side, weekday, hour and duration) or `backtest` (live trades compared with the backtest).
          * @enum {string}
          */
         AnalysisType: "performance" | "risk" | "optimization" | "backtest";
-        /** @description Any JSON object, without the character U+0000. */
+        /** @description JSON object with any members. Its texts must not have the character U+0000. */
         AnyObject: {
             [key: string]: unknown;
         };
-        /** @description Letters and digits, as the exchange gives them: 64 of Binance, 16 to 64 of Bybit. */
+        /** @description API key of the exchange, letters and digits: 64 characters for Binance, 16 to 64 for Bybit. */
         ApiKey: string;
-        /** @description Letters and digits, as the exchange gives them: 64 of Binance, 32 to 128 of Bybit. Not the key itself. */
+        /** @description API secret of the exchange, letters and digits: 64 characters for Binance, 32 to 128 for Bybit. It must differ from the key. */
         ApiSecret: string;
-        /** @description A backtest of a strategy, as freqtrade exported it. */
+        /** @description Backtest of a strategy, imported from freqtrade. Figures are computed from its trades. */
         BacktestResult: {
             avg_trade: components["schemas"]["Decimal"] | null;
             best_trade: components["schemas"]["Decimal"];
@@ -517,9 +517,9 @@ export interface components {
             max_consecutive_losses: number | null;
             /** Format: int32 */
             max_consecutive_wins: number | null;
-            /** @description Percent. */
+            /** @description Max drawdown, in percent. */
             max_drawdown: components["schemas"]["Decimal"];
-            /** @description Freqtrade's own figures, and what else the export says. */
+            /** @description Figures that freqtrade computed, and other data of the export. */
             metadata: components["schemas"]["AnyObject"];
             profit_factor: components["schemas"]["Decimal"] | null;
             sharpe_ratio: components["schemas"]["Decimal"] | null;
@@ -533,9 +533,9 @@ export interface components {
             total_return_percentage: components["schemas"]["Decimal"];
             /** Format: int32 */
             total_trades: number;
-            /** @description `4 pairs` if there are several. */
+            /** @description Trading pair, or the number of pairs if there are several: `4 pairs`. */
             trading_pair: string;
-            /** @description Percent. */
+            /** @description Win rate, in percent. */
             win_rate: components["schemas"]["Decimal"];
             /** Format: int32 */
             winning_trades: number;
@@ -591,12 +591,12 @@ export interface components {
             slices: components["schemas"]["Slice"][];
             stress?: components["schemas"]["Stress"][];
         };
-        /** @description A bot. */
+        /** @description Bot. Amounts are in the quote currency of its trading pair. */
         Bot: {
             /** Format: date-time */
             created_at: string;
             current_balance: components["schemas"]["Decimal"];
-            /** @description Why it failed, while its status is `error`. */
+            /** @description Reason of the failure, while the status is `error`. */
             error_message: string | null;
             exchange: components["schemas"]["Exchange"];
             /** Format: uuid */
@@ -632,13 +632,13 @@ export interface components {
             winning_trades: number;
         };
         /**
-         * @description Whether a bot runs.
+         * @description Status of a bot.
          * @enum {string}
          */
         BotStatus: "running" | "stopped" | "paused" | "error";
-        /** @description A bot's own token. */
+        /** @description Token of one bot. */
         BotToken: string;
-        /** @description What Tripay reads of an answer: whether to send the same again. */
+        /** @description Answer to a callback. Tripay sends the callback again unless `success` is true. */
         CallbackAnswer: {
             success: boolean;
         };
@@ -658,12 +658,13 @@ export interface components {
             type: "https://nofomo.dev/problems/changing";
         };
         /**
-         * @description A channel code of Tripay's.
+         * @description Channel code of Tripay, 2 to 40 characters.
          * @example QRIS
          */
         ChannelCode: string;
         /**
-         * @description Clean without findings; only such a strategy trades live or is published.
+         * @description Verdict of a check: `clean` without findings, `refused` if a rule is broken, otherwise `unproved`. Only a clean strategy can trade live
+         *     or be published.
          * @enum {string}
          */
         CheckVerdict: "clean" | "unproved" | "refused";
@@ -744,13 +745,14 @@ export interface components {
             type: "https://nofomo.dev/problems/deactivated";
         };
         /**
-         * @description A decimal, exactly, at its column's scale.
+         * @description Exact decimal number, as a string.
          * @example 0.00150000
          */
         Decimal: string;
-        /** @description Keys that are gone, and the live bots that were stopped for it. */
+        /** @description Result of deleting exchange API keys. */
         DeletedCredentials: {
             exchange: components["schemas"]["Exchange"];
+            /** @description Live bots that were stopped because they need the keys. */
             stopped_bots: string[];
         };
         /**
@@ -823,7 +825,7 @@ export interface components {
             trials: number;
         };
         /**
-         * @description Where a bot trades.
+         * @description Exchange on which a bot trades.
          * @enum {string}
          */
         Exchange: "binance" | "bybit";
@@ -855,24 +857,25 @@ export interface components {
             /** @description JSON pointer (RFC 6901) of the field; the empty pointer is the whole body. */
             pointer?: string;
         } & (unknown | unknown | unknown);
-        /** @description Something that keeps a strategy from being verified. */
+        /** @description Finding of a check. */
         Finding: {
             /**
              * Format: int32
-             * @description From 1.
+             * @description Column in the line, from 1.
              */
             column: number;
             /**
              * Format: int32
-             * @description From 1.
+             * @description Line in the source, from 1.
              */
             line: number;
             rule: components["schemas"]["Rule"];
             verdict: components["schemas"]["FindingVerdict"];
+            /** @description Description of the problem and of its solution. */
             why: string;
         };
         /**
-         * @description The rule is broken, or reading cannot tell.
+         * @description Verdict of a finding: `refused` if the rule is broken, `unproved` if the check cannot prove that it is not.
          * @enum {string}
          */
         FindingVerdict: "refused" | "unproved";
@@ -1001,9 +1004,9 @@ export interface components {
             /** @constant */
             type: "https://nofomo.dev/problems/invalid";
         };
-        /** @description An invoice. `checkout_url` is where it is paid; `pay_code`, `pay_url` and `qr_url` are there as the method has them. */
+        /** @description Invoice. The user pays it at `checkout_url`. `pay_code`, `pay_url` and `qr_url` depend on the payment method. */
         Invoice: {
-            /** @description Rupiah. */
+            /** @description Amount in rupiah. */
             amount: components["schemas"]["Decimal"];
             checkout_url: string | null;
             /** Format: date-time */
@@ -1024,20 +1027,20 @@ export interface components {
             /** Format: uuid */
             plan_id: string | null;
             qr_url: string | null;
-            /** @description Ours. */
+            /** @description Reference of this service. */
             reference_id: string | null;
             /** Format: date-time */
             refunded_at: string | null;
             status: components["schemas"]["InvoiceStatus"];
-            /** @description Tripay's. */
+            /** @description Reference of Tripay. */
             tripay_invoice_id: string | null;
         };
         /**
-         * @description What has become of an invoice.
+         * @description Status of an invoice.
          * @enum {string}
          */
         InvoiceStatus: "pending" | "paid" | "failed" | "expired" | "cancelled";
-        /** @description A bot's token, shown this once. */
+        /** @description Token of a bot. It is shown only in this answer. */
         IssuedToken: {
             /** Format: date-time */
             created_at: string;
@@ -1184,11 +1187,11 @@ export interface components {
             type: "https://nofomo.dev/problems/key-reused";
         };
         /**
-         * @description How much a row of a log matters.
+         * @description Severity of a log row.
          * @enum {string}
          */
         LogLevel: "info" | "warning" | "error" | "debug";
-        /** @description 1 to 10,000 characters in any number of lines, not blank. */
+        /** @description Text of 1 to 10,000 characters in one or more lines, not blank. */
         Message: string;
         /** @description Figures by name; a kind of analysis shows those that matter to it. What is undefined is null. */
         Metrics: {
@@ -1577,71 +1580,74 @@ export interface components {
             model: string;
             text: string;
         };
-        /** @description What is asked. */
+        /** @description Analysis to run. Without `bot_id` and `strategy_id`, it covers the trades of all bots. */
         NewAnalysis: {
             analysis_type: components["schemas"]["AnalysisType"];
             /**
              * Format: uuid
-             * @description The trades of this bot, or
+             * @description Analyse the trades of this bot. Not together with `strategy_id`.
              */
             bot_id?: string | null;
             from?: components["schemas"]["Time"] | null;
-            /** @description Also ask the language model. Default: `false`. */
+            /** @description Add a narrative written by a language model. Default: `false`. */
             narrative?: boolean | null;
             /**
              * Format: uuid
-             * @description of the bots that run this strategy; of neither: all of the user's.
+             * @description Analyse the trades of the bots that run this strategy.
              */
             strategy_id?: string | null;
             to?: components["schemas"]["Time"] | null;
         };
-        /** @description What a bot is made of. */
+        /** @description Settings of a new bot. */
         NewBot: {
             exchange: components["schemas"]["Exchange"];
+            /** @description Balance at the start, in the quote currency. */
             initial_balance: components["schemas"]["Amount"];
-            /** @description Live trading needs saved credentials for the exchange. Default: `true`. */
+            /** @description Trade on paper, without real orders. Live trading needs saved API keys for the exchange. Default: `true`. */
             is_paper_trade?: boolean | null;
             /**
              * Format: int32
-             * @description Default: `1`.
+             * @description Maximum number of trades open at the same time. Default: `1`.
              */
             max_open_trades?: number | null;
             metadata?: components["schemas"]["AnyObject"] | null;
             name: components["schemas"]["Name"];
             risk_percentage?: components["schemas"]["RiskPercentage"] | null;
-            /** @description At most `initial_balance`. */
+            /** @description Amount per trade, in the quote currency. At most `initial_balance`. */
             stake_amount: components["schemas"]["Amount"];
             stop_loss?: components["schemas"]["StopLoss"] | null;
-            /** @description The strategy's name. A live bot runs a strategy of its owner's with this name, whose check is clean. */
+            /** @description Name of the strategy. A live bot needs a strategy of its owner with this name and a check without findings. */
             strategy: components["schemas"]["Name"];
             take_profit?: components["schemas"]["TakeProfit"] | null;
             timeframe: components["schemas"]["Timeframe"];
             trading_pair: components["schemas"]["TradingPair"];
         };
-        /** @description Exchange keys, sealed before they reach the database. Give them no right to withdraw. */
+        /** @description Exchange API keys. They are encrypted before they are stored. Do not use keys with permission to withdraw. */
         NewCredentials: {
             api_key: components["schemas"]["ApiKey"];
             api_secret: components["schemas"]["ApiSecret"];
         };
-        /** @description Why a bot failed. */
+        /** @description Report that a bot failed. */
         NewFailure: {
+            /** @description Reason of the failure. */
             message: components["schemas"]["Message"];
         };
-        /** @description What is to be paid, and how. */
+        /** @description Invoice to create. */
         NewInvoice: {
             customer_phone?: components["schemas"]["PhoneNumber"] | null;
+            /** @description Payment channel. */
             method: components["schemas"]["ChannelCode"];
             period: components["schemas"]["Period"];
             plan: components["schemas"]["PlanName"];
         };
-        /** @description One row of a bot's log. */
+        /** @description Row of a bot's log. */
         NewLog: {
             context?: components["schemas"]["AnyObject"] | null;
             created_at?: components["schemas"]["Time"] | null;
             log_level: components["schemas"]["LogLevel"];
             message: components["schemas"]["Message"];
         };
-        /** @description What is to be written. Either `prompt` or `template` is needed. */
+        /** @description Strategy to generate. Either `prompt` or `template` is required. */
         NewRequest: {
             name?: components["schemas"]["Name"] | null;
             pair: components["schemas"]["TradingPair"];
@@ -1650,12 +1656,12 @@ export interface components {
             template?: components["schemas"]["Template"] | null;
             timeframe: components["schemas"]["Timeframe"];
         };
-        /** @description Another source of a strategy. */
+        /** @description New source of a strategy. */
         NewSource: {
             content: components["schemas"]["Source"];
             parameters?: components["schemas"]["AnyObject"] | null;
         };
-        /** @description A strategy of one's own. */
+        /** @description New strategy of the user. */
         NewStrategy: {
             category?: components["schemas"]["Category"] | null;
             content: components["schemas"]["Source"];
@@ -1665,17 +1671,18 @@ export interface components {
             risk_level?: components["schemas"]["RiskLevel"] | null;
             tags?: components["schemas"]["Tag"][] | null;
         };
-        /** @description What a bot's token is to be good for. */
+        /** @description Scopes of a new token. */
         NewToken: {
-            /** @description With `trade` the runner also gets the exchange keys. Default: `["report"]`. */
+            /** @description Permissions of the token. `report` is required; `trade` allows the bot's runner to read the exchange API keys. Default: `["report"]`. */
             scopes?: components["schemas"]["Scope"][] | null;
         };
         /**
-         * @description A trade as a bot reports it. Exchange, pair and paper flag are the bot's.
+         * @description Trade as a bot reports it. Exchange, trading pair and paper trading are those of the bot.
          *
-         *     Which trade it is: `id`, else what `exchange_order_id` makes of it, else the `Idempotency-Key`, else a new one. A closed one needs `exit_time`, and `exit_price` or `profit`; one that is not closed has none of these.
+         *     The trade is identified by `id`, or else by `exchange_order_id`, or else by the `Idempotency-Key`; without any of them it is a new trade. A closed trade needs `exit_time`, and `exit_price` or `profit`. A trade that is not closed has none of these.
          */
         NewTrade: {
+            /** @description Amount in the base currency. */
             amount: components["schemas"]["Amount"];
             entry_time: components["schemas"]["Time"];
             exchange_order_id?: components["schemas"]["Name"] | null;
@@ -1687,7 +1694,7 @@ export interface components {
             id?: string | null;
             metadata?: components["schemas"]["AnyObject"] | null;
             order_type: components["schemas"]["OrderType"];
-            /** @description Of the entry. */
+            /** @description Entry price. */
             price: components["schemas"]["Amount"];
             profit?: components["schemas"]["Signed"] | null;
             profit_percentage?: components["schemas"]["SignedPercentage"] | null;
@@ -1802,7 +1809,7 @@ export interface components {
             type: "https://nofomo.dev/problems/not-json";
         };
         /**
-         * @description Zero or more, with at most 12 digits before the point and 8 after it.
+         * @description Amount of zero or more, with at most 12 digits before and 8 after the decimal point.
          * @example 0.1
          */
         NotNegative: string | number;
@@ -1811,7 +1818,7 @@ export interface components {
          * @enum {string}
          */
         Note: "no_trades" | "no_losses" | "annualised_from_under_30_days" | "ruined" | "one_day" | "zero_variance" | "under_20_days_no_tail_metrics";
-        /** @description Something to tell the user. */
+        /** @description Notification for the user. */
         Notification: {
             body: string;
             context: components["schemas"]["AnyObject"];
@@ -1822,14 +1829,14 @@ export interface components {
             kind: string;
             title: string;
         };
-        /** @description The exchange keys of a live bot that is running. */
+        /** @description Exchange API keys of a running live bot. */
         OpenedCredentials: {
             api_key: string;
             api_secret: string;
             exchange: components["schemas"]["Exchange"];
         };
         /**
-         * @description How it was entered.
+         * @description Type of the entry order.
          * @enum {string}
          */
         OrderType: "market" | "limit";
@@ -1866,12 +1873,12 @@ export interface components {
             type: "https://nofomo.dev/problems/paper-bot";
         };
         /**
-         * @description How long a payment lasts.
+         * @description Length of a subscription period.
          * @enum {string}
          */
         Period: "monthly" | "yearly";
         /**
-         * @description With or without the country's code; e-wallets (DANA, OVO, SHOPEEPAY) need it.
+         * @description Phone number of 8 to 16 characters, with or without the country code. The e-wallets DANA, OVO and SHOPEEPAY require it.
          * @example 081200000000
          */
         PhoneNumber: string;
@@ -1893,11 +1900,11 @@ export interface components {
             type: "https://nofomo.dev/problems/plan-limit";
         };
         /**
-         * @description A plan's name, in any case.
+         * @description Name of a plan, 1 to 100 characters, case-insensitive.
          * @example pro
          */
         PlanName: string;
-        /** @description What is used of what the plan allows; -1 is any number. */
+        /** @description Usage and limits of the plan in force. A limit of -1 means unlimited. */
         PlanUsage: {
             /** Format: int64 */
             ai_requests: number;
@@ -1919,13 +1926,13 @@ export interface components {
             /** Format: double */
             value: number | null;
         };
-        /** @description All that an app's home screen needs. */
+        /** @description Portfolio of the signed-in user: the data of an app's home screen. */
         Portfolio: {
             bots: components["schemas"]["Bot"][];
             exchanges: components["schemas"]["SavedCredentials"][];
-            /** @description Those that are pending. */
+            /** @description Pending invoices. */
             invoices: components["schemas"]["Invoice"][];
-            /** @description Those that are not read. */
+            /** @description Unread notifications. */
             notifications: components["schemas"]["Notification"][];
             open_trades: components["schemas"]["Trade"][];
             performance: components["schemas"]["TradingPerformance"];
@@ -1933,17 +1940,17 @@ export interface components {
             subscription: components["schemas"]["Subscription"] | null;
             user: components["schemas"]["PortfolioUser"];
         };
-        /** @description Who is signed in. */
+        /** @description Signed-in user. */
         PortfolioUser: {
             email: string;
             full_name: string | null;
             /** Format: uuid */
             id: string;
-            /** @description The plan in force. */
+            /** @description Name of the plan in force. */
             plan: string;
             usage: components["schemas"]["PlanUsage"];
         };
-        /** @description What to write, in 1 to 2,000 characters. */
+        /** @description Description of the strategy to write, 1 to 2,000 characters. */
         Prompt: string;
         /** @description The user has used the plan's monthly quota, which is `limit`. */
         QuotaProblem: {
@@ -1967,30 +1974,34 @@ export interface components {
          * @enum {string}
          */
         Reason: "no_trades" | "one_day" | "ruined" | "no_edge_shown" | "few_observations" | "short_track_record" | "profit_below_worst_case" | "likely_overfit" | "sufficient";
-        /** @description How many rows were new. */
+        /** @description Result of recording log rows. */
         RecordedLogs: {
-            /** Format: int32 */
+            /**
+             * Format: int32
+             * @description Number of new rows.
+             */
             recorded: number;
         };
         /**
-         * @description How much risk is wanted.
+         * @description Risk level of a strategy.
          * @enum {string}
          */
         RiskLevel: "low" | "medium" | "high";
         /**
-         * @description Percent of the balance, above 0 and up to 100, with at most 2 digits after the point.
+         * @description Percentage of the balance, above 0 and at most 100, with at most 2 decimal places.
          * @example 2
          */
         RiskPercentage: string | number;
         /**
-         * @description A module that is not needed, code made of text, files and network, changing what other code relies on, using a candle before
-         *     it is there.
+         * @description Rule of the check: `import` (module that a strategy does not need), `dynamic_code` (code built from text), `outside_access` (files or
+         *     network), `tampering` (change of what other code relies on) or `look_ahead` (look-ahead bias: use of a candle before it exists).
          * @enum {string}
          */
         Rule: "import" | "dynamic_code" | "outside_access" | "tampering" | "look_ahead";
-        /** @description Keys that are saved, and the last characters to know them by. */
+        /** @description Saved exchange API keys, without the keys themselves. */
         SavedCredentials: {
             exchange: components["schemas"]["Exchange"];
+            /** @description Last 4 characters of the API key. */
             key_hint: string | null;
             /** Format: date-time */
             saved_at: string;
@@ -2001,7 +2012,7 @@ export interface components {
          */
         Scenario: "fees_doubled" | "slippage" | "fees_doubled_and_slippage";
         /**
-         * @description What a bot's token may do beside reporting.
+         * @description Permission of a bot's token: `report` trades, logs and failures, or `trade`, which includes reading the exchange API keys.
          * @enum {string}
          */
         Scope: "report" | "trade";
@@ -2036,17 +2047,17 @@ export interface components {
             years?: components["schemas"]["Year"][];
         };
         /**
-         * @description Which way a trade goes.
+         * @description Side of the entry: `buy` is long, `sell` is short.
          * @enum {string}
          */
         Side: "buy" | "sell";
         /**
-         * @description Also below zero, with at most 12 digits before the point and 8 after it.
+         * @description Positive or negative amount, with at most 12 digits before and 8 after the decimal point.
          * @example -1.5
          */
         Signed: string | number;
         /**
-         * @description Percent, also below zero, with at most 6 digits before the point and 4 after it.
+         * @description Positive or negative percentage, with at most 6 digits before and 4 after the decimal point.
          * @example 1.5
          */
         SignedPercentage: string | number;
@@ -2085,14 +2096,14 @@ export interface components {
             /** Format: double */
             worst: number;
         };
-        /** @description Python for freqtrade, up to 256 KiB. It is parsed, never run. */
+        /** @description Python source of a freqtrade strategy, 1 to 262,144 characters. It is parsed, never executed. */
         Source: string;
         /**
-         * @description Percent of the entry price, above 0 and up to 100, with at most 4 digits after the point.
+         * @description Percentage of the entry price, above 0 and at most 100, with at most 4 decimal places.
          * @example 5
          */
         StopLoss: string | number;
-        /** @description A strategy, with what a check found in its source. */
+        /** @description Strategy, with the check of its source. */
         Strategy: {
             backtest_results: components["schemas"]["AnyObject"] | null;
             category: string | null;
@@ -2105,7 +2116,7 @@ export interface components {
             id: string;
             is_public: boolean;
             is_verified: boolean;
-            /** @description The language model or template that wrote it. */
+            /** @description Language model or template that wrote the strategy. */
             model_used: string | null;
             name: string;
             parameters: components["schemas"]["AnyObject"];
@@ -2120,7 +2131,7 @@ export interface components {
             /** Format: uuid */
             user_id: string;
         };
-        /** @description What was found in a source by reading it. */
+        /** @description Static check of a source. The source is never executed. */
         StrategyCheck: {
             can_short: boolean;
             class_name: string;
@@ -2144,7 +2155,7 @@ export interface components {
             type: "https://nofomo.dev/problems/strategy-in-use";
         };
         /**
-         * @description Where a strategy is from.
+         * @description Origin of a strategy.
          * @enum {string}
          */
         StrategyType: "custom" | "ai_generated" | "marketplace";
@@ -2174,7 +2185,7 @@ export interface components {
              */
             total_return: number;
         };
-        /** @description A period of a plan. */
+        /** @description Subscription period of a plan. */
         Subscription: {
             auto_renew: boolean;
             /** Format: date-time */
@@ -2186,7 +2197,7 @@ export interface components {
             plan: string;
             /**
              * Format: date-time
-             * @description With the periods of the same plan that follow.
+             * @description End of the plan, including later periods of the same plan.
              */
             plan_ends_at: string | null;
             /** Format: date-time */
@@ -2196,30 +2207,30 @@ export interface components {
             trial_ends_at: string | null;
         };
         /**
-         * @description What has become of a period.
+         * @description Status of a subscription period.
          * @enum {string}
          */
         SubscriptionStatus: "active" | "cancelled" | "expired" | "trial";
         /** @description One line of 1 to 50 characters, not blank. */
         Tag: string;
         /**
-         * @description Percent of the entry price, above 0 and up to 1000, with at most 4 digits after the point.
+         * @description Percentage of the entry price, above 0 and at most 1000, with at most 4 decimal places.
          * @example 10
          */
         TakeProfit: string | number;
         /**
-         * @description What can be written without a language model.
+         * @description Strategy template, which needs no language model.
          * @enum {string}
          */
         Template: "rsi" | "ema_cross" | "bollinger" | "breakout";
         /**
          * Format: date-time
-         * @description A point in time, RFC 3339, in the years 1970 to 9999.
+         * @description Point in time (RFC 3339) in the years 1970 to 9999.
          * @example 2026-01-31T12:00:00Z
          */
         Time: string;
         /**
-         * @description The length of a candle.
+         * @description Length of a candle.
          * @enum {string}
          */
         Timeframe: "1m" | "5m" | "15m" | "30m" | "1h" | "4h" | "1d";
@@ -2249,7 +2260,7 @@ export interface components {
             /** @constant */
             type: "https://nofomo.dev/problems/too-many";
         };
-        /** @description A trade. */
+        /** @description Trade. */
         Trade: {
             amount: components["schemas"]["Decimal"];
             /** Format: uuid */
@@ -2285,33 +2296,33 @@ export interface components {
             updated_at: string;
         };
         /**
-         * @description Whether a report told anything new.
+         * @description Effect of a report: a new trade, a change of a known one, or no change.
          * @enum {string}
          */
         TradeOutcome: "created" | "updated" | "unchanged";
-        /** @description What came of one trade. */
+        /** @description Result of one trade. */
         TradeResult: {
             /** Format: uuid */
             id: string;
             outcome: components["schemas"]["TradeOutcome"];
         };
-        /** @description What came of each trade, in the order they were sent. */
+        /** @description Results of several trades, in the order of the request. */
         TradeResults: {
             results: components["schemas"]["TradeResult"][];
         };
         /**
-         * @description open becomes closed or cancelled; a closed trade stays as it is.
+         * @description Status of a trade. An open trade becomes closed or cancelled; a closed trade does not change.
          * @enum {string}
          */
         TradeStatus: "open" | "closed" | "cancelled";
         /**
-         * @description As freqtrade writes it: base and quote, and for futures the settlement currency.
+         * @description Trading pair in freqtrade's notation, 3 to 50 characters: base and quote currency, and for futures the settlement currency.
          * @example BTC/USDT
          */
         TradingPair: string;
         /**
-         * @description The trades that were closed in the last 30 days. Money of different currencies is not added up: `total_profit` and what is
-         *     like it are null unless all trades are in one.
+         * @description Performance of the trades closed in the last 30 days. Amounts in different currencies are not added: if there are several currencies,
+         *     `currency` and all amounts except `profit_by_currency` are null.
          */
         TradingPerformance: {
             /** Format: int64 */
@@ -2434,7 +2445,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description 1 to 255 printable ASCII characters that nobody else guesses, such as a UUID. The same request sent again with the same key finds what the first one made. */
+                /** @description Key of 1 to 255 printable ASCII characters that cannot be guessed, such as a UUID. A repeated request with the same key returns the row of the first request. */
                 "Idempotency-Key"?: string;
             };
             path?: never;
@@ -2446,7 +2457,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description The analysis that the same request made before. */
+            /** @description The analysis that the same request created before. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -2458,7 +2469,7 @@ export interface operations {
             /** @description The analysis. */
             201: {
                 headers: {
-                    /** @description Where the row is. */
+                    /** @description Path of the row. */
                     Location: string;
                     [name: string]: unknown;
                 };
@@ -2540,7 +2551,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["InvalidProblem"];
                 };
             };
-            /** @description Too many requests at once. */
+            /** @description Too many concurrent requests. */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -2587,7 +2598,7 @@ export interface operations {
             header?: never;
             path: {
                 /**
-                 * @description The analysis.
+                 * @description Id of the analysis.
                  * @example 01911000-0000-7000-8000-000000000001
                  */
                 analysis_id: string;
@@ -2596,7 +2607,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description The page. */
+            /** @description The report. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -2633,7 +2644,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["NotFoundProblem"];
                 };
             };
-            /** @description The request is too long. */
+            /** @description The request is too large. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -2642,7 +2653,7 @@ export interface operations {
                     "application/json": components["schemas"]["GatewayRefusal"];
                 };
             };
-            /** @description Too many requests at once. */
+            /** @description Too many concurrent requests. */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -2687,7 +2698,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description 1 to 255 printable ASCII characters that nobody else guesses, such as a UUID. The same request sent again with the same key finds what the first one made. */
+                /** @description Key of 1 to 255 printable ASCII characters that cannot be guessed, such as a UUID. A repeated request with the same key returns the row of the first request. */
                 "Idempotency-Key"?: string;
             };
             path?: never;
@@ -2699,10 +2710,10 @@ export interface operations {
             };
         };
         responses: {
-            /** @description The bot that the same request made before. */
+            /** @description The bot that the same request created before. */
             200: {
                 headers: {
-                    /** @description Where the row is. */
+                    /** @description Path of the row. */
                     Location: string;
                     [name: string]: unknown;
                 };
@@ -2713,7 +2724,7 @@ export interface operations {
             /** @description The bot. */
             201: {
                 headers: {
-                    /** @description Where the row is. */
+                    /** @description Path of the row. */
                     Location: string;
                     [name: string]: unknown;
                 };
@@ -2786,7 +2797,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["InvalidProblem"];
                 };
             };
-            /** @description Too many requests at once. */
+            /** @description Too many concurrent requests. */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -2833,7 +2844,7 @@ export interface operations {
             header?: never;
             path: {
                 /**
-                 * @description The bot.
+                 * @description Id of the bot.
                  * @example 0190f000-0000-7000-8000-000000000002
                  */
                 bot_id: string;
@@ -2888,7 +2899,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["CredentialsMissingProblem"] | components["schemas"]["PaperBotProblem"] | components["schemas"]["WrongStateProblem"];
                 };
             };
-            /** @description The request is too long. */
+            /** @description The request is too large. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -2897,7 +2908,7 @@ export interface operations {
                     "application/json": components["schemas"]["GatewayRefusal"];
                 };
             };
-            /** @description Too many requests at once. */
+            /** @description Too many concurrent requests. */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -2944,7 +2955,7 @@ export interface operations {
             header?: never;
             path: {
                 /**
-                 * @description The bot.
+                 * @description Id of the bot.
                  * @example 0190f000-0000-7000-8000-000000000002
                  */
                 bot_id: string;
@@ -3040,7 +3051,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["InvalidProblem"];
                 };
             };
-            /** @description Too many requests at once. */
+            /** @description Too many concurrent requests. */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -3085,12 +3096,12 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description 1 to 255 printable ASCII characters that nobody else guesses, such as a UUID. The same request sent again with the same key finds what the first one made. */
+                /** @description Key of 1 to 255 printable ASCII characters that cannot be guessed, such as a UUID. A repeated request with the same key returns the row of the first request. */
                 "Idempotency-Key"?: string;
             };
             path: {
                 /**
-                 * @description The bot.
+                 * @description Id of the bot.
                  * @example 0190f000-0000-7000-8000-000000000002
                  */
                 bot_id: string;
@@ -3103,7 +3114,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description None is new. */
+            /** @description No row is new. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -3112,7 +3123,7 @@ export interface operations {
                     "application/json": components["schemas"]["RecordedLogs"];
                 };
             };
-            /** @description How many rows are new. */
+            /** @description At least one row is new. */
             201: {
                 headers: {
                     [name: string]: unknown;
@@ -3195,7 +3206,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["InvalidProblem"];
                 };
             };
-            /** @description Too many requests at once. */
+            /** @description Too many concurrent requests. */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -3242,7 +3253,7 @@ export interface operations {
             header?: never;
             path: {
                 /**
-                 * @description The bot.
+                 * @description Id of the bot.
                  * @example 0190f000-0000-7000-8000-000000000002
                  */
                 bot_id: string;
@@ -3338,7 +3349,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["InvalidProblem"];
                 };
             };
-            /** @description Too many requests at once. */
+            /** @description Too many concurrent requests. */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -3385,7 +3396,7 @@ export interface operations {
             header?: never;
             path: {
                 /**
-                 * @description The bot.
+                 * @description Id of the bot.
                  * @example 0190f000-0000-7000-8000-000000000002
                  */
                 bot_id: string;
@@ -3394,7 +3405,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description There is none any more. */
+            /** @description The bot has no token. */
             204: {
                 headers: {
                     [name: string]: unknown;
@@ -3429,7 +3440,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["NotFoundProblem"];
                 };
             };
-            /** @description The request is too long. */
+            /** @description The request is too large. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -3438,7 +3449,7 @@ export interface operations {
                     "application/json": components["schemas"]["GatewayRefusal"];
                 };
             };
-            /** @description Too many requests at once. */
+            /** @description Too many concurrent requests. */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -3483,12 +3494,12 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description 1 to 255 printable ASCII characters that nobody else guesses, such as a UUID. The same request sent again with the same key finds what the first one made. */
+                /** @description Key of 1 to 255 printable ASCII characters that cannot be guessed, such as a UUID. A repeated request with the same key returns the row of the first request. */
                 "Idempotency-Key"?: string;
             };
             path: {
                 /**
-                 * @description The bot.
+                 * @description Id of the bot.
                  * @example 0190f000-0000-7000-8000-000000000002
                  */
                 bot_id: string;
@@ -3501,7 +3512,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description The trade, which was known; of an array what came of each. */
+            /** @description The known trade, or the result of each trade of an array. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -3510,7 +3521,7 @@ export interface operations {
                     "application/json": components["schemas"]["Trade"] | components["schemas"]["TradeResults"];
                 };
             };
-            /** @description The trade, which is new. */
+            /** @description The new trade. */
             201: {
                 headers: {
                     [name: string]: unknown;
@@ -3584,7 +3595,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["InvalidProblem"];
                 };
             };
-            /** @description Too many requests at once. */
+            /** @description Too many concurrent requests. */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -3631,12 +3642,12 @@ export interface operations {
             header?: never;
             path: {
                 /**
-                 * @description The bot.
+                 * @description Id of the bot.
                  * @example 0190f000-0000-7000-8000-000000000002
                  */
                 bot_id: string;
                 /**
-                 * @description What to do.
+                 * @description Action.
                  * @example start
                  */
                 action: "start" | "stop" | "pause";
@@ -3691,7 +3702,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["CredentialsMissingProblem"] | components["schemas"]["UnsafeStrategyProblem"] | components["schemas"]["WrongStateProblem"];
                 };
             };
-            /** @description The request is too long. */
+            /** @description The request is too large. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -3700,7 +3711,7 @@ export interface operations {
                     "application/json": components["schemas"]["GatewayRefusal"];
                 };
             };
-            /** @description Too many requests at once. */
+            /** @description Too many concurrent requests. */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -3745,9 +3756,9 @@ export interface operations {
         parameters: {
             query?: never;
             header: {
-                /** @description HMAC-SHA256 of the body as it is sent, with the private key, in hexadecimal. */
+                /** @description HMAC-SHA256 of the raw body with the private key, in hexadecimal. */
                 "X-Callback-Signature": string;
-                /** @description `payment_status`. */
+                /** @description Event, `payment_status`. */
                 "X-Callback-Event"?: string;
             };
             path?: never;
@@ -3761,7 +3772,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Taken, or known. */
+            /** @description The callback was accepted, or was known. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -3770,7 +3781,7 @@ export interface operations {
                     "application/json": components["schemas"]["CallbackAnswer"];
                 };
             };
-            /** @description Signed, and no payment. */
+            /** @description The callback is signed, but is not a payment. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -3779,7 +3790,7 @@ export interface operations {
                     "application/json": components["schemas"]["CallbackAnswer"];
                 };
             };
-            /** @description The signature is wrong. */
+            /** @description The signature is invalid. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3788,7 +3799,7 @@ export interface operations {
                     "application/json": components["schemas"]["CallbackAnswer"];
                 };
             };
-            /** @description More than 64 KiB. */
+            /** @description The body is larger than 64 KiB. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -3797,7 +3808,7 @@ export interface operations {
                     "application/json": components["schemas"]["CallbackAnswer"] | components["schemas"]["GatewayRefusal"];
                 };
             };
-            /** @description It cannot be stored. */
+            /** @description The callback cannot be stored. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -3806,7 +3817,7 @@ export interface operations {
                     "application/json": components["schemas"]["CallbackAnswer"];
                 };
             };
-            /** @description Too many requests at once. */
+            /** @description Too many concurrent requests. */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -3815,7 +3826,7 @@ export interface operations {
                     "application/json": components["schemas"]["GatewayRefusal"];
                 };
             };
-            /** @description Not now; send it again. */
+            /** @description The callback failed; send it again. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -3833,7 +3844,7 @@ export interface operations {
                     "application/json": components["schemas"]["GatewayRefusal"];
                 };
             };
-            /** @description The function is busy, or took too long. */
+            /** @description The function is at its concurrency limit, or timed out. */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -3850,7 +3861,7 @@ export interface operations {
             header?: never;
             path: {
                 /**
-                 * @description The exchange.
+                 * @description Name of the exchange.
                  * @example binance
                  */
                 exchange: components["schemas"]["Exchange"];
@@ -3863,7 +3874,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description What they are known by. */
+            /** @description The saved keys, without the keys themselves. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -3937,7 +3948,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["InvalidProblem"];
                 };
             };
-            /** @description Too many requests at once. */
+            /** @description Too many concurrent requests. */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -3984,7 +3995,7 @@ export interface operations {
             header?: never;
             path: {
                 /**
-                 * @description The exchange.
+                 * @description Name of the exchange.
                  * @example binance
                  */
                 exchange: components["schemas"]["Exchange"];
@@ -3993,7 +4004,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description What is gone, and the bots that were stopped. */
+            /** @description The exchange, and the bots that were stopped. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -4030,7 +4041,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["NotFoundProblem"];
                 };
             };
-            /** @description The request is too long. */
+            /** @description The request is too large. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -4039,7 +4050,7 @@ export interface operations {
                     "application/json": components["schemas"]["GatewayRefusal"];
                 };
             };
-            /** @description Too many requests at once. */
+            /** @description Too many concurrent requests. */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -4086,7 +4097,7 @@ export interface operations {
             header?: never;
             path: {
                 /**
-                 * @description The bot's own token.
+                 * @description Token of the bot.
                  * @example nofomo_bot_0000000000000000000000000000000000000000000
                  */
                 bot_token: string;
@@ -4104,7 +4115,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Taken. */
+            /** @description The event was accepted. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -4150,7 +4161,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["InvalidProblem"];
                 };
             };
-            /** @description Too many requests at once. */
+            /** @description Too many concurrent requests. */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -4195,7 +4206,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description 1 to 255 printable ASCII characters that nobody else guesses, such as a UUID. The same request sent again with the same key finds what the first one made. */
+                /** @description Key of 1 to 255 printable ASCII characters that cannot be guessed, such as a UUID. A repeated request with the same key returns the row of the first request. */
                 "Idempotency-Key"?: string;
             };
             path?: never;
@@ -4207,7 +4218,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description An invoice that was there. */
+            /** @description An equal invoice that was created before. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -4219,7 +4230,7 @@ export interface operations {
             /** @description The invoice. */
             201: {
                 headers: {
-                    /** @description Where the row is. */
+                    /** @description Path of the row. */
                     Location: string;
                     [name: string]: unknown;
                 };
@@ -4354,7 +4365,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Everything. */
+            /** @description The portfolio. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -4382,7 +4393,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["DeactivatedProblem"] | components["schemas"]["ForbiddenProblem"];
                 };
             };
-            /** @description The request is too long. */
+            /** @description The request is too large. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -4391,7 +4402,7 @@ export interface operations {
                     "application/json": components["schemas"]["GatewayRefusal"];
                 };
             };
-            /** @description Too many requests at once. */
+            /** @description Too many concurrent requests. */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -4436,7 +4447,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description 1 to 255 printable ASCII characters that nobody else guesses, such as a UUID. The same request sent again with the same key finds what the first one made. */
+                /** @description Key of 1 to 255 printable ASCII characters that cannot be guessed, such as a UUID. A repeated request with the same key returns the row of the first request. */
                 "Idempotency-Key"?: string;
             };
             path?: never;
@@ -4448,10 +4459,10 @@ export interface operations {
             };
         };
         responses: {
-            /** @description The strategy that the same request stored before. */
+            /** @description The strategy that the same request created before. */
             200: {
                 headers: {
-                    /** @description Where the row is. */
+                    /** @description Path of the row. */
                     Location: string;
                     [name: string]: unknown;
                 };
@@ -4462,7 +4473,7 @@ export interface operations {
             /** @description The strategy. */
             201: {
                 headers: {
-                    /** @description Where the row is. */
+                    /** @description Path of the row. */
                     Location: string;
                     [name: string]: unknown;
                 };
@@ -4535,7 +4546,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["InvalidProblem"];
                 };
             };
-            /** @description Too many requests at once. */
+            /** @description Too many concurrent requests. */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -4580,7 +4591,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description 1 to 255 printable ASCII characters that nobody else guesses, such as a UUID. The same request sent again with the same key finds what the first one made. */
+                /** @description Key of 1 to 255 printable ASCII characters that cannot be guessed, such as a UUID. A repeated request with the same key returns the row of the first request. */
                 "Idempotency-Key"?: string;
             };
             path?: never;
@@ -4592,10 +4603,10 @@ export interface operations {
             };
         };
         responses: {
-            /** @description The strategy that the same request made before. */
+            /** @description The strategy that the same request created before. */
             200: {
                 headers: {
-                    /** @description Where the row is. */
+                    /** @description Path of the row. */
                     Location: string;
                     [name: string]: unknown;
                 };
@@ -4606,7 +4617,7 @@ export interface operations {
             /** @description The strategy. */
             201: {
                 headers: {
-                    /** @description Where the row is. */
+                    /** @description Path of the row. */
                     Location: string;
                     [name: string]: unknown;
                 };
@@ -4679,7 +4690,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["InvalidProblem"];
                 };
             };
-            /** @description Too many requests at once. */
+            /** @description Too many concurrent requests. */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -4745,7 +4756,7 @@ export interface operations {
             header?: never;
             path: {
                 /**
-                 * @description The strategy.
+                 * @description Id of the strategy.
                  * @example 0190e000-0000-7000-8000-000000000001
                  */
                 strategy_id: string;
@@ -4841,7 +4852,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["InvalidProblem"];
                 };
             };
-            /** @description Too many requests at once. */
+            /** @description Too many concurrent requests. */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -4885,13 +4896,13 @@ export interface operations {
     importBacktest: {
         parameters: {
             query?: {
-                /** @description Which one, where the export has several. */
+                /** @description Name of the strategy in the export. Required if the export has several. */
                 strategy?: string;
             };
             header?: never;
             path: {
                 /**
-                 * @description The strategy.
+                 * @description Id of the strategy.
                  * @example 0190e000-0000-7000-8000-000000000001
                  */
                 strategy_id: string;
@@ -4907,10 +4918,10 @@ export interface operations {
             };
         };
         responses: {
-            /** @description The backtest, which was known. */
+            /** @description The backtest that was imported before. */
             200: {
                 headers: {
-                    /** @description Where the row is. */
+                    /** @description Path of the row. */
                     Location: string;
                     [name: string]: unknown;
                 };
@@ -4918,10 +4929,10 @@ export interface operations {
                     "application/json": components["schemas"]["BacktestResult"];
                 };
             };
-            /** @description The backtest. */
+            /** @description The new backtest. */
             201: {
                 headers: {
-                    /** @description Where the row is. */
+                    /** @description Path of the row. */
                     Location: string;
                     [name: string]: unknown;
                 };
@@ -4976,7 +4987,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["InvalidProblem"];
                 };
             };
-            /** @description Too many requests at once. */
+            /** @description Too many concurrent requests. */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -5023,7 +5034,7 @@ export interface operations {
             header?: never;
             path: {
                 /**
-                 * @description The strategy.
+                 * @description Id of the strategy.
                  * @example 0190e000-0000-7000-8000-000000000001
                  */
                 strategy_id: string;
@@ -5078,7 +5089,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ChangingProblem"] | components["schemas"]["FewTradesProblem"] | components["schemas"]["HasFindingsProblem"] | components["schemas"]["NameTakenProblem"] | components["schemas"]["NoSourceProblem"] | components["schemas"]["NotAStrategyProblem"];
                 };
             };
-            /** @description The request is too long. */
+            /** @description The request is too large. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -5087,7 +5098,7 @@ export interface operations {
                     "application/json": components["schemas"]["GatewayRefusal"];
                 };
             };
-            /** @description Too many requests at once. */
+            /** @description Too many concurrent requests. */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -5134,7 +5145,7 @@ export interface operations {
             header?: never;
             path: {
                 /**
-                 * @description What to do.
+                 * @description Action.
                  * @example cancel
                  */
                 action: "trial" | "cancel" | "resume";
@@ -5189,7 +5200,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["AlreadySubscribedProblem"] | components["schemas"]["TrialUsedProblem"];
                 };
             };
-            /** @description The request is too long. */
+            /** @description The request is too large. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -5198,7 +5209,7 @@ export interface operations {
                     "application/json": components["schemas"]["GatewayRefusal"];
                 };
             };
-            /** @description Too many requests at once. */
+            /** @description Too many concurrent requests. */
             429: {
                 headers: {
                     [name: string]: unknown;

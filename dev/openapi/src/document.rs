@@ -1,4 +1,4 @@
-//! The document: operations, and the schemas that they name.
+//! Assembles the document: operations, and the schemas that they refer to.
 
 use nofomo_contract::schema::add_named;
 use nofomo_contract::{NewAnalysis, ProblemKind, analyses, bots, money, strategies, trades, values};
@@ -8,21 +8,22 @@ use crate::operations::operations;
 use crate::{problems, responses};
 
 const INTRODUCTION: &str = "\
-Trading bots report their trades, analyses say honestly whether a bot is any good, plans limit what one may do, Tripay takes the money.
+Trading bots report their trades. Analyses measure the performance and risk of a bot, with a confidence score. Plans limit usage, and Tripay \
+processes payments.
 
-**Sign in** with Supabase Auth and send `Authorization: Bearer <access token>`. A bot's runner sends the bot's own token instead, which can \
-report for that bot and nothing else.
+**Authentication.** Sign in with Supabase Auth and send `Authorization: Bearer <access token>`. The runner of a bot sends the bot's own token \
+instead, which gives access to that bot only.
 
-**JSON** in and out, UTF-8, up to 1 MiB. Decimals are strings in answers (`\"0.00150000\"`) and strings or numbers in requests; times are \
-RFC 3339 in UTC; ids are UUIDs. An optional field may be left out or `null`; a field that is not known is refused, so that a typing error \
-is not silently lost.
+**Format.** Requests and answers are JSON in UTF-8, up to 1 MiB. Decimals are strings in answers (`\"0.00150000\"`) and strings or numbers in \
+requests. Times are RFC 3339 in UTC. Ids are UUIDs. An optional field can be absent or `null`. Unknown fields are refused, so that a misspelled \
+field is not ignored.
 
-**Send it twice.** Wherever a row is made, an `Idempotency-Key` makes it safe to send the same request again: it finds what the first one \
-made (200 in place of 201). With another body it is refused (409).
+**Idempotency.** Every request that creates a row accepts an `Idempotency-Key` header. A repeated request with the same key returns the row of \
+the first request, with status 200 instead of 201. The same key with another body is refused with status 409.
 
-**What goes wrong** is answered with `application/problem+json` (RFC 9457). Tell problems apart by `type`; `detail` is for people, and \
-`errors` names every field that is wrong at once. Every answer of a function has its request id in `x-request-id`. What API Gateway \
-answers itself is `{\"message\": …}`.";
+**Problems.** Errors are `application/problem+json` (RFC 9457). Distinguish problems by `type`; `detail` is for people, and `errors` lists all \
+invalid fields at once. Every answer of a function has its request id in the header `x-request-id`. Errors of API Gateway itself are \
+`{\"message\": …}`.";
 
 pub(crate) fn build() -> Value {
     let mut paths = Map::new();
@@ -39,14 +40,14 @@ pub(crate) fn build() -> Value {
             "description": INTRODUCTION,
             "license": { "name": "Apache-2.0", "identifier": "Apache-2.0" },
         },
-        "servers": [{ "url": "/", "description": "Where this document is." }],
+        "servers": [{ "url": "/", "description": "The host that serves this document." }],
         "tags": [
-            { "name": "Bots", "description": "Bots, and what their runners may do." },
-            { "name": "Trades", "description": "What bots report." },
-            { "name": "Portfolio", "description": "What an app's home screen needs." },
-            { "name": "Strategies", "description": "Python for freqtrade, checked and never run." },
-            { "name": "Analyses", "description": "Whether a bot is any good." },
-            { "name": "Money", "description": "Plans, invoices, subscriptions." },
+            { "name": "Bots", "description": "Bots, their runners, tokens and exchange API keys." },
+            { "name": "Trades", "description": "Reports of trades by bots." },
+            { "name": "Portfolio", "description": "Data of an app's home screen." },
+            { "name": "Strategies", "description": "Strategies for freqtrade, in Python. They are checked and never executed." },
+            { "name": "Analyses", "description": "Performance, risk and confidence score of closed trades." },
+            { "name": "Money", "description": "Plans, invoices and subscriptions." },
         ],
         "paths": paths,
         "components": {
@@ -54,11 +55,11 @@ pub(crate) fn build() -> Value {
             "securitySchemes": {
                 "access_token": {
                     "type": "http", "scheme": "bearer", "bearerFormat": "JWT",
-                    "description": "A user's access token, from Supabase Auth. Locally: `cargo dev token pro@nofomo.test`.",
+                    "description": "Access token of a user, from Supabase Auth. Locally: `cargo dev token pro@nofomo.test`.",
                 },
                 "bot_token": {
                     "type": "http", "scheme": "bearer", "bearerFormat": "nofomo_bot_…",
-                    "description": "A bot's own token, from `POST /bots/{bot_id}/token`.",
+                    "description": "Token of a bot, from `POST /bots/{bot_id}/token`.",
                 },
             },
         },
@@ -108,10 +109,10 @@ fn schemas() -> Map<String, Value> {
     schemas
 }
 
-/// A kind of analysis shows some of their members.
+/// Schemas of which each type of analysis has only some members.
 const PARTIAL: [&str; 2] = ["Metrics", "Series"];
 
-/// An object has the members that are written here and no other, and of an answer also those that are null.
+/// Closes an object schema: the object has no other members. An answer has all members, those that are null included.
 fn close(name: &str, schema: &mut Value) {
     let Some(properties) = schema.get("properties").and_then(Value::as_object) else { return };
     let is_request = name.starts_with("New");

@@ -1,8 +1,8 @@
-//! Requests that work with the sample data, as `pro@nofomo.test`.
+//! Example requests, which work with the sample data as `pro@nofomo.test`.
 
 use serde_json::{Value, json};
 
-/// A bot of his, a strategy of his, an analysis of his.
+/// Ids of a bot, a strategy and an analysis of `pro@nofomo.test`.
 pub(crate) const BOT: &str = "0190f000-0000-7000-8000-000000000002";
 pub(crate) const STRATEGY: &str = "0190e000-0000-7000-8000-000000000001";
 pub(crate) const ANALYSIS: &str = "01911000-0000-7000-8000-000000000001";

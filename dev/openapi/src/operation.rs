@@ -1,4 +1,4 @@
-//! One operation, as the document has it.
+//! Builds one operation of the document.
 
 use std::collections::BTreeMap;
 
@@ -7,59 +7,63 @@ use serde_json::{Map, Value, json};
 
 use crate::problems::schema_name;
 
+/// Operation: a method and a path, with its request and its answers.
 pub(crate) struct Operation {
     pub(crate) method: &'static str,
     pub(crate) path: &'static str,
-    about: Value,
+    /// Id, tags, summary, description and security.
+    metadata: Value,
     parameters: Vec<Value>,
     body: Option<Value>,
     answers: BTreeMap<u16, Value>,
     problems: Vec<ProblemKind>,
 }
 
-/// What API Gateway may answer to any request.
+/// Errors that API Gateway may answer to any request.
 const GATEWAY: [(u16, &str); 5] = [
-    (413, "The request is too long."),
-    (429, "Too many requests at once."),
-    (500, "Something went wrong on our side."),
+    (413, "The request is too large."),
+    (429, "Too many concurrent requests."),
+    (500, "Internal error."),
     (502, "The function failed."),
-    (503, "The function is busy, or took too long."),
+    (503, "The function is at its concurrency limit, or timed out."),
 ];
 
 impl Operation {
-    /// With what may become of any request that has to do with the database.
+    /// Operation with the problems of every request that uses the database. `route` is the method and the path.
     pub(crate) fn new(route: &'static str, tag: &str, id: &str, summary: &str, description: &str) -> Self {
         let (method, path) = route.split_once(' ').unwrap_or(("", route));
-        let about = json!({ "operationId": id, "tags": [tag], "summary": summary, "description": description });
+        let metadata = json!({ "operationId": id, "tags": [tag], "summary": summary, "description": description });
         let problems = vec![ProblemKind::Deactivated, ProblemKind::Internal, ProblemKind::Unavailable];
-        Self { method, path, about, parameters: Vec::new(), body: None, answers: BTreeMap::new(), problems }
+        Self { method, path, metadata, parameters: Vec::new(), body: None, answers: BTreeMap::new(), problems }
     }
 
-    /// Of a signed-in user.
+    /// For a signed-in user.
     pub(crate) fn by_user(self) -> Self {
         self.by(&["access_token"])
     }
 
-    /// Of a bot's owner, or of its runner.
+    /// For a bot's owner, or its runner.
     pub(crate) fn by_reporter(self) -> Self {
         self.by(&["access_token", "bot_token"])
     }
 
-    /// Of a bot's runner alone.
+    /// For a bot's runner only.
     pub(crate) fn by_runner(self) -> Self {
         self.by(&["bot_token"])
     }
 
     fn by(mut self, schemes: &[&str]) -> Self {
-        self.about["security"] = schemes.iter().map(|scheme| json!({ *scheme: [] })).collect();
+        self.metadata["security"] = schemes.iter().map(|scheme| json!({ *scheme: [] })).collect();
         self.or(&[ProblemKind::Unauthenticated, ProblemKind::Forbidden])
     }
 
+    /// Without authentication.
     pub(crate) fn by_anybody(mut self) -> Self {
-        self.about["security"] = json!([]);
+        self.metadata["security"] = json!([]);
         self
     }
 
+    /// Adds a path parameter.
     pub(crate) fn in_path(mut self, name: &str, schema: &Value, example: &str, description: &str) -> Self {
         self.parameters.push(json!({
             "name": name, "in": "path", "required": true, "schema": schema, "example": example, "description": description,
@@ -72,17 +76,18 @@ impl Operation {
         self
     }
 
-    /// Sent again with the same key, it finds its own row.
+    /// Adds the header `Idempotency-Key`.
     pub(crate) fn idempotent(self) -> Self {
         let key = json!({
             "name": "Idempotency-Key", "in": "header", "required": false,
             "schema": { "type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[ -~]+$" },
-            "description": "1 to 255 printable ASCII characters that nobody else guesses, such as a UUID. The same request sent \
-                            again with the same key finds what the first one made.",
+            "description": "Key of 1 to 255 printable ASCII characters that cannot be guessed, such as a UUID. A repeated request \
+                            with the same key returns the row of the first request.",
         });
         self.with_parameter(key).or(&[ProblemKind::Invalid])
     }
 
+    /// Adds a JSON body.
     pub(crate) fn takes_json(self, schema: &Value, is_required: bool, examples: &Value) -> Self {
         let content = json!({ "application/json": { "schema": schema, "examples": named(examples) } });
         self.takes(content, is_required).or(&[
@@ -92,15 +97,18 @@ impl Operation {
         ])
     }
 
+    /// Adds a body with the given media types.
     pub(crate) fn takes(mut self, content: Value, is_required: bool) -> Self {
         self.body = Some(json!({ "required": is_required, "content": content }));
         self.or(&[ProblemKind::TooLarge])
     }
 
+    /// Adds a JSON answer.
     pub(crate) fn answers(self, status: u16, description: &str, schema: &Value) -> Self {
         self.answers_with(status, description, json!({ "application/json": { "schema": schema } }))
     }
 
+    /// Adds an answer with the given media types.
     pub(crate) fn answers_with(mut self, status: u16, description: &str, content: Value) -> Self {
         let mut answer = json!({ "description": description });
         if content != json!({}) {
@@ -110,27 +118,29 @@ impl Operation {
         self
     }
 
-    /// The answer of this status says where the row is.
+    /// Adds the header `Location` to the answer with this status.
     pub(crate) fn located(mut self, status: u16) -> Self {
         if let Some(answer) = self.answers.get_mut(&status) {
             answer["headers"] = json!({
-                "Location": { "required": true, "description": "Where the row is.", "schema": { "type": "string" } },
+                "Location": { "required": true, "description": "Path of the row.", "schema": { "type": "string" } },
             });
         }
         self
     }
 
+    /// Adds problems.
     pub(crate) fn or(mut self, kinds: &[ProblemKind]) -> Self {
         self.problems.extend(kinds);
         self
     }
 
-    /// Without problems of ours: whoever calls reads another form.
+    /// Removes all problems: the caller expects errors in another format.
     pub(crate) fn without_problems(mut self) -> Self {
         self.problems.clear();
         self
     }
 
+    /// Builds the operation object.
     pub(crate) fn build(self) -> Value {
         let mut answers = self.answers;
         let mut by_status: BTreeMap<u16, Vec<ProblemKind>> = BTreeMap::new();
@@ -165,12 +175,12 @@ impl Operation {
             let answer = answers.entry(status).or_insert_with(|| json!({ "description": description }));
             let refusal = json!({ "$ref": "#/components/schemas/GatewayRefusal" });
             match answer.pointer_mut("/content/application~1json/schema") {
-                // A callback's answers are JSON as well.
+                // The answers to a callback are JSON too.
                 Some(schema) => *schema = json!({ "oneOf": [schema.clone(), refusal] }),
                 None => answer["content"]["application/json"] = json!({ "schema": refusal }),
             }
         }
-        let mut operation = self.about;
+        let mut operation = self.metadata;
         if !self.parameters.is_empty() {
             operation["parameters"] = self.parameters.into();
         }
@@ -184,6 +194,7 @@ impl Operation {
     }
 }
 
+/// Wraps examples as OpenAPI example objects.
 fn named(examples: &Value) -> Value {
     let members = examples.as_object().into_iter().flatten();
     members.map(|(name, value)| (name.clone(), json!({ "value": value }))).collect::<Map<_, _>>().into()

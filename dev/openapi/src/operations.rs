@@ -1,4 +1,4 @@
-//! Every operation of `template.yaml`'s routes.
+//! Operations of all routes in `template.yaml`.
 
 use nofomo_contract::analyses::Analysis;
 use nofomo_contract::bots::{NewBot, NewCredentials, NewFailure, NewLog, NewToken};
@@ -22,89 +22,90 @@ pub(crate) fn operations() -> Vec<Operation> {
     [bots(), runners(), trades(), strategies(), analyses(), money()].into_iter().flatten().collect()
 }
 
-fn of_bot(operation: Operation) -> Operation {
-    operation.in_path("bot_id", &json!({ "type": "string", "format": "uuid" }), BOT, "The bot.")
+fn with_bot_id(operation: Operation) -> Operation {
+    operation.in_path("bot_id", &json!({ "type": "string", "format": "uuid" }), BOT, "Id of the bot.")
 }
 
-fn of_strategy(operation: Operation) -> Operation {
-    operation.in_path("strategy_id", &json!({ "type": "string", "format": "uuid" }), STRATEGY, "The strategy.")
+fn with_strategy_id(operation: Operation) -> Operation {
+    operation.in_path("strategy_id", &json!({ "type": "string", "format": "uuid" }), STRATEGY, "Id of the strategy.")
 }
 
-fn one_or_many(one: &Value, most: u32) -> Value {
-    json!({ "oneOf": [one, { "type": "array", "minItems": 1, "maxItems": most, "items": one }] })
+fn one_or_many(one: &Value, max: u32) -> Value {
+    json!({ "oneOf": [one, { "type": "array", "minItems": 1, "maxItems": max, "items": one }] })
 }
 
 fn bots() -> Vec<Operation> {
     let actions = json!({ "type": "string", "enum": ["start", "stop", "pause"] });
     let exchange = reference::<Exchange>();
-    let of_exchange = |operation: Operation| operation.in_path("exchange", &exchange, "binance", "The exchange.");
+    let with_exchange =
+        |operation: Operation| operation.in_path("exchange", &exchange, "binance", "Name of the exchange.");
     vec![
         Operation::new(
             "POST /bots", "Bots", "createBot", "Create a bot",
-            "It is stopped. On paper unless `is_paper_trade` is false: a live bot needs saved credentials, and a strategy with a clean check.",
+            "The new bot is stopped. It trades on paper unless `is_paper_trade` is false. A live bot needs saved API keys for its exchange, and a strategy whose check has no findings.",
         )
         .by_user()
         .idempotent()
         .takes_json(&reference::<NewBot>(), true, &examples::bot())
         .answers(201, "The bot.", &reference::<Bot>())
         .located(201)
-        .answers(200, "The bot that the same request made before.", &reference::<Bot>())
+        .answers(200, "The bot that the same request created before.", &reference::<Bot>())
         .located(200)
         .or(&[ProblemKind::PlanLimit, ProblemKind::CredentialsMissing, ProblemKind::UnsafeStrategy, ProblemKind::KeyReused]),
-        of_bot(Operation::new(
+        with_bot_id(Operation::new(
             "POST /bots/{bot_id}/{action}", "Bots", "controlBot", "Start, stop or pause a bot",
-            "From stopped, paused or error it can be started; from running, paused or error stopped; from running paused. Where it \
-             is already is no error.",
+            "A stopped, paused or failed bot can be started; a running, paused or failed bot can be stopped; a running bot can be \
+             paused. An action that changes nothing is not an error.",
         ))
         .by_user()
-        .in_path("action", &actions, "start", "What to do.")
+        .in_path("action", &actions, "start", "Action.")
         .answers(200, "The bot.", &reference::<Bot>())
         .or(&[ProblemKind::PlanLimit, ProblemKind::WrongState, ProblemKind::CredentialsMissing, ProblemKind::UnsafeStrategy]),
-        of_bot(Operation::new(
-            "POST /bots/{bot_id}/token", "Bots", "issueBotToken", "Issue a bot's token",
-            "Shown once; a new one revokes the old. It can report for this one bot; with the scope `trade`, of a live bot, also get its \
-             exchange keys.",
+        with_bot_id(Operation::new(
+            "POST /bots/{bot_id}/token", "Bots", "issueBotToken", "Issue a token for a bot",
+            "The token is shown only in this answer. A new token revokes the previous one. It can report for this bot only. With the scope \
+             `trade`, which only a live bot can have, its runner can also read the exchange API keys.",
         ))
         .by_user()
         .takes_json(&reference::<NewToken>(), false, &json!({ "report": { "scopes": ["report"] } }))
         .answers(201, "The token.", &reference::<IssuedToken>())
         .or(&[ProblemKind::PaperBot]),
-        of_bot(Operation::new(
-            "DELETE /bots/{bot_id}/token", "Bots", "revokeBotToken", "Revoke a bot's token",
-            "From this moment it is unknown.",
+        with_bot_id(Operation::new(
+            "DELETE /bots/{bot_id}/token", "Bots", "revokeBotToken", "Revoke the token of a bot",
+            "The token is invalid immediately.",
         ))
         .by_user()
-        .answers_with(204, "There is none any more.", json!({})),
-        of_exchange(Operation::new(
+        .answers_with(204, "The bot has no token.", json!({})),
+        with_exchange(Operation::new(
             "PUT /credentials/{exchange}", "Bots", "saveCredentials", "Save exchange API keys",
-            "Sealed before they reach the database, and handed out to runners of live bots alone. Saved again, they replace those before.",
+            "The keys are encrypted before they are stored. Only runners of live bots can read them. New keys replace the previous ones.",
         ))
         .by_user()
         .takes_json(&reference::<NewCredentials>(), true, &examples::credentials())
-        .answers(200, "What they are known by.", &reference::<SavedCredentials>()),
-        of_exchange(Operation::new(
+        .answers(200, "The saved keys, without the keys themselves.", &reference::<SavedCredentials>()),
+        with_exchange(Operation::new(
             "DELETE /credentials/{exchange}", "Bots", "deleteCredentials", "Delete exchange API keys",
-            "Live bots that trade there are stopped.",
+            "Live bots on this exchange are stopped.",
         ))
         .by_user()
-        .answers(200, "What is gone, and the bots that were stopped.", &reference::<DeletedCredentials>()),
+        .answers(200, "The exchange, and the bots that were stopped.", &reference::<DeletedCredentials>()),
         Operation::new(
-            "GET /portfolio", "Portfolio", "getPortfolio", "See everything",
-            "The user, his plan and what he uses of it, bots, trades, figures of the last 30 days, pending invoices and unread notifications.",
+            "GET /portfolio", "Portfolio", "getPortfolio", "Get the portfolio",
+            "The user with the plan and its usage, bots, trades, the performance of the last 30 days, pending invoices and unread notifications.",
         )
         .by_user()
-        .answers(200, "Everything.", &reference::<Portfolio>()),
+        .answers(200, "The portfolio.", &reference::<Portfolio>()),
     ]
 }
 
 fn runners() -> Vec<Operation> {
     vec![
-        of_bot(Operation::new(
+        with_bot_id(Operation::new(
             "POST /bots/{bot_id}/fail",
             "Bots",
             "failBot",
             "Report that a bot failed",
-            "A running bot's status becomes `error`, with the message.",
+            "The status of a running bot becomes `error`, and the bot stores the message.",
         ))
         .by_reporter()
         .takes_json(
@@ -114,25 +115,25 @@ fn runners() -> Vec<Operation> {
         )
         .answers(200, "The bot.", &reference::<Bot>())
         .or(&[ProblemKind::WrongState]),
-        of_bot(Operation::new(
+        with_bot_id(Operation::new(
             "POST /bots/{bot_id}/logs",
             "Bots",
             "recordLogs",
-            "Record rows of a bot's log",
-            "One, or up to 500.",
+            "Record log rows of a bot",
+            "One row, or an array of up to 500.",
         ))
         .by_reporter()
         .idempotent()
         .takes_json(&one_or_many(&reference::<NewLog>(), 500), true, &examples::logs())
-        .answers(201, "How many rows are new.", &reference::<RecordedLogs>())
-        .answers(200, "None is new.", &reference::<RecordedLogs>())
+        .answers(201, "At least one row is new.", &reference::<RecordedLogs>())
+        .answers(200, "No row is new.", &reference::<RecordedLogs>())
         .or(&[ProblemKind::KeyReused]),
-        of_bot(Operation::new(
+        with_bot_id(Operation::new(
             "POST /bots/{bot_id}/credentials",
             "Bots",
             "openCredentials",
-            "Get a live bot's exchange keys",
-            "With the bot's own token and its scope `trade`, while the bot is running. Each time is in the bot's log.",
+            "Get the exchange API keys of a live bot",
+            "Requires the bot's own token with the scope `trade`, and a running bot. Every access is recorded in the bot's log.",
         ))
         .by_runner()
         .answers(200, "The keys.", &reference::<OpenedCredentials>())
@@ -148,29 +149,30 @@ fn trades() -> Vec<Operation> {
         "application/x-www-form-urlencoded": { "schema": event },
     });
     vec![
-        of_bot(Operation::new(
+        with_bot_id(Operation::new(
             "POST /bots/{bot_id}/trades", "Trades", "recordTrade", "Record trades",
-            "One, or up to 1,000: all or nothing. Reports may come in any order and more than once: a close counts before a cancellation, \
-             and that before an opening.",
+            "One trade, or an array of up to 1,000, of which all are recorded or none. Reports can arrive in any order and more than once: a closed \
+             report overrides a cancelled one, which overrides an open one.",
         ))
         .by_reporter()
         .idempotent()
         .takes_json(&one_or_many(&reference::<NewTrade>(), 1000), true, &examples::trades())
-        .answers(201, "The trade, which is new.", &reference::<Trade>())
+        .answers(201, "The new trade.", &reference::<Trade>())
         .answers(
             200,
-            "The trade, which was known; of an array what came of each.",
+            "The known trade, or the result of each trade of an array.",
             &json!({ "oneOf": [reference::<Trade>(), reference::<TradeResults>()] }),
         ),
         Operation::new(
-            "POST /freqtrade/{bot_token}", "Trades", "recordFreqtradeEvent", "Take freqtrade's webhook",
-            "As freqtrade sends it: JSON or a form, every value as text. What is not understood is kept in the bot's logs. Entry fills \
-             average in, exits book their part, the last one closes the trade; the same body counts once.",
+            "POST /freqtrade/{bot_token}", "Trades", "recordFreqtradeEvent", "Receive a freqtrade webhook",
+            "Accepts the webhook as freqtrade sends it: JSON or a form, with every value as text. Events that are not understood are stored in the \
+             bot's log. Entry fills are averaged, each exit realizes its share of the profit, and the last exit closes the trade. A repeated \
+             body has no effect.",
         )
         .by_anybody()
-        .in_path("bot_token", &token, "nofomo_bot_0000000000000000000000000000000000000000000", "The bot's own token.")
+        .in_path("bot_token", &token, "nofomo_bot_0000000000000000000000000000000000000000000", "Token of the bot.")
         .takes(body, true)
-        .answers(200, "Taken.", &json!({ "type": "object", "additionalProperties": false }))
+        .answers(200, "The event was accepted.", &json!({ "type": "object", "additionalProperties": false }))
         .or(&[ProblemKind::Invalid]),
     ]
 }
@@ -180,59 +182,59 @@ fn strategies() -> Vec<Operation> {
     vec![
         Operation::new(
             "POST /strategies", "Strategies", "createStrategy", "Store a strategy",
-            "What is no strategy is refused with line and column; what is one is stored with what a check finds.",
+            "A source that is not a valid strategy is refused, with line and column of the error. A valid one is stored with the findings of its check.",
         )
         .by_user()
         .idempotent()
         .takes_json(&reference::<NewStrategy>(), true, &examples::strategy())
         .answers(201, "The strategy.", &reference::<Strategy>())
         .located(201)
-        .answers(200, "The strategy that the same request stored before.", &reference::<Strategy>())
+        .answers(200, "The strategy that the same request created before.", &reference::<Strategy>())
         .located(200)
         .or(&[ProblemKind::PlanLimit, ProblemKind::KeyReused, ProblemKind::StrategyInUse]),
-        of_strategy(Operation::new(
-            "PUT /strategies/{strategy_id}", "Strategies", "replaceStrategy", "Give a strategy another source",
-            "It is checked anew, and no longer verified.",
+        with_strategy_id(Operation::new(
+            "PUT /strategies/{strategy_id}", "Strategies", "replaceStrategy", "Replace the source of a strategy",
+            "The new source is checked. The strategy loses its verification.",
         ))
         .by_user()
         .takes_json(&reference::<NewSource>(), true, &examples::source())
         .answers(200, "The strategy.", &reference::<Strategy>())
         .or(&[ProblemKind::PlanLimit, ProblemKind::StrategyInUse]),
         Operation::new(
-            "POST /strategies/generate", "Strategies", "generateStrategy", "Have a strategy written",
-            "By a language model from a prompt, or by a template. It is checked like anybody's.",
+            "POST /strategies/generate", "Strategies", "generateStrategy", "Generate a strategy",
+            "A language model writes the strategy from a prompt, or a template is rendered. The source is checked like any other.",
         )
         .by_user()
         .idempotent()
         .takes_json(&reference::<GenerateStrategyRequest>(), true, &examples::generation())
         .answers(201, "The strategy.", &reference::<Strategy>())
         .located(201)
-        .answers(200, "The strategy that the same request made before.", &reference::<Strategy>())
+        .answers(200, "The strategy that the same request created before.", &reference::<Strategy>())
         .located(200)
         .or(&[ProblemKind::PlanLimit, ProblemKind::Quota, ProblemKind::KeyReused, ProblemKind::NotConfigured, ProblemKind::BadGateway, ProblemKind::NoAnswer]),
-        of_strategy(Operation::new(
-            "POST /strategies/{strategy_id}/publish", "Strategies", "publishStrategy", "Offer a strategy in the marketplace",
-            "One without findings, with a backtest of 30 trades or more.",
+        with_strategy_id(Operation::new(
+            "POST /strategies/{strategy_id}/publish", "Strategies", "publishStrategy", "Publish a strategy in the marketplace",
+            "The strategy needs a check without findings, and a backtest of its source with at least 30 trades.",
         ))
         .by_user()
         .answers(200, "The strategy.", &reference::<Strategy>())
         .or(&[ProblemKind::HasFindings, ProblemKind::NoSource, ProblemKind::FewTrades, ProblemKind::NameTaken, ProblemKind::NotAStrategy, ProblemKind::Changing]),
-        of_strategy(Operation::new(
+        with_strategy_id(Operation::new(
             "POST /strategies/{strategy_id}/backtests", "Strategies", "importBacktest", "Import a backtest",
-            "A freqtrade backtest export, `.zip` or `.json`, up to 4 MiB. The same run is the same row, in whichever file it came.",
+            "Accepts a freqtrade backtest export, `.zip` or `.json`, up to 4 MiB. Both files of the same run return the same row.",
         ))
         .by_user()
         .with_parameter(json!({
             "name": "strategy", "in": "query", "required": false, "schema": { "type": "string", "minLength": 1 },
-            "description": "Which one, where the export has several.",
+            "description": "Name of the strategy in the export. Required if the export has several.",
         }))
         .takes(json!({
             "application/zip": { "schema": export },
             "application/json": { "schema": { "type": "object", "additionalProperties": true } },
         }), true)
-        .answers(201, "The backtest.", &reference::<BacktestResult>())
+        .answers(201, "The new backtest.", &reference::<BacktestResult>())
         .located(201)
-        .answers(200, "The backtest, which was known.", &reference::<BacktestResult>())
+        .answers(200, "The backtest that was imported before.", &reference::<BacktestResult>())
         .located(200)
         .or(&[ProblemKind::Quota, ProblemKind::Invalid]),
     ]
@@ -241,23 +243,23 @@ fn strategies() -> Vec<Operation> {
 fn analyses() -> Vec<Operation> {
     vec![
         Operation::new(
-            "POST /analyses", "Analyses", "runAnalysis", "Judge closed trades",
-            "Of a bot, of the bots that run a strategy, or of all. Figures, what they are worth, curves and recommendations.",
+            "POST /analyses", "Analyses", "runAnalysis", "Analyse closed trades",
+            "Analyses the closed trades of one bot, of the bots that run a strategy, or of all bots. Returns metrics, a confidence score, chart series and recommendations.",
         )
         .by_user()
         .idempotent()
         .takes_json(&reference::<NewAnalysis>(), true, &examples::analysis())
         .answers(201, "The analysis.", &reference::<Analysis>())
         .located(201)
-        .answers(200, "The analysis that the same request made before.", &reference::<Analysis>())
+        .answers(200, "The analysis that the same request created before.", &reference::<Analysis>())
         .or(&[ProblemKind::Quota, ProblemKind::NotFound, ProblemKind::KeyReused, ProblemKind::NoBacktest, ProblemKind::NotAnalysable]),
         Operation::new(
-            "GET /analyses/{analysis_id}/report", "Analyses", "showReport", "See an analysis as a page",
-            "One file with charts, that needs nothing from elsewhere.",
+            "GET /analyses/{analysis_id}/report", "Analyses", "showReport", "Get the report of an analysis",
+            "A single HTML file with charts, without external resources.",
         )
         .by_user()
-        .in_path("analysis_id", &json!({ "type": "string", "format": "uuid" }), ANALYSIS, "The analysis.")
-        .answers_with(200, "The page.", json!({ "text/html": { "schema": { "type": "string" } } })),
+        .in_path("analysis_id", &json!({ "type": "string", "format": "uuid" }), ANALYSIS, "Id of the analysis.")
+        .answers_with(200, "The report.", json!({ "text/html": { "schema": { "type": "string" } } })),
     ]
 }
 
@@ -266,48 +268,48 @@ fn money() -> Vec<Operation> {
     let callback = reference::<CallbackAnswer>();
     vec![
         Operation::new(
-            "POST /invoices", "Money", "createInvoice", "Open an invoice for a plan",
-            "It is paid at `checkout_url`. An equal one that is pending for more than 10 minutes yet is answered instead.",
+            "POST /invoices", "Money", "createInvoice", "Create an invoice for a plan",
+            "The user pays the invoice at `checkout_url`. If an equal invoice is pending and valid for at least 10 more minutes, it is returned instead.",
         )
         .by_user()
         .idempotent()
         .takes_json(&reference::<NewInvoice>(), true, &examples::invoice())
         .answers(201, "The invoice.", &reference::<Invoice>())
         .located(201)
-        .answers(200, "An invoice that was there.", &reference::<Invoice>())
+        .answers(200, "An equal invoice that was created before.", &reference::<Invoice>())
         .or(&[ProblemKind::KeyReused, ProblemKind::TooMany, ProblemKind::BadGateway, ProblemKind::NoAnswer]),
         Operation::new(
-            "POST /callbacks/tripay", "Money", "tripayCallback", "Take Tripay's report of a payment",
-            "Tripay's alone: whoever does not know the private key is answered 401. What is not answered with success, Tripay sends again.",
+            "POST /callbacks/tripay", "Money", "tripayCallback", "Receive a payment callback of Tripay",
+            "For Tripay only: a callback that is not signed with the private key is answered with 401. Tripay repeats a callback that is not answered with success.",
         )
         .by_anybody()
         .without_problems()
         .with_parameter(json!({
             "name": "X-Callback-Signature", "in": "header", "required": true,
             "schema": { "type": "string", "pattern": "^[0-9a-f]{64}$" },
-            "description": "HMAC-SHA256 of the body as it is sent, with the private key, in hexadecimal.",
+            "description": "HMAC-SHA256 of the raw body with the private key, in hexadecimal.",
         }))
         .with_parameter(json!({
             "name": "X-Callback-Event", "in": "header", "required": false, "schema": { "type": "string" },
-            "description": "`payment_status`.",
+            "description": "Event, `payment_status`.",
         }))
         .takes(json!({ "application/json": {
             "schema": { "type": "object", "additionalProperties": true },
             "examples": { "paid": { "value": examples::payment()["paid"] } },
         } }), true)
         .without_problems()
-        .answers(200, "Taken, or known.", &callback)
-        .answers(400, "Signed, and no payment.", &callback)
-        .answers(401, "The signature is wrong.", &callback)
-        .answers(413, "More than 64 KiB.", &callback)
-        .answers(422, "It cannot be stored.", &callback)
-        .answers(500, "Not now; send it again.", &callback),
+        .answers(200, "The callback was accepted, or was known.", &callback)
+        .answers(400, "The callback is signed, but is not a payment.", &callback)
+        .answers(401, "The signature is invalid.", &callback)
+        .answers(413, "The body is larger than 64 KiB.", &callback)
+        .answers(422, "The callback cannot be stored.", &callback)
+        .answers(500, "The callback failed; send it again.", &callback),
         Operation::new(
-            "POST /subscription/{action}", "Money", "manageSubscription", "Try, cancel or resume a plan",
-            "A trial is once for each user; a cancelled plan stays until it ends, and can be resumed until then.",
+            "POST /subscription/{action}", "Money", "manageSubscription", "Start a trial, cancel or resume a plan",
+            "Each user has one trial. A cancelled plan stays in force until the end of its period, and can be resumed until then.",
         )
         .by_user()
-        .in_path("action", &actions, "cancel", "What to do.")
+        .in_path("action", &actions, "cancel", "Action.")
         .answers(200, "The subscription.", &reference::<Subscription>())
         .or(&[ProblemKind::AlreadySubscribed, ProblemKind::TrialUsed]),
     ]

@@ -8,18 +8,18 @@ use crate::request::request;
 use crate::values::declare::word_values;
 
 request! {
-    /// What is asked.
+    /// Analysis to run. Without `bot_id` and `strategy_id`, it covers the trades of all bots.
     pub struct NewAnalysis {
         pub analysis_type: AnalysisType,
-        /// The trades of this bot, or
+        /// Analyse the trades of this bot. Not together with `strategy_id`.
         pub bot_id: Option<Uuid>,
-        /// of the bots that run this strategy; of neither: all of the user's.
+        /// Analyse the trades of the bots that run this strategy.
         pub strategy_id: Option<Uuid>,
-        /// Trades that were closed from here on,
+        /// Include trades closed at this time or later.
         pub from: Option<DateTime<Utc>>,
-        /// and before.
+        /// Include trades closed before this time. Later than `from`.
         pub to: Option<DateTime<Utc>>,
-        /// Also ask the language model.
+        /// Add a narrative written by a language model.
         pub narrative: bool = false,
     }
     check NewAnalysis::check_fields
@@ -28,14 +28,15 @@ request! {
 impl NewAnalysis {
     fn check_fields(&self, reader: &mut ObjectReader<'_>) {
         let has_one_subject = self.bot_id.is_none() || self.strategy_id.is_none();
-        reader.rule(has_one_subject, "strategy_id", &["bot_id"], "must not come with bot_id");
+        reader.rule(has_one_subject, "strategy_id", &["bot_id"], "must not be given together with bot_id");
         let is_in_order = self.from.zip(self.to).is_none_or(|(from, to)| from < to);
         reader.rule(is_in_order, "to", &["from"], "must be later than from");
     }
 }
 
 word_values! {
-    /// What it earned and how, what it may lose, how large it should be and which part of it works, or how it compares with its backtest.
+    /// Type of an analysis: `performance` (returns and how they were earned), `risk` (drawdowns and tail losses), `optimization` (position
+    /// size, and results by pair, side, weekday, hour and duration) or `backtest` (live trades compared with the backtest).
     AnalysisType {
         Performance = "performance",
         Risk = "risk",

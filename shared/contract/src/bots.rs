@@ -11,24 +11,27 @@ use crate::values::{
 };
 
 request! {
-    /// What a bot is made of.
+    /// Settings of a new bot.
     pub struct NewBot {
         pub name: Name,
         pub exchange: Exchange,
         pub trading_pair: TradingPair,
         pub timeframe: Timeframe,
-        /// The strategy's name. A live bot runs a strategy of its owner's with this name, whose check is clean.
+        /// Name of the strategy. A live bot needs a strategy of its owner with this name and a check without findings.
         pub strategy: Name,
+        /// Balance at the start, in the quote currency.
         pub initial_balance: Amount,
-        /// At most `initial_balance`.
+        /// Amount per trade, in the quote currency. At most `initial_balance`.
         pub stake_amount: Amount,
+        /// Maximum number of trades open at the same time.
         pub max_open_trades: MaxOpenTrades = MaxOpenTrades::MIN,
         pub stop_loss: Option<StopLoss>,
         pub take_profit: Option<TakeProfit>,
+        /// Percentage of the balance to risk per trade.
         pub risk_percentage: RiskPercentage = RiskPercentage::DEFAULT,
-        /// Live trading needs saved credentials for the exchange.
+        /// Trade on paper, without real orders. Live trading needs saved API keys for the exchange.
         pub is_paper_trade: bool = true,
-        /// Yours to use.
+        /// Free-form data of the client.
         pub metadata: Option<JsonObject<4096>>,
     }
     check NewBot::check_fields
@@ -42,25 +45,27 @@ impl NewBot {
 }
 
 request! {
-    /// Why a bot failed.
+    /// Report that a bot failed.
     pub struct NewFailure {
+        /// Reason of the failure.
         pub message: Message,
     }
 }
 
 request! {
-    /// One row of a bot's log.
+    /// Row of a bot's log.
     pub struct NewLog {
         pub log_level: LogLevel,
         pub message: Message,
+        /// Additional data.
         pub context: Option<JsonObject<{ 16 * 1024 }>>,
-        /// Now unless given.
+        /// Time of the event. Default: the time of the request.
         pub created_at: Option<DateTime<Utc>>,
     }
 }
 
 word_values! {
-    /// How much a row of a log matters.
+    /// Severity of a log row.
     LogLevel {
         Info = "info",
         Warning = "warning",
@@ -70,15 +75,15 @@ word_values! {
 }
 
 request! {
-    /// What a bot's token is to be good for.
+    /// Scopes of a new token.
     pub struct NewToken {
-        /// With `trade` the runner also gets the exchange keys.
+        /// Permissions of the token. `report` is required; `trade` allows the bot's runner to read the exchange API keys.
         pub scopes: Scopes = Scopes::report_only(),
     }
 }
 
 request! {
-    /// Exchange keys, sealed before they reach the database. Give them no right to withdraw.
+    /// Exchange API keys. They are encrypted before they are stored. Do not use keys with permission to withdraw.
     pub struct NewCredentials {
         pub api_key: ApiKey,
         pub api_secret: ApiSecret,
@@ -94,7 +99,7 @@ impl NewCredentials {
 
     /// Checks that the key and the secret have the lengths that the exchange gives them.
     pub fn check_exchange(&self, exchange: Exchange, reader: &mut ObjectReader<'_>) {
-        // Binance: 64 and 64. Bybit: 18 and 36 today; older ones, and those of its brokers, differ.
+        // Bybit issues 18 and 36 characters today. Its older keys, and those of its brokers, have other lengths.
         if exchange == Exchange::Binance {
             for (name, value) in [("api_key", self.api_key.as_str()), ("api_secret", self.api_secret.as_str())] {
                 let detail = "must be 64 letters and digits for Binance";

@@ -9,11 +9,13 @@ use crate::values::{ChannelCode, PhoneNumber, PlanName};
 const EWALLETS: [&str; 3] = ["DANA", "OVO", "SHOPEEPAY"];
 
 request! {
-    /// What is to be paid, and how.
+    /// Invoice to create.
     pub struct NewInvoice {
         pub plan: PlanName,
         pub period: Period,
+        /// Payment channel.
         pub method: ChannelCode,
+        /// Phone number of the payer. Required for e-wallets.
         pub customer_phone: Option<PhoneNumber>,
     }
     check NewInvoice::check_fields
@@ -27,7 +29,7 @@ impl NewInvoice {
 }
 
 word_values! {
-    /// How long a payment lasts.
+    /// Length of a subscription period.
     Period {
         Monthly = "monthly",
         Yearly = "yearly",

@@ -6,11 +6,12 @@ use crate::values::declare::word_values;
 use crate::values::{Category, JsonObject, Message, Name, Prompt, RiskLevel, Source, Tags, Timeframe, TradingPair};
 
 request! {
-    /// A strategy of one's own.
+    /// New strategy of the user.
     pub struct NewStrategy {
         pub name: Name,
         pub description: Option<Message>,
         pub content: Source,
+        /// Free-form parameters of the strategy.
         pub parameters: Option<JsonObject<{ 16 * 1024 }>>,
         pub tags: Option<Tags>,
         pub category: Option<Category>,
@@ -19,24 +20,25 @@ request! {
 }
 
 request! {
-    /// Another source of a strategy.
+    /// New source of a strategy.
     pub struct NewSource {
         pub content: Source,
-        /// Left as they are unless given.
+        /// Free-form parameters of the strategy. Default: unchanged.
         pub parameters: Option<JsonObject<{ 16 * 1024 }>>,
     }
 }
 
 request! {
-    /// What is to be written. Either `prompt` or `template` is needed.
+    /// Strategy to generate. Either `prompt` or `template` is required.
     pub struct GenerateStrategyRequest as "NewRequest" {
+        /// Description for the language model.
         pub prompt: Option<Prompt>,
         pub pair: TradingPair,
         pub timeframe: Timeframe,
         pub risk_level: RiskLevel = RiskLevel::Medium,
-        /// In place of the one that it would be given.
+        /// Name of the strategy. Default: a generated name.
         pub name: Option<Name>,
-        /// Needs no language model.
+        /// Template to use instead of the language model.
         pub template: Option<Template>,
     }
     check GenerateStrategyRequest::check_fields
@@ -45,12 +47,12 @@ request! {
 impl GenerateStrategyRequest {
     fn check_fields(&self, reader: &mut ObjectReader<'_>) {
         let has_idea = self.prompt.is_some() || self.template.is_some();
-        reader.rule(has_idea, "prompt", &["template"], "is required unless there is a template");
+        reader.rule(has_idea, "prompt", &["template"], "is required unless template is given");
     }
 }
 
 word_values! {
-    /// What can be written without a language model.
+    /// Strategy template, which needs no language model.
     Template {
         Rsi = "rsi",
         EmaCross = "ema_cross",

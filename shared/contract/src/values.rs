@@ -20,52 +20,52 @@ text_values! {
     Category = single_line(1..=100);
     /// One line of 1 to 50 characters, not blank.
     Tag = single_line(1..=50);
-    /// 1 to 10,000 characters in any number of lines, not blank.
+    /// Text of 1 to 10,000 characters in one or more lines, not blank.
     Message = multiline(1..=10_000);
-    /// What to write, in 1 to 2,000 characters.
+    /// Description of the strategy to write, 1 to 2,000 characters.
     Prompt = multiline(1..=2000);
-    /// Python for freqtrade, up to 256 KiB. It is parsed, never run.
+    /// Python source of a freqtrade strategy, 1 to 262,144 characters. It is parsed, never executed.
     Source = multiline(1..=262_144);
-    /// As freqtrade writes it: base and quote, and for futures the settlement currency.
+    /// Trading pair in freqtrade's notation, 3 to 50 characters: base and quote currency, and for futures the settlement currency.
     TradingPair = trading_pair(3..=50), example "BTC/USDT";
-    /// A plan's name, in any case.
+    /// Name of a plan, 1 to 100 characters, case-insensitive.
     PlanName = single_line(1..=100), example "pro";
 }
 
 code_values! {
-    /// Letters and digits, as the exchange gives them: 64 of Binance, 16 to 64 of Bybit.
+    /// API key of the exchange, letters and digits: 64 characters for Binance, 16 to 64 for Bybit.
     ApiKey = code(16..=64, "", "A-Za-z0-9"), example "",
         "must be the letters and digits of the exchange's API key: 64 for Binance, 16 to 64 for Bybit";
-    /// Letters and digits, as the exchange gives them: 64 of Binance, 32 to 128 of Bybit. Not the key itself.
+    /// API secret of the exchange, letters and digits: 64 characters for Binance, 32 to 128 for Bybit. It must differ from the key.
     ApiSecret = code(32..=128, "", "A-Za-z0-9"), example "",
         "must be the letters and digits of the exchange's API secret: 64 for Binance, 32 to 128 for Bybit";
-    /// A channel code of Tripay's.
+    /// Channel code of Tripay, 2 to 40 characters.
     ChannelCode = code(2..=40, "", "A-Z0-9_"), example "QRIS",
         "must be a Tripay channel code such as QRIS or BRIVA";
-    /// With or without the country's code; e-wallets (DANA, OVO, SHOPEEPAY) need it.
+    /// Phone number of 8 to 16 characters, with or without the country code. The e-wallets DANA, OVO and SHOPEEPAY require it.
     PhoneNumber = code(8..=16, "+", "0-9"), example "081200000000",
         "must be a phone number such as 081200000000 or +6281200000000";
 }
 
 decimal_values! {
-    /// Above zero, with at most 12 digits before the point and 8 after it. As a string it is read exactly.
+    /// Positive amount with at most 12 digits before and 8 after the decimal point. A string is read exactly.
     Amount = decimal(dec!(0.00000001)..=dec!(999999999999.99999999), 8), example "100";
-    /// Zero or more, with at most 12 digits before the point and 8 after it.
+    /// Amount of zero or more, with at most 12 digits before and 8 after the decimal point.
     NotNegative = decimal(dec!(0)..=dec!(999999999999.99999999), 8), example "0.1";
-    /// Also below zero, with at most 12 digits before the point and 8 after it.
+    /// Positive or negative amount, with at most 12 digits before and 8 after the decimal point.
     Signed = decimal(dec!(-999999999999.99999999)..=dec!(999999999999.99999999), 8), example "-1.5";
-    /// Percent, also below zero, with at most 6 digits before the point and 4 after it.
+    /// Positive or negative percentage, with at most 6 digits before and 4 after the decimal point.
     SignedPercentage = decimal(dec!(-999999.9999)..=dec!(999999.9999), 4), example "1.5";
-    /// Percent of the entry price, above 0 and up to 100, with at most 4 digits after the point.
+    /// Percentage of the entry price, above 0 and at most 100, with at most 4 decimal places.
     StopLoss = decimal(dec!(0.0001)..=dec!(100), 4), example "5";
-    /// Percent of the entry price, above 0 and up to 1000, with at most 4 digits after the point.
+    /// Percentage of the entry price, above 0 and at most 1000, with at most 4 decimal places.
     TakeProfit = decimal(dec!(0.0001)..=dec!(1000), 4), example "10";
-    /// Percent of the balance, above 0 and up to 100, with at most 2 digits after the point.
+    /// Percentage of the balance, above 0 and at most 100, with at most 2 decimal places.
     RiskPercentage = decimal(dec!(0.01)..=dec!(100), 2), example "2";
 }
 
 word_values! {
-    /// The length of a candle.
+    /// Length of a candle.
     Timeframe {
         OneMinute = "1m",
         FiveMinutes = "5m",
@@ -75,18 +75,18 @@ word_values! {
         FourHours = "4h",
         OneDay = "1d",
     }
-    /// Where a bot trades.
+    /// Exchange on which a bot trades.
     Exchange {
         Binance = "binance",
         Bybit = "bybit",
     }
-    /// How much risk is wanted.
+    /// Risk level of a strategy.
     RiskLevel {
         Low = "low",
         Medium = "medium",
         High = "high",
     }
-    /// What a bot's token may do beside reporting.
+    /// Permission of a bot's token: `report` trades, logs and failures, or `trade`, which includes reading the exchange API keys.
     Scope {
         Report = "report",
         Trade = "trade",
@@ -94,7 +94,7 @@ word_values! {
 }
 
 impl RiskPercentage {
-    /// Percentage of a bot whose owner chose none.
+    /// Default of a new bot.
     pub const DEFAULT: Self = Self(dec!(2));
 }
 
@@ -223,15 +223,15 @@ mod schemas {
     }
 
     schemas! {
-        /// A decimal, exactly, at its column's scale.
+        /// Exact decimal number, as a string.
         Decimal = json!({ "type": "string", "pattern": r"^-?[0-9]+(\.[0-9]+)?$", "example": "0.00150000" });
-        /// A point in time, RFC 3339, in the years 1970 to 9999.
+        /// Point in time (RFC 3339) in the years 1970 to 9999.
         Time = json!({
             "type": "string", "format": "date-time", "example": "2026-01-31T12:00:00Z", "pattern": time_pattern(),
         });
-        /// A bot's own token.
+        /// Token of one bot.
         BotToken = json!({ "type": "string", "pattern": "^nofomo_bot_[A-Za-z0-9_-]{43}$" });
-        /// Any JSON object, without the character U+0000.
+        /// JSON object with any members. Its texts must not have the character U+0000.
         AnyObject = json!({ "type": "object", "additionalProperties": true });
     }
 

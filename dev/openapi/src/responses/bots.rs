@@ -5,7 +5,7 @@ use nofomo_contract::values::{AnyObject, BotToken, Decimal, Exchange, Scope, Tim
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-/// Whether a bot runs.
+/// Status of a bot.
 #[derive(ToSchema)]
 #[schema(rename_all = "snake_case")]
 pub enum BotStatus {
@@ -15,7 +15,7 @@ pub enum BotStatus {
     Error,
 }
 
-/// A bot.
+/// Bot. Amounts are in the quote currency of its trading pair.
 #[derive(ToSchema)]
 pub struct Bot {
     pub id: Uuid,
@@ -41,21 +41,22 @@ pub struct Bot {
     pub take_profit: Option<Decimal>,
     pub risk_percentage: Option<Decimal>,
     pub last_trade_at: Option<DateTime<Utc>>,
-    /// Why it failed, while its status is `error`.
+    /// Reason of the failure, while the status is `error`.
     pub error_message: Option<String>,
     pub metadata: AnyObject,
     pub created_at: DateTime<Utc>,
     pub updated_at: DateTime<Utc>,
 }
 
-/// How many rows were new.
+/// Result of recording log rows.
 #[derive(ToSchema)]
 pub struct RecordedLogs {
+    /// Number of new rows.
     #[schema(minimum = 0, maximum = 500)]
     pub recorded: u32,
 }
 
-/// A bot's token, shown this once.
+/// Token of a bot. It is shown only in this answer.
 #[derive(ToSchema)]
 pub struct IssuedToken {
     pub token: BotToken,
@@ -63,22 +64,24 @@ pub struct IssuedToken {
     pub created_at: DateTime<Utc>,
 }
 
-/// Keys that are saved, and the last characters to know them by.
+/// Saved exchange API keys, without the keys themselves.
 #[derive(ToSchema)]
 pub struct SavedCredentials {
     pub exchange: Exchange,
+    /// Last 4 characters of the API key.
     pub key_hint: Option<String>,
     pub saved_at: DateTime<Utc>,
 }
 
-/// Keys that are gone, and the live bots that were stopped for it.
+/// Result of deleting exchange API keys.
 #[derive(ToSchema)]
 pub struct DeletedCredentials {
     pub exchange: Exchange,
+    /// Live bots that were stopped because they need the keys.
     pub stopped_bots: Vec<Uuid>,
 }
 
-/// The exchange keys of a live bot that is running.
+/// Exchange API keys of a running live bot.
 #[derive(ToSchema)]
 pub struct OpenedCredentials {
     pub exchange: Exchange,

@@ -6,7 +6,7 @@ use nofomo_contract::values::Decimal;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-/// An invoice. `checkout_url` is where it is paid; `pay_code`, `pay_url` and `qr_url` are there as the method has them.
+/// Invoice. The user pays it at `checkout_url`. `pay_code`, `pay_url` and `qr_url` depend on the payment method.
 #[derive(ToSchema)]
 pub struct Invoice {
     pub id: Uuid,
@@ -14,14 +14,14 @@ pub struct Invoice {
     pub plan: Option<String>,
     pub period: Option<Period>,
     pub description: Option<String>,
-    /// Rupiah.
+    /// Amount in rupiah.
     pub amount: Decimal,
     pub status: InvoiceStatus,
     pub payment_method: Option<String>,
     pub payment_channel: Option<String>,
-    /// Ours.
+    /// Reference of this service.
     pub reference_id: Option<String>,
-    /// Tripay's.
+    /// Reference of Tripay.
     pub tripay_invoice_id: Option<String>,
     pub checkout_url: Option<String>,
     pub pay_code: Option<String>,
@@ -33,7 +33,7 @@ pub struct Invoice {
     pub created_at: DateTime<Utc>,
 }
 
-/// What has become of an invoice.
+/// Status of an invoice.
 #[derive(ToSchema)]
 #[schema(rename_all = "snake_case")]
 pub enum InvoiceStatus {
@@ -44,7 +44,7 @@ pub enum InvoiceStatus {
     Cancelled,
 }
 
-/// A period of a plan.
+/// Subscription period of a plan.
 #[derive(ToSchema)]
 pub struct Subscription {
     pub id: Uuid,
@@ -52,14 +52,14 @@ pub struct Subscription {
     pub status: SubscriptionStatus,
     pub started_at: DateTime<Utc>,
     pub expires_at: DateTime<Utc>,
-    /// With the periods of the same plan that follow.
+    /// End of the plan, including later periods of the same plan.
     pub plan_ends_at: Option<DateTime<Utc>>,
     pub cancelled_at: Option<DateTime<Utc>>,
     pub auto_renew: bool,
     pub trial_ends_at: Option<DateTime<Utc>>,
 }
 
-/// What has become of a period.
+/// Status of a subscription period.
 #[derive(ToSchema)]
 #[schema(rename_all = "snake_case")]
 pub enum SubscriptionStatus {
@@ -69,7 +69,7 @@ pub enum SubscriptionStatus {
     Trial,
 }
 
-/// What Tripay reads of an answer: whether to send the same again.
+/// Answer to a callback. Tripay sends the callback again unless `success` is true.
 #[derive(ToSchema)]
 pub struct CallbackAnswer {
     pub success: bool,

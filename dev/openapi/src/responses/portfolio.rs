@@ -1,4 +1,4 @@
-//! All that an app's home screen needs.
+//! Portfolio of a user.
 
 use chrono::{DateTime, Utc};
 use nofomo_contract::values::{AnyObject, Decimal};
@@ -9,7 +9,7 @@ use crate::responses::bots::{Bot, SavedCredentials};
 use crate::responses::money::{Invoice, Subscription};
 use crate::responses::trades::Trade;
 
-/// All that an app's home screen needs.
+/// Portfolio of the signed-in user: the data of an app's home screen.
 #[derive(ToSchema)]
 pub struct Portfolio {
     pub user: PortfolioUser,
@@ -22,26 +22,26 @@ pub struct Portfolio {
     pub recent_trades: Vec<Trade>,
     pub performance: TradingPerformance,
     pub exchanges: Vec<SavedCredentials>,
-    /// Those that are pending.
+    /// Pending invoices.
     #[schema(max_items = 20)]
     pub invoices: Vec<Invoice>,
-    /// Those that are not read.
+    /// Unread notifications.
     #[schema(max_items = 20)]
     pub notifications: Vec<Notification>,
 }
 
-/// Who is signed in.
+/// Signed-in user.
 #[derive(ToSchema)]
 pub struct PortfolioUser {
     pub id: Uuid,
     pub email: String,
     pub full_name: Option<String>,
-    /// The plan in force.
+    /// Name of the plan in force.
     pub plan: String,
     pub usage: PlanUsage,
 }
 
-/// What is used of what the plan allows; -1 is any number.
+/// Usage and limits of the plan in force. A limit of -1 means unlimited.
 #[derive(ToSchema)]
 pub struct PlanUsage {
     pub bots: i64,
@@ -52,8 +52,8 @@ pub struct PlanUsage {
     pub ai_requests_per_month: i32,
 }
 
-/// The trades that were closed in the last 30 days. Money of different currencies is not added up: `total_profit` and what is
-/// like it are null unless all trades are in one.
+/// Performance of the trades closed in the last 30 days. Amounts in different currencies are not added: if there are several currencies,
+/// `currency` and all amounts except `profit_by_currency` are null.
 #[derive(ToSchema)]
 pub struct TradingPerformance {
     pub days: i32,
@@ -71,7 +71,7 @@ pub struct TradingPerformance {
     pub profit_by_currency: Option<AnyObject>,
 }
 
-/// Something to tell the user.
+/// Notification for the user.
 #[derive(ToSchema)]
 pub struct Notification {
     pub id: Uuid,

@@ -5,7 +5,7 @@ use nofomo_contract::values::{AnyObject, Decimal, RiskLevel};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-/// A strategy, with what a check found in its source.
+/// Strategy, with the check of its source.
 #[derive(ToSchema)]
 pub struct Strategy {
     pub id: Uuid,
@@ -22,16 +22,16 @@ pub struct Strategy {
     pub tags: Option<Vec<String>>,
     pub category: Option<String>,
     pub risk_level: Option<RiskLevel>,
-    /// The language model or template that wrote it.
+    /// Language model or template that wrote the strategy.
     pub model_used: Option<String>,
     pub tokens_used: Option<i32>,
-    /// Null if this source was never checked.
+    /// Check of the source, or null if the source was never checked.
     pub check: Option<StrategyCheck>,
     pub created_at: DateTime<Utc>,
     pub updated_at: DateTime<Utc>,
 }
 
-/// Where a strategy is from.
+/// Origin of a strategy.
 #[derive(ToSchema)]
 #[schema(rename_all = "snake_case")]
 pub enum StrategyType {
@@ -40,7 +40,7 @@ pub enum StrategyType {
     Marketplace,
 }
 
-/// What was found in a source by reading it.
+/// Static check of a source. The source is never executed.
 #[derive(ToSchema)]
 pub struct StrategyCheck {
     pub verdict: CheckVerdict,
@@ -51,7 +51,8 @@ pub struct StrategyCheck {
     pub can_short: bool,
 }
 
-/// Clean without findings; only such a strategy trades live or is published.
+/// Verdict of a check: `clean` without findings, `refused` if a rule is broken, otherwise `unproved`. Only a clean strategy can trade live
+/// or be published.
 #[derive(ToSchema)]
 #[schema(rename_all = "snake_case")]
 pub enum CheckVerdict {
@@ -60,22 +61,23 @@ pub enum CheckVerdict {
     Refused,
 }
 
-/// Something that keeps a strategy from being verified.
+/// Finding of a check.
 #[derive(ToSchema)]
 pub struct Finding {
     pub rule: Rule,
     pub verdict: FindingVerdict,
-    /// From 1.
+    /// Line in the source, from 1.
     #[schema(minimum = 1)]
     pub line: i32,
-    /// From 1.
+    /// Column in the line, from 1.
     #[schema(minimum = 1)]
     pub column: i32,
+    /// Description of the problem and of its solution.
     pub why: String,
 }
 
-/// A module that is not needed, code made of text, files and network, changing what other code relies on, using a candle before
-/// it is there.
+/// Rule of the check: `import` (module that a strategy does not need), `dynamic_code` (code built from text), `outside_access` (files or
+/// network), `tampering` (change of what other code relies on) or `look_ahead` (look-ahead bias: use of a candle before it exists).
 #[derive(ToSchema)]
 #[schema(rename_all = "snake_case")]
 pub enum Rule {
@@ -86,7 +88,7 @@ pub enum Rule {
     LookAhead,
 }
 
-/// The rule is broken, or reading cannot tell.
+/// Verdict of a finding: `refused` if the rule is broken, `unproved` if the check cannot prove that it is not.
 #[derive(ToSchema)]
 #[schema(rename_all = "snake_case")]
 pub enum FindingVerdict {
@@ -94,12 +96,12 @@ pub enum FindingVerdict {
     Unproved,
 }
 
-/// A backtest of a strategy, as freqtrade exported it.
+/// Backtest of a strategy, imported from freqtrade. Figures are computed from its trades.
 #[derive(ToSchema)]
 pub struct BacktestResult {
     pub id: Uuid,
     pub strategy_id: Uuid,
-    /// `4 pairs` if there are several.
+    /// Trading pair, or the number of pairs if there are several: `4 pairs`.
     pub trading_pair: String,
     pub timeframe: String,
     pub start_date: DateTime<Utc>,
@@ -108,13 +110,13 @@ pub struct BacktestResult {
     pub final_balance: Decimal,
     pub total_return: Decimal,
     pub total_return_percentage: Decimal,
-    /// Percent.
+    /// Max drawdown, in percent.
     pub max_drawdown: Decimal,
     pub sharpe_ratio: Option<Decimal>,
     pub sortino_ratio: Option<Decimal>,
     pub calmar_ratio: Option<Decimal>,
     pub profit_factor: Option<Decimal>,
-    /// Percent.
+    /// Win rate, in percent.
     pub win_rate: Decimal,
     pub total_trades: i32,
     pub winning_trades: i32,
@@ -124,7 +126,7 @@ pub struct BacktestResult {
     pub avg_trade: Option<Decimal>,
     pub max_consecutive_wins: Option<i32>,
     pub max_consecutive_losses: Option<i32>,
-    /// Freqtrade's own figures, and what else the export says.
+    /// Figures that freqtrade computed, and other data of the export.
     pub metadata: AnyObject,
     pub created_at: DateTime<Utc>,
 }

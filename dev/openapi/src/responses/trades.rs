@@ -6,7 +6,7 @@ use nofomo_contract::values::{AnyObject, Decimal, Exchange};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-/// A trade.
+/// Trade.
 #[derive(ToSchema)]
 pub struct Trade {
     pub id: Uuid,
@@ -36,20 +36,20 @@ pub struct Trade {
     pub updated_at: DateTime<Utc>,
 }
 
-/// What came of each trade, in the order they were sent.
+/// Results of several trades, in the order of the request.
 #[derive(ToSchema)]
 pub struct TradeResults {
     pub results: Vec<TradeResult>,
 }
 
-/// What came of one trade.
+/// Result of one trade.
 #[derive(ToSchema)]
 pub struct TradeResult {
     pub id: Uuid,
     pub outcome: TradeOutcome,
 }
 
-/// Whether a report told anything new.
+/// Effect of a report: a new trade, a change of a known one, or no change.
 #[derive(ToSchema)]
 #[schema(rename_all = "snake_case")]
 pub enum TradeOutcome {
