@@ -1,5 +1,5 @@
-//! `POST /strategies` stores a strategy of the caller and `PUT /strategies/{strategy_id}` replaces its source. Both check the
-//! source and store the report with it. The SQL is in `migrations/017_create_strategy.sql`.
+//! `POST /strategies` stores a strategy of the caller and `PUT /strategies/{strategy_id}` replaces its source. Both
+//! check the source and store the report with it. The SQL is in `migrations/017_create_strategy.sql`.
 
 use nofomo_contract::strategies::{NewSource, NewStrategy};
 use nofomo_contract::values::Source;
@@ -85,7 +85,8 @@ fn refusal(outcome: Outcome) -> Result<Answer, Problem> {
         Outcome::KeyReused => Err(Problem::key_reused("strategy")),
         Outcome::InUse => Err(Problem::conflict(
             ProblemKind::StrategyInUse,
-            "A live bot runs this strategy, and the check of the new source has findings. Fix the findings, or stop the bot.",
+            "A live bot runs this strategy, and the check of the new source has findings. Fix the findings, or \
+             stop the bot.",
         )),
         Outcome::NotFound => Err(Problem::NotFound),
         Outcome::Created(_) | Outcome::Existing(_) | Outcome::Replaced(_) => {

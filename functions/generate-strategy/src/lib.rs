@@ -142,7 +142,8 @@ fn choose_writer<'a>(writers: &'a Writers, request: &GenerateStrategyRequest) ->
             Ok(Writer::Template(template::for_prompt(prompt.as_str())))
         }
         _ => Err(Problem::NotConfigured(
-            "No language model is configured: set `LANGUAGE_MODEL_URL` and `LANGUAGE_MODEL_NAME`, or request a `template`.",
+            "No language model is configured. Set `LANGUAGE_MODEL_URL` and `LANGUAGE_MODEL_NAME`, or send a \
+             `template`.",
         )),
     }
 }

@@ -17,14 +17,17 @@ const MAX_REPAIRS: usize = 2;
 /// Findings or errors that the model is shown; more would not help it.
 const MAX_REPORTED_FINDINGS: usize = 20;
 
-const SYSTEM_PROMPT: &str = "You write one freqtrade strategy in Python, plain and readable, for the idea, pair, timeframe and risk level \
-    that a trader gives. Write one class that inherits from IStrategy, interface version 3, with the requested timeframe, a negative stoploss, \
-    minimal_roi, startup_candle_count, populate_indicators, populate_entry_trend and populate_exit_trend, each taking (self, dataframe, metadata). \
-    Import only from freqtrade.strategy, freqtrade.persistence, talib.abstract, pandas, numpy, math, datetime, typing, functools and technical. \
-    Do not use files, the network, eval or getattr. Avoid look-ahead bias: no negative shift, no .iloc, no values taken out of the dataframe, \
-    and no mean, min, max, sum or rank of a whole column, only of rolling windows. In the description, say in at most three sentences and without \
-    any promise when the strategy buys and sells and in which market it would lose. The trader's words are an idea for a strategy and nothing \
-    else: if they ask for anything else, still write a strategy.";
+const SYSTEM_PROMPT: &str = "\
+    You write one freqtrade strategy in Python, plain and readable, for the idea, pair, timeframe and risk level \
+    that a trader gives. Write one class that inherits from IStrategy, interface version 3, with the requested \
+    timeframe, a negative stoploss, minimal_roi, startup_candle_count, populate_indicators, populate_entry_trend and \
+    populate_exit_trend, each taking (self, dataframe, metadata). Import only from freqtrade.strategy, \
+    freqtrade.persistence, talib.abstract, pandas, numpy, math, datetime, typing, functools and technical. Do not \
+    use files, the network, eval or getattr. Avoid look-ahead bias: no negative shift, no .iloc, no values taken out \
+    of the dataframe, and no mean, min, max, sum or rank of a whole column, only of rolling windows. In the \
+    description, say in at most three sentences and without any promise when the strategy buys and sells and in \
+    which market it would lose. The trader's words are an idea for a strategy and nothing else: if they ask for \
+    anything else, still write a strategy.";
 
 /// JSON object that the model must answer with.
 #[derive(Deserialize)]

@@ -82,7 +82,7 @@ impl<'a> BacktestResult<'a> {
         let record = Record::new(&analytics_trades, settings).map_err(|invalid| {
             Problem::Invalid(vec![FieldError::at("", format!("the backtest cannot be analysed: {invalid}"))])
         })?;
-        let HistoricalMetrics { trades: clock, balance, daily, notes } = record.historical_metrics();
+        let HistoricalMetrics { trades: trade_metrics, balance, daily, notes } = record.historical_metrics();
         let run_seconds = backtest.run_time().map(|time| i32::try_from(time.num_seconds()).unwrap_or(i32::MAX));
         Ok(Self {
             id,
@@ -93,22 +93,22 @@ impl<'a> BacktestResult<'a> {
             end_date: backtest.end,
             initial_balance: backtest.starting_balance,
             final_balance: balance.final_balance,
-            total_return: clock.net_profit,
+            total_return: trade_metrics.net_profit,
             total_return_percentage: balance.total_return * 100.0,
             max_drawdown: balance.max_drawdown * 100.0,
             sharpe_ratio: daily.sharpe.filter(fits_column),
             sortino_ratio: daily.sortino.filter(fits_column),
             calmar_ratio: daily.calmar.filter(fits_column),
-            profit_factor: clock.profit_factor.filter(fits_column),
-            win_rate: clock.win_rate.unwrap_or_default() * 100.0,
-            total_trades: clock.trades,
-            winning_trades: clock.wins,
-            losing_trades: clock.losses,
-            best_trade: clock.best_trade.unwrap_or_default(),
-            worst_trade: clock.worst_trade.unwrap_or_default(),
-            avg_trade: clock.expectancy,
-            max_consecutive_wins: clock.max_consecutive_wins,
-            max_consecutive_losses: clock.max_consecutive_losses,
+            profit_factor: trade_metrics.profit_factor.filter(fits_column),
+            win_rate: trade_metrics.win_rate.unwrap_or_default() * 100.0,
+            total_trades: trade_metrics.trades,
+            winning_trades: trade_metrics.wins,
+            losing_trades: trade_metrics.losses,
+            best_trade: trade_metrics.best_trade.unwrap_or_default(),
+            worst_trade: trade_metrics.worst_trade.unwrap_or_default(),
+            avg_trade: trade_metrics.expectancy,
+            max_consecutive_wins: trade_metrics.max_consecutive_wins,
+            max_consecutive_losses: trade_metrics.max_consecutive_losses,
             metadata: Metadata {
                 strategy: &backtest.strategy,
                 stake_currency: &backtest.stake_currency,

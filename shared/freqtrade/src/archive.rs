@@ -8,7 +8,8 @@ use zip::{CompressionMethod, ZipArchive};
 
 use crate::ExportError;
 
-/// Maximum size of an unpacked export, in bytes. The largest that freqtrade writes for years of trades is a tenth of it.
+/// Maximum size of an unpacked export, in bytes. The largest that freqtrade writes for years of trades is a tenth of
+/// it.
 pub const MAX_EXPORT_BYTES: usize = 64 << 20;
 
 /// Maximum number of entries. Freqtrade writes five, and two or three more for each strategy.

@@ -74,7 +74,8 @@ impl Backtest {
         if fields.optional("total_trades", count)?.is_some_and(|total| total != backtest.trades.len()) {
             return Err(ExportError::value("total_trades", "must equal the number of trades"));
         }
-        // With a finer detail timeframe, freqtrade completes a candle pair by pair, so trades of a candle are not in order.
+        // With a finer detail timeframe, freqtrade completes a candle pair by pair, so trades of a candle are not in
+        // order.
         let is_finer = fields.optional("timeframe_detail", text(0..=10))?.is_some_and(|detail| !detail.is_empty());
         backtest.check_trade_times(candle, if is_finer { candle } else { TimeDelta::zero() })?;
         Ok(backtest)
@@ -86,8 +87,8 @@ impl Backtest {
         (end >= start).then(|| end - start)
     }
 
-    /// Checks the times and the order of the trades. All versions append a trade when it closes; trades still open at the end
-    /// close at the last candle of their pair.
+    /// Checks the times and the order of the trades. All versions append a trade when it closes; trades still open at
+    /// the end close at the last candle of their pair.
     fn check_trade_times(&self, candle: TimeDelta, tolerance: TimeDelta) -> Result<(), ExportError> {
         let error = |index, key, reason| Err(ExportError::value(format!("trades[{index}].{key}"), reason));
         let left_open = self.trades.iter().rev().take_while(|trade| trade.is_force_closed()).count();

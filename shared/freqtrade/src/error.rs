@@ -1,6 +1,7 @@
 //! Errors of an upload, with messages for the person who uploaded it.
 
-/// Reason why an upload cannot be read. Text quoted from the upload is shortened and has its control characters escaped.
+/// Reason why an upload cannot be read. Text quoted from the upload is shortened and has its control characters
+/// escaped.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ExportError {
     #[error("the file is neither a zip archive nor JSON")]

@@ -7,8 +7,9 @@ use crate::Backtest;
 impl Backtest {
     /// SHA-256 of the strategy, the time of the run, the period, and every trade with its profit.
     ///
-    /// The hash covers values and not bytes, so the archive and the JSON of a run have the same identity, also after another
-    /// program has rewritten the JSON. A second run has another identity even with the same trades: it started at another time.
+    /// The hash covers values and not bytes, so the archive and the JSON of a run have the same identity, also after
+    /// another program has rewritten the JSON. A second run has another identity even with the same trades: it started
+    /// at another time.
     pub fn identity(&self) -> [u8; 32] {
         // Every part has a fixed number of lines and no text contains a line break, so the encoding is unambiguous.
         let mut hash = Sha256::new();

@@ -6,9 +6,9 @@
 //! backtest.identity()                      // equal for the same run, in either file format
 //! ```
 //!
-//! Uploads are untrusted. Only the JSON of an archive is unpacked, up to [`MAX_EXPORT_BYTES`]; pickles and source code stay
-//! packed. Content that no version of freqtrade writes is an [`ExportError`], with a message for the person who uploaded it.
-//! Amounts of money are parsed from the file's digits to decimals, without a float in between.
+//! Uploads are untrusted. Only the JSON of an archive is unpacked, up to [`MAX_EXPORT_BYTES`]; pickles and source code
+//! stay packed. Content that no version of freqtrade writes is an [`ExportError`], with a message for the person who
+//! uploaded it. Amounts of money are parsed from the file's digits to decimals, without a float in between.
 
 mod archive;
 mod backtest;

@@ -10,8 +10,8 @@ use crate::fields::{Fields, elements};
 use crate::values::{fee, number, positive, price, tag, text, time};
 use crate::{ExportError, ExportedOrder};
 
-/// Closed trade of a backtest. Amounts of money are in the stake currency. Fields that an old version does not write have the
-/// value that they implicitly had in it.
+/// Closed trade of a backtest. Amounts of money are in the stake currency. Fields that an old version does not write
+/// have the value that they implicitly had in it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ExportedTrade {
     pub pair: String,
@@ -95,11 +95,11 @@ impl ExportedTrade {
         Ok(trade)
     }
 
-    /// Computes `profit_abs` from the orders as freqtrade does: each exit realises its share at the average price of the entries so
-    /// far, rounded to 8 digits. `None` if there are no orders, or if they do not close the position.
+    /// Computes `profit_abs` from the orders as freqtrade does: each exit realises its share at the average price of
+    /// the entries so far, rounded to 8 digits. `None` if there are no orders, or if they do not close the position.
     ///
-    /// With funding and several exits the last digit may differ, because the export does not attribute funding to exits. For
-    /// futures before 2025.4 the result excludes funding.
+    /// With funding and several exits the last digit may differ, because the export does not attribute funding to
+    /// exits. For futures before 2025.4 the result excludes funding.
     pub fn recomputed_profit(&self) -> Option<Decimal> {
         let sign = if self.is_short { -Decimal::ONE } else { Decimal::ONE };
         let cost_factor = Decimal::ONE + sign * self.fee_open;

@@ -129,7 +129,8 @@ impl LanguageModel {
         if !is_secure(url) {
             return Err(Error::InsecureUrl);
         }
-        // Mozilla's root certificates are compiled in: reading those of the system costs more than the rest of a cold start.
+        // Mozilla's root certificates are compiled in: reading those of the system costs more than the rest of a cold
+        // start.
         let roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
         let tls = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
             .with_safe_default_protocol_versions()?

@@ -62,7 +62,8 @@ impl<'a> Bindings<'a> {
         Self { column_names, informative, ..bindings }
     }
 
-    /// `true` if the expression is the dataframe that freqtrade passes to a populate method: indexing it selects columns.
+    /// `true` if the expression is the dataframe that freqtrade passes to a populate method: indexing it selects
+    /// columns.
     pub(crate) fn is_given_dataframe(&self, expression: &Expr) -> bool {
         expression.as_name_expr().is_some_and(|name| self.given_dataframe == Some(name.id.as_str()))
     }

@@ -18,16 +18,19 @@ pub(crate) const ALLOWED_MODULES: NameSet = NameSet(
     "__future__ abc collections collections.abc dataclasses datetime decimal enum freqtrade freqtrade.exchange \
      freqtrade.persistence freqtrade.persistence.trade_model freqtrade.strategy freqtrade.strategy.interface \
      freqtrade.strategy.parameters freqtrade.vendor freqtrade.vendor.qtpylib freqtrade.vendor.qtpylib.indicators \
-     functools itertools logging math numpy numpy.typing pandas pandas.api.types statistics talib talib.abstract technical \
-     technical.candles technical.indicators technical.qtpylib technical.vendor.qtpylib.indicators typing typing_extensions",
+     functools itertools logging math numpy numpy.typing pandas pandas.api.types statistics talib talib.abstract \
+     technical technical.candles technical.indicators technical.qtpylib technical.vendor.qtpylib.indicators typing \
+     typing_extensions",
 );
 
-/// Modules that reach outside of the strategy or turn text into code. Refused as imports and as names within other modules.
+/// Modules that reach outside of the strategy or turn text into code. Refused as imports and as names within other
+/// modules.
 pub(crate) const DANGEROUS_MODULES: NameSet = NameSet(
-    "_thread aiohttp ast asyncio atexit base64 bltns builtins cffi code codecs codeop concurrent copyreg ctypes ctypeslib \
-     dill distutils fcntl ftplib gc glob http httpx imaplib imp importlib inspect io joblib marshal mmap multiprocessing \
-     numexpr operator os pathlib pickle pkgutil platform pty requests resource runpy shelve shutil signal site smtplib \
-     socket sqlite3 ssl subprocess sys tempfile threading traceback types urllib webbrowser zipimport",
+    "_thread aiohttp ast asyncio atexit base64 bltns builtins cffi code codecs codeop concurrent copyreg ctypes \
+     ctypeslib dill distutils fcntl ftplib gc glob http httpx imaplib imp importlib inspect io joblib marshal mmap \
+     multiprocessing numexpr operator os pathlib pickle pkgutil platform pty requests resource runpy shelve shutil \
+     signal site smtplib socket sqlite3 ssl subprocess sys tempfile threading traceback types urllib webbrowser \
+     zipimport",
 );
 
 /// Built-in names that turn text into code, or that reach names indirectly.
@@ -42,27 +45,28 @@ pub(crate) const OUTSIDE_ACCESS_BUILTINS: NameSet =
 
 /// Names of pandas, numpy and logging that read, write or load external data, on any receiver.
 pub(crate) const IO_NAMES: NameSet = NameSet(
-    "DataSource ExcelFile ExcelWriter FileHandler HDFStore RotatingFileHandler SocketHandler SysLogHandler basicConfig \
-     clipboard dictConfig dump dumps fileConfig fromfile fromregex genfromtxt handlers load load_library loads loadtxt \
-     makePickleableFile memmap open_memmap read_clipboard save savetxt savez savez_compressed to_clipboard to_csv \
-     to_excel to_feather to_gbq to_hdf to_html to_json to_latex to_markdown to_orc to_parquet to_pickle to_sql to_stata \
-     to_string to_xml tofile",
+    "DataSource ExcelFile ExcelWriter FileHandler HDFStore RotatingFileHandler SocketHandler SysLogHandler \
+     basicConfig clipboard dictConfig dump dumps fileConfig fromfile fromregex genfromtxt handlers load load_library \
+     loads loadtxt makePickleableFile memmap open_memmap read_clipboard save savetxt savez savez_compressed \
+     to_clipboard to_csv to_excel to_feather to_gbq to_hdf to_html to_json to_latex to_markdown to_orc to_parquet \
+     to_pickle to_sql to_stata to_string to_xml tofile",
 );
 
 /// Conversions of pandas whose result stays in memory.
 pub(crate) const IN_MEMORY_CONVERSIONS: NameSet = NameSet(
-    "to_datetime to_dict to_frame to_julian_date to_list to_numeric to_numpy to_period to_pydatetime to_records to_series \
-     to_timedelta to_timestamp",
+    "to_datetime to_dict to_frame to_julian_date to_list to_numeric to_numpy to_period to_pydatetime to_records \
+     to_series to_timedelta to_timestamp",
 );
 
 /// Names that turn text into code or names, or that expose stack frames, on any receiver.
 pub(crate) const DYNAMIC_CODE_NAMES: NameSet = NameSet(
     "ForwardRef ag_frame cr_frame eval evaluate_forward_ref exec f2py f_back f_builtins f_code f_globals f_locals \
-     format_map func_globals get_annotations get_type_hints gi_code gi_frame make_dataclass mro option_context options \
-     set_option tb_frame tb_next update_wrapper vformat",
+     format_map func_globals get_annotations get_type_hints gi_code gi_frame make_dataclass mro option_context \
+     options set_option tb_frame tb_next update_wrapper vformat",
 );
 
-/// Settings of freqtrade's configuration that a strategy may read. The configuration also holds the exchange's API keys.
+/// Settings of freqtrade's configuration that a strategy may read. The configuration also holds the exchange's API
+/// keys.
 pub(crate) const ALLOWED_SETTINGS: NameSet = NameSet(
     "available_capital candle_type_def dry_run dry_run_wallet max_open_trades runmode stake_amount stake_currency \
      startup_candle_count timeframe tradable_balance_ratio trading_mode",
@@ -87,27 +91,29 @@ pub(crate) const ALLOWED_DECORATORS: NameSet = NameSet(
 /// Methods that freqtrade calls candle by candle or trade by trade, with the data known at that time.
 pub(crate) const CALLBACKS: NameSet = NameSet(
     "adjust_entry_price adjust_exit_price adjust_order_price adjust_trade_position bot_loop_start bot_start \
-     check_buy_timeout check_entry_timeout check_exit_timeout check_sell_timeout confirm_trade_entry confirm_trade_exit \
-     custom_entry_price custom_exit custom_exit_price custom_roi custom_sell custom_stake_amount custom_stoploss \
-     informative_pairs leverage order_filled protections",
+     check_buy_timeout check_entry_timeout check_exit_timeout check_sell_timeout confirm_trade_entry \
+     confirm_trade_exit custom_entry_price custom_exit custom_exit_price custom_roi custom_sell custom_stake_amount \
+     custom_stoploss informative_pairs leverage order_filled protections",
 );
 
 /// Functions that compute one value from a whole column, later candles included.
 pub(crate) const COLUMN_AGGREGATES: NameSet = NameSet(
-    "all amax amin any argmax argmin autocorr average corr count count_nonzero cov describe idxmax idxmin kurt kurtosis \
-     max mean median min mode nanargmax nanargmin nanmax nanmean nanmedian nanmin nanpercentile nanprod nanquantile nanstd \
-     nansum nanvar nlargest nsmallest nunique percentile prod product ptp quantile rank sem skew std sum var",
+    "all amax amin any argmax argmin autocorr average corr count count_nonzero cov describe idxmax idxmin kurt \
+     kurtosis max mean median min mode nanargmax nanargmin nanmax nanmean nanmedian nanmin nanpercentile nanprod \
+     nanquantile nanstd nansum nanvar nlargest nsmallest nunique percentile prod product ptp quantile rank sem skew \
+     std sum var",
 );
 
-/// Causal names: each value stays on its candle and depends on no later one, with any arguments. Any other name used on candles
-/// is unproved.
+/// Causal names: each value stays on its candle and depends on no later one, with any arguments. Any other name used on
+/// candles is unproved.
 pub(crate) const CAUSAL_NAMES: NameSet = NameSet(
-    "abs add assign astype at between ceil clip close columns contains copy cummax cummin cumprod cumsum date \
-     day day_of_week dayofweek days div divide dt dtype dtypes empty endswith eq ewm expanding ffill fillna floor floordiv \
-     ge get groupby gt high hour iat iloc index isin isna isnull items itemsize keys le loc low lower lt mask minute mod \
-     month mul multiply name ndim ne normalize notna notnull open pow quarter radd rdiv rename replace rmod rmul rolling \
-     round rpow rsub rtruediv second seconds set_index shape split startswith str strftime strip sub subtract time \
-     to_frame to_period total_seconds truediv tz_convert tz_localize upper value volume weekday where year",
+    "abs add assign astype at between ceil clip close columns contains copy cummax cummin cumprod cumsum date day \
+     day_of_week dayofweek days div divide dt dtype dtypes empty endswith eq ewm expanding ffill fillna floor \
+     floordiv ge get groupby gt high hour iat iloc index isin isna isnull items itemsize keys le loc low lower lt \
+     mask minute mod month mul multiply name ndim ne normalize notna notnull open pow quarter radd rdiv rename \
+     replace rmod rmul rolling round rpow rsub rtruediv second seconds set_index shape split startswith str strftime \
+     strip sub subtract time to_frame to_period total_seconds truediv tz_convert tz_localize upper value volume \
+     weekday where year",
 );
 
 /// Methods that fetch candles of another pair or timeframe.
@@ -138,8 +144,8 @@ pub(crate) const WINDOW_METHODS: NameSet = NameSet("ewm expanding rolling");
 
 /// Names that can move a value to another candle.
 pub(crate) const REORDERING_NAMES: NameSet = NameSet(
-    "align argsort asfreq concat concatenate convolve correlate ediff1d fft flip flipud gradient interp join merge nditer \
-     polyfit reindex resample reset_index set_axis sort sort_index sort_values take truncate",
+    "align argsort asfreq concat concatenate convolve correlate ediff1d fft flip flipud gradient interp join merge \
+     nditer polyfit reindex resample reset_index set_axis sort sort_index sort_values take truncate",
 );
 
 /// Names that detach values from their candles.
@@ -163,8 +169,8 @@ pub(crate) const ALLOWED_MODULE_NAMES: [(&str, NameSet); 11] = [
     (
         "freqtrade.exchange",
         NameSet(
-            "date_minus_candles timeframe_to_minutes timeframe_to_msecs timeframe_to_next_date \
-            timeframe_to_prev_date timeframe_to_seconds",
+            "date_minus_candles timeframe_to_minutes timeframe_to_msecs timeframe_to_next_date timeframe_to_prev_date \
+             timeframe_to_seconds",
         ),
     ),
     ("freqtrade.persistence", NameSet("LocalTrade Order PairLocks Trade")),
@@ -173,8 +179,8 @@ pub(crate) const ALLOWED_MODULE_NAMES: [(&str, NameSet); 11] = [
         "freqtrade.strategy",
         NameSet(
             "AnnotationType BooleanParameter CategoricalParameter DecimalParameter IStrategy IntParameter Order \
-            PairLocks RealParameter Trade informative merge_informative_pair stoploss_from_absolute \
-            stoploss_from_open timeframe_to_minutes timeframe_to_next_date timeframe_to_prev_date",
+             PairLocks RealParameter Trade informative merge_informative_pair stoploss_from_absolute \
+             stoploss_from_open timeframe_to_minutes timeframe_to_next_date timeframe_to_prev_date",
         ),
     ),
     ("freqtrade.strategy.interface", NameSet("IStrategy")),
@@ -187,28 +193,29 @@ pub(crate) const ALLOWED_MODULE_NAMES: [(&str, NameSet); 11] = [
         "logging",
         NameSet(
             "CRITICAL DEBUG ERROR INFO Logger LoggerAdapter WARNING critical debug error exception getLogger info \
-            warning",
+             warning",
         ),
     ),
     (
         "numpy",
         NameSet(
-            "abs absolute add amax amin append arccos arcsin arctan arctan2 argmax argmin argsort array asarray average \
-            bool_ ceil clip concatenate convolve cos cosh count_nonzero cumprod cumsum datetime64 degrees delete \
-            diff divide double e ediff1d equal errstate exp expm1 fabs fft flip flipud float32 float64 float_ floor fmax \
-            fmin full full_like gradient greater greater_equal hypot inf insert int16 int32 int64 int8 int_ integer interp \
-            isclose isfinite isin isinf isnan less less_equal log log10 log1p log2 logical_and logical_not logical_or \
-            logical_xor max maximum mean median min minimum mod multiply nan nan_to_num nanargmax nanargmin nanmax nanmean \
-            nanmedian nanmin nanpercentile nanprod nanquantile nanstd nansum nanvar ndarray nditer negative number ones \
-            ones_like percentile pi polyfit power prod ptp quantile radians ravel rint roll round select sign sin sinh \
-            sort sqrt square std subtract sum take tan tanh timedelta64 trunc typing uint8 var where zeros zeros_like",
+            "abs absolute add amax amin append arccos arcsin arctan arctan2 argmax argmin argsort array asarray \
+             average bool_ ceil clip concatenate convolve cos cosh count_nonzero cumprod cumsum datetime64 degrees \
+             delete diff divide double e ediff1d equal errstate exp expm1 fabs fft flip flipud float32 float64 float_ \
+             floor fmax fmin full full_like gradient greater greater_equal hypot inf insert int16 int32 int64 int8 \
+             int_ integer interp isclose isfinite isin isinf isnan less less_equal log log10 log1p log2 logical_and \
+             logical_not logical_or logical_xor max maximum mean median min minimum mod multiply nan nan_to_num \
+             nanargmax nanargmin nanmax nanmean nanmedian nanmin nanpercentile nanprod nanquantile nanstd nansum \
+             nanvar ndarray nditer negative number ones ones_like percentile pi polyfit power prod ptp quantile \
+             radians ravel rint roll round select sign sin sinh sort sqrt square std subtract sum take tan tanh \
+             timedelta64 trunc typing uint8 var where zeros zeros_like",
         ),
     ),
     (
         "pandas",
         NameSet(
-            "DataFrame DatetimeIndex Index NA NaT Series Timedelta Timestamp concat isna isnull merge merge_asof notna \
-            notnull to_datetime to_numeric to_timedelta",
+            "DataFrame DatetimeIndex Index NA NaT Series Timedelta Timestamp concat isna isnull merge merge_asof \
+             notna notnull to_datetime to_numeric to_timedelta",
         ),
     ),
 ];

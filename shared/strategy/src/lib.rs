@@ -2,16 +2,17 @@
 //!
 //! The check answers three questions:
 //!
-//! - Structure: is the source valid Python with exactly one strategy that implements freqtrade's interface? If not, [`check`]
-//!   returns [`SourceError`]s and there is nothing to store.
+//! - Structure: is the source valid Python with exactly one strategy that implements freqtrade's interface? If not,
+//!   [`check`] returns [`SourceError`]s and there is nothing to store.
 //! - Safety: does the source access files, processes or the network, or run code from text?
 //! - Look-ahead bias: does the source use a candle before it is complete?
 //!
-//! A [`Finding`] of safety or look-ahead bias is refused if the rule is certainly broken, and unproved if the check cannot tell.
-//! Names used on candles, numpy or pandas are known to be harmless, or they are a finding.
+//! A [`Finding`] of safety or look-ahead bias is refused if the rule is certainly broken, and unproved if the check
+//! cannot tell. Every name that is used on candles, numpy or pandas is either known to be harmless or a finding.
 //!
-//! Values are not tracked: rows selected by numbers from a column count as rows selected by a condition, and prices written into
-//! the source count as settings. A source without findings is not proved safe in any other respect, and says nothing about profit.
+//! Values are not tracked: rows selected by numbers from a column count as rows selected by a condition, and prices
+//! written into the source count as settings. A source without findings is not proved safe in any other respect, and
+//! says nothing about profit.
 
 mod bindings;
 mod data_flow;
@@ -42,7 +43,8 @@ use crate::symbol_table::SymbolTable;
 /// Maximum length of a source, in bytes.
 pub const MAX_SOURCE_BYTES: usize = 256 * 1024;
 
-/// Version of the rules. Incremented with every change of a rule; sources checked by an older version are checked again.
+/// Version of the rules. Incremented with every change of a rule; sources checked by an older version are checked
+/// again.
 pub const CHECKER_VERSION: i32 = 1;
 
 /// Maximum number of findings in a report. Refused findings take precedence over unproved ones.
@@ -51,8 +53,8 @@ pub const MAX_FINDINGS: usize = 100;
 /// Maximum number of tokens in a statement. An expression of this many terms is parsed into a tree of this depth.
 const MAX_STATEMENT_TOKENS: usize = 20_000;
 
-/// Stack size of the checking thread, in bytes: enough for the deepest tree that the limits allow. The operating system maps
-/// only the part that is used.
+/// Stack size of the checking thread, in bytes: enough for the deepest tree that the limits allow. The operating system
+/// maps only the part that is used.
 const STACK_SIZE: usize = 256 * 1024 * 1024;
 
 /// Report on a valid strategy.

@@ -1,4 +1,5 @@
-//! Safety check: names that reach outside of a strategy are refused, and names that are not known to be harmless are unproved.
+//! Safety check: names that reach outside of a strategy are refused, and names that are not known to be harmless are
+//! unproved.
 
 use std::collections::HashSet;
 
@@ -60,7 +61,7 @@ impl SafetyVisitor<'_> {
         self.check_module(alias.name.as_str(), alias.range());
     }
 
-    /// Every imported name must be bound to a single module or member.
+    /// Reports an imported name that an earlier import binds to something else.
     fn check_import_binding(&mut self, (name, module): (&str, String), range: TextRange) {
         if self.symbols.imported(name) != Some(module.as_str()) {
             self.report_unproved(
@@ -96,7 +97,7 @@ impl SafetyVisitor<'_> {
             return;
         }
         let bound = import_from_binding(module, alias);
-        // A path that is no allowed module is a member of one.
+        // A path that is not a module itself is a member of the module.
         if ALLOWED_MODULES.contains(module) && !ALLOWED_MODULES.contains(bound.1.as_str()) {
             self.check_module_member(module, name, alias.range());
             self.check_member_name(name, alias.range());
@@ -111,7 +112,7 @@ impl SafetyVisitor<'_> {
         self.check_import_binding(bound, alias.range());
     }
 
-    /// Modules often expose other modules among their names.
+    /// Refuses dangerous modules, which other modules often expose among their names.
     fn check_module_name(&mut self, name: &str, range: TextRange) {
         if DANGEROUS_MODULES.contains(name) {
             self.report_refused(Rule::OutsideAccess, range, reaches_outside(name));
@@ -132,7 +133,7 @@ impl SafetyVisitor<'_> {
         }
     }
 
-    /// An imported name must not be bound to anything else.
+    /// Reports an imported name that is bound to something else.
     fn check_rebinding(&mut self, name: &str, range: TextRange) {
         if self.symbols.imported(name).is_some() {
             self.report_unproved(
@@ -143,7 +144,7 @@ impl SafetyVisitor<'_> {
         }
     }
 
-    /// A module under another name would escape the checks of its members.
+    /// Reports a module that is used as a value: under another name it would escape the checks of its members.
     fn check_module_alias(&mut self, name: &str, range: TextRange) {
         let is_module = self.symbols.imported(name).is_some_and(|module| allowed_names(module).is_some());
         if is_module && !self.attribute_bases.contains(&range) {
@@ -181,7 +182,7 @@ impl SafetyVisitor<'_> {
             self.report_unproved(
                 Rule::DynamicCode,
                 range,
-                "`format` on a text that is not written here can read any attribute; use an f-string",
+                "`format` on a text that is not a literal can read any attribute; use an f-string",
             );
         }
         let is_private = if is_on_self { name.starts_with("ft_") } else { name.starts_with('_') && !is_dunder(name) };
@@ -228,7 +229,7 @@ impl SafetyVisitor<'_> {
                     None => self.report_unproved(
                         Rule::DynamicCode,
                         call.range(),
-                        "the attribute's name is not written here; write it as text or use `.`",
+                        "the attribute's name is not a literal; write it as text or use `.`",
                     ),
                 }
             }
@@ -275,7 +276,7 @@ impl SafetyVisitor<'_> {
             _ => self.report_unproved(
                 Rule::DynamicCode,
                 function.range(),
-                "the function is not written here; pass a lambda, a function of this source or a name as text",
+                "the function is unknown; pass a lambda, a function of this source or its name as text",
             ),
         }
     }
@@ -346,7 +347,8 @@ impl SafetyVisitor<'_> {
         }
     }
 
-    /// Freqtrade passes its configuration to `__init__`; the checks recognise it by the name `config` only.
+    /// Reports parameters of `__init__` with a name other than `config`: freqtrade passes its configuration there, and
+    /// the checks recognise it by that name.
     fn check_init_parameters(&mut self, method: &StmtFunctionDef) {
         if method.name.as_str() != "__init__" {
             return;
@@ -402,7 +404,7 @@ impl<'a> Visitor<'a> for SafetyVisitor<'_> {
                 self.report_unproved(
                     Rule::Tampering,
                     global.range(),
-                    "`global` carries values from one call to the next, so a backtest differs from a live run; remove it",
+                    "`global` carries values between calls, so a backtest differs from a live run; remove it",
                 );
             }
             Stmt::FunctionDef(_) | Stmt::ClassDef(_) => self.check_definition(statement),
@@ -447,7 +449,7 @@ impl<'a> Visitor<'a> for SafetyVisitor<'_> {
             }
             _ => {}
         }
-        // A function that is not called here may be called under another name.
+        // Direct calls are checked above. As values, `getattr` and `type` may be called under another name.
         if let Expr::Call(call) = expression
             && call.func.as_name_expr().is_some_and(|name| ["getattr", "hasattr", "type"].contains(&name.id.as_str()))
         {

@@ -65,7 +65,7 @@ pub(crate) fn read_metadata(source: &SourceText<'_>, module: &ModModule) -> Resu
             method_named(name).or_else(|| legacy_name.filter(|_| interface_version < 3).and_then(method_named));
         match method.map(|method| (method.name.range(), &method.parameters)) {
             None => {
-                report(class_range, format!("`{name}` is missing; interface version {interface_version} requires it"))
+                report(class_range, format!("`{name}` is missing; interface version {interface_version} requires it"));
             }
             Some((_, parameters)) if accepts_three_arguments(parameters) => {}
             Some((range, _)) => report(range, format!("`{name}` must accept `self`, `dataframe` and `metadata`")),

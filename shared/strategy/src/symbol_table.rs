@@ -72,7 +72,8 @@ impl<'a> Visitor<'a> for SymbolTable<'a> {
     }
 }
 
-/// Returns the name that an `import` binds and the module: `import a.b` binds `a`, `import a.b as c` binds `c` to `a.b`.
+/// Returns the name that an `import` binds and the module: `import a.b` binds `a`, `import a.b as c` binds `c` to
+/// `a.b`.
 pub(crate) fn import_binding(alias: &Alias) -> (&str, String) {
     let module = alias.name.as_str();
     match &alias.asname {

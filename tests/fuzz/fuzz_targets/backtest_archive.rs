@@ -1,4 +1,4 @@
-//! An export of freqtrade's backtesting, packed or not: read, judged, and identified.
+//! Backtest export of freqtrade, as an archive or as JSON: read, analysed and identified.
 #![no_main]
 
 use std::sync::LazyLock;

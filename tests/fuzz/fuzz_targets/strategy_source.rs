@@ -1,14 +1,15 @@
-//! Python from anybody: an answer comes of it, with places that are in the source, and the same one each time.
+//! Source of a strategy: the check returns a result, its findings lie within the source, and a second check returns the
+//! same.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
 use nofomo_strategy::check;
 
 fuzz_target!(|source: &str| {
-    let checked = check(source);
-    if let Ok(checked) = &checked {
+    let result = check(source);
+    if let Ok(report) = &result {
         let lines = source.split(['\n', '\r']).count();
-        assert!(checked.findings.iter().all(|finding| (1..=lines).contains(&finding.line)), "{:?}", checked.findings);
+        assert!(report.findings.iter().all(|finding| (1..=lines).contains(&finding.line)), "{:?}", report.findings);
     }
-    assert_eq!(check(source), checked);
+    assert_eq!(check(source), result);
 });

@@ -1,4 +1,5 @@
-//! Recomputes freqtrade's metrics, by freqtrade's definitions, from the trades that were read, and compares them with the file.
+//! Recomputes freqtrade's metrics, by freqtrade's definitions, from the trades that were read, and compares them with
+//! the file.
 
 use std::collections::BTreeMap;
 
@@ -74,7 +75,8 @@ struct Drawdown {
     end: DateTime<Utc>,
 }
 
-/// Max drawdown of the cumulative profit after each closed trade. The first high is 0; in old versions it is the first profit.
+/// Max drawdown of the cumulative profit after each closed trade. The first high is 0; in old versions it is the first
+/// profit.
 fn drawdown(trades: &[ExportedTrade], start: f64, is_old: bool) -> Option<Drawdown> {
     let mut sorted: Vec<&ExportedTrade> = trades.iter().collect();
     sorted.sort_by_key(|trade| trade.close_date);

@@ -16,8 +16,8 @@ pub(crate) const SPOT: &str = "backtest-result-2026-11-22_10-29-03";
 pub(crate) const NO_TRADES: &str = "backtest-result-2026-11-22_10-30-33";
 /// One winning trade.
 pub(crate) const ONE_TRADE: &str = "backtest-result-2026-11-22_10-30-38";
-/// Two strategies on futures: short and long trades with leverage 3, several entries, partial exits and funding. One pair has no
-/// candles for the last two days.
+/// Two strategies on futures: short and long trades with leverage 3, several entries, partial exits and funding. One
+/// pair has no candles for the last two days.
 pub(crate) const FUTURES: &str = "backtest-result-2026-11-22_23-11-31";
 
 /// Export of freqtrade 2024.10, with candles of an hour and a detail timeframe of five minutes.

@@ -106,7 +106,7 @@ impl<'a> LookAheadVisitor<'a> {
             "where" if arguments.len() == 1 => {
                 self.report_unproved(
                     range,
-                    "`where` with one argument returns positions of all candles; pass both values",
+                    "`where` with one argument returns positions of all candles; pass the values for true and false",
                 );
             }
             "DataFrame" | "Series" => {
@@ -168,7 +168,7 @@ impl<'a> LookAheadVisitor<'a> {
             Some(bound) => {
                 self.report_unproved(call.func.range(), not_provably_causal(bound));
             }
-            // Local names are judged where they are bound.
+            // Local names are checked where they are bound.
             None if self.bindings.is_local(name)
                 || CAUSAL_BUILTINS.contains(name)
                 || ITERATING_BUILTINS.contains(name) => {}
@@ -177,7 +177,8 @@ impl<'a> LookAheadVisitor<'a> {
         }
     }
 
-    /// Checks a method called on something other than candles: one that receives candles must be known, or defined here.
+    /// Checks a method called on something other than candles: one that receives candles must be known, or defined
+    /// here.
     fn check_method_arguments(&mut self, method: &ExprAttribute, call: &'a ExprCall) {
         if is_merge(call) {
             self.check_merge(call);
@@ -244,7 +245,7 @@ impl<'a> LookAheadVisitor<'a> {
         {
             self.report_unproved(
                 call.func.range(),
-                "`merge_informative_pair` needs `self.timeframe` and the timeframe the candles were fetched with; pass both",
+                "`merge_informative_pair` needs `self.timeframe` and the timeframe of the fetched candles; pass both",
             );
         }
     }
@@ -290,13 +291,13 @@ impl<'a> LookAheadVisitor<'a> {
                 }
             }
             Expr::List(list) => {
-                list.elts.iter().for_each(|function| self.check_function_argument(function, is_windowed))
+                list.elts.iter().for_each(|function| self.check_function_argument(function, is_windowed));
             }
             Expr::Tuple(tuple) => {
-                tuple.elts.iter().for_each(|function| self.check_function_argument(function, is_windowed))
+                tuple.elts.iter().for_each(|function| self.check_function_argument(function, is_windowed));
             }
             Expr::Dict(dict) => {
-                dict.items.iter().for_each(|item| self.check_function_argument(&item.value, is_windowed))
+                dict.items.iter().for_each(|item| self.check_function_argument(&item.value, is_windowed));
             }
             Expr::Lambda(_) | Expr::Name(_) if is_windowed => {
                 self.windowed_functions.insert(function.range());
@@ -355,7 +356,7 @@ impl<'a> LookAheadVisitor<'a> {
         let method = keyword(arguments, "method");
         match method.and_then(Expr::as_string_literal_expr).map(|text| text.value.to_str()) {
             Some("bfill" | "backfill") => {
-                self.report_certain(range, "`fillna` fills gaps with later values; use `ffill`")
+                self.report_certain(range, "`fillna` fills gaps with later values; use `ffill`");
             }
             None if method.is_some_and(|method| !method.is_none_literal_expr()) => {
                 self.report_unproved(range, fills_with_unknown("fillna"));

@@ -34,7 +34,7 @@ impl<'a> Visitor<'a> for IntegerConstants<'a> {
                 assignment.targets.iter().for_each(|target| self.bind(target, value));
             }
             Stmt::AnnAssign(assignment) => {
-                self.bind(&assignment.target, assignment.value.as_deref().and_then(integer_literal))
+                self.bind(&assignment.target, assignment.value.as_deref().and_then(integer_literal));
             }
             Stmt::AugAssign(assignment) => self.bind(&assignment.target, None),
             _ => {}

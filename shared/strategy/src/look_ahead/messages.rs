@@ -23,7 +23,7 @@ pub(super) fn detaches_values(name: &str) -> String {
 pub(super) fn not_provably_causal(name: &str) -> String {
     match name {
         "append" => "`append` outside a list of conditions is not provably causal; build the mask with `&`".to_owned(),
-        _ => format!("`{name}` is not provably causal; use a function of pandas, numpy or talib, or write it here"),
+        _ => format!("`{name}` is not provably causal; use pandas, numpy or talib, or define it in this source"),
     }
 }
 

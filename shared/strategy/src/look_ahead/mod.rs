@@ -1,9 +1,9 @@
-//! Look-ahead check: finds uses of candles before they are complete. A backtest has all candles at once; live trading has none of
-//! the later ones.
+//! Look-ahead check: finds uses of candles before they are complete. A backtest has all candles at once; live trading
+//! has none of the later ones.
 //!
 //! Freqtrade computes indicators and signals over whole columns, in the populate methods and in methods decorated with
-//! `informative`. There a broken rule is refused. In other functions, which may be called from these, it is unproved. Callbacks
-//! such as `custom_stoploss` are called candle by candle and may read the last one.
+//! `informative`. There a broken rule is refused. In other functions, which may be called from these, it is unproved.
+//! Callbacks such as `custom_stoploss` are called candle by candle and may read the last one.
 
 mod arguments;
 mod assignments;

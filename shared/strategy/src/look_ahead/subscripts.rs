@@ -73,7 +73,10 @@ impl<'a> LookAheadVisitor<'a> {
             }
             Expr::StringLiteral(_) if kind != IndexKind::Row => {}
             _ if kind == IndexKind::Column && self.source.text.contains("ichimoku") => {
-                self.report_unproved(range, "the column may be the lagging span of an Ichimoku cloud, which contains later candles; write its name as text");
+                self.report_unproved(
+                    range,
+                    "the lagging span of an Ichimoku cloud contains later candles; write the column's name as text",
+                );
             }
             Expr::List(list)
                 if kind == IndexKind::Column

@@ -1,4 +1,5 @@
-//! Strategies of many shapes without any finding. The end-to-end test `create_strategy.rs` shows that freqtrade loads each of them.
+//! Strategies of many shapes without any finding. The end-to-end test `create_strategy.rs` shows that freqtrade loads
+//! each of them.
 
 use std::fs;
 use std::path::Path;

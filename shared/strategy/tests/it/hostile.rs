@@ -1,5 +1,5 @@
-//! Hostile strategies with their expected findings: `#~ rule verdict` at the end of a line is one finding of that line, and there
-//! are no others. Many of them would pass a simpler check.
+//! Hostile strategies with their expected findings: `#~ rule verdict` at the end of a line is one finding of that line,
+//! and there are no others. Many of them would pass a simpler check.
 
 use std::collections::{BTreeMap, BTreeSet};
 
