@@ -1,7 +1,7 @@
 //! `POST /invoices`: opens a Tripay payment for a plan. Its SQL is `migrations/023_create_invoice.sql`.
 //!
-//! The invoice is committed before Tripay is called. The create request is never retried: Tripay has no idempotency key, and every
-//! transaction that it creates can be paid.
+//! The invoice is committed before Tripay is called. The create request is never retried: Tripay has no idempotency
+//! key, and every transaction that it creates can be paid.
 
 use nofomo_contract::money::NewInvoice;
 use nofomo_lambda::{Answer, App, FieldError, Problem, Request, User};

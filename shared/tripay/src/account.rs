@@ -45,7 +45,8 @@ impl Account {
     ///
     /// # Errors
     ///
-    /// All missing settings at once, the first malformed setting, or a sandbox key with a production URL and vice versa.
+    /// All missing settings at once, the first malformed setting, or a sandbox key with a production URL and vice
+    /// versa.
     pub fn from_settings(setting: impl Fn(&str) -> Option<String>) -> Result<Self, AccountError> {
         let mut missing = Vec::new();
         let mut required = |name: &'static str| {

@@ -82,8 +82,8 @@ impl Tripay {
             .no_proxy()
             // Tripay's allow list of a merchant's addresses holds IPv4 addresses only.
             .local_address(IpAddr::V4(Ipv4Addr::UNSPECIFIED))
-            // A connection that idled while the instance was frozen may be dead, and a request sent over it would have an
-            // unknown outcome.
+            // A connection that idled while the instance was frozen may be dead, and a request sent over it would have
+            // an unknown outcome.
             .pool_max_idle_per_host(0)
             .build()?;
         Ok(Self { account, client, timeouts })
@@ -93,8 +93,8 @@ impl Tripay {
         self.account.merchant_code()
     }
 
-    /// Creates a transaction. After [`CreateOutcome::Unknown`], [`list_transactions`](Self::list_transactions) shows whether it
-    /// exists.
+    /// Creates a transaction. After [`CreateOutcome::Unknown`], [`list_transactions`](Self::list_transactions) shows
+    /// whether it exists.
     pub async fn create_transaction(&self, order: &Order) -> CreateOutcome {
         let request = self
             .client

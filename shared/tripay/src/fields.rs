@@ -1,4 +1,5 @@
-//! Typed access to the fields of Tripay's JSON, where numbers may be text, text may be a number, and fields may be missing.
+//! Typed access to the fields of Tripay's JSON, where numbers may be text, text may be a number, and fields may be
+//! missing.
 
 use std::fmt::Display;
 use std::ops::RangeInclusive;
@@ -10,7 +11,8 @@ use serde_json::{Error, Map, Value};
 /// Accepted Unix times in seconds, from 2001 to 9999. Excludes zero, durations and milliseconds.
 const UNIX_SECONDS: RangeInclusive<i64> = 1_000_000_000..=253_402_300_799;
 
-/// Fields of a JSON object. A missing, null or blank field is `None`. An error names the field without quoting its value.
+/// Fields of a JSON object. A missing, null or blank field is `None`. An error names the field without quoting its
+/// value.
 #[derive(Clone, Copy)]
 pub(crate) struct Fields<'a>(pub(crate) &'a Map<String, Value>);
 

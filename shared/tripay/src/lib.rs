@@ -6,7 +6,8 @@
 //! key.is_valid_signature(body, signature)  verifies a callback before Payment::parse reads it
 //! ```
 //!
-//! Requests are not retried automatically: Tripay has no idempotency key, and a second transaction could be paid as well.
+//! Requests are not retried automatically: Tripay has no idempotency key, and a second transaction could be paid as
+//! well.
 
 mod account;
 mod client;

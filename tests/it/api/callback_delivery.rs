@@ -338,8 +338,8 @@ fn one_signature_is_compared() {
     let (body, right) = PLAIN;
     let key = PrivateKey::from_settings(|_| Some(DOCUMENTED_KEY.into())).unwrap();
     let signature = std::env::var(SIGNATURE_VARIABLE).unwrap_or_else(|_| right.into());
-    // Allocating and freeing the same size fills the thread's cache of the allocator. Otherwise the comparison could take a slower
-    // path that depends on other threads, and a few more instructions would be counted.
+    // Allocating and freeing the same size fills the thread's cache of the allocator. Otherwise the comparison could
+    // take a slower path that depends on other threads, and a few more instructions would be counted.
     drop(hex::decode(&signature).unwrap());
     assert_eq!(key.is_valid_signature(body.as_bytes(), &signature), signature == right);
 }
@@ -362,7 +362,8 @@ async fn a_signature_comparison_takes_constant_time() {
         let count = report.lines().find_map(|line| line.split_once("Collected : ")?.1.trim().parse().ok());
         count.unwrap_or_else(|| panic!("{signature}: {report}"))
     };
-    // A digit is replaced by another digit and a letter by another letter, as decoding takes a different branch for each.
+    // A digit is replaced by another digit and a letter by another letter, as decoding takes a different branch for
+    // each.
     let wrong_at = |positions: &[usize]| -> String {
         let other = |(position, digit): (usize, char)| match digit {
             _ if !positions.contains(&position) => digit,

@@ -220,7 +220,8 @@ async fn an_identical_request_returns_the_existing_payable_invoice() {
     assert_eq!(shown.json()["invoices"].as_array().unwrap().len(), 4);
     assert!(!shown.text.contains(theirs["id"].as_str().unwrap()));
 
-    // An invoice is not reused if the price has changed, if it is no longer pending, or if it expires within ten minutes.
+    // An invoice is not reused if the price has changed, if it is no longer pending, or if it expires within ten
+    // minutes.
     for (change, reference) in [
         ("update public.plans set price_monthly = 159000 where name = 'Pro'".to_owned(), "T6"),
         ("update public.invoices set status = 'paid' where tripay_invoice_id = 'T6'".to_owned(), "T7"),

@@ -41,8 +41,8 @@ async fn periods(owner: &Session, user: &str) -> String {
     owner.text(&rows).await
 }
 
-/// Adds a second period of Pro after the running one, a renewal invoice for each, an invoice of the user's own, and a renewal of
-/// another user. The renewal of the second period has no Tripay transaction yet.
+/// Adds a second period of Pro after the running one, a renewal invoice for each, an invoice of the user's own, and a
+/// renewal of another user. The renewal of the second period has no Tripay transaction yet.
 async fn add_renewals(owner: &Session) -> String {
     let next = Uuid::now_v7().to_string();
     owner

@@ -73,7 +73,8 @@ impl BillingFixture {
         id
     }
 
-    /// Creates an invoice like `POST /invoices`. Each uses another channel, as an identical request would return the same invoice.
+    /// Creates an invoice like `POST /invoices`. Each uses another channel, as an identical request would return the
+    /// same invoice.
     async fn create_invoice(&self, user: &str, plan: &str, period: &str) -> Invoice {
         const CHANNELS: [&str; 8] = ["BRIVA", "BCAVA", "BNIVA", "MANDIRIVA", "QRIS", "QRIS2", "OVO", "DANA"];
         let number = self.invoice_count.fetch_add(1, Ordering::Relaxed);
@@ -193,7 +194,8 @@ async fn settle(jobs: &Session, source: &str, callback: &Value, now: DateTime<Ut
     job(jobs, "settle_payment", &settlement_input(source, callback, true, now)).await
 }
 
-/// Input of `private.settle_payment`, as the functions pass it: with the bytes of a callback, or with a queried payment.
+/// Input of `private.settle_payment`, as the functions pass it: with the bytes of a callback, or with a queried
+/// payment.
 fn settlement_input(source: &str, callback: &Value, signature_valid: bool, now: DateTime<Utc>) -> Value {
     let body = callback.to_string();
     let payment = Payment::parse(body.as_bytes()).unwrap();

@@ -1,4 +1,5 @@
-//! Job `reconcile-invoices`, every 15 minutes: queries Tripay about pending invoices and settles the responses like callbacks.
+//! Job `reconcile-invoices`, every 15 minutes: queries Tripay about pending invoices and settles the responses like
+//! callbacks.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,7 +16,8 @@ const FUNCTION: &str = "reconcile-invoices";
 const NOW: &str = "2027-03-01T05:00:00Z";
 const AMOUNT: i64 = 149_000;
 
-/// Adds an invoice `INV-n` with transaction `DEV-n` for payer `n`: a month of Pro, opened an hour ago and payable for a day.
+/// Adds an invoice `INV-n` with transaction `DEV-n` for payer `n`: a month of Pro, opened an hour ago and payable for a
+/// day.
 async fn add_invoices(owner: &Session, numbers: std::ops::RangeInclusive<u32>) {
     owner
         .run(&format!(

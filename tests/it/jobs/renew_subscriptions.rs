@@ -185,8 +185,8 @@ async fn ineligible_subscriptions_are_not_renewed() {
     let trial = Period { plan: "Pro", status: "trial", from: "2027-03-25T05:00:00Z", until: "2027-04-01T05:00:00Z" };
     add_period(&owner, 4, &trial).await;
     owner.run("update public.plans set is_active = false where name = 'Enterprise'").await.unwrap();
-    // 6 has a payable invoice of their own. The one of 7 expires within ten minutes, the one of 8 is for another plan, and the
-    // one of 9 failed.
+    // 6 has a payable invoice of their own. The one of 7 expires within ten minutes, the one of 8 is for another plan,
+    // and the one of 9 failed.
     let own_invoice = |user: u32, plan: &str, status: &str, minutes: u32| {
         format!(
             "insert into public.invoices (

@@ -95,7 +95,8 @@ impl Buyer {
         })
     }
 
-    /// Delivers callbacks such as `A PAID, B EXPIRED`, each of which must be answered with success. Returns all outcomes.
+    /// Delivers callbacks such as `A PAID, B EXPIRED`, each of which must be answered with success. Returns all
+    /// outcomes.
     pub(crate) async fn deliver(&self, world: &World, callbacks: &str) -> String {
         let mut answers = Vec::new();
         for callback in callbacks.split(", ") {

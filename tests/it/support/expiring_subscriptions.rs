@@ -8,8 +8,8 @@ use super::payers::{payer_id, reset_to_payers};
 pub(crate) const FUNCTION: &str = "expire-subscriptions";
 pub(crate) const NOW: &str = "2027-03-01T05:00:00Z";
 
-/// Adds this many users whose Pro ended within the last day, one after the other. Every tenth has a following period; every
-/// twentieth runs three bots.
+/// Adds this many users whose Pro ended within the last day, one after the other. Every tenth has a following period;
+/// every twentieth runs three bots.
 pub(crate) async fn add_due_subscriptions(owner: &Session, count: u32) {
     reset_to_payers(owner, count).await;
     owner

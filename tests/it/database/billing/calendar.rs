@@ -1,5 +1,5 @@
-//! Months and years in Jakarta's calendar: a period that starts on the 31st ends on the last day of a shorter month, and the
-//! next one ends on the 31st again.
+//! Months and years in Jakarta's calendar: a period that starts on the 31st ends on the last day of a shorter month,
+//! and the next one ends on the 31st again.
 
 use chrono::{DateTime, Datelike, NaiveDate, TimeDelta, Utc};
 use serde_json::json;

@@ -1,7 +1,7 @@
 //! Concurrent pairs of billing operations, many times each: the final rows do not depend on their order.
 //!
-//! In half of the rounds both run freely. In the others both wait for the same lock, so that each has read the initial state
-//! before either changes it; the order of the two alternates.
+//! In half of the rounds both run freely. In the others both wait for the same lock, so that each has read the initial
+//! state before either changes it; the order of the two alternates.
 
 use futures_util::FutureExt;
 use futures_util::future::join_all;

@@ -185,7 +185,8 @@ impl Ledger {
         Ok(())
     }
 
-    /// Checks that each paid invoice has one period, which with its credits is worth the amount, or nothing after a refund.
+    /// Checks that each paid invoice has one period, which with its credits is worth the amount, or nothing after a
+    /// refund.
     pub(super) fn check_money(&self) -> Result<(), TestCaseError> {
         let mut worth: BTreeMap<&str, i64> = BTreeMap::new();
         for row in &self.periods {
@@ -203,7 +204,8 @@ impl Ledger {
     }
 }
 
-/// `true` if `end` is this many months after `start`: at the same time of day, on days that the same day of the month maps to.
+/// `true` if `end` is this many months after `start`: at the same time of day, on days that the same day of the month
+/// maps to.
 pub(super) fn spans_months(start: DateTime<Utc>, end: DateTime<Utc>, months: u32) -> bool {
     let (start, end) = (local_time(start), local_time(end));
     let last = |month: NaiveDate| (month + Months::new(1)).pred_opt().unwrap().day();

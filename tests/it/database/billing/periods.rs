@@ -57,8 +57,8 @@ async fn an_upgrade_starts_now_and_converts_the_remaining_value_ahead_of_queued_
     billing.buy(&user, "Pro", "monthly", "2027-04-01 10:00").await;
     billing.buy(&user, "Pro", "monthly", "2027-04-02 10:00").await;
     billing.buy(&user, "Enterprise", "monthly", "2027-04-11 10:00").await;
-    // 20 of 30 days are left: 149,000 × 20 ÷ 30 = 99,333.3333. Enterprise is now 499,000 for the 30 days to 11 May, so that
-    // this buys 99,333.3333 ÷ 499,000 × 2,592,000 s = 515,975.96 s: 5 days, 23:19:36.
+    // 20 of 30 days are left: 149,000 × 20 ÷ 30 = 99,333.3333. Enterprise is now 499,000 for the 30 days to 11 May, so
+    // that this buys 99,333.3333 ÷ 499,000 × 2,592,000 s = 515,975.96 s: 5 days, 23:19:36.
     assert_eq!(
         billing.periods(&user).await,
         [
@@ -77,8 +77,8 @@ async fn an_upgrade_at_the_yearly_price_credits_more_time_for_the_same_value() {
     let user = billing.new_user().await;
     billing.buy(&user, "Pro", "yearly", "2027-01-01 00:00").await;
     billing.buy(&user, "Enterprise", "yearly", "2027-03-15 00:00").await;
-    // 292 of 365 days are left: 1,490,000 × 0.8 = 1,192,000. Enterprise is 4,990,000 for the 366 days to 15 March 2028, so
-    // that this buys 1,192,000 ÷ 4,990,000 × 31,622,400 s = 7,553,887.94 s: 87 days, 10:18:08.
+    // 292 of 365 days are left: 1,490,000 × 0.8 = 1,192,000. Enterprise is 4,990,000 for the 366 days to 15 March 2028,
+    // so that this buys 1,192,000 ÷ 4,990,000 × 31,622,400 s = 7,553,887.94 s: 87 days, 10:18:08.
     assert_eq!(
         billing.periods(&user).await,
         [

@@ -1,5 +1,5 @@
-//! Any sequence of payment events and job runs, also concurrent: every payment is credited exactly once, and the stored events
-//! suffice to recompute all periods.
+//! Any sequence of payment events and job runs, also concurrent: every payment is credited exactly once, and the stored
+//! events suffice to recompute all periods.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::future::join_all;
