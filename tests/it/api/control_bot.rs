@@ -1,4 +1,4 @@
-//! `POST /bots/{bot_id}/{action}`
+//! `POST /bots/{bot_id}/{action}`.
 
 use futures_util::future::join_all;
 use serde_json::{Value, json};
@@ -15,7 +15,7 @@ async fn control(world: &World, token: &str, bot: &str, action: &str) -> Answer 
 }
 
 #[tokio::test]
-async fn every_transition_is_taken_refused_or_already_done_as_the_contract_says() {
+async fn every_transition_follows_the_contract() {
     let world = World::new().await;
     let token = world.sign_in("pro@nofomo.test").await;
     let bot = world.bot_of(PRO).await;
@@ -44,7 +44,7 @@ async fn every_transition_is_taken_refused_or_already_done_as_the_contract_says(
                 let level = if action == "fail" { "error" } else { "info" };
                 assert_eq!(audit, format!("{level} {action} {from}"));
             } else {
-                assert_eq!((answer.status.as_u16(), answer.problem()), (409, "wrong-state".into()), "{action} {from}");
+                assert_eq!(answer.status_and_problem(), (409, "wrong-state".into()), "{action} {from}");
                 assert!(answer.json()["detail"].as_str().unwrap().contains(from));
                 assert_eq!((status.as_str(), audit.as_str()), (from, ""));
             }
@@ -53,7 +53,7 @@ async fn every_transition_is_taken_refused_or_already_done_as_the_contract_says(
 }
 
 #[tokio::test]
-async fn a_failure_keeps_its_message_until_the_next_start() {
+async fn the_message_of_a_failure_is_stored_until_the_next_start() {
     let world = World::new().await;
     let token = world.sign_in("pro@nofomo.test").await;
     let bot = world.bot_of(PRO).await;
@@ -70,7 +70,7 @@ async fn a_failure_keeps_its_message_until_the_next_start() {
 }
 
 #[tokio::test]
-async fn a_plan_that_no_longer_covers_a_bot_does_not_start_it() {
+async fn a_bot_that_the_plan_no_longer_covers_does_not_start() {
     let world = World::new().await;
     let token = world.sign_in("pro@nofomo.test").await;
     let owner = world.database.owner().await;
@@ -80,12 +80,12 @@ async fn a_plan_that_no_longer_covers_a_bot_does_not_start_it() {
     let oldest = world.bot_of(PRO).await;
     owner.run(&format!("update public.subscriptions set expires_at = now() where user_id = '{PRO}'; update public.bots set status = 'stopped'")).await.unwrap();
     let refused = control(&world, &token, &newest, "start").await;
-    assert_eq!((refused.status.as_u16(), refused.problem()), (403, "plan-limit".into()));
+    assert_eq!(refused.status_and_problem(), (403, "plan-limit".into()));
     assert_eq!((&refused.json()["limit"], &refused.json()["plan"]), (&json!(1), &json!("Free")));
-    assert_eq!(control(&world, &token, &oldest, "start").await.status, 200, "the oldest is the one that Free covers");
-    // A running one can be stopped and told off whatever the plan.
+    assert_eq!(control(&world, &token, &oldest, "start").await.status, 200, "the Free plan covers the oldest bot");
+    // A running bot can be stopped whatever the plan.
     owner.run(&format!("update public.bots set status = 'running' where id = '{newest}'")).await.unwrap();
-    assert_eq!(control(&world, &token, &newest, "start").await.status, 200, "already there");
+    assert_eq!(control(&world, &token, &newest, "start").await.status, 200, "it is running already");
     assert_eq!(control(&world, &token, &newest, "stop").await.status, 200);
 }
 
@@ -107,26 +107,26 @@ async fn a_live_bot_without_credentials_does_not_start() {
     let bot = live["id"].as_str().unwrap();
     owner.run(&save("{}")).await.unwrap();
     let refused = control(&world, &token, bot, "start").await;
-    assert_eq!((refused.status.as_u16(), refused.problem()), (409, "credentials-missing".into()));
+    assert_eq!(refused.status_and_problem(), (409, "credentials-missing".into()));
     owner.run(&save("{\"binance\": {}}")).await.unwrap();
     assert_eq!(control(&world, &token, bot, "start").await.status, 200);
 }
 
 #[tokio::test]
-async fn of_many_orders_at_once_each_change_happens_once() {
+async fn concurrent_actions_change_the_state_once_each() {
     let world = World::new().await;
     let token = world.sign_in("pro@nofomo.test").await;
     let bot = world.bot_of(PRO).await;
     let answers =
         join_all((0..20).map(|n| control(&world, &token, &bot, if n % 2 == 0 { "stop" } else { "pause" }))).await;
-    // Started by the sample data, and running when they came: paused once at most, stopped once; a pause after the stop is refused.
+    // The sample bot is running: it is paused at most once and stopped once; a pause after the stop is refused.
     assert!(answers.iter().all(|answer| answer.status == 200 || answer.status == 409), "{answers:?}");
     let audit = world.database.owner().await.text(&format!("select string_agg(context ->> 'action', ' ' order by id) from public.logs where bot_id = '{bot}' and context ? 'from'")).await;
     assert!(audit == "start stop" || audit == "start pause stop", "{audit}");
 }
 
 #[tokio::test]
-async fn a_bot_of_another_and_an_unknown_action_are_not_found() {
+async fn another_users_bot_and_an_unknown_action_are_not_found() {
     let world = World::new().await;
     let token = world.sign_in("pro@nofomo.test").await;
     let (own, theirs) = (world.bot_of(PRO).await, world.bot_of(FREE).await);

@@ -1,4 +1,4 @@
-//! `GET /portfolio`
+//! `GET /portfolio`.
 
 use serde_json::{Value, json};
 
@@ -12,7 +12,7 @@ fn keys(value: &Value) -> Vec<&str> {
 }
 
 #[tokio::test]
-async fn a_portfolio_has_all_that_a_home_screen_needs_and_agrees_with_the_rows() {
+async fn a_portfolio_contains_what_a_home_screen_shows_and_agrees_with_the_rows() {
     let world = World::new().await;
     let token = world.sign_in("pro@nofomo.test").await;
     let answer = world.get("/portfolio", &token).await;
@@ -66,7 +66,7 @@ async fn a_portfolio_has_all_that_a_home_screen_needs_and_agrees_with_the_rows()
 }
 
 #[tokio::test]
-async fn lists_are_bounded_and_hold_the_callers_own_rows_alone() {
+async fn lists_are_limited_and_contain_only_the_callers_rows() {
     let world = World::new().await;
     let owner = world.database.owner().await;
     owner
@@ -103,7 +103,7 @@ async fn lists_are_bounded_and_hold_the_callers_own_rows_alone() {
 }
 
 #[tokio::test]
-async fn money_of_different_currencies_is_not_added_up() {
+async fn amounts_of_different_currencies_are_not_added_up() {
     let world = World::new().await;
     world
         .database
@@ -130,7 +130,7 @@ async fn money_of_different_currencies_is_not_added_up() {
 }
 
 #[tokio::test]
-async fn a_user_without_profile_row_gets_one() {
+async fn a_user_without_a_profile_row_gets_one() {
     let world = World::new().await;
     let owner = world.database.owner().await;
     let claims = |id: &str, email: &str| {
@@ -140,7 +140,7 @@ async fn a_user_without_profile_row_gets_one() {
             "user_metadata": {"full_name": "Late Comer"}})
     };
     let ids = ["0190b000-0000-7000-8000-0000000000c1", "0190b000-0000-7000-8000-0000000000c2"];
-    // The second one's address is taken.
+    // The email address of the second user is in use.
     for (id, email, stored) in [
         (ids[0], "late@nofomo.test", "late@nofomo.test".into()),
         (ids[1], "pro@nofomo.test", format!("{}@no-address.invalid", ids[1])),
@@ -156,14 +156,14 @@ async fn a_user_without_profile_row_gets_one() {
 }
 
 #[tokio::test]
-async fn without_a_token_there_is_nothing() {
+async fn a_request_without_a_token_is_refused() {
     let world = World::new().await;
     let answer = world.send(reqwest::Method::GET, "/portfolio", &[], "").await;
-    assert_eq!((answer.status.as_u16(), answer.problem()), (401, "unauthenticated".into()));
+    assert_eq!(answer.status_and_problem(), (401, "unauthenticated".into()));
     assert_eq!(answer.headers["www-authenticate"], "Bearer");
 }
 
-/// Neither what somebody else did, nor what one did before, nor where each trade lies.
+/// The cost depends neither on other users' trades, nor on older trades, nor on where the rows are stored.
 #[tokio::test]
 async fn the_figures_of_thirty_days_are_read_from_an_index() {
     let database = Database::new().await;
@@ -179,7 +179,7 @@ async fn the_figures_of_thirty_days_are_read_from_an_index() {
         session.rollback().await;
         read
     };
-    // The plan is kept from here on, where the table is small.
+    // The plan is cached while the table is small.
     pages(FREE).await;
     let many = format!(
         "insert into public.trades (bot_id, user_id, exchange, trading_pair, side, order_type, amount, price, profit, status,

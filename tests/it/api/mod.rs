@@ -1,5 +1,6 @@
 //! The HTTP API: a file for each endpoint, and what holds for all of them.
 
+mod access_tokens;
 mod callback_delivery;
 mod control_bot;
 mod create_bot;
@@ -7,14 +8,13 @@ mod create_bot_validation;
 mod create_invoice;
 mod create_invoice_failures;
 mod create_strategy;
-mod freqtrade;
+mod freqtrade_webhook;
 mod generate_strategy;
 mod get_portfolio;
 mod hostile_input;
 mod import_backtest;
 mod import_backtest_figures;
 mod issue_bot_token;
-mod logs;
 mod manage_subscription;
 mod open_credentials;
 mod payment_flow;
@@ -22,11 +22,11 @@ mod publish_strategy;
 mod record_logs;
 mod record_trade;
 mod record_trade_concurrency;
+mod request_logs;
 mod run_analysis;
 mod run_analysis_comparison;
 mod run_analysis_narrative;
 mod save_credentials;
 mod show_report;
 mod supabase_client;
-mod tokens;
 mod tripay_callback;

@@ -1,4 +1,4 @@
-//! `POST /bots/{bot_id}/logs`
+//! `POST /bots/{bot_id}/logs`.
 
 use serde_json::{Value, json};
 
@@ -6,7 +6,7 @@ use crate::support::database::{FREE, PRO};
 use crate::support::world::World;
 
 #[tokio::test]
-async fn logs_are_kept_as_they_are_under_the_bot_and_its_owner() {
+async fn logs_are_stored_unchanged_for_the_bot_and_its_owner() {
     let world = World::new().await;
     let token = world.sign_in("pro@nofomo.test").await;
     let bot = world.bot_of(PRO).await;
@@ -24,7 +24,7 @@ async fn logs_are_kept_as_they_are_under_the_bot_and_its_owner() {
 }
 
 #[tokio::test]
-async fn the_same_key_keeps_them_once() {
+async fn a_repeated_idempotency_key_stores_logs_once() {
     let world = World::new().await;
     let token = world.sign_in("pro@nofomo.test").await;
     let bot = world.bot_of(PRO).await;
@@ -37,13 +37,13 @@ async fn the_same_key_keeps_them_once() {
     let other =
         json!([{"log_level": "info", "message": "another"}, {"log_level": "info", "message": "third"}]).to_string();
     let refused = world.post_with(&format!("/bots/{bot}/logs"), &token, &[("idempotency-key", "k")], &other).await;
-    assert_eq!((refused.status.as_u16(), refused.problem()), (409, "key-reused".into()));
+    assert_eq!(refused.status_and_problem(), (409, "key-reused".into()));
     let kept = "select string_agg(message, ' ' order by message) from public.logs where message in ('once', 'once too', 'another', 'third')";
     assert_eq!(world.database.owner().await.text(kept).await, "once once too");
 }
 
 #[tokio::test]
-async fn what_is_wrong_is_named_and_nothing_is_kept() {
+async fn invalid_fields_are_named_and_nothing_is_stored() {
     let world = World::new().await;
     let token = world.sign_in("pro@nofomo.test").await;
     let (bot, theirs) = (world.bot_of(PRO).await, world.bot_of(FREE).await);
@@ -84,7 +84,7 @@ async fn what_is_wrong_is_named_and_nothing_is_kept() {
 }
 
 #[tokio::test]
-async fn five_hundred_cost_one_round_trip() {
+async fn five_hundred_logs_cost_one_round_trip() {
     let (world, proxy) = World::behind_proxy().await;
     let token = world.sign_in("pro@nofomo.test").await;
     let path = format!("/bots/{}/logs", world.bot_of(PRO).await);

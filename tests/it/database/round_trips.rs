@@ -1,13 +1,13 @@
-//! A command costs one round trip between function and database, and nothing else goes that way.
+//! Round trips between function and database.
 
 use crate::support::world::{World, new_bot};
 
 #[tokio::test]
-async fn a_command_of_a_warm_instance_costs_exactly_one_round_trip() {
+async fn a_command_of_a_warm_instance_costs_one_round_trip() {
     let (world, proxy) = World::behind_proxy().await;
     let token = world.sign_in("pro@nofomo.test").await;
 
-    // Start-up opens the connection; the first request finds it open.
+    // The connection is opened at the start, before the first request.
     assert_eq!(world.post("/bots", &token, &new_bot("first")).await.status, 201);
     assert_eq!(world.get("/portfolio", &token).await.status, 200);
     assert_eq!(proxy.take_connections(), 2, "one connection for each of the two functions");
@@ -19,18 +19,18 @@ async fn a_command_of_a_warm_instance_costs_exactly_one_round_trip() {
         assert_eq!(world.get("/portfolio", &token).await.status, 200);
         assert_eq!(proxy.take_round_trips(), 1, "get-portfolio");
     }
-    // What is refused before it reaches the database costs nothing there.
+    // A request that is refused by the function costs no round trip.
     assert_eq!(world.post_with("/bots", &token, &[], "{}").await.status, 422);
     assert_eq!((proxy.take_round_trips(), proxy.take_connections()), (0, 0));
 }
 
 #[tokio::test]
-async fn start_up_opens_the_connection_so_that_the_first_request_costs_one_round_trip_like_any_other() {
+async fn the_first_request_of_an_instance_costs_one_round_trip_too() {
     let (world, proxy) = World::behind_proxy().await;
     let token = world.sign_in("pro@nofomo.test").await;
     assert_eq!((proxy.take_connections(), proxy.take_round_trips()), (0, 0), "nobody has started");
 
-    // Refused before they reach the database: what went there is what start-up costs, which is a login.
+    // These requests are refused by the function, so the round trips counted here are those of the login.
     let login = 3;
     assert_eq!(world.post_with("/bots", &token, &[], "{}").await.status, 422);
     assert_eq!((proxy.take_connections(), proxy.take_round_trips()), (1, login), "create-bot");

@@ -1,4 +1,4 @@
-//! Daily: what is old enough is removed, and nothing else.
+//! `clean-logs`, daily: deletes rows that are older than their retention period.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -22,8 +22,8 @@ async fn clean(world: &World) -> Value {
     answer.json()
 }
 
-/// Without what the sample data and its rules left.
-async fn emptied(world: &World) -> Session {
+/// Deletes the rows of the sample data; returns the owner's session.
+async fn delete_sample_rows(world: &World) -> Session {
     let owner = world.database.owner().await;
     owner
         .run("delete from public.logs; delete from public.notifications; delete from private.payment_events")
@@ -32,8 +32,8 @@ async fn emptied(world: &World) -> Session {
     owner
 }
 
-/// Of each kind one that is an hour younger than it may be, and one that is an hour older.
-async fn around(world: &World, owner: &Session, days: [(&str, i64); 7]) {
+/// Inserts rows of each kind: one an hour before the end of its retention period, and one an hour after it.
+async fn insert_around_the_limit(world: &World, owner: &Session, days: [(&str, i64); 7]) {
     for (kind, days) in days {
         for (name, hours) in [("younger", days * 24 - 1), ("older", days * 24 + 1)] {
             let time = format!("now() - interval '{hours} hours'");
@@ -87,14 +87,15 @@ async fn around(world: &World, owner: &Session, days: [(&str, i64); 7]) {
         .unwrap();
 }
 
-const LEFT: &str = "
+/// Query: rows that are left.
+const REMAINING_ROWS: &str = "
     select logs.log_level || ' ' || logs.message from public.logs
     union all select 'notification ' || notifications.title from public.notifications
     union all select 'payment event ' || convert_from(payment_events.body, 'UTF8') from private.payment_events
     union all select 'freqtrade event ' || freqtrade_events.kind from private.freqtrade_events
     order by 1";
 
-const KEPT: [&str; 12] = [
+const EXPECTED_ROWS: [&str; 12] = [
     "debug younger",
     "error younger",
     "freqtrade event of a trade just closed older",
@@ -110,9 +111,9 @@ const KEPT: [&str; 12] = [
 ];
 
 #[tokio::test]
-async fn what_is_older_than_its_time_goes_and_nothing_else() {
+async fn only_rows_older_than_their_retention_period_are_deleted() {
     let world = World::with(BTreeMap::from([("INFO_LOG_DAYS".into(), "400".into())])).await;
-    let owner = emptied(&world).await;
+    let owner = delete_sample_rows(&world).await;
     let days = [
         ("debug", 7),
         ("info", 400),
@@ -122,23 +123,23 @@ async fn what_is_older_than_its_time_goes_and_nothing_else() {
         ("freqtrade_events", 90),
         ("payment_events", 730),
     ];
-    around(&world, &owner, days).await;
+    insert_around_the_limit(&world, &owner, days).await;
     let removed = json!({
         "debug": 1, "info": 1, "warning": 1, "error": 1, "notifications": 1, "freqtrade_events": 2, "payment_events": 1,
         "is_complete": true,
     });
     assert_eq!(clean(&world).await, removed);
-    let mut kept = KEPT.to_vec();
+    let mut kept = EXPECTED_ROWS.to_vec();
     kept.extend(["payment event younger", "warning younger"]);
-    assert_eq!(owner.list(LEFT).await, kept);
+    assert_eq!(owner.list(REMAINING_ROWS).await, kept);
 
-    // In a time to come nothing is older than it is.
+    // A future time does not make rows older: it is replaced by the current time.
     let counts = world.counts(FUNCTION, "2040-01-01T00:00:00Z").await;
     assert_eq!((&counts["debug"], &counts["is_complete"]), (&json!(0), &json!(true)), "{counts}");
-    assert_eq!(owner.list(LEFT).await, kept);
+    assert_eq!(owner.list(REMAINING_ROWS).await, kept);
 }
 
-/// Adds so many rows to the log, of which one in ten is too young to go.
+/// Adds this number of log rows, of which one in ten is too young to be deleted.
 async fn fill(owner: &Session, rows: u64) {
     owner
         .run(&format!(
@@ -154,10 +155,10 @@ async fn fill(owner: &Session, rows: u64) {
 }
 
 #[tokio::test]
-async fn many_go_in_batches_while_others_write_and_a_run_that_is_killed_is_taken_up() {
+async fn many_rows_are_deleted_in_batches_during_writes_and_an_interrupted_run_is_resumed() {
     let world = Arc::new(World::new().await);
-    let owner = emptied(&world).await;
-    // In dozens of batches.
+    let owner = delete_sample_rows(&world).await;
+    // Dozens of batches.
     let rows: u64 = if at_full_size() { 1_000_000 } else { 300_000 };
     let young = rows / 10;
     fill(&owner, rows).await;
@@ -171,14 +172,14 @@ async fn many_go_in_batches_while_others_write_and_a_run_that_is_killed_is_taken
     let path = format!("/_local/invoke/{FUNCTION}");
     let (first, ()) = tokio::join!(world.send(Method::POST, &path, &[], "{}"), killed);
     assert_ne!(first.status, 200, "{first:?}");
-    // What the server was doing it still does.
+    // The server still finishes the statement of the killed instance.
     let doing = "select count(*) from pg_stat_activity
          where datname = current_database() and state = 'active' and query like '%private.clean_logs%' and pid <> pg_backend_pid()";
     until("it is done", async || counting.text(doing).await == "0").await;
     let rest: u64 = left().await.parse().unwrap();
     assert!((young + 1..rows).contains(&rest), "{rest}");
 
-    // Somebody writes without a pause, and waits for nobody.
+    // Another session writes without a pause and is never blocked.
     let writer = world.database.owner().await;
     let over = AtomicBool::new(false);
     let writing = async {
@@ -212,9 +213,9 @@ async fn many_go_in_batches_while_others_write_and_a_run_that_is_killed_is_taken
 }
 
 #[tokio::test]
-async fn two_runs_at_once_share_the_work_and_what_is_locked_is_left() {
+async fn two_concurrent_runs_share_the_work_and_skip_locked_rows() {
     let world = World::new().await;
-    let owner = emptied(&world).await;
+    let owner = delete_sample_rows(&world).await;
     owner
         .run(&format!(
             "insert into public.logs (user_id, log_level, message, created_at)

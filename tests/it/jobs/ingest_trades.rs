@@ -1,4 +1,4 @@
-//! The queue of trades.
+//! `ingest-trades`, which records the trades of a queue.
 
 use std::collections::BTreeMap;
 
@@ -11,19 +11,20 @@ use crate::support::world::World;
 
 const FUNCTION: &str = "ingest-trades";
 
-struct Reporter {
+/// Bot that reports through the queue.
+struct QueueReporter {
     world: World,
     bot: String,
     /// SHA-256 of the bot's token.
     hash: String,
 }
 
-impl Reporter {
+impl QueueReporter {
     async fn new() -> Self {
-        Self::of(World::new().await).await
+        Self::with_world(World::new().await).await
     }
 
-    async fn of(world: World) -> Self {
+    async fn with_world(world: World) -> Self {
         let user = world.sign_in("pro@nofomo.test").await;
         let bot = world.bot_of(PRO).await;
         let token = issue_bot_token(&world, &user, &bot).await;
@@ -36,7 +37,7 @@ impl Reporter {
         json!({ "bot_id": self.bot, "bot_token_hash": self.hash, "trades": trades })
     }
 
-    /// Delivers the messages as one batch; the numbers of those that were not taken.
+    /// Delivers the messages as one batch; returns the indexes of the failed ones.
     async fn deliver(&self, bodies: &[String]) -> Vec<usize> {
         let records = bodies.iter().enumerate().map(|(number, body)| {
             json!({
@@ -70,8 +71,8 @@ fn trade(order: &str) -> Value {
 }
 
 #[tokio::test]
-async fn a_batch_is_recorded_and_a_bad_message_fails_itself_alone() {
-    let reporter = Reporter::new().await;
+async fn a_batch_is_recorded_and_an_invalid_message_fails_alone() {
+    let reporter = QueueReporter::new().await;
     let stranger = json!({ "bot_id": reporter.bot, "bot_token_hash": "00".repeat(32), "trades": [trade("Q9")] });
     let unsure = json!({ "bot_id": reporter.bot, "bot_token_hash": "zz", "trades": [trade("Q9")], "more": 1 });
     let bodies = [
@@ -86,7 +87,7 @@ async fn a_batch_is_recorded_and_a_bad_message_fails_itself_alone() {
     ];
     assert_eq!(reporter.deliver(&bodies).await, [1, 2, 3, 4, 6, 7]);
     assert_eq!(reporter.orders().await, ["Q1", "Q2", "Q3"]);
-    // A queue delivers at least once.
+    // A queue may deliver a message more than once.
     assert_eq!(reporter.deliver(&bodies[..1]).await, Vec::<usize>::new());
     assert_eq!(reporter.orders().await, ["Q1", "Q2", "Q3"]);
     let line = reporter.world.logged("Run completed", 2).await.remove(0);
@@ -97,8 +98,8 @@ async fn a_batch_is_recorded_and_a_bad_message_fails_itself_alone() {
 }
 
 #[tokio::test]
-async fn a_report_without_orders_is_known_by_its_key() {
-    let reporter = Reporter::new().await;
+async fn a_report_without_order_ids_is_identified_by_its_key() {
+    let reporter = QueueReporter::new().await;
     let mut report = reporter.report(&json!({
         "side": "buy", "order_type": "market", "amount": "7", "price": "10", "entry_time": "2026-01-01T00:00:00Z",
     }));
@@ -111,18 +112,22 @@ async fn a_report_without_orders_is_known_by_its_key() {
 }
 
 #[tokio::test]
-async fn while_the_database_is_away_nothing_is_taken_and_nothing_is_lost() {
-    // Not by way of a pooler, whose connections are open.
+async fn while_the_database_is_unavailable_no_message_is_accepted_or_lost() {
+    // Without a pooler, which has open connections.
     let database = Database::new().await;
     let settings = BTreeMap::from([("DATABASE_URL".into(), database.url("nofomo_api"))]);
-    let reporter = Reporter::of(World::on(database, settings).await).await;
+    let reporter = QueueReporter::with_world(World::on(database, settings).await).await;
     let bodies: Vec<_> = (1..=5).map(|n| reporter.report(&trade(&format!("Q{n}"))).to_string()).collect();
     let owner = reporter.world.database.owner().await;
     let limit = |limit| format!("alter database {} connection limit {limit}", reporter.world.database.name);
     owner.run(&limit(0)).await.unwrap();
     assert_eq!(reporter.deliver(&bodies).await, [0, 1, 2, 3, 4]);
-    let asked = reporter.world.logged("Message failed", 1).await;
-    assert_eq!((asked.len(), &asked[0]["outcome"]), (1, &json!("unavailable")), "the others do not wait for it too");
+    let failures = reporter.world.logged("Message failed", 1).await;
+    assert_eq!(
+        (failures.len(), &failures[0]["outcome"]),
+        (1, &json!("unavailable")),
+        "only the first message waits for the database"
+    );
     owner.run(&limit(-1)).await.unwrap();
     assert_eq!(reporter.deliver(&bodies).await, Vec::<usize>::new());
     assert_eq!(reporter.orders().await, ["Q1", "Q2", "Q3", "Q4", "Q5"]);

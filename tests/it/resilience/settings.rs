@@ -1,4 +1,4 @@
-//! Settings and secrets: what is missing is named, and a rotated password is no outage.
+//! Settings and secrets: missing ones are named, and a rotated password causes no outage.
 
 use std::collections::BTreeMap;
 use std::process::Stdio;
@@ -22,8 +22,8 @@ use crate::support::database::{Database, PRO, Session, migrate_template, run_dir
 use crate::support::waiting::until;
 use crate::support::world::{World, functions, http_client, new_bot};
 
-/// Starts a function with these variables alone, and gives what it wrote before it gave up.
-async fn start(variables: &[(&str, &str)]) -> String {
+/// Starts a function with only these variables, which must fail; returns its log.
+async fn log_of_failed_start(variables: &[(&str, &str)]) -> String {
     let output = Command::new(&functions().await["create-bot"])
         .env_clear()
         .envs(variables.iter().copied())
@@ -37,7 +37,7 @@ async fn start(variables: &[(&str, &str)]) -> String {
 }
 
 #[tokio::test]
-async fn what_is_missing_or_malformed_is_named_at_once() {
+async fn missing_and_malformed_settings_are_named_at_the_start() {
     let url = "postgres://nofomo_api:planted@db.example.test:6543/postgres";
     let issuer = ("AUTH_ISSUER", "https://abc.supabase.co/auth/v1");
     for (variables, expected) in [
@@ -55,7 +55,7 @@ async fn what_is_missing_or_malformed_is_named_at_once() {
         ),
         (vec![("DATABASE_URL", url), issuer, ("DATABASE_ROOT_CERTIFICATE", "x")], "root certificate"),
     ] {
-        let log = start(&variables).await;
+        let log = log_of_failed_start(&variables).await;
         assert!(log.contains(expected), "{expected}: {log}");
         assert!(!log.contains("planted"), "{log}");
         let line: Value = serde_json::from_str(log.lines().next().unwrap()).unwrap();
@@ -63,14 +63,14 @@ async fn what_is_missing_or_malformed_is_named_at_once() {
     }
 }
 
-/// AWS Secrets Manager as moto has it, and before it somebody who counts and can say that it is too much.
+/// AWS Secrets Manager as emulated by moto, behind a proxy that counts requests and can throttle them.
 struct SecretsManager {
     endpoint: String,
     moto: String,
     client: reqwest::Client,
-    /// What was asked for the secret.
+    /// Number of requests for the secret.
     reads: Arc<AtomicUsize>,
-    /// How many more are told to come later.
+    /// Number of further requests to throttle.
     throttled: Arc<AtomicUsize>,
     _process: Child,
 }
@@ -112,7 +112,7 @@ impl SecretsManager {
         manager
     }
 
-    /// As whoever keeps the secrets; none while nobody answers.
+    /// Calls the API as an administrator; `None` while the server does not answer.
     async fn call(&self, action: &str, parameters: &Value) -> Option<StatusCode> {
         let signed = "AWS4-HMAC-SHA256 Credential=id/20260101/ap-southeast-3/secretsmanager/aws4_request, SignedHeaders=host, Signature=0";
         let request = self
@@ -148,23 +148,23 @@ impl SecretsManager {
             ("AWS_ACCESS_KEY_ID", "id"),
             ("AWS_SECRET_ACCESS_KEY", "planted-key"),
             ("AWS_ENDPOINT_URL_SECRETS_MANAGER", &self.endpoint),
-            // The secret supplies what the environment does not.
+            // The secret supplies the settings that are not in the environment.
             ("DATABASE_URL", ""),
         ]
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .into()
     }
 
-    /// What a function writes that starts with this secret and gives up.
+    /// Log of a function that starts with this secret, which must fail.
     async fn log_of_start(&self, id: &str) -> String {
         let variables = self.variables(id);
         let variables: Vec<_> = variables.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-        start(&variables).await
+        log_of_failed_start(&variables).await
     }
 }
 
 #[tokio::test]
-async fn a_secret_that_is_not_there_or_not_readable_is_named_and_not_shown() {
+async fn a_missing_or_unreadable_secret_is_named_and_not_shown() {
     let manager = SecretsManager::start().await;
     manager.create("planted-secret").await;
     let log = manager.log_of_start("nofomo/other").await;
@@ -176,7 +176,7 @@ async fn a_secret_that_is_not_there_or_not_readable_is_named_and_not_shown() {
 }
 
 #[tokio::test]
-async fn a_secret_that_comes_later_is_waited_for_and_one_that_never_comes_is_named() {
+async fn a_throttled_secret_is_requested_again_and_named_if_it_never_arrives() {
     let manager = SecretsManager::start().await;
     manager.create("{}").await;
     manager.throttled.store(2, Ordering::SeqCst);
@@ -189,8 +189,8 @@ async fn a_secret_that_comes_later_is_waited_for_and_one_that_never_comes_is_nam
     assert_eq!(manager.reads.load(Ordering::SeqCst), 3, "and not for ever");
 }
 
-/// A server of its own, since passwords belong to a whole server, and functions that know it by the secret alone.
-async fn world_of(manager: &SecretsManager, name: &str) -> (Postgres, World) {
+/// Starts a database server, since passwords are those of a whole server, and functions that get its URL from the secret only.
+async fn start_world_with_secret(manager: &SecretsManager, name: &str) -> (Postgres, World) {
     let postgres = Postgres::start(&run_directory(name), None).await.unwrap();
     migrate_template(&postgres).await;
     manager.create(&json!({ "DATABASE_URL": url(&postgres, postgres.password()) }).to_string()).await;
@@ -203,8 +203,8 @@ fn url(postgres: &Postgres, password: &str) -> String {
     postgres.url("nofomo_api", "migrated").replace(postgres.password(), password)
 }
 
-/// Gives the role another password, and ends the connections that were opened with the old one.
-async fn rotate(admin: &Session, password: &str) {
+/// Changes the role's password, and closes the connections that were opened with the old one.
+async fn rotate_password(admin: &Session, password: &str) {
     admin.run(&format!("alter role nofomo_api password '{password}'")).await.unwrap();
     let disconnect = "select pg_terminate_backend(pid) from pg_stat_activity where usename = 'nofomo_api'";
     admin.run(disconnect).await.unwrap();
@@ -213,24 +213,24 @@ async fn rotate(admin: &Session, password: &str) {
 #[tokio::test]
 async fn a_rotated_password_is_read_again_once_and_no_request_fails() {
     let manager = SecretsManager::start().await;
-    let (postgres, world) = world_of(&manager, "postgres-rotated").await;
+    let (postgres, world) = start_world_with_secret(&manager, "postgres-rotated").await;
     let token = world.sign_in("pro@nofomo.test").await;
     assert_eq!(world.post("/bots", &token, &new_bot("before")).await.status, 201);
     assert_eq!(manager.reads.swap(0, Ordering::SeqCst), 1, "at start-up");
 
     let admin = Session::open(&postgres.url("supabase_admin", "migrated")).await;
     manager.put(&json!({ "DATABASE_URL": url(&postgres, "rotated") }).to_string()).await;
-    world.lets_go("create-bot", rotate(&admin, "rotated")).await;
+    world.lets_go("create-bot", rotate_password(&admin, "rotated")).await;
     for n in 0..3 {
         assert_eq!(world.post("/bots", &token, &new_bot(&format!("after {n}"))).await.status, 201);
     }
     assert_eq!(manager.reads.swap(0, Ordering::SeqCst), 1, "once, and the new password is kept");
 
-    // Rotated again, and the secret has not heard of it: refused, and told as what it is.
-    world.lets_go("create-bot", rotate(&admin, "again")).await;
+    // After a rotation without a new secret, requests fail and the log gives the cause.
+    world.lets_go("create-bot", rotate_password(&admin, "again")).await;
     let answer = world.post("/bots", &token, &new_bot("locked out")).await;
     assert_eq!((answer.status.as_u16(), answer.problem()), (503, "unavailable".into()));
-    // Nor is the secret there any more.
+    // The secret is deleted.
     manager.delete().await;
     let answer = world.post("/bots", &token, &new_bot("without a secret")).await;
     assert_eq!((answer.status.as_u16(), answer.problem()), (503, "unavailable".into()));
@@ -239,16 +239,16 @@ async fn a_rotated_password_is_read_again_once_and_no_request_fails() {
     for secret in ["planted-key", "rotated@", postgres.password(), token.as_str()] {
         assert!(!log.contains(secret), "{secret}: {log}");
     }
-    // With the right one back, the same instance goes on.
+    // With the right password in the secret, the same instance recovers.
     manager.create(&json!({ "DATABASE_URL": url(&postgres, "again") }).to_string()).await;
     assert_eq!(world.post("/bots", &token, &new_bot("back")).await.status, 201);
     assert_eq!(world.stack.fleet("create-bot").unwrap().instances().len(), 1);
 }
 
 #[tokio::test]
-async fn while_a_password_is_rotated_under_requests_each_instance_goes_on() {
+async fn every_instance_keeps_working_while_passwords_are_rotated() {
     let manager = SecretsManager::start().await;
-    let (postgres, world) = world_of(&manager, "postgres-rotating").await;
+    let (postgres, world) = start_world_with_secret(&manager, "postgres-rotating").await;
     let token = world.sign_in("pro@nofomo.test").await;
     let admin = Session::open(&postgres.url("supabase_admin", "migrated")).await;
     let (world, token) = (&world, token.as_str());
@@ -280,19 +280,19 @@ async fn while_a_password_is_rotated_under_requests_each_instance_goes_on() {
         let instances = world.stack.fleet("create-bot").unwrap().instances();
         for password in ["second", "third"] {
             manager.put(&json!({ "DATABASE_URL": url(&postgres, password) }).to_string()).await;
-            rotate(&admin, password).await;
+            rotate_password(&admin, password).await;
             go_on().await;
         }
         is_over.store(true, Ordering::SeqCst);
         instances
     };
     let (refused, instances) = tokio::join!(clients, rotating);
-    // A statement whose connection is ended under it is not sent again.
+    // A statement whose connection is closed meanwhile is not repeated.
     assert!(refused.iter().all(|times| *times <= 2), "once for each rotation: {refused:?}");
     let last = world.stack.fleet("create-bot").unwrap().instances();
-    assert!(instances.iter().all(|instance| last.contains(instance)), "none was restarted");
+    assert!(instances.iter().all(|instance| last.contains(instance)), "no instance was restarted");
     let stored = format!("select count(*) from public.bots where user_id = '{PRO}' and name like '%-%'");
     let stored: usize = world.database.owner().await.text(&stored).await.parse().unwrap();
-    assert!(stored >= acknowledged.load(Ordering::SeqCst), "what was acknowledged is there");
-    assert!(manager.reads.load(Ordering::SeqCst) > instances.len(), "whoever met a rotation has read the secret again");
+    assert!(stored >= acknowledged.load(Ordering::SeqCst), "every acknowledged bot is stored");
+    assert!(manager.reads.load(Ordering::SeqCst) > instances.len(), "each instance has read the secret again");
 }

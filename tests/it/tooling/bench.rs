@@ -11,7 +11,8 @@ use dev::template::Template;
 use crate::support::database::{Database, server, target, workspace};
 use crate::support::world::{FIRST_KEY, functions};
 
-const AN_INSTANT: Duration = Duration::from_millis(300);
+/// Duration of a measurement whose result does not matter.
+const SHORT_DURATION: Duration = Duration::from_millis(300);
 
 async fn environment(database: &Database) -> Environment<'static> {
     Environment {
@@ -32,12 +33,13 @@ async fn environment(database: &Database) -> Environment<'static> {
     }
 }
 
-fn rows(table: &str) -> usize {
+/// Number of rows of a Markdown table, including the header.
+fn count_rows(table: &str) -> usize {
     table.lines().filter(|line| line.starts_with("| ")).count()
 }
 
 #[tokio::test]
-async fn every_function_is_started_asked_and_measured() {
+async fn every_function_is_started_called_and_measured() {
     let database = Database::new().await;
     let environment = environment(&database).await;
     let report = cold::measure(&environment, cold::Size { starts: 2, requests: 3 }).await.unwrap();
@@ -49,14 +51,14 @@ async fn every_function_is_started_asked_and_measured() {
         assert!(figures.next_ms < figures.answer_ms, "{figures:?}");
         assert!(figures.memory_mib > 1.0 && figures.request_ms > 0.0, "{figures:?}");
     }
-    // Debug binaries are slow; every function has a budget all the same.
+    // Debug binaries are slow, but every function has a budget.
     report.missed().unwrap();
     let cost = cost::of(&environment, &report).unwrap();
     assert!(cost.functions.iter().all(|figures| figures.gigabyte_seconds > 0.0), "{cost:?}");
     for table in [report.to_string(), cost.to_string()] {
-        assert_eq!(rows(&table), report.functions.len() + 1, "{table}");
+        assert_eq!(count_rows(&table), report.functions.len() + 1, "{table}");
     }
-    // What was asked has been done, and not refused, each time anew.
+    // Each request was carried out, none was refused or answered from a previous one.
     let owner = database.owner().await;
     for (what, count) in [
         ("bots where name = 'measured'", "6"),
@@ -69,7 +71,7 @@ async fn every_function_is_started_asked_and_measured() {
 }
 
 #[tokio::test]
-async fn a_far_database_costs_each_command_one_round_trip() {
+async fn a_distant_database_costs_each_command_one_round_trip() {
     let database = Database::new().await;
     let environment = environment(&database).await;
     let size = round_trips::Size { delay: Duration::from_millis(50), warm_up: 1, requests: 2 };
@@ -101,7 +103,7 @@ async fn trades_are_recorded_by_the_function_and_by_pgbench() {
         assert!(figures.driven.requests > 0 && figures.pgbench_per_second > 0.0 && figures.ratio > 0.0, "{figures:?}");
     }
     assert!(report.plot().unwrap().contains("pgbench"));
-    // Both have recorded, and whole batches.
+    // Both have recorded whole batches.
     let recorded = |index: u32| {
         format!(
             "select count(*) from public.trades where id::text like '{index:08}-0000-4000-8000-%' and exit_price = 150.5"
@@ -125,7 +127,7 @@ async fn rows_are_added_and_found_again() {
     let database = Database::new().await;
     let environment = environment(&database).await;
     let size = scale::Size {
-        during: AN_INSTANT,
+        during: SHORT_DURATION,
         trades: vec![10, 1_000],
         subscriptions: vec![10, 600],
         bots: vec![1, 30],
@@ -137,7 +139,7 @@ async fn rows_are_added_and_found_again() {
     assert_eq!((lengths, report.expire_subscriptions.len()), ([2, 2, 2, 2], 2), "{report}");
     assert!(report.plot().unwrap().contains("record-trade"));
     let owner = database.owner().await;
-    // The last of each stays: the people who lost their plan, the strategies on offer, and the bots' history.
+    // The rows remain: expired users, published strategies, and the history of the bots.
     for (what, count) in [
         ("public.trades where id::text like '%-%' and exit_price = 150.5 and holding_duration = '5.4 minutes'", "1010"),
         (
@@ -154,13 +156,13 @@ async fn rows_are_added_and_found_again() {
 }
 
 #[tokio::test]
-async fn traffic_of_every_kind_fails_nowhere_and_loses_nothing() {
+async fn mixed_traffic_fails_nowhere_and_loses_nothing() {
     let database = Database::new().await;
     let environment = environment(&database).await;
     let size = load::Size {
         traders: 4,
         history: 10,
-        warm_up: AN_INSTANT,
+        warm_up: SHORT_DURATION,
         probe: Duration::from_secs(2),
         parts: 2,
         part: Duration::from_secs(2),
@@ -170,7 +172,7 @@ async fn traffic_of_every_kind_fails_nowhere_and_loses_nothing() {
     assert!(report.acknowledged > 0, "{report}");
     assert_eq!(report.acknowledged, report.stored);
     assert_eq!(report.differences, Vec::<String>::new());
-    assert_eq!(rows(&report.to_string()), 3, "{report}");
+    assert_eq!(count_rows(&report.to_string()), 3, "{report}");
     let kinds = "select concat_ws(' ',
         (select count(*) > 0 from public.trades where exchange_order_id like 'load-%'),
         (select bool_and(status = 'closed') from public.trades where metadata ? 'freqtrade'),
@@ -183,10 +185,12 @@ async fn traffic_of_every_kind_fails_nowhere_and_loses_nothing() {
 async fn the_peer_is_asked_the_same() {
     let database = Database::new().await;
     let environment = environment(&database).await;
-    let report =
-        fastapi_baseline::measure(&environment, fastapi_baseline::Size { during: AN_INSTANT, callers: 2, starts: 1 })
-            .await
-            .unwrap();
+    let report = fastapi_baseline::measure(
+        &environment,
+        fastapi_baseline::Size { during: SHORT_DURATION, callers: 2, starts: 1 },
+    )
+    .await
+    .unwrap();
     let named: Vec<_> = report.endpoints.iter().map(|endpoint| endpoint.function.as_str()).collect();
     assert_eq!(named, ["create-bot", "record-trade", "get-portfolio"]);
     for fastapi_baseline::Endpoint { ours, peer, server, .. } in &report.endpoints {
@@ -194,5 +198,5 @@ async fn the_peer_is_asked_the_same() {
             assert!(figures.driven.requests > 0 && figures.memory_mib > 1.0 && figures.cold_start_ms > 1.0, "{report}");
         }
     }
-    assert_eq!(rows(&report.to_string()), 16, "{report}");
+    assert_eq!(count_rows(&report.to_string()), 16, "{report}");
 }

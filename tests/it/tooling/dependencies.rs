@@ -20,7 +20,7 @@ async fn crates(package: &str) -> BTreeSet<String> {
 }
 
 #[tokio::test]
-async fn a_function_links_one_tls_and_of_aws_nothing_but_the_secrets_client() {
+async fn a_function_links_one_tls_library_and_only_the_secrets_client_of_aws() {
     for function in ["create-bot", "create-invoice", "run-analysis", "expire-subscriptions"] {
         let crates = crates(function).await;
         let named = |name: &str| crates.iter().filter(|line| line.split(' ').next() == Some(name)).collect::<Vec<_>>();

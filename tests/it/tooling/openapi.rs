@@ -1,4 +1,4 @@
-//! `openapi.json`: that it is whole, that what it says is so, and that it can be worked with.
+//! `openapi.json`: it is complete, it is correct, and clients can be generated from it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -17,14 +17,14 @@ use crate::support::database::{PRO, target, workspace};
 use crate::support::world::World;
 
 #[test]
-fn every_route_is_documented_and_nothing_else_is() {
+fn every_route_is_documented_and_no_other() {
     let template = Template::load(workspace()).unwrap();
     let routes = template.functions.into_iter().flat_map(|function| function.routes);
     let deployed: BTreeSet<String> = routes.map(|route| format!("{} {}", route.method, route.path)).collect();
     let mut documented = BTreeSet::new();
     for (path, item) in document()["paths"].as_object().unwrap() {
         for method in item.as_object().unwrap().keys() {
-            // One of the actions has a body, and a place of its own in the document.
+            // This action has a body, so it is documented separately.
             let route = if path == "/bots/{bot_id}/fail" { "/bots/{bot_id}/{action}" } else { path };
             documented.insert(format!("{} {route}", method.to_uppercase()));
         }
@@ -34,7 +34,7 @@ fn every_route_is_documented_and_nothing_else_is() {
     assert_eq!(path_of("/bots/1/start?x=/"), Some("/bots/{bot_id}/{action}"));
 }
 
-/// What must not fail.
+/// Runs a command that must succeed.
 async fn run(command: &mut Command, remedy: &str) -> Output {
     let output = command.output().await.unwrap_or_else(|error| panic!("{remedy}: {error}"));
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
@@ -43,8 +43,8 @@ async fn run(command: &mut Command, remedy: &str) -> Output {
 }
 
 #[tokio::test]
-async fn generated_requests_meet_no_answer_that_is_not_documented() {
-    // As `cargo dev` has it: a prompt without a model is answered with a template.
+async fn generated_requests_receive_documented_responses_only() {
+    // As with `cargo dev`: a prompt without a model is answered with a template.
     let world = World::with(BTreeMap::from([("TEMPLATES_FOR_PROMPTS".into(), "true".into())])).await;
     let token = world.sign_in("enterprise@nofomo.test").await;
     let schemathesis =
@@ -60,7 +60,7 @@ async fn generated_requests_meet_no_answer_that_is_not_documented() {
     run(&mut command, "schemathesis found what openapi.json does not have").await;
 }
 
-/// Each time anew, of what is kept and nothing else; packages are fetched once.
+/// Copies the committed files of the client; installed packages are kept from an earlier run.
 fn copy_of_the_client() -> PathBuf {
     let kept = workspace().join("clients/typescript");
     let copy = Path::new(env!("CARGO_TARGET_TMPDIR")).join("../typescript");
@@ -107,7 +107,7 @@ async fn a_typescript_client_is_generated_compiles_and_works() {
 }
 
 #[tokio::test]
-async fn the_page_tries_requests_as_whichever_sample_user_is_chosen() {
+async fn the_documentation_page_sends_requests_as_the_chosen_sample_user() {
     let world = World::new().await;
     let served = world.send(Method::GET, "/_local/openapi.json", &[], "").await;
     assert_eq!(&served.json(), document());

@@ -1,4 +1,4 @@
-//! `docs/operations.md` done as it is written, and what Supabase's own command-line tool makes of the migrations.
+//! The commands in `docs/operations.md`, and the migrations under Supabase's command-line tool.
 
 use std::os::unix::fs::symlink;
 use std::path::PathBuf;
@@ -14,7 +14,7 @@ use crate::support::database::{
     Database, Session, default_grants, migrations, must_lint, run_directory, target, workspace,
 };
 
-/// Supabase's tool as `docs/operations.md` has it installed.
+/// Supabase's command-line tool, in the version that `docs/operations.md` installs.
 const SUPABASE: &str = "supabase@3.1.0";
 
 /// A shell in which `cargo ops` and `supabase` are the programs of these tests, in a folder with what they read of the workspace.
@@ -65,7 +65,7 @@ fn blocks(document: &str) -> Vec<(&str, String)> {
 }
 
 #[tokio::test]
-async fn the_commands_for_the_database_work_as_they_are_written() {
+async fn the_documented_database_commands_work() {
     let document = std::fs::read_to_string(workspace().join("docs/operations.md")).unwrap();
     let package = std::fs::read_to_string(workspace().join("clients/typescript/package.json")).unwrap();
     assert!(document.contains(SUPABASE) && package.contains(SUPABASE), "one version everywhere: {SUPABASE}");
@@ -97,7 +97,7 @@ async fn the_commands_for_the_database_work_as_they_are_written() {
     assert!(verified.len() >= 3, "{printed:#?}");
     assert!(verified.iter().all(|report| report.contains(": no difference")), "{printed:#?}");
 
-    // The functions can log in with the passwords that were given.
+    // The functions can log in with the new passwords.
     for (role, password) in [("nofomo_api", "first%20password"), ("nofomo_jobs", "second%20password")] {
         let url =
             shell.postgres_url.replace(&format!("postgres:{}", postgres.password()), &format!("{role}:{password}"));
@@ -107,7 +107,7 @@ async fn the_commands_for_the_database_work_as_they_are_written() {
 }
 
 #[tokio::test]
-async fn supabases_own_tool_pushes_what_the_migrations_make_and_finds_nothing_wrong() {
+async fn the_supabase_tool_applies_the_migrations_and_finds_no_problem() {
     let folder = run_directory("supabase");
     let postgres = Postgres::start(&folder.join("postgres"), None).await.unwrap();
     let mut files: Vec<_> = std::fs::read_dir(migrations())
@@ -133,7 +133,7 @@ async fn supabases_own_tool_pushes_what_the_migrations_make_and_finds_nothing_wr
         let advised = shell.run(advisors).await;
         assert!(advised.contains("No issues found"), "{advised}");
 
-        // With a plan named Free it is what the migrations make.
+        // With a plan named Free the database passes verification.
         let plan = "insert into public.plans (name, price_monthly, features, max_bots, max_strategies) values ('Free', 0, '[]', 1, 1)";
         Session::open(&url).await.run(plan).await.unwrap();
         let report = ops::verify::verify_migrations(&postgres, &url, &migrations()).await.unwrap();
@@ -163,7 +163,7 @@ async fn supabases_own_tool_pushes_what_the_migrations_make_and_finds_nothing_wr
     postgres.stop().await.unwrap();
 }
 
-/// Runs `supabase db lint` over all functions, where the server has the extension that it needs.
+/// Runs `supabase db lint` on all functions, if the server has the extension that it needs.
 async fn lint(postgres: &Postgres, database: &str, shell: &Shell) {
     let admin = Session::open(&postgres.url("supabase_admin", database)).await;
     let available = "select count(*) from pg_available_extensions where name = 'plpgsql_check'";
@@ -188,7 +188,7 @@ async fn lint(postgres: &Postgres, database: &str, shell: &Shell) {
 }
 
 #[tokio::test]
-async fn the_types_of_the_tables_are_kept_for_clients() {
+async fn the_committed_table_types_for_clients_are_current() {
     let database = Database::new().await;
     let shell = Shell::new(run_directory("types"), database.url("postgres")).await;
     let generate =

@@ -1,4 +1,4 @@
-//! What the README promises.
+//! The documents: their commands work, their links lead somewhere, and the README lists every function.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -54,7 +54,7 @@ async fn the_curl_session_works_as_pasted() {
 }
 
 #[tokio::test]
-async fn the_payment_works_as_pasted() {
+async fn the_payment_session_works_as_pasted() {
     let world = World::new().await;
     let sessions = ["my-first-bot", "/invoices", "/_local/invoke/expire-subscriptions"].map(session_with);
     let answers = pasted(&world, &sessions).await;
@@ -63,11 +63,11 @@ async fn the_payment_works_as_pasted() {
     assert!(invoice["checkout_url"].as_str().unwrap().starts_with(&world.stack.url()));
     assert_eq!(counts["is_complete"], true, "{counts}");
     let plan = format!("select subscription_plan from public.users where id = '{PRO}'");
-    assert_eq!(world.database.owner().await.text(&plan).await, "free", "what was due has ended");
+    assert_eq!(world.database.owner().await.text(&plan).await, "free", "the expired period has ended");
 }
 
 #[tokio::test]
-async fn the_analysis_works_as_pasted() {
+async fn the_analysis_session_works_as_pasted() {
     let world = World::new().await;
     let directory = run_directory("readme");
     std::fs::create_dir_all(&directory).unwrap();
@@ -111,7 +111,7 @@ fn every_link_between_documents_leads_to_a_file() {
     assert!(links > 100, "{links}");
 }
 
-/// One word all the way down: folder, binary, resource, handler's SQL, test, and a row in the table of functions.
+/// Folder, binary, resource, SQL file, test and row in the README's table share the function's name.
 #[test]
 fn every_function_has_its_name_everywhere() {
     let template = std::fs::read_to_string(workspace().join("template.yaml")).unwrap();
@@ -126,7 +126,7 @@ fn every_function_has_its_name_everywhere() {
         let snake = name.replace('-', "_");
         assert!(template.contains(&format!("\n  {resource}Function:")), "{name}: no resource");
         assert!(template.contains(&format!("Binary: {name} ")), "{name}: no binary");
-        // It records as record-trade does, by the same statement.
+        // It executes the statement of record-trade.
         let statement = if name == "ingest-trades" { "record_trade" } else { &snake };
         assert!(migrations.iter().any(|file| file.ends_with(&format!("_{statement}.sql"))), "{name}: no SQL");
         assert!(tests.contains(&format!("{snake}.rs")), "{name}: no test");

@@ -1,4 +1,4 @@
-//! `template.yaml`: that it deploys what there is, with no more rights than needed, and that CloudFormation would take it.
+//! `template.yaml`: it deploys every function, with least privilege, and CloudFormation accepts it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -14,10 +14,10 @@ use tokio::process::Command;
 use crate::support::database::{run_directory, target, workspace};
 use crate::support::world::World;
 
-/// Clients that Supabase's pooler takes on the smallest machine.
+/// Maximum number of clients of Supabase's pooler on the smallest machine.
 const POOLER_CLIENTS: i64 = 200;
 
-/// What every role needs to write its log and its traces; both are AWS's own.
+/// AWS's policies that every role needs to write its log and its traces.
 const MANAGED_POLICIES: [&str; 2] = [
     "arn:aws:iam::aws:policy/service-role/AWSLambdaBasicExecutionRole",
     "arn:aws:iam::aws:policy/AWSXrayWriteOnlyAccess",
@@ -31,8 +31,8 @@ async fn programs() -> PathBuf {
     python::programs(target(), "template", &["aws-sam-translator==1.115.0", "cfn-lint==1.58.0"]).await.unwrap()
 }
 
-/// What SAM makes of a template, as JSON.
-async fn translated(template: &str) -> Result<String, String> {
+/// Translates a template with SAM; returns a CloudFormation template as JSON, or SAM's errors.
+async fn translate(template: &str) -> Result<String, String> {
     let mut translator = Command::new(programs().await.join("python"))
         .arg(workspace().join("tests/it/support/template/translate.py"))
         .env("AWS_DEFAULT_REGION", "ap-southeast-3")
@@ -49,11 +49,11 @@ async fn translated(template: &str) -> Result<String, String> {
 }
 
 async fn resources() -> BTreeMap<String, Value> {
-    let stack: Value = serde_json::from_str(&translated(&text()).await.unwrap()).unwrap();
+    let stack: Value = serde_json::from_str(&translate(&text()).await.unwrap()).unwrap();
     serde_json::from_value(stack["Resources"].clone()).unwrap()
 }
 
-/// The properties of all resources of a type, by their ids.
+/// Properties of all resources of a type, by their ids.
 fn of_type<'a>(resources: &'a BTreeMap<String, Value>, kind: &str) -> BTreeMap<&'a str, &'a Value> {
     let found = resources.iter().filter(|(_, resource)| resource["Type"] == kind);
     let found: BTreeMap<_, _> = found.map(|(id, resource)| (id.as_str(), &resource["Properties"])).collect();
@@ -61,13 +61,13 @@ fn of_type<'a>(resources: &'a BTreeMap<String, Value>, kind: &str) -> BTreeMap<&
     found
 }
 
-/// What the linter says of a stack; nothing if it is all right.
+/// Output of the linter for a stack; empty if it found nothing.
 async fn lint(stack: &str, name: &str) -> String {
     let directory = run_directory("lint");
     std::fs::create_dir_all(&directory).unwrap();
     let file = directory.join(name);
     std::fs::write(&file, stack).unwrap();
-    // W2001: SAM has put in the values of parameters, which then nobody uses.
+    // W2001: SAM has inserted the values of parameters, so the parameters are unused.
     let output = Command::new(programs().await.join("cfn-lint"))
         .args(["--regions", "ap-southeast-3", "--ignore-checks", "W2001", "--"])
         .arg(file)
@@ -78,7 +78,7 @@ async fn lint(stack: &str, name: &str) -> String {
 }
 
 #[test]
-fn every_function_and_every_route_that_the_readme_lists_is_deployed_and_no_other() {
+fn exactly_the_functions_and_routes_in_the_readme_are_deployed() {
     let template = Template::load(workspace()).unwrap();
     let folders = std::fs::read_dir(workspace().join("functions")).unwrap();
     let folders: BTreeSet<String> = folders.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
@@ -99,7 +99,7 @@ fn every_function_and_every_route_that_the_readme_lists_is_deployed_and_no_other
         if let Some((name, _)) = cells[1].strip_prefix('[').and_then(|cell| cell.split_once(']')) {
             function = name.to_owned();
         }
-        // Such as `POST`, `DELETE /bots/{bot_id}/token`: a method without a path has that of the next.
+        // Such as `POST`, `DELETE /bots/{bot_id}/token`: a method without a path has the path of the next one.
         let mut path = String::new();
         for route in cells[2].split("`, `").collect::<Vec<_>>().into_iter().rev() {
             let route = route.trim_matches('`');
@@ -117,11 +117,12 @@ fn every_function_and_every_route_that_the_readme_lists_is_deployed_and_no_other
 }
 
 #[tokio::test]
-async fn no_role_may_more_than_it_needs() {
+async fn every_role_has_least_privilege() {
     let resources = resources().await;
     for (id, role) in of_type(&resources, "AWS::IAM::Role") {
         let managed = role["ManagedPolicyArns"].as_array().cloned().unwrap_or_default();
-        let known = |arn: &Value| MANAGED_POLICIES.contains(&arn.as_str().unwrap_or_default()) || is_of_queues(id, arn);
+        let known =
+            |arn: &Value| MANAGED_POLICIES.contains(&arn.as_str().unwrap_or_default()) || is_queue_policy(id, arn);
         assert!(managed.iter().all(known), "{id}: {managed:?}");
         for policy in role["Policies"].as_array().into_iter().flatten() {
             let statements = &policy["PolicyDocument"]["Statement"];
@@ -132,7 +133,7 @@ async fn no_role_may_more_than_it_needs() {
             }
         }
     }
-    // A secret each, by what the function is to the database.
+    // One secret for each role in the database.
     for (id, role) in of_type(&resources, "AWS::IAM::Role") {
         let secrets: Vec<_> = ["ApiSecretArn", "JobsSecretArn"]
             .into_iter()
@@ -142,13 +143,13 @@ async fn no_role_may_more_than_it_needs() {
     }
 }
 
-/// What reads a queue gets AWS's policy for it.
-fn is_of_queues(role: &str, arn: &Value) -> bool {
+/// `true` if this is AWS's policy for reading a queue, and the role reads one.
+fn is_queue_policy(role: &str, arn: &Value) -> bool {
     role == "IngestTradesFunctionRole" && arn == "arn:aws:iam::aws:policy/service-role/AWSLambdaSQSQueueExecutionRole"
 }
 
 #[tokio::test]
-async fn what_fails_is_tried_again_kept_and_told() {
+async fn failures_are_retried_stored_and_alarmed() {
     let resources = resources().await;
     let dead_letters = serde_json::json!({ "Fn::GetAtt": ["DeadLetters", "Arn"] });
     let invocations = of_type(&resources, "AWS::Lambda::EventInvokeConfig");
@@ -157,7 +158,7 @@ async fn what_fails_is_tried_again_kept_and_told() {
         assert_eq!(target["DeadLetterConfig"]["Arn"], dead_letters, "{id}");
         assert!(target["RetryPolicy"]["MaximumRetryAttempts"].as_i64().unwrap() > 0, "{id}");
         assert!(schedule["Name"].is_null(), "{id}: two stacks in one account must not meet");
-        // What the function itself fails at is Lambda's to try again.
+        // Failures of the function itself are retried by Lambda.
         let function = &target["Arn"]["Fn::GetAtt"][0];
         let of_function = |invocation: &&&Value| invocation["FunctionName"]["Ref"] == *function;
         let invocation = invocations.values().find(of_function).unwrap_or_else(|| panic!("{id}: no retries"));
@@ -178,9 +179,9 @@ async fn what_fails_is_tried_again_kept_and_told() {
 }
 
 #[tokio::test]
-async fn every_function_logs_for_a_time_traces_and_leaves_the_pooler_room() {
+async fn every_function_has_log_retention_tracing_and_a_share_of_the_pooler() {
     let resources = resources().await;
-    let parameters: Value = serde_json::from_str(&translated(&text()).await.unwrap()).unwrap();
+    let parameters: Value = serde_json::from_str(&translate(&text()).await.unwrap()).unwrap();
     let groups = of_type(&resources, "AWS::Logs::LogGroup");
     assert!(groups.values().all(|group| !group["RetentionInDays"].is_null()));
     let mut instances = 0;
@@ -202,9 +203,9 @@ async fn every_function_logs_for_a_time_traces_and_leaves_the_pooler_room() {
 }
 
 #[tokio::test]
-async fn cloudformation_takes_it_and_would_not_take_a_broken_one() {
-    assert_eq!(lint(&translated(&text()).await.unwrap(), "template.json").await, "");
-    // None of these is seen in a template before SAM has translated it.
+async fn cloudformation_accepts_the_template_and_refuses_broken_ones() {
+    assert_eq!(lint(&translate(&text()).await.unwrap(), "template.json").await, "");
+    // The linter finds none of these before SAM has translated the template.
     let mut broken = text();
     for (right, wrong) in [
         ("Runtime: provided.al2023", "Runtime: provided.al2024"),
@@ -215,17 +216,17 @@ async fn cloudformation_takes_it_and_would_not_take_a_broken_one() {
         assert!(broken.contains(right), "{right}");
         broken = broken.replacen(right, wrong, 1);
     }
-    let complaints = lint(&translated(&broken).await.unwrap(), "broken.json").await;
+    let complaints = lint(&translate(&broken).await.unwrap(), "broken.json").await;
     for said in ["provided.al2024", "ReportBatchItemFailure'", "30", "NOISE"] {
         assert!(complaints.contains(said), "{said}: {complaints}");
     }
-    let refused = translated(&text().replacen("Method: POST", "Verb: POST", 1)).await.unwrap_err();
+    let refused = translate(&text().replacen("Method: POST", "Verb: POST", 1)).await.unwrap_err();
     assert!(refused.contains("Verb") || refused.contains("Method"), "{refused}");
 }
 
-/// As an HTTP API answers it, without asking a function.
+/// Answered by the HTTP API without calling a function.
 #[tokio::test]
-async fn a_page_of_elsewhere_may_call_and_read_what_it_needs() {
+async fn a_page_of_another_origin_can_call_the_api_and_read_its_headers() {
     let world = World::new().await;
     let origin = ("origin", "https://app.example.id");
     let asking =
@@ -235,7 +236,7 @@ async fn a_page_of_elsewhere_may_call_and_read_what_it_needs() {
     assert_eq!(allowed.headers["access-control-allow-origin"], "*");
     assert!(allowed.headers["access-control-allow-methods"].contains("POST"), "{allowed:?}");
     assert!(allowed.headers["access-control-allow-headers"].contains("idempotency-key"), "{allowed:?}");
-    assert!(world.stack.fleet("create-bot").unwrap().instances().is_empty(), "no function was asked");
+    assert!(world.stack.fleet("create-bot").unwrap().instances().is_empty(), "no function was called");
     let refused = world.send(Method::POST, "/bots", &[origin], "").await;
     assert_eq!((refused.status.as_u16(), refused.headers["access-control-allow-origin"].as_str()), (401, "*"));
     assert!(refused.headers["access-control-expose-headers"].contains("x-request-id"), "{refused:?}");

@@ -1,4 +1,4 @@
-//! The one line of each request: who reads it, what CloudWatch makes of it, and what a trace shows.
+//! The log line of each request, its CloudWatch metrics, and its trace.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,7 +10,7 @@ use crate::support::database::PRO;
 use crate::support::waiting::PATIENCE;
 use crate::support::world::{World, new_bot};
 
-/// The figures that a line names for CloudWatch, each of which it must hold as a number, by what they are split by.
+/// Names of the metrics that a line declares for CloudWatch, by their dimensions; the line must contain each as a number.
 fn metrics(line: &Value) -> BTreeMap<String, BTreeSet<String>> {
     let mut metrics = BTreeMap::new();
     for directive in line["_aws"]["CloudWatchMetrics"].as_array().unwrap() {
@@ -27,7 +27,7 @@ fn metrics(line: &Value) -> BTreeMap<String, BTreeSet<String>> {
 }
 
 #[tokio::test]
-async fn a_request_has_one_line_that_says_who_what_and_how_long_and_is_its_metrics() {
+async fn a_request_has_one_log_line_with_user_outcome_durations_and_metrics() {
     let world = World::with(BTreeMap::from([("STAGE".into(), "staging".into())])).await;
     let token = world.sign_in("pro@nofomo.test").await;
     for name in ["first", "second"] {
@@ -43,7 +43,7 @@ async fn a_request_has_one_line_that_says_who_what_and_how_long_and_is_its_metri
         assert!(line["trace_id"].as_str().is_some_and(|id| id.starts_with("1-")), "{line}");
         assert_eq!(line["cold_starts"], cold_starts, "{line}");
         let (total, database) = (line["duration_ms"].as_f64().unwrap(), line["database_ms"].as_f64().unwrap());
-        // The whole is cut to milliseconds.
+        // The total is truncated to milliseconds.
         assert!(database > 0.0 && database <= total + 1.0, "{line}");
         assert_eq!(line["outside_ms"], 0.0, "the signing keys were fetched at the start");
         let figures = ["cold_starts", "database_ms", "outside_ms"].map(ToOwned::to_owned);
@@ -60,26 +60,26 @@ async fn a_request_has_one_line_that_says_who_what_and_how_long_and_is_its_metri
 }
 
 #[tokio::test]
-async fn a_run_says_what_it_did_and_each_figure_is_a_metric() {
+async fn a_job_logs_its_counts_and_each_count_is_a_metric() {
     let world = World::new().await;
     world.counts("expire-subscriptions", "2040-01-01T00:00:00Z").await;
     let line = world.logged("Run completed", 1).await.remove(0);
     assert!(line["subscriptions"].as_i64().unwrap() > 0 && line["database_ms"].as_f64().unwrap() > 0.0, "{line}");
-    let split = metrics(&line);
+    let metrics = metrics(&line);
     let figures = ["cold_starts", "database_ms", "outside_ms", "subscriptions", "stopped_bots", "invoices", "failures"];
-    assert_eq!(split["stage function"], figures.map(ToOwned::to_owned).into());
+    assert_eq!(metrics["stage function"], figures.map(ToOwned::to_owned).into());
 }
 
 #[tokio::test]
-async fn a_trace_shows_what_a_request_waited_for() {
+async fn a_trace_shows_the_external_calls_of_a_request() {
     let daemon = UdpSocket::bind("127.0.0.1:0").await.unwrap();
     let address = daemon.local_addr().unwrap().to_string();
     let world = World::with(BTreeMap::from([("AWS_XRAY_DAEMON_ADDRESS".into(), address)])).await;
     let token = world.sign_in("pro@nofomo.test").await;
-    let wanted = json!({"plan": "Enterprise", "period": "monthly", "method": "QRIS"});
-    assert_eq!(world.post("/invoices", &token, &wanted).await.status, 201);
+    let body = json!({"plan": "Enterprise", "period": "monthly", "method": "QRIS"});
+    assert_eq!(world.post("/invoices", &token, &body).await.status, 201);
     let line = world.logged("POST /invoices 201", 1).await.remove(0);
-    assert!(line["outside_ms"].as_f64().unwrap() > 0.0, "Tripay was asked: {line}");
+    assert!(line["outside_ms"].as_f64().unwrap() > 0.0, "Tripay was called: {line}");
 
     let mut names = Vec::new();
     for _ in 0..3 {

@@ -1,4 +1,4 @@
-//! The peer that the functions are measured against does the same work: the same answers to the same requests.
+//! The FastAPI baseline that the functions are measured against gives the same responses to the same requests.
 
 use std::collections::BTreeSet;
 
@@ -12,16 +12,22 @@ use crate::support::world::{World, http_client, new_bot};
 const CLOSED: &str = r#"{"side": "buy", "order_type": "market", "status": "closed", "amount": "0.1", "price": 150.5,
     "entry_time": "2026-01-01T00:00:00Z", "exit_time": "2026-01-01T02:00:00+01:00", "exit_price": "151", "fee": "0.03"}"#;
 
-/// What can be compared of an answer: no id, no time, and of a problem what it is about and not its words.
+/// Comparable part of a response: without ids, times and the text of a problem.
 #[derive(Debug, PartialEq)]
-struct Told {
+struct Comparable {
     status: u16,
     content_type: String,
     body: Value,
-    wrong: BTreeSet<String>,
+    invalid_fields: BTreeSet<String>,
 }
 
-async fn told(url: &str, method: &Method, path: &str, headers: &[(&str, &str)], body: &str) -> Told {
+async fn comparable_response(
+    url: &str,
+    method: &Method,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: &str,
+) -> Comparable {
     let mut request = http_client().request(method.clone(), format!("{url}{path}")).body(body.to_owned());
     for (name, value) in headers {
         request = request.header(*name, *value);
@@ -32,26 +38,27 @@ async fn told(url: &str, method: &Method, path: &str, headers: &[(&str, &str)], 
     let mut body: Value = answer.json().await.unwrap();
     let errors = body.get("errors").and_then(Value::as_array).cloned().unwrap_or_default();
     let place = |error: &Value| error["pointer"].as_str().or(error["header"].as_str()).unwrap().to_owned();
-    let wrong = errors.iter().map(place).collect();
-    strip(&mut body);
-    Told { status, content_type, body, wrong }
+    let invalid_fields = errors.iter().map(place).collect();
+    remove_variable_members(&mut body);
+    Comparable { status, content_type, body, invalid_fields }
 }
 
-fn strip(value: &mut Value) {
+/// Removes the members that differ between two servers.
+fn remove_variable_members(value: &mut Value) {
     match value {
         Value::Object(members) => {
             for name in ["id", "created_at", "updated_at", "request_id", "detail", "errors", "last_trade_at"] {
                 members.remove(name);
             }
-            members.values_mut().for_each(strip);
+            members.values_mut().for_each(remove_variable_members);
         }
-        Value::Array(elements) => elements.iter_mut().for_each(strip),
+        Value::Array(elements) => elements.iter_mut().for_each(remove_variable_members),
         _ => {}
     }
 }
 
 #[tokio::test]
-async fn the_peer_answers_as_the_functions_do() {
+async fn the_baseline_responds_as_the_functions_do() {
     let world = World::new().await;
     let issuer = world.stack.auth().issuer().to_owned();
     let peer =
@@ -140,30 +147,30 @@ async fn the_peer_answers_as_the_functions_do() {
     for (method, path, token, key, body) in requests {
         let mut headers: Vec<(&str, &str)> = token.iter().map(|token| ("authorization", token.as_str())).collect();
         headers.extend(key.map(|key| ("idempotency-key", key)));
-        let of_ours = told(&ours, &method, &path, &headers, &body).await;
-        let of_theirs = told(&theirs, &method, &path, &headers, &body).await;
+        let of_ours = comparable_response(&ours, &method, &path, &headers, &body).await;
+        let of_theirs = comparable_response(&theirs, &method, &path, &headers, &body).await;
         assert_eq!(of_theirs, of_ours, "{method} {path} {body:.300}");
     }
 
-    // The same key finds what the other side has made, and the portfolio is the same bytes to both.
+    // A key finds the bot that the other server created, and both portfolios are equal.
     let (key, body) = ([("authorization", pro.as_str()), ("idempotency-key", "once")], new_bot("once").to_string());
     for (url, status) in [(&theirs, 201), (&ours, 200), (&theirs, 200)] {
-        assert_eq!(told(url, &Method::POST, "/bots", &key, &body).await.status, status, "{url}");
-        let trade = told(url, &Method::POST, &trades, &key, CLOSED).await;
+        assert_eq!(comparable_response(url, &Method::POST, "/bots", &key, &body).await.status, status, "{url}");
+        let trade = comparable_response(url, &Method::POST, &trades, &key, CLOSED).await;
         assert_eq!(trade.status, status, "{trade:?}");
     }
-    let portfolio = told(&ours, &Method::GET, "/portfolio", &key[..1], "").await;
+    let portfolio = comparable_response(&ours, &Method::GET, "/portfolio", &key[..1], "").await;
     assert_eq!(portfolio.status, 200);
-    assert_eq!(told(&theirs, &Method::GET, "/portfolio", &key[..1], "").await, portfolio);
-    // And so does the plan's limit.
+    assert_eq!(comparable_response(&theirs, &Method::GET, "/portfolio", &key[..1], "").await, portfolio);
+    // The plan's limit is the same too.
     for n in 3..7 {
         let body = new_bot(&format!("bot {n}")).to_string();
         let headers = &key[..1];
-        let of_theirs = told(&theirs, &Method::POST, "/bots", headers, &body).await;
+        let of_theirs = comparable_response(&theirs, &Method::POST, "/bots", headers, &body).await;
         if n < 6 {
             assert_eq!(of_theirs.status, 201, "{of_theirs:?}");
         } else {
-            assert_eq!(of_theirs, told(&ours, &Method::POST, "/bots", headers, &body).await);
+            assert_eq!(of_theirs, comparable_response(&ours, &Method::POST, "/bots", headers, &body).await);
             assert_eq!((of_theirs.status, &of_theirs.body["limit"]), (403, &json!(6)));
         }
     }

@@ -1,4 +1,4 @@
-//! Which access tokens are taken.
+//! Verification of access tokens.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -38,10 +38,11 @@ fn claims(world: &World) -> Value {
     })
 }
 
-fn with(mut claims: Value, changes: Value) -> Value {
+/// Claims with these changes; the value `absent` removes a claim.
+fn with_claims(mut claims: Value, changes: Value) -> Value {
     for (name, value) in changes.as_object().unwrap() {
         match value {
-            Value::String(word) if word == "absent" => drop(claims.as_object_mut().unwrap().remove(name)),
+            Value::String(text) if text == "absent" => drop(claims.as_object_mut().unwrap().remove(name)),
             _ => claims[name] = value.clone(),
         }
     }
@@ -53,15 +54,15 @@ async fn try_token(world: &World, token: &str) -> Answer {
 }
 
 #[tokio::test]
-async fn a_token_is_taken_only_if_every_claim_is_right() {
+async fn a_token_is_accepted_only_if_every_claim_is_valid() {
     let world = World::new().await;
     let now = Utc::now().timestamp();
     for (changes, status) in [
         (json!({}), 200),
         (json!({"aud": ["authenticated"]}), 200),
         (json!({"aud": ["other", "authenticated"]}), 200),
-        (json!({"exp": now - 20}), 200),  // within the leeway for clocks that differ
-        (json!({"iat": now + 600}), 200), // by a clock ahead of ours, which is no reason to sign anybody out
+        (json!({"exp": now - 20}), 200),  // within the leeway for clock differences
+        (json!({"iat": now + 600}), 200), // the issuer's clock may be ahead
         (json!({"custom": {"from": "a hook"}, "amr": ["password"]}), 200),
         (json!({"exp": now - 60}), 401),
         (json!({"exp": "absent"}), 401),
@@ -82,10 +83,10 @@ async fn a_token_is_taken_only_if_every_claim_is_right() {
         (json!({"session_id": "absent"}), 401),
         (json!({"is_anonymous": true}), 403),
         (json!({"client_id": "some-other-app"}), 403),
-        // What the legacy API keys are.
+        // The claims of legacy API keys.
         (json!({"iss": "supabase", "ref": "abc", "role": "service_role", "sub": "absent", "aud": "absent"}), 401),
     ] {
-        let token = world.stack.auth().sign(&with(claims(&world), changes.clone())).unwrap();
+        let token = world.stack.auth().sign(&with_claims(claims(&world), changes.clone())).unwrap();
         let answer = try_token(&world, &token).await;
         assert_eq!(answer.status, status, "{changes}: {answer:?}");
         if status == 401 {
@@ -95,7 +96,7 @@ async fn a_token_is_taken_only_if_every_claim_is_right() {
 }
 
 #[tokio::test]
-async fn a_token_is_taken_only_with_the_signature_of_the_key_it_names() {
+async fn a_token_is_accepted_only_with_the_signature_of_its_key() {
     let world = World::new().await;
     let good = world.stack.auth().sign(&claims(&world)).unwrap();
     assert_eq!(try_token(&world, &good).await.status, 200);
@@ -112,7 +113,7 @@ async fn a_token_is_taken_only_with_the_signature_of_the_key_it_names() {
     };
     let (head, tail) = good.rsplit_once('.').unwrap();
     let (header, payload) = head.split_once('.').unwrap();
-    let other_payload = encode(&with(claims(&world), json!({"sub": Uuid::new_v4()})));
+    let other_payload = encode(&with_claims(claims(&world), json!({"sub": Uuid::new_v4()})));
     let stranger = SigningKey::generate().unwrap().sign(&claims(&world)).unwrap();
     let (_, strangers_signature) = stranger.rsplit_once('.').unwrap();
     let without_key_id = format!("{}.{payload}.{tail}", encode(&json!({"alg": "ES256", "typ": "JWT"})));
@@ -131,7 +132,7 @@ async fn a_token_is_taken_only_with_the_signature_of_the_key_it_names() {
         ("HS256 with the well-known secret", hs256(HS256_SECRET.as_bytes(), None)),
         ("HS256 with a key id", hs256(HS256_SECRET.as_bytes(), Some(key_id.clone()))),
         ("RS256 by name", unsigned(json!({"alg": "RS256", "typ": "JWT", "kid": key_id})) + tail),
-        ("too long", world.stack.auth().sign(&with(claims(&world), json!({"x": "x".repeat(8192)}))).unwrap()),
+        ("too long", world.stack.auth().sign(&with_claims(claims(&world), json!({"x": "x".repeat(8192)}))).unwrap()),
     ] {
         let answer = try_token(&world, &token).await;
         assert_eq!((answer.status.as_u16(), answer.problem()), (401, "unauthenticated".into()), "{what}");
@@ -144,12 +145,12 @@ async fn a_token_is_taken_only_with_the_signature_of_the_key_it_names() {
 }
 
 #[tokio::test]
-async fn hs256_is_taken_only_where_it_is_configured() {
+async fn hs256_is_accepted_only_if_configured() {
     let settings = BTreeMap::from([("AUTH_HS256_SECRET".into(), HS256_SECRET.into())]);
     let world = World::with(settings).await;
     let sign = |secret: &str, changes: Value| {
         let key = EncodingKey::from_secret(secret.as_bytes());
-        jsonwebtoken::encode(&Header::new(Algorithm::HS256), &with(claims(&world), changes), &key).unwrap()
+        jsonwebtoken::encode(&Header::new(Algorithm::HS256), &with_claims(claims(&world), changes), &key).unwrap()
     };
     assert_eq!(try_token(&world, &sign(HS256_SECRET, json!({}))).await.status, 200);
     assert_eq!(try_token(&world, &sign("another secret", json!({}))).await.status, 401);
@@ -163,34 +164,34 @@ async fn hs256_is_taken_only_where_it_is_configured() {
 }
 
 #[tokio::test]
-async fn an_unknown_key_is_looked_for_once_and_then_not_for_a_while() {
+async fn an_unknown_key_is_fetched_once_and_then_not_for_a_while() {
     let issuer = Issuer::start(&json!({"keys": []})).await;
     let world = issuer.world().await;
     *issuer.body.lock().unwrap() = published(&world).await.to_string();
     let known = world.stack.auth().sign(&claims(&world)).unwrap();
     assert_eq!(try_token(&world, &known).await.status, 200);
     assert_eq!(issuer.take_fetches(), 1, "at start-up");
-    let other = world.stack.auth().sign(&with(claims(&world), json!({"session_id": Uuid::new_v4()}))).unwrap();
+    let other = world.stack.auth().sign(&with_claims(claims(&world), json!({"session_id": Uuid::new_v4()}))).unwrap();
     assert_eq!(try_token(&world, &other).await.status, 200);
     assert_eq!(issuer.take_fetches(), 0, "the set is kept");
 
-    // A rotation: tokens of the new key come before we have heard of it.
+    // After a rotation, tokens of the new key arrive before it has been fetched.
     let rotated = SigningKey::generate().unwrap();
     world.stack.auth().publish(&rotated);
     *issuer.body.lock().unwrap() = published(&world).await.to_string();
     assert_eq!(try_token(&world, &rotated.sign(&claims(&world)).unwrap()).await.status, 200);
     assert_eq!(issuer.take_fetches(), 1, "one fetch for a key that was not there");
 
-    // And a flood of made-up keys.
+    // Many invented key ids cause no further fetch.
     for _ in 0..5 {
-        let made_up = SigningKey::generate().unwrap().sign(&claims(&world)).unwrap();
-        assert_eq!(try_token(&world, &made_up).await.status, 401);
+        let invented = SigningKey::generate().unwrap().sign(&claims(&world)).unwrap();
+        assert_eq!(try_token(&world, &invented).await.status, 401);
     }
     assert_eq!(issuer.take_fetches(), 0, "cooldown");
 }
 
 #[tokio::test]
-async fn while_the_keys_cannot_be_had_a_good_token_is_not_called_a_bad_one() {
+async fn while_the_keys_are_unavailable_a_valid_token_is_not_refused_as_invalid() {
     let issuer = Issuer::start(&json!({"keys": []})).await;
     issuer.away.store(true, Ordering::SeqCst);
     let world = issuer.world().await;
@@ -211,15 +212,15 @@ async fn while_the_keys_cannot_be_had_a_good_token_is_not_called_a_bad_one() {
     }
     assert_eq!(status, 200, "the same instance finds the keys once they are there");
 
-    // A set that was fetched goes on serving; a token that was verified needs none.
+    // Fetched keys stay in use; a token that was verified before needs none.
     issuer.away.store(true, Ordering::SeqCst);
     assert_eq!(try_token(&world, &token).await.status, 200);
-    let other = world.stack.auth().sign(&with(claims(&world), json!({"session_id": Uuid::new_v4()}))).unwrap();
+    let other = world.stack.auth().sign(&with_claims(claims(&world), json!({"session_id": Uuid::new_v4()}))).unwrap();
     assert_eq!(try_token(&world, &other).await.status, 200);
 }
 
 #[tokio::test]
-async fn keys_of_other_kinds_are_passed_over() {
+async fn keys_of_other_types_are_ignored() {
     let issuer = Issuer::start(&json!({"keys": []})).await;
     let world = issuer.world().await;
     let mut keys = published(&world).await;
@@ -241,7 +242,7 @@ async fn keys_of_other_kinds_are_passed_over() {
 }
 
 #[tokio::test]
-async fn rs256_is_taken_from_a_published_key() {
+async fn rs256_is_accepted_from_a_published_key() {
     let private = RsaPrivateKey::new(&mut OsRng, 2048).unwrap();
     let encode = |number: &rsa::BigUint| BASE64_URL_SAFE_NO_PAD.encode(number.to_bytes_be());
     let published = json!({"kty": "RSA", "alg": "RS256", "kid": "rsa", "use": "sig", "n": encode(private.n()), "e": encode(private.e())});
@@ -253,7 +254,7 @@ async fn rs256_is_taken_from_a_published_key() {
     assert_eq!(try_token(&world, &sign(named(Algorithm::RS256))).await.status, 200);
     assert_eq!(try_token(&world, &sign(named(Algorithm::RS512))).await.status, 401, "the key is for RS256");
     assert_eq!(try_token(&world, &sign(Header::new(Algorithm::RS256))).await.status, 401, "no key id");
-    // The classic confusion: the public key as the secret of HS256.
+    // Algorithm confusion: the public key used as the secret of HS256.
     let public = private.to_public_key().to_public_key_pem(LineEnding::LF).unwrap();
     let confused = EncodingKey::from_secret(public.as_bytes());
     let confused = jsonwebtoken::encode(&named(Algorithm::HS256), &claims(&world), &confused).unwrap();
@@ -265,8 +266,9 @@ async fn a_verified_token_is_remembered_until_it_expires() {
     let issuer = Issuer::start(&json!({"keys": []})).await;
     let world = issuer.world().await;
     *issuer.body.lock().unwrap() = published(&world).await.to_string();
-    // Expires, leeway included, twenty seconds from now.
-    let token = world.stack.auth().sign(&with(claims(&world), json!({"exp": Utc::now().timestamp() - 10}))).unwrap();
+    // Expires in twenty seconds, including the leeway.
+    let token =
+        world.stack.auth().sign(&with_claims(claims(&world), json!({"exp": Utc::now().timestamp() - 10}))).unwrap();
     assert_eq!(try_token(&world, &token).await.status, 200);
     assert_eq!(try_token(&world, &token).await.status, 200);
     until("it expires", async || try_token(&world, &token).await.status != 200).await;
@@ -280,12 +282,13 @@ async fn a_verified_token_is_not_verified_again() {
     let issuer = Issuer::start(&json!({"keys": []})).await;
     let world = issuer.world().await;
     *issuer.body.lock().unwrap() = published(&world).await.to_string();
-    let fresh = || world.stack.auth().sign(&with(claims(&world), json!({"session_id": Uuid::new_v4()}))).unwrap();
+    let fresh =
+        || world.stack.auth().sign(&with_claims(claims(&world), json!({"session_id": Uuid::new_v4()}))).unwrap();
     let old = fresh();
     assert_eq!(try_token(&world, &old).await.status, 200);
     assert_eq!(issuer.take_fetches(), 1);
 
-    // The key is withdrawn, and a token of an unknown key makes the instance hear of it.
+    // The key is withdrawn; a token with an unknown key id makes the instance fetch the keys.
     let successor = SigningKey::generate().unwrap();
     world.stack.auth().publish(&successor);
     let mut keys = published(&world).await;
@@ -307,7 +310,7 @@ fn key_id(token: &str) -> String {
 }
 
 #[tokio::test]
-async fn a_key_that_is_not_for_signatures_is_passed_over() {
+async fn a_key_that_is_not_for_signatures_is_ignored() {
     let issuer = Issuer::start(&json!({"keys": []})).await;
     let world = issuer.world().await;
     let others = [SigningKey::generate().unwrap(), SigningKey::generate().unwrap()];
@@ -334,7 +337,7 @@ async fn a_key_that_is_not_for_signatures_is_passed_over() {
 }
 
 #[tokio::test]
-async fn a_set_of_more_than_64_kibibytes_is_none() {
+async fn a_key_set_of_more_than_64_kibibytes_is_refused() {
     let issuer = Issuer::start(&json!({"keys": []})).await;
     let world = issuer.world().await;
     let keys = published(&world).await.to_string();
@@ -352,7 +355,7 @@ async fn a_set_of_more_than_64_kibibytes_is_none() {
     assert_eq!(issuer.take_fetches(), 1);
 }
 
-/// Whoever can answer for the issuer once could otherwise name any other place for good.
+/// Otherwise one forged response of the issuer could redirect to other keys permanently.
 #[tokio::test]
 async fn a_redirect_to_other_keys_is_not_followed() {
     let elsewhere = Issuer::start(&json!({"keys": []})).await;

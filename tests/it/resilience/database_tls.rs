@@ -1,4 +1,4 @@
-//! The way to the database: encrypted, to the host that was meant, with a certificate of a root that is trusted.
+//! The connection to the database: encrypted, to the right host, with a certificate of a trusted root.
 
 use local_database::postgres::Postgres;
 use nofomo_db::{Address, Db, Error, tls_connector};
@@ -9,6 +9,7 @@ use tokio::net::TcpListener;
 use crate::support::database::{Session, migrate_template, run_directory, server};
 use crate::support::waiting::until;
 
+/// Certificate authority.
 struct Authority {
     pem: String,
     issuer: CertifiedIssuer<'static, KeyPair>,
@@ -22,7 +23,7 @@ impl Authority {
         Self { pem: issuer.pem(), issuer }
     }
 
-    /// Certificate and key, for a host.
+    /// Issues a certificate for a host; returns it with its key.
     fn issue(&self, host: &str) -> (String, String) {
         let key = KeyPair::generate().unwrap();
         let parameters = CertificateParams::new(vec![host.to_owned()]).unwrap();
@@ -43,7 +44,7 @@ fn refusal(result: Result<(), Error>) -> String {
 }
 
 #[tokio::test]
-async fn certificate_and_host_name_are_checked() {
+async fn certificate_and_host_name_are_verified() {
     let authority = Authority::new();
     let directory = run_directory("postgres-tls");
     let postgres = Postgres::start(&directory, None).await.unwrap();
@@ -53,7 +54,7 @@ async fn certificate_and_host_name_are_checked() {
     let plain = postgres.url("nofomo_api", "migrated");
     let serve = async |host: &str| {
         let (certificate, key) = authority.issue(host);
-        // Written by the server itself, whose account may be another.
+        // Written by the server, whose operating system account may be another.
         for (file, text) in [("server.crt", certificate), ("server.key", key)] {
             let path = format!("{data}/{file}");
             admin
@@ -63,7 +64,7 @@ async fn certificate_and_host_name_are_checked() {
             admin.run(&format!("copy (select 1) to program 'cat > /dev/null; chmod 600 {path}'")).await.unwrap();
         }
         admin.run("alter system set ssl = on").await.unwrap();
-        // What a new connection is told of, the server has read.
+        // A new connection reports when the server has read the settings.
         let read = async || Session::open(&plain).await.text("select pg_conf_load_time()").await;
         let before = read().await;
         admin.run("select pg_reload_conf()").await.unwrap();
@@ -92,13 +93,13 @@ async fn certificate_and_host_name_are_checked() {
 }
 
 #[tokio::test]
-async fn a_server_without_tls_is_not_spoken_to_in_plaintext() {
+async fn no_plaintext_connection_is_made_to_a_server_without_tls() {
     let plain = server().await.url("nofomo_api", "migrated");
     let (url, _) = plain.split_once('?').unwrap();
     let cause = refusal(try_connection(url, None).await);
     assert!(cause.contains("server does not support TLS"), "{cause}");
 
-    // What goes over the wire before that has no password in it.
+    // No password was sent.
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     let port = listener.local_addr().unwrap().port();
     let overheard = async {

@@ -10,11 +10,11 @@ use crate::support::bot_tokens::issue_bot_token;
 use crate::support::statistics::{BOTS_WITH_WRONG_STATISTICS, assert_statistics_equal_recount};
 use crate::support::world::{Answer, World, new_bot};
 
-/// What a real freqtrade sent.
-const LITERAL: &str = include_str!("../../fixtures/freqtrade-webhook-requests.txt");
+/// Requests that a real freqtrade sent.
+const RECORDED_REQUESTS: &str = include_str!("../../fixtures/freqtrade-webhook-requests.txt");
 
-/// An empty bot, and the token that its freqtrade has.
-async fn new_runner(world: &World) -> (String, String) {
+/// Creates a bot without trades; returns its id and the token of its runner.
+async fn create_runner(world: &World) -> (String, String) {
     let user = world.sign_in("enterprise@nofomo.test").await;
     let bot = world.post("/bots", &user, &new_bot("freqtrade")).await.json()["id"].as_str().unwrap().to_owned();
     let token = issue_bot_token(world, &user, &bot).await;
@@ -30,6 +30,7 @@ async fn send_event(world: &World, token: &str, event: &Value) {
     assert_eq!((answer.status.as_u16(), answer.text.as_str()), (200, "{}"), "{event}");
 }
 
+/// Trades of a bot, one per line.
 async fn trades(world: &World, bot: &str) -> String {
     let columns = "concat_ws(' ', metadata #>> '{freqtrade,trade_id}', trading_pair, side, status, amount, price, exit_price, profit,
         profit_percentage, entry_time at time zone 'utc', exit_time at time zone 'utc')";
@@ -39,7 +40,8 @@ async fn trades(world: &World, bot: &str) -> String {
     world.database.owner().await.text(&sql).await
 }
 
-async fn kept(world: &World, bot: &str) -> Vec<String> {
+/// Level and message of each log row that freqtrade's events left, in order.
+async fn logged_events(world: &World, bot: &str) -> Vec<String> {
     let sql = "select log_level || ' ' || message from public.logs where source = 'freqtrade' and bot_id = $1::uuid order by id";
     world.database.owner().await.rows(sql, &[&bot]).await.unwrap().iter().map(|row| row.get(0)).collect()
 }
@@ -59,9 +61,9 @@ fn exit(trade_id: u32, amount: &str, rate: &str, cumulative: &str, hour: u32, is
         "is_final_exit": if is_final { "True" } else { "False" }, "sub_trade": "True", "exit_reason": "roi"})
 }
 
-/// Content type and body of each.
-fn literal_requests() -> Vec<(String, String)> {
-    let requests = LITERAL.split("----- request ").skip(1).map(|request| {
+/// Content type and body of each recorded request.
+fn recorded_requests() -> Vec<(String, String)> {
+    let requests = RECORDED_REQUESTS.split("----- request ").skip(1).map(|request| {
         let (head, rest) = request.split_once("\n\n").unwrap();
         let body = rest.split("\n----- ").next().unwrap().split("\n====").next().unwrap();
         let content_type = head.lines().find_map(|line| line.strip_prefix("Content-Type: ")).unwrap();
@@ -71,10 +73,10 @@ fn literal_requests() -> Vec<(String, String)> {
 }
 
 #[tokio::test]
-async fn what_a_real_freqtrade_sent_gives_the_right_trades_however_often_it_is_sent() {
+async fn the_events_of_a_real_freqtrade_result_in_the_right_trades_however_often_they_are_sent() {
     let world = World::new().await;
-    let (bot, token) = new_runner(&world).await;
-    let requests = literal_requests();
+    let (bot, token) = create_runner(&world).await;
+    let requests = recorded_requests();
     assert_eq!(requests.len(), 13);
     let expected = "1 ETH/USDT buy closed 1.00000000 100.00000000 104.00000000 3.79600000 3.7922 2026-01-02 03:04:05.678901 2026-01-02 05:00:07";
     let mut logs = Vec::new();
@@ -84,11 +86,11 @@ async fn what_a_real_freqtrade_sent_gives_the_right_trades_however_often_it_is_s
             assert_eq!((answer.status.as_u16(), answer.text.as_str()), (200, "{}"), "{body}");
         }
         assert_eq!(trades(&world, &bot).await, expected, "replay {replay}");
-        let now = kept(&world, &bot).await;
+        let now = logged_events(&world, &bot).await;
         assert!(replay == 0 || now == logs, "a replay changes nothing: {now:?}");
         logs = now;
     }
-    // Ten bodies that tell no trade, three of them the same one: each is kept with what it said.
+    // Each of the ten bodies that contain no trade is logged with its text; three of them are equal and logged once.
     let distinct: std::collections::BTreeSet<_> =
         requests.iter().map(|(_, body)| body).filter(|body| !body.contains("_fill\", \"trade_id")).collect();
     assert!(logs.iter().all(|log| log.starts_with("warning Freqtrade event not understood")), "{logs:?}");
@@ -107,14 +109,14 @@ async fn what_a_real_freqtrade_sent_gives_the_right_trades_however_often_it_is_s
 }
 
 #[tokio::test]
-async fn further_entries_average_in_and_exits_book_their_part() {
+async fn further_entries_are_averaged_and_exits_realise_their_share() {
     let world = World::new().await;
-    let (bot, token) = new_runner(&world).await;
+    let (bot, token) = create_runner(&world).await;
     let opened = "2026-01-02 03:04:05.678901";
     for (event, expected) in [
         (entry(1, "1.0", "100.0"), format!("1 ETH/USDT buy open 1.00000000 100.00000000 0.00000000 0.0000 {opened}")),
         (entry(1, "3.0", "80.0"), format!("1 ETH/USDT buy open 4.00000000 85.00000000 0.00000000 0.0000 {opened}")),
-        // A partial exit: what freqtrade calls its profit counts funding twice, the running total does not.
+        // A partial exit: freqtrade's profit of it counts funding twice, the cumulative profit does not.
         (
             exit(1, "1.0", "90.0", "4.5", 5, false),
             format!("1 ETH/USDT buy open 4.00000000 85.00000000 90.00000000 4.50000000 1.3235 {opened}"),
@@ -133,20 +135,20 @@ async fn further_entries_average_in_and_exits_book_their_part() {
 }
 
 #[tokio::test]
-async fn a_cancelled_order_deletes_nothing_and_a_used_number_is_another_trade() {
+async fn a_cancelled_order_deletes_nothing_and_a_reused_number_is_another_trade() {
     let world = World::new().await;
-    let (bot, token) = new_runner(&world).await;
+    let (bot, token) = create_runner(&world).await;
     let cancel = |kind: &str, trade_id: u32, date: &str| {
         json!({"type": kind, "trade_id": trade_id.to_string(), "pair": "ETH/USDT", "open_date": date,
         "reason": "cancelled due to timeout, partially filled"})
     };
-    // Announced and cancelled without a fill: no trade.
+    // An order that is cancelled before any fill is not a trade.
     let mut announced = entry(1, "1.0", "100.0");
     announced["type"] = json!("entry");
     send_event(&world, &token, &announced).await;
     send_event(&world, &token, &cancel("entry_cancel", 1, "2026-01-02 03:04:05.678901")).await;
     assert_eq!(trades(&world, &bot).await, "");
-    // Filled in part, then cancelled: the fill stays. Freqtrade writes the date of a cancellation without an offset.
+    // The fill of a partly filled and then cancelled order remains. The date of a cancellation has no offset.
     send_event(&world, &token, &entry(1, "0.25", "100.0")).await;
     let filled = trades(&world, &bot).await;
     assert!(filled.starts_with("1 ETH/USDT buy open 0.25000000"), "{filled}");
@@ -154,7 +156,7 @@ async fn a_cancelled_order_deletes_nothing_and_a_used_number_is_another_trade() 
         send_event(&world, &token, &cancel(kind, 1, "2026-01-02 03:04:05.678901")).await;
         assert_eq!(trades(&world, &bot).await, filled);
     }
-    // The same number for another trade, by date or by pair; short, and at market.
+    // The same number with another date or pair is another trade; one is short, at market.
     let mut later = entry(1, "2.0", "50.0");
     (later["open_date"], later["direction"], later["order_type"]) =
         (json!("2026-02-01 00:00:00+00:00"), json!("Short"), json!("market"));
@@ -169,20 +171,20 @@ async fn a_cancelled_order_deletes_nothing_and_a_used_number_is_another_trade() 
             && all.contains("1 ETH/USDT sell open 2.00000000 50.00000000"),
         "{all}"
     );
-    assert_eq!(kept(&world, &bot).await, Vec::<String>::new());
+    assert_eq!(logged_events(&world, &bot).await, Vec::<String>::new());
 }
 
 #[tokio::test]
-async fn a_form_and_old_templates_are_understood_as_well() {
+async fn forms_and_old_templates_are_accepted() {
     let world = World::new().await;
-    let (bot, token) = new_runner(&world).await;
+    let (bot, token) = create_runner(&world).await;
     let form = "event=entry_fill&trade_id=7&pair=ETH%2FUSDT&direction=Long&amount=1.5&limit=1e2&open_date=2026-01-02+03%3A04%3A05%2B00%3A00&buy_tag=";
     assert_eq!(send(&world, &token, "application/x-www-form-urlencoded", form).await.status, 200);
     assert_eq!(
         trades(&world, &bot).await,
         "7 ETH/USDT buy open 1.50000000 100.00000000 0.00000000 0.0000 2026-01-02 03:04:05"
     );
-    // Real numbers, by a raw template; and no word on whether this exit is the last one.
+    // A raw template sends JSON numbers, and does not say if this exit is the last one.
     let raw = r#"{"event":"EXIT_FILL","trade_id":7,"pair":"ETH/USDT","amount":1.5,"open_rate":100.0,"limit":110,"open_date":"2026-01-02T03:04:05",
         "close_date":"2026-01-02T04:04:05","profit_amount":14.7,"profit_ratio":0.098,"sub_trade":false}"#;
     assert_eq!(send(&world, &token, "text/plain", raw).await.status, 200);
@@ -190,13 +192,13 @@ async fn a_form_and_old_templates_are_understood_as_well() {
         trades(&world, &bot).await,
         "7 ETH/USDT buy closed 1.50000000 100.00000000 110.00000000 14.70000000 9.8000 2026-01-02 03:04:05 2026-01-02 04:04:05"
     );
-    assert_eq!(kept(&world, &bot).await, Vec::<String>::new());
+    assert_eq!(logged_events(&world, &bot).await, Vec::<String>::new());
 }
 
 #[tokio::test]
-async fn an_exit_whose_entry_got_lost_is_a_trade_all_the_same() {
+async fn an_exit_without_its_entry_is_recorded_as_a_trade() {
     let world = World::new().await;
-    let (bot, token) = new_runner(&world).await;
+    let (bot, token) = create_runner(&world).await;
     send_event(&world, &token, &exit(1, "2.0", "110.0", "19.0", 7, true)).await;
     let closed = "1 ETH/USDT buy closed 2.00000000 100.00000000 110.00000000 19.00000000 5.1235 2026-01-02 03:04:05.678901 2026-01-02 07:00:07";
     assert_eq!(trades(&world, &bot).await, closed);
@@ -204,9 +206,9 @@ async fn an_exit_whose_entry_got_lost_is_a_trade_all_the_same() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_understood_or_recorded_is_kept_with_its_body_and_answered_200() {
+async fn an_event_that_cannot_be_read_or_recorded_is_logged_with_its_body_and_answered_200() {
     let world = World::new().await;
-    let (bot, token) = new_runner(&world).await;
+    let (bot, token) = create_runner(&world).await;
     let without = |name: &str| {
         let mut event = entry(1, "1.0", "100.0");
         event.as_object_mut().unwrap().remove(name);
@@ -254,7 +256,7 @@ async fn what_cannot_be_understood_or_recorded_is_kept_with_its_body_and_answere
     let form = send(&world, &token, "application/x-www-form-urlencoded", "type=status%00").await;
     assert_eq!((form.status.as_u16(), form.text.as_str()), (200, "{}"));
     assert_eq!(trades(&world, &bot).await, "");
-    let logs = kept(&world, &bot).await;
+    let logs = logged_events(&world, &bot).await;
     assert_eq!(logs.len(), bodies.len() + 1, "{logs:#?}");
     let body = format!(
         "select context ->> 'body' from public.logs where bot_id = '{bot}' and context ->> 'body' like '%unheard%'"
@@ -264,9 +266,9 @@ async fn what_cannot_be_understood_or_recorded_is_kept_with_its_body_and_answere
 }
 
 #[tokio::test]
-async fn what_is_only_to_read_is_read_in_the_logs_and_a_retry_is_not_read_twice() {
+async fn messages_are_logged_and_a_retry_is_not_logged_twice() {
     let world = World::new().await;
-    let (bot, token) = new_runner(&world).await;
+    let (bot, token) = create_runner(&world).await;
     for (kind, field, expected) in [
         ("status", "status", "info Freqtrade status: said"),
         ("startup", "status", "info Freqtrade startup: said"),
@@ -279,24 +281,24 @@ async fn what_is_only_to_read_is_read_in_the_logs_and_a_retry_is_not_read_twice(
         for _ in 0..2 {
             send_event(&world, &token, &json!({"type": kind, field: "said"})).await;
         }
-        assert_eq!(kept(&world, &bot).await.last().unwrap(), expected);
+        assert_eq!(logged_events(&world, &bot).await.last().unwrap(), expected);
     }
-    assert_eq!(kept(&world, &bot).await.len(), 7);
+    assert_eq!(logged_events(&world, &bot).await.len(), 7);
     for silent in ["whitelist", "analyzed_df", "new_candle"] {
         send_event(&world, &token, &json!({"type": silent, "data": [1]})).await;
     }
-    assert_eq!(kept(&world, &bot).await.len(), 7);
-    // The same words much later are said anew.
+    assert_eq!(logged_events(&world, &bot).await.len(), 7);
+    // The same message much later is logged again.
     let admin = world.database.session("supabase_admin").await;
     admin.run("update private.freqtrade_events set received_at = now() - interval '2 minutes'").await.unwrap();
     send_event(&world, &token, &json!({"type": "status", "status": "said"})).await;
-    assert_eq!(kept(&world, &bot).await.len(), 8);
+    assert_eq!(logged_events(&world, &bot).await.len(), 8);
 }
 
 #[tokio::test]
 async fn an_unknown_or_revoked_token_is_not_found_and_none_is_logged() {
     let world = World::new().await;
-    let (bot, token) = new_runner(&world).await;
+    let (bot, token) = create_runner(&world).await;
     let event = entry(1, "1.0", "100.0").to_string();
     for unknown in ["x", "nofomo_bot_x", &format!("nofomo_bot_{}", "A".repeat(43))] {
         assert_eq!(send(&world, unknown, "application/json", &event).await.status, 404, "{unknown}");
@@ -315,7 +317,7 @@ async fn an_unknown_or_revoked_token_is_not_found_and_none_is_logged() {
 #[tokio::test]
 async fn an_event_costs_one_round_trip() {
     let (world, proxy) = World::behind_proxy().await;
-    let (_, token) = new_runner(&world).await;
+    let (_, token) = create_runner(&world).await;
     send_event(&world, &token, &entry(1, "1.0", "100.0")).await;
     proxy.take_round_trips();
     for event in [
@@ -329,9 +331,9 @@ async fn an_event_costs_one_round_trip() {
     }
 }
 
-/// Three trades' whole lives; their events in any order, some twice, from several connections at once.
+/// All events of three trades, in any order, some of them twice, over several connections at once.
 #[tokio::test(flavor = "multi_thread")]
-async fn the_same_events_in_any_order_make_the_same_trades() {
+async fn the_same_events_in_any_order_result_in_the_same_trades() {
     let world = World::new().await;
     let events: Vec<Value> = (1..=3)
         .flat_map(|id| {
@@ -344,7 +346,7 @@ async fn the_same_events_in_any_order_make_the_same_trades() {
             ]
         })
         .collect();
-    let (bot, token) = new_runner(&world).await;
+    let (bot, token) = create_runner(&world).await;
     for event in &events {
         send_event(&world, &token, event).await;
     }
@@ -360,19 +362,19 @@ async fn the_same_events_in_any_order_make_the_same_trades() {
     tokio::task::block_in_place(|| {
         runner.run(&case, |(places, clients)| {
             runtime.block_on(async {
-                let (bot, token) = new_runner(&world).await;
-                let mut disorder: Vec<(u16, &Value)> = places.iter().copied().zip(&events).collect();
-                disorder.extend(
+                let (bot, token) = create_runner(&world).await;
+                let mut shuffled: Vec<(u16, &Value)> = places.iter().copied().zip(&events).collect();
+                shuffled.extend(
                     places
                         .iter()
                         .zip(&events)
                         .filter(|(place, _)| *place % 4 == 0)
                         .map(|(place, event)| (1000 - place, event)),
                 );
-                disorder.sort_by_key(|(place, _)| *place);
+                shuffled.sort_by_key(|(place, _)| *place);
                 join_all((0..clients).map(|client| {
                     let own: Vec<&Value> =
-                        disorder.iter().skip(client).step_by(clients).map(|(_, event)| *event).collect();
+                        shuffled.iter().skip(client).step_by(clients).map(|(_, event)| *event).collect();
                     let (world, token) = (&world, &token);
                     async move {
                         for event in own {

@@ -1,10 +1,9 @@
-//! The database goes away and comes back; connections die unseen; it is slow, locked or read-only.
+//! Outages of the database: killed, restarted, locked, read-only, without free connections, or silent.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use dev::proxy::Proxy;
 use futures_util::future::join_all;
 use local_database::postgres::Postgres;
 use reqwest::StatusCode;
@@ -13,25 +12,17 @@ use serde_json::Value;
 use crate::support::database::{Database, PRO, Session, migrate_template, run_directory};
 use crate::support::world::{Answer, World, new_bot};
 
-/// A world whose functions reach the database through a proxy, and through nothing else.
-async fn behind_proxy() -> (World, Proxy) {
-    let database = Database::new().await;
-    let proxy = Proxy::start(database.port, Duration::ZERO).await.unwrap();
-    let settings = BTreeMap::from([("DATABASE_URL".into(), database.url_at(proxy.port(), "nofomo_api"))]);
-    (World::on(database, settings).await, proxy)
-}
-
 fn is_unavailable(answer: &Answer) -> bool {
     answer.status == 503 && answer.problem() == "unavailable" && answer.headers.contains_key("retry-after")
 }
 
-async fn names(owner: &Session) -> Vec<String> {
+async fn bot_names(owner: &Session) -> Vec<String> {
     let rows = owner.rows(&format!("select name::text from public.bots where user_id = '{PRO}'"), &[]).await.unwrap();
     rows.iter().map(|row| row.get(0)).collect()
 }
 
 #[tokio::test]
-async fn a_database_killed_under_fifty_requests_loses_nothing_that_was_acknowledged() {
+async fn a_database_killed_during_fifty_requests_loses_no_acknowledged_bot() {
     let mut postgres = Postgres::start(&run_directory("postgres-killed"), None).await.unwrap();
     migrate_template(&postgres).await;
     let world = World::on(Database::template_of(&postgres), BTreeMap::new()).await;
@@ -39,7 +30,7 @@ async fn a_database_killed_under_fifty_requests_loses_nothing_that_was_acknowled
     let token = world.sign_in("pro@nofomo.test").await;
 
     let answered = AtomicUsize::new(0);
-    // Fifty warm instances.
+    // Starts fifty instances.
     let warm = |round: usize| {
         join_all((0..50).map(move |n| format!("{round}-{n}")).map(|name| {
             let (world, token, answered) = (&world, &token, &answered);
@@ -56,7 +47,7 @@ async fn a_database_killed_under_fifty_requests_loses_nothing_that_was_acknowled
     answered.store(0, Ordering::SeqCst);
     let requests = warm(1);
     let killing = async {
-        // In the midst of them: some are acknowledged, some are on their way.
+        // Killed when some requests are acknowledged and others are in flight.
         while answered.load(Ordering::SeqCst) < 10 {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
@@ -67,12 +58,12 @@ async fn a_database_killed_under_fifty_requests_loses_nothing_that_was_acknowled
     for (name, answer) in &answers {
         assert!(answer.status == 201 || is_unavailable(answer), "{name}: {answer:?}");
     }
-    // Whatever the kill met, while it is away everybody is told so.
+    // While the database is down every request is answered with 503.
     assert!(is_unavailable(&world.post("/bots", &token, &new_bot("away")).await));
     assert!(is_unavailable(&world.get("/portfolio", &token).await));
 
     postgres.restart().await.unwrap();
-    let stored = names(&world.database.owner().await).await;
+    let stored = bot_names(&world.database.owner().await).await;
     for name in acknowledged {
         assert_eq!(stored.iter().filter(|other| *other == name).count(), 1, "{name} was acknowledged");
     }
@@ -87,8 +78,8 @@ async fn a_database_killed_under_fifty_requests_loses_nothing_that_was_acknowled
 }
 
 #[tokio::test]
-async fn a_connection_that_was_closed_between_requests_is_replaced_unseen() {
-    let (world, proxy) = behind_proxy().await;
+async fn a_connection_closed_between_requests_is_replaced_without_an_error() {
+    let (world, proxy) = World::behind_proxy().await;
     let token = world.sign_in("pro@nofomo.test").await;
     assert_eq!(world.post("/bots", &token, &new_bot("before")).await.status, 201);
     world.lets_go("create-bot", async { proxy.cut() }).await;
@@ -98,42 +89,43 @@ async fn a_connection_that_was_closed_between_requests_is_replaced_unseen() {
     let terminate = "select pg_terminate_backend(pid) from pg_stat_activity where usename = 'nofomo_api' and datname = current_database()";
     world.lets_go("create-bot", async { owner.run(terminate).await.unwrap() }).await;
     assert_eq!(world.post("/bots", &token, &new_bot("after termination")).await.status, 201);
-    assert_eq!(names(&owner).await.len(), 5);
+    assert_eq!(bot_names(&owner).await.len(), 5);
 }
 
 #[tokio::test]
-async fn a_connection_that_died_in_a_freeze_is_found_out_and_replaced() {
-    let (world, proxy) = behind_proxy().await;
+async fn a_connection_lost_while_the_instance_was_frozen_is_detected_and_replaced() {
+    let (world, proxy) = World::behind_proxy().await;
     let token = world.sign_in("pro@nofomo.test").await;
     assert_eq!(world.post("/bots", &token, &new_bot("before")).await.status, 201);
     let instance = nix::unistd::Pid::from_raw(world.stack.fleet("create-bot").unwrap().instances()[0].cast_signed());
     nix::sys::signal::kill(instance, nix::sys::signal::Signal::SIGSTOP).unwrap();
-    // The other end goes without a word that could reach it.
+    // The connection is lost without any packet that reports it.
     proxy.silence();
     tokio::time::sleep(Duration::from_secs(11)).await;
     nix::sys::signal::kill(instance, nix::sys::signal::Signal::SIGCONT).unwrap();
     let answer = world.post("/bots", &token, &new_bot("thawed")).await;
     assert_eq!(answer.status, 201, "{answer:?}");
-    assert_eq!(proxy.take_connections(), 2, "the old one was asked, and given up");
-    assert_eq!(names(&world.database.owner().await).await.iter().filter(|name| *name == "thawed").count(), 1);
+    assert_eq!(proxy.take_connections(), 2, "the old connection was tried and given up");
+    assert_eq!(bot_names(&world.database.owner().await).await.iter().filter(|name| *name == "thawed").count(), 1);
 }
 
-/// The statement reached the server, its answer did not reach us: whether it took effect only the caller's key can tell.
+/// The statement reached the server, but its response was lost: only a repeated request with the same key shows if it took
+/// effect.
 #[tokio::test]
-async fn a_statement_whose_answer_is_lost_is_not_sent_again() {
-    let (world, proxy) = behind_proxy().await;
+async fn a_statement_whose_response_is_lost_is_not_repeated() {
+    let (world, proxy) = World::behind_proxy().await;
     let token = world.sign_in("pro@nofomo.test").await;
     assert_eq!(world.get("/portfolio", &token).await.status, 200);
     assert_eq!(world.post("/bots", &token, &new_bot("warm")).await.status, 201);
     let owner = world.database.owner().await;
-    // Holds every insert of a bot up, until it is known to have arrived.
+    // Blocks every insert of a bot until it is known to have arrived.
     owner.run("begin; lock table public.bots in share row exclusive mode").await.unwrap();
     let body = new_bot("ambiguous").to_string();
     let key = [("idempotency-key", "ambiguous")];
     let sending = world.post_with("/bots", &token, &key, &body);
     let cutting = async {
         owner.blocks(1).await;
-        // From here on the server's answers disappear, then the connection does.
+        // From here on the server's responses are dropped; then the connection is cut.
         proxy.silence();
         owner.run("commit").await.unwrap();
         owner.has_answered().await;
@@ -143,14 +135,14 @@ async fn a_statement_whose_answer_is_lost_is_not_sent_again() {
     let (answer, ()) = tokio::join!(sending, cutting);
     assert!(is_unavailable(&answer), "{answer:?}");
     assert_eq!(proxy.take_round_trips(), 1, "sent once");
-    // Sent again by the caller with the same key it is there, once.
+    // The caller repeats the request with the same key: the bot exists, once.
     let again = world.post_with("/bots", &token, &key, &body).await;
     assert_eq!(again.status, 200, "{again:?}");
-    assert_eq!(names(&owner).await.iter().filter(|name| *name == "ambiguous").count(), 1);
+    assert_eq!(bot_names(&owner).await.iter().filter(|name| *name == "ambiguous").count(), 1);
 }
 
 #[tokio::test]
-async fn a_lock_that_is_held_too_long_ends_in_503_and_changes_nothing() {
+async fn a_lock_held_too_long_causes_503_and_no_change() {
     let world = World::new().await;
     let token = world.sign_in("pro@nofomo.test").await;
     let owner = world.database.owner().await;
@@ -159,12 +151,12 @@ async fn a_lock_that_is_held_too_long_ends_in_503_and_changes_nothing() {
     assert!(is_unavailable(&answer), "{answer:?}");
     assert!(world.log().contains("canceling statement due to lock timeout"), "{}", world.log());
     owner.rollback().await;
-    assert_eq!(names(&owner).await.len(), 2);
+    assert_eq!(bot_names(&owner).await.len(), 2);
     assert_eq!(world.post("/bots", &token, &new_bot("free again")).await.status, 201);
 }
 
 #[tokio::test]
-async fn a_read_only_database_is_unavailable_for_what_writes() {
+async fn a_read_only_database_is_unavailable_for_writes_only() {
     let world = World::new().await;
     let token = world.sign_in("pro@nofomo.test").await;
     let admin = world.database.session("supabase_admin").await;
@@ -177,7 +169,7 @@ async fn a_read_only_database_is_unavailable_for_what_writes() {
     let body: Value = new_bot("writable");
     let mut status = StatusCode::SERVICE_UNAVAILABLE;
     for _ in 0..10 {
-        // The open connection has read its settings; a new one reads them anew.
+        // The setting is read when a connection starts.
         admin.run("select pg_terminate_backend(pid) from pg_stat_activity where usename = 'nofomo_api' and datname = current_database()").await.unwrap();
         tokio::time::sleep(Duration::from_millis(100)).await;
         status = world.post("/bots", &token, &body).await.status;
@@ -189,7 +181,7 @@ async fn a_read_only_database_is_unavailable_for_what_writes() {
 }
 
 #[tokio::test]
-async fn an_instance_that_dies_is_answered_for_and_replaced() {
+async fn a_killed_instance_is_answered_with_502_and_replaced() {
     let world = World::new().await;
     let token = world.sign_in("pro@nofomo.test").await;
     assert_eq!(world.post("/bots", &token, &new_bot("one")).await.status, 201);
@@ -210,10 +202,10 @@ async fn an_instance_that_dies_is_answered_for_and_replaced() {
     assert_ne!(fleet.instances(), first);
 }
 
-/// Not even the end of the connection tells that no answer will come.
+/// The connection is not closed, so nothing reports that no response will arrive.
 #[tokio::test]
-async fn a_connection_that_falls_silent_under_a_request_is_given_up_with_it() {
-    let (world, proxy) = behind_proxy().await;
+async fn a_connection_that_falls_silent_during_a_request_is_abandoned() {
+    let (world, proxy) = World::behind_proxy().await;
     let token = world.sign_in("pro@nofomo.test").await;
     assert_eq!(world.post("/bots", &token, &new_bot("warm")).await.status, 201);
     assert_eq!(proxy.take_connections(), 1);
@@ -224,7 +216,7 @@ async fn a_connection_that_falls_silent_under_a_request_is_given_up_with_it() {
     let body = new_bot("unheard").to_string();
     let key = [("idempotency-key", "unheard")];
     let silencing = async {
-        // It has arrived and waits; its answer will not.
+        // The statement has arrived and waits; its response is dropped.
         owner.blocks(1).await;
         proxy.silence();
         owner.run("commit").await.unwrap();
@@ -233,21 +225,25 @@ async fn a_connection_that_falls_silent_under_a_request_is_given_up_with_it() {
     assert!(is_unavailable(&answer), "{answer:?}");
     assert_eq!((proxy.take_connections(), proxy.take_round_trips()), (0, 1), "sent once");
 
-    // The next one has a connection and an answer of its own.
+    // The next request has a new connection and its own response.
     let next = world.post("/bots", &token, &new_bot("next")).await;
     assert_eq!((next.status.as_u16(), next.json()["name"].as_str()), (201, Some("next")), "{next:?}");
-    assert_eq!((proxy.take_connections(), proxy.take_round_trips()), (1, first), "the silent one is not asked");
+    assert_eq!((proxy.take_connections(), proxy.take_round_trips()), (1, first), "the silent connection is not used");
     let again = world.post_with("/bots", &token, &key, &body).await;
-    assert_eq!((again.status.as_u16(), again.json()["name"].as_str()), (200, Some("unheard")), "it had taken effect");
+    assert_eq!(
+        (again.status.as_u16(), again.json()["name"].as_str()),
+        (200, Some("unheard")),
+        "the first request had taken effect"
+    );
     assert_eq!(world.stack.fleet("create-bot").unwrap().instances(), instances, "the same instance");
-    let mut stored = names(&owner).await;
+    let mut stored = bot_names(&owner).await;
     stored.sort();
     assert_eq!(stored, ["BTC swing", "ETH perpetual", "next", "unheard", "warm"]);
 }
 
 #[tokio::test]
-async fn a_database_that_takes_no_more_connections_is_unavailable_until_it_does() {
-    let (world, proxy) = behind_proxy().await;
+async fn a_database_without_free_connections_is_unavailable_until_it_has_some() {
+    let (world, proxy) = World::behind_proxy().await;
     let token = world.sign_in("pro@nofomo.test").await;
     assert_eq!(world.post("/bots", &token, &new_bot("before")).await.status, 201);
     let owner = world.database.owner().await;
@@ -262,19 +258,19 @@ async fn a_database_that_takes_no_more_connections_is_unavailable_until_it_does(
     owner.run(&limit(-1)).await.unwrap();
     assert_eq!(world.post("/bots", &token, &new_bot("after")).await.status, 201);
     assert_eq!(world.get("/portfolio", &token).await.status, 200);
-    let mut stored = names(&owner).await;
+    let mut stored = bot_names(&owner).await;
     stored.sort();
     assert_eq!(stored, ["BTC swing", "ETH perpetual", "after", "before", "on an open connection"]);
 }
 
 #[tokio::test]
-async fn what_passes_by_itself_is_a_503_and_what_is_a_mistake_is_not() {
-    let (world, proxy) = behind_proxy().await;
+async fn temporary_database_errors_are_503_and_others_are_not() {
+    let (world, proxy) = World::behind_proxy().await;
     let token = world.sign_in("pro@nofomo.test").await;
     let owner = world.database.owner().await;
     assert_eq!(world.post("/bots", &token, &new_bot("before")).await.status, 201);
     let command = owner.text("select pg_get_functiondef('private.create_bot(jsonb, jsonb)'::regprocedure)").await;
-    // Fails as the bot's name says.
+    // Fails with the code in the bot's name.
     owner
         .run(
             "create or replace function private.create_bot(claims jsonb, input jsonb) returns json language plpgsql as
@@ -294,8 +290,8 @@ async fn what_passes_by_itself_is_a_503_and_what_is_a_mistake_is_not() {
         ("53200", 503), // out of memory
         ("53300", 503), // too many connections
         ("58030", 503), // I/O error
-        ("08006", 503), // connection failure, as a pooler tells it
-        ("XX000", 503), // internal error, as a pooler tells its own
+        ("08006", 503), // connection failure, as a pooler reports it
+        ("XX000", 503), // internal error, as a pooler reports its own
         ("22003", 422), // a number out of range
         ("23505", 500),
         ("42501", 500),
@@ -307,11 +303,11 @@ async fn what_passes_by_itself_is_a_503_and_what_is_a_mistake_is_not() {
         let answer = world.post("/bots", &token, &new_bot(code)).await;
         assert_eq!(answer.status, status, "{code}: {answer:?}");
         assert_eq!(is_unavailable(&answer), status == 503, "{code}: {answer:?}");
-        assert_eq!((proxy.take_round_trips(), code), (1, code), "nothing is sent again");
+        assert_eq!((proxy.take_round_trips(), code), (1, code), "no statement is repeated");
     }
     owner.run(&command).await.unwrap();
     assert_eq!(world.post("/bots", &token, &new_bot("after")).await.status, 201);
-    let mut stored = names(&owner).await;
+    let mut stored = bot_names(&owner).await;
     stored.sort();
     assert_eq!(stored, ["BTC swing", "ETH perpetual", "after", "before"]);
 }
