@@ -7,7 +7,7 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use chrono::{DateTime, Utc};
 use nofomo_lambda::{Error, Job, Run};
-use nofomo_tripay::{Payment, QueryError, Transaction, Tripay};
+use nofomo_tripay::{Payment, QueryError, RecordTripayResponseInput, Transaction, Tripay};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use tracing::{error, warn};
@@ -42,15 +42,6 @@ struct Invoice {
     reference_id: String,
     /// `None` while it is unknown whether Tripay created a transaction.
     tripay_invoice_id: Option<String>,
-}
-
-/// Input of `private.record_tripay_response`. `transaction` is `None` if Tripay created none.
-#[derive(Serialize)]
-struct RecordTripayResponseInput<'a> {
-    now: DateTime<Utc>,
-    id: Uuid,
-    merchant_code: &'a str,
-    transaction: Option<&'a Transaction>,
 }
 
 /// Input of `private.settle_payment`, in the form of a callback.

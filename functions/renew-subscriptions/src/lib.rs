@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use nofomo_lambda::{Error, Job, Run};
-use nofomo_tripay::{CreateOutcome, Order, Transaction, Tripay};
+use nofomo_tripay::{CreateOutcome, Order, RecordTripayResponseInput, Tripay};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use tracing::{error, warn};
@@ -49,15 +49,6 @@ struct RenewalInvoice {
 struct Failure {
     user_id: Uuid,
     cause: String,
-}
-
-/// Input of `private.record_tripay_response`. `transaction` is `None` if Tripay created none.
-#[derive(Serialize)]
-struct RecordTripayResponseInput<'a> {
-    now: DateTime<Utc>,
-    id: Uuid,
-    merchant_code: &'a str,
-    transaction: Option<&'a Transaction>,
 }
 
 /// Result of a run.
