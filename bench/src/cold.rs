@@ -122,7 +122,7 @@ pub async fn measure(environment: &Environment<'_>, size: Size) -> Result<Report
         for n in 0..size.starts {
             let start = fleet.cold_start(&events.nth(n)).await.map_err(|error| broke(error.to_string()))?;
             next.push(milliseconds(start.next));
-            answer.push(milliseconds(start.answer));
+            answer.push(milliseconds(start.response));
         }
         // Not counted: it starts the instance.
         fleet.invoke(events.nth(size.starts)).await.map_err(|error| broke(error.to_string()))?;

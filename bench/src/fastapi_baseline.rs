@@ -203,7 +203,7 @@ async fn on_lambda(fleet: &Fleet, events: &[Events], size: Size) -> Result<Figur
     let mut starts = Vec::new();
     for n in 0..size.starts {
         let start = fleet.cold_start(&nth(BEFORE + n)).await;
-        starts.push(milliseconds(start.map_err(|error| broke(&error))?.answer));
+        starts.push(milliseconds(start.map_err(|error| broke(&error))?.response));
     }
     let request = async |number: usize| {
         let answer = fleet.invoke(nth(number)).await.map_err(|error| broke(&error))?;

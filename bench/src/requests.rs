@@ -79,7 +79,7 @@ impl Call {
         let request = request.body(body.clone()).map_err(|_| unknown())?;
         let routes = environment.template.functions.iter();
         let routes = routes.flat_map(|function| function.routes.iter().map(|route| (route, &function.name)));
-        let (function, event) = gateway::event_of(routes, request).ok_or_else(unknown)?;
+        let (function, event) = gateway::route_request(routes, request).ok_or_else(unknown)?;
         Ok((function.clone(), Events::new(event)?))
     }
 }

@@ -13,8 +13,8 @@ use tokio::process::Command;
 use crate::template::Template;
 use local_database::{Error, Result};
 
-/// What a calling cargo says of its own package: build scripts would run anew over it.
-const CALLERS_PACKAGE: [&str; 17] = [
+/// Variables that `cargo run` sets for its own package. If they were passed on, build scripts would run again.
+const CALLING_PACKAGE_VARIABLES: [&str; 17] = [
     "CARGO_MANIFEST_DIR",
     "CARGO_MANIFEST_LINKS",
     "CARGO_MANIFEST_PATH",
@@ -34,7 +34,7 @@ const CALLERS_PACKAGE: [&str; 17] = [
     "CARGO_PKG_VERSION_PRE",
 ];
 
-/// One of the messages that cargo writes, a line each.
+/// A message of cargo, one per line.
 #[derive(Deserialize)]
 struct Message {
     target: Option<Target>,
@@ -46,8 +46,12 @@ struct Target {
     name: String,
 }
 
-/// Builds the binaries of all functions, in the target directory that the calling cargo uses, and tells where they are.
-/// Cargo itself says on standard error what it does and what is wrong.
+/// Builds the binaries of all functions in the calling cargo's target directory, and returns their paths by name. Cargo
+/// reports its progress and errors on standard error.
+///
+/// # Errors
+///
+/// Cargo cannot run, or a function does not compile.
 pub async fn build(workspace: &Path, template: &Template, release: bool) -> Result<BTreeMap<String, PathBuf>> {
     let mut cargo = Command::new(option_env!("CARGO").unwrap_or("cargo"));
     cargo.current_dir(workspace).args(["build", "--message-format", "json-render-diagnostics"]);
@@ -55,7 +59,7 @@ pub async fn build(workspace: &Path, template: &Template, release: bool) -> Resu
     if release {
         cargo.arg("--release");
     }
-    for name in CALLERS_PACKAGE {
+    for name in CALLING_PACKAGE_VARIABLES {
         cargo.env_remove(name);
     }
     cargo.stdin(Stdio::null()).stdout(Stdio::piped()).kill_on_drop(true);
@@ -63,7 +67,7 @@ pub async fn build(workspace: &Path, template: &Template, release: bool) -> Resu
         |error: io::Error| Error::new(format!("cannot run cargo: {error}"), "install Rust from https://rustup.rs");
     let output = cargo.spawn().map_err(missing)?.wait_with_output().await.map_err(missing)?;
     if !output.status.success() {
-        return Err(Error::new("the functions do not compile", "correct what cargo reports above"));
+        return Err(Error::new("the functions do not compile", "fix the errors that cargo reports above"));
     }
 
     let messages = output.stdout.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice(line).ok());
@@ -72,7 +76,10 @@ pub async fn build(workspace: &Path, template: &Template, release: bool) -> Resu
     let binaries = template.functions.iter().map(|function| {
         let binary = built.get(&function.name).cloned().ok_or_else(|| {
             let name = &function.name;
-            Error::new(format!("functions/{name} has no binary {name}"), "give it a src/main.rs and its folder's name")
+            Error::new(
+                format!("functions/{name} has no binary {name}"),
+                "add a src/main.rs and name the package as its folder",
+            )
         })?;
         Ok((function.name.clone(), binary))
     });

@@ -1,4 +1,4 @@
-//! The HTTP client with which the laptop calls its own functions, and others.
+//! The HTTP client of the local cloud.
 
 use std::{sync::Arc, time::Duration};
 
@@ -7,9 +7,13 @@ use rustls::{ClientConfig, RootCertStore, crypto::ring};
 
 use local_database::{Error, Result};
 
-/// Follows no redirect, and waits so long for a whole answer.
-pub fn client(user_agent: &'static str, time_limit: Duration) -> Result<Client> {
-    let unusable = |reason: String| Error::new(format!("cannot make an HTTP client: {reason}"), "try once more");
+/// Client that follows no redirects and uses no proxy. `timeout` applies to a whole response.
+///
+/// # Errors
+///
+/// TLS cannot be set up.
+pub fn client(user_agent: &'static str, timeout: Duration) -> Result<Client> {
+    let unusable = |reason: String| Error::new(format!("cannot create an HTTP client: {reason}"), "try again");
     let tls = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()
         .map_err(|error| unusable(error.to_string()))?;
@@ -18,7 +22,7 @@ pub fn client(user_agent: &'static str, time_limit: Duration) -> Result<Client> 
         .tls_backend_preconfigured(tls.with_root_certificates(roots).with_no_client_auth())
         .redirect(Policy::none())
         .no_proxy()
-        .timeout(time_limit)
+        .timeout(timeout)
         .user_agent(user_agent)
         .build()
         .map_err(|error| unusable(error.to_string()))

@@ -12,11 +12,15 @@ use nofomo_vault::KeyRing;
 
 use local_database::{Error, Result};
 
-/// The ring of a data directory, as the setting has it; made if there is none.
+/// Key ring of a data directory, in the format of `CREDENTIALS_KEYS`. Created if there is none.
+///
+/// # Errors
+///
+/// The file cannot be read or written, or is not a key ring.
 pub fn load_or_create(data: &Path) -> Result<String> {
     let path = data.join("credentials-keys");
     let unusable = |error: &dyn std::fmt::Display| {
-        let remedy = "delete it: a new one is made, and credentials saved with the old one have to be saved again";
+        let remedy = "delete it: a new key is then created, and exchange credentials have to be saved again";
         Error::new(format!("cannot use the keys in {}: {error}", path.display()), remedy)
     };
     match fs::read_to_string(&path) {

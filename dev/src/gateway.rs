@@ -30,30 +30,31 @@ use crate::{
 };
 use local_database::{Error, Result};
 
-/// An HTTP API's own limit, above Lambda's: no longer body is even read.
-const BODY_LIMIT: usize = 10 * 1024 * 1024;
+/// An HTTP API's own limit for a body, in bytes. A longer body is not read.
+const MAX_BODY_SIZE: usize = 10 * 1024 * 1024;
 
-/// After this an HTTP API stops waiting for the function.
+/// Time that an HTTP API waits for the function.
 const INTEGRATION_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Headers that are the connection's, which a function cannot set.
-const HOP_HEADERS: [HeaderName; 4] =
+/// Headers of the connection, which a function cannot set.
+const HOP_BY_HOP_HEADERS: [HeaderName; 4] =
     [header::CONNECTION, header::CONTENT_LENGTH, header::TRANSFER_ENCODING, header::UPGRADE];
 
-/// Serves the routes, each by its function, also to the pages that may call from elsewhere.
+/// Routes requests to the functions, with CORS headers if the template has any.
 pub(crate) fn router(routes: Vec<(Route, Fleet)>, cors: Option<&Cors>) -> Result<Router> {
     let gateway = Router::new().fallback(handle).with_state(Arc::new(routes));
     Ok(match cors {
-        Some(cors) => gateway.layer(layer(cors)?),
+        Some(cors) => gateway.layer(cors_layer(cors)?),
         None => gateway,
     })
 }
 
-fn layer(cors: &Cors) -> Result<CorsLayer> {
+fn cors_layer(cors: &Cors) -> Result<CorsLayer> {
     fn parsed<T: FromStr>(words: &[String]) -> Result<Vec<T>> {
-        let unfit =
-            |word: &String| Error::new(format!("CorsConfiguration: {word} cannot stand there"), "see template.yaml");
-        words.iter().map(|word| word.parse().map_err(|_| unfit(word))).collect()
+        let invalid = |word: &String| {
+            Error::new(format!("CorsConfiguration: {word} is not valid"), "correct it in template.yaml")
+        };
+        words.iter().map(|word| word.parse().map_err(|_| invalid(word))).collect()
     }
     let origins = match &cors.allow_origins[..] {
         [any] if any == "*" => AllowOrigin::any(),
@@ -74,24 +75,26 @@ async fn handle(
 ) -> Response {
     let (parts, body) = request.into_parts();
     let candidates = routes.iter().map(|(route, fleet)| (route, fleet));
-    let Some((route, parameters, fleet)) = find(candidates, parts.method.as_str(), parts.uri.path()) else {
-        return refuse(StatusCode::NOT_FOUND, "Not Found");
+    let Some((route, parameters, fleet)) = find_route(candidates, parts.method.as_str(), parts.uri.path()) else {
+        return error_response(StatusCode::NOT_FOUND, "Not Found");
     };
-    let Ok(body) = to_bytes(body, BODY_LIMIT).await else {
-        return refuse(StatusCode::PAYLOAD_TOO_LARGE, "Request Too Long");
+    let Ok(body) = to_bytes(body, MAX_BODY_SIZE).await else {
+        return error_response(StatusCode::PAYLOAD_TOO_LARGE, "Request Too Long");
     };
     let id = Uuid::new_v4().to_string();
     let event = event(&parts, &body, client.ip(), route, parameters, &id, Utc::now());
     let mut response = match timeout(INTEGRATION_TIMEOUT, fleet.invoke(event.to_string().into())).await {
-        Ok(Ok(answer)) => respond(&answer).unwrap_or_else(|| {
-            fleet.log("its answer is none that API Gateway can pass on");
-            refuse(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error")
+        Ok(Ok(answer)) => to_http(&answer).unwrap_or_else(|| {
+            fleet.log("API Gateway cannot convert its response to HTTP");
+            error_response(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error")
         }),
-        Ok(Err(InvokeError::EventTooLarge)) => refuse(StatusCode::PAYLOAD_TOO_LARGE, "Request Too Long"),
-        Ok(Err(InvokeError::Throttled)) | Err(_) => refuse(StatusCode::SERVICE_UNAVAILABLE, "Service Unavailable"),
-        // An error, a crash and the function's own time limit alike. An HTTP API would say 500; a REST API says 502,
-        // which tells a function that broke from one that answered 500 itself.
-        Ok(Err(InvokeError::Failed { .. })) => refuse(StatusCode::BAD_GATEWAY, "Internal Server Error"),
+        Ok(Err(InvokeError::EventTooLarge)) => error_response(StatusCode::PAYLOAD_TOO_LARGE, "Request Too Long"),
+        Ok(Err(InvokeError::Throttled)) | Err(_) => {
+            error_response(StatusCode::SERVICE_UNAVAILABLE, "Service Unavailable")
+        }
+        // An error, a crash or a timeout of the function. An HTTP API would respond with 500. A REST API responds with 502,
+        // which distinguishes a failed function from one that returned 500 itself.
+        Ok(Err(InvokeError::Failed { .. })) => error_response(StatusCode::BAD_GATEWAY, "Internal Server Error"),
     };
     if let Ok(id) = id.parse() {
         response.headers_mut().insert("apigw-requestid", id);
@@ -99,23 +102,24 @@ async fn handle(
     response
 }
 
-fn refuse(status: StatusCode, message: &str) -> Response {
+fn error_response(status: StatusCode, message: &str) -> Response {
     (status, Json(json!({ "message": message }))).into_response()
 }
 
-/// The most specific route: segment by segment a word before a parameter before the rest, a method before any method.
-fn find<'a, T>(
+/// Finds the most specific route. Segment by segment, a literal precedes a parameter, and a parameter precedes a
+/// `{name+}`; a method precedes `ANY`.
+fn find_route<'a, T>(
     routes: impl Iterator<Item = (&'a Route, T)>,
     method: &str,
     path: &str,
 ) -> Option<(&'a Route, BTreeMap<String, String>, T)> {
     let matching = routes.filter_map(|(route, target)| {
-        let any_method = route.method == "ANY";
-        if !any_method && route.method != method {
+        let is_any_method = route.method == "ANY";
+        if !is_any_method && route.method != method {
             return None;
         }
         let (ranks, parameters) = match_path(&route.path, path)?;
-        Some(((ranks, any_method), (route, parameters, target)))
+        Some(((ranks, is_any_method), (route, parameters, target)))
     });
     matching.min_by(|(one, _), (other, _)| one.cmp(other)).map(|(_, found)| found)
 }
@@ -153,13 +157,13 @@ fn match_path(pattern: &str, path: &str) -> Option<(Vec<Rank>, BTreeMap<String, 
     rest.is_none().then_some((ranks, parameters))
 }
 
-/// Whose request it is, and the event that this gets of it.
-pub fn event_of<'a, T>(
+/// Finds the function of a request and builds its event.
+pub fn route_request<'a, T>(
     routes: impl Iterator<Item = (&'a Route, T)>,
     request: axum::http::Request<Bytes>,
 ) -> Option<(T, Bytes)> {
     let (parts, body) = request.into_parts();
-    let (route, parameters, target) = find(routes, parts.method.as_str(), parts.uri.path())?;
+    let (route, parameters, target) = find_route(routes, parts.method.as_str(), parts.uri.path())?;
     let id = Uuid::new_v4().to_string();
     let event = event(&parts, &body, Ipv4Addr::LOCALHOST.into(), route, parameters, &id, Utc::now());
     Some((target, event.to_string().into()))
@@ -206,7 +210,7 @@ fn event(
         },
         "isBase64Encoded": false,
     });
-    // What a request has none of, its event does not mention.
+    // The event omits whatever the request does not have.
     let mut add =
         |name: &str, value: Value| event.as_object_mut().and_then(|event| event.insert(name.to_owned(), value));
     if let Some(cookies) = header(&parts.headers, &header::COOKIE) {
@@ -249,13 +253,13 @@ fn headers(headers: &HeaderMap, client: IpAddr, host: &str) -> Map<String, Value
     all
 }
 
-/// All values of one header, joined.
+/// Values of a header, joined by commas.
 fn header(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
     let values: Vec<_> = headers.get_all(name).iter().map(|value| String::from_utf8_lossy(value.as_bytes())).collect();
     (!values.is_empty()).then(|| values.join(","))
 }
 
-/// The content types whose bodies an HTTP API passes on as they are; a form is not among them.
+/// `true` if an HTTP API passes the body on as text. A form is not passed on as text.
 fn is_text(headers: &HeaderMap) -> bool {
     let content_type = header(headers, &header::CONTENT_TYPE).unwrap_or_default().to_ascii_lowercase();
     let media_type = content_type.split(';').next().unwrap_or_default().trim();
@@ -263,11 +267,11 @@ fn is_text(headers: &HeaderMap) -> bool {
         || ["application/json", "application/xml", "application/javascript"].contains(&media_type)
 }
 
-/// The function's answer as HTTP; none if API Gateway could not make sense of it.
-fn respond(answer: &[u8]) -> Option<Response> {
+/// Converts the function's response to HTTP. Returns `None` for one that API Gateway cannot convert.
+fn to_http(answer: &[u8]) -> Option<Response> {
     let answer: Value = serde_json::from_slice(answer).ok()?;
     let Some(status) = answer.get("statusCode") else {
-        // Format 2.0 takes JSON without a status for the body of a 200.
+        // In format 2.0, JSON without a status is the body of a 200.
         let body = answer.as_str().map_or_else(|| answer.to_string(), ToOwned::to_owned);
         return Some(([(header::CONTENT_TYPE, "application/json")], body).into_response());
     };
@@ -281,7 +285,7 @@ fn respond(answer: &[u8]) -> Option<Response> {
     *response.status_mut() = StatusCode::from_u16(status.try_into().ok()?).ok()?;
     for (name, value) in answer.get("headers").and_then(Value::as_object).into_iter().flatten() {
         let name: HeaderName = name.parse().ok()?;
-        if !HOP_HEADERS.contains(&name) {
+        if !HOP_BY_HOP_HEADERS.contains(&name) {
             response.headers_mut().insert(name, header_value(value)?);
         }
     }
@@ -320,7 +324,7 @@ mod tests {
 
     fn found(routes: &[Route], request: &str) -> String {
         let (method, path) = request.split_once(' ').expect("method and path");
-        let Some((route, parameters, ())) = find(routes.iter().map(|route| (route, ())), method, path) else {
+        let Some((route, parameters, ())) = find_route(routes.iter().map(|route| (route, ())), method, path) else {
             return "none".into();
         };
         let parameters = parameters.iter().map(|(name, value)| format!(" {name}={value}"));
@@ -346,7 +350,7 @@ mod tests {
     }
 
     #[test]
-    fn another_method_or_path_finds_nothing() {
+    fn an_unknown_method_or_path_has_no_route() {
         let routes: Vec<_> = routes().into_iter().filter(|route| route.path != "/{proxy+}").collect();
         for request in
             ["GET /bots", "POST /bots/", "POST /bots//start", "POST /bot", "POST /bots/1/start/now", "DELETE /"]
@@ -372,7 +376,7 @@ mod tests {
     }
 
     #[test]
-    fn an_event_is_what_api_gateway_sends() {
+    fn an_event_matches_that_of_api_gateway() {
         let expected = json!({
             "version": "2.0",
             "routeKey": "POST /bots/{bot_id}/trades",
@@ -415,7 +419,7 @@ mod tests {
     }
 
     #[test]
-    fn only_text_travels_as_text() {
+    fn only_text_is_passed_on_as_text() {
         for (content_type, body, encoded) in [
             ("application/json", &b"{}"[..], false),
             ("TEXT/plain", b"a", false),
@@ -431,8 +435,8 @@ mod tests {
         assert_eq!(sample("application/json", b"").get("body"), None);
     }
 
-    async fn responded(answer: Value) -> Option<(u16, Vec<(String, String)>, String)> {
-        let (parts, body) = respond(answer.to_string().as_bytes())?.into_parts();
+    async fn converted(answer: Value) -> Option<(u16, Vec<(String, String)>, String)> {
+        let (parts, body) = to_http(answer.to_string().as_bytes())?.into_parts();
         let header =
             |(name, value): (&HeaderName, &HeaderValue)| (name.to_string(), value.to_str().expect("text").into());
         let body = to_bytes(body, usize::MAX).await.expect("body");
@@ -440,14 +444,14 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_answer_becomes_http() {
+    async fn a_response_is_converted_to_http() {
         let answer = json!({
             "statusCode": 201, "body": "eyI=", "isBase64Encoded": true, "cookies": ["a=1", "b=2"],
             "headers": { "Location": "/bots/1", "x-count": 3, "content-length": "99" }, "multiValueHeaders": {},
         });
         let pair = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
         let headers = [("location", "/bots/1"), ("x-count", "3"), ("set-cookie", "a=1"), ("set-cookie", "b=2")];
-        let (status, found, body) = responded(answer).await.expect("valid");
+        let (status, found, body) = converted(answer).await.expect("valid");
         assert_eq!((status, body.as_str()), (201, "{\""));
         assert_eq!(found, headers.map(pair));
     }
@@ -455,20 +459,20 @@ mod tests {
     #[tokio::test]
     async fn json_without_a_status_is_a_body() {
         let json = vec![("content-type".to_owned(), "application/json".to_owned())];
-        assert_eq!(responded(json!({ "a": 1 })).await, Some((200, json.clone(), r#"{"a":1}"#.into())));
-        assert_eq!(responded(json!("text")).await, Some((200, json, "text".into())));
+        assert_eq!(converted(json!({ "a": 1 })).await, Some((200, json.clone(), r#"{"a":1}"#.into())));
+        assert_eq!(converted(json!("text")).await, Some((200, json, "text".into())));
     }
 
     #[tokio::test]
-    async fn what_is_no_answer_is_an_error() {
+    async fn an_invalid_response_is_an_error() {
         for answer in [
             json!({ "statusCode": "many" }),
             json!({ "statusCode": 7 }),
             json!({ "statusCode": 200, "headers": { "a b": "" } }),
             json!({ "statusCode": 200, "body": "~", "isBase64Encoded": true }),
         ] {
-            assert_eq!(responded(answer.clone()).await, None, "{answer}");
+            assert_eq!(converted(answer.clone()).await, None, "{answer}");
         }
-        assert!(respond(b"not json").is_none());
+        assert!(to_http(b"not json").is_none());
     }
 }

@@ -1,4 +1,4 @@
-//! Node.js and programs from npm's registry, installed in the target directory once for all runs.
+//! Node.js and programs from npm, installed once in the target directory.
 
 use std::{
     env, fs,
@@ -69,7 +69,7 @@ impl Node {
             fs::create_dir_all(&home).map_err(unwritable)?;
             let mut npm = self.command("npm");
             npm.args(["install", "--no-audit", "--no-fund", "--no-save", "--loglevel", "error", "--prefix"]).arg(&home);
-            run_checked(npm.args(packages), "see that npm's registry can be reached").await
+            run_checked(npm.args(packages), "check that npm's registry can be reached").await
         })
         .await?;
         Ok(home.join("node_modules/.bin"))
@@ -86,7 +86,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_major_version_is_read_from_what_node_says() {
+    fn the_major_version_is_parsed_from_nodes_output() {
         assert_eq!(parse_major("v20.20.2\n"), Some(20));
         assert_eq!(parse_major("v18.20.4"), Some(18));
         assert_eq!(parse_major(""), None);

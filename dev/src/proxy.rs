@@ -1,4 +1,4 @@
-//! A proxy in front of the database: counts round trips, adds distance, and can cut or black-hole its connections.
+//! A proxy in front of the database. It counts round trips, adds latency, and can cut or black-hole connections.
 
 use std::{
     sync::{
@@ -20,30 +20,30 @@ use tokio::{
 
 use local_database::{Error, Result};
 
-/// A round trip begins with the first bytes from the client after bytes from the server, or after the start.
+/// A running proxy. A round trip begins with the first bytes from the client at the start, or after bytes from the server.
 pub struct Proxy {
     port: u16,
     round_trips: Arc<AtomicUsize>,
     connections: Arc<AtomicUsize>,
-    /// How many connections, from the first, have fallen silent.
+    /// Number of connections, counted from the first, whose bytes are dropped.
     silent: Arc<AtomicUsize>,
     accepted: Arc<AtomicUsize>,
     cut: watch::Sender<u64>,
 }
 
 impl Proxy {
-    /// In front of a port of this machine, as far away as a `delay` each way makes it.
+    /// Starts a proxy for a port of this machine, with a latency of `delay` in each direction.
     ///
     /// # Errors
     ///
     /// No port is free.
     pub async fn start(target: u16, delay: Duration) -> Result<Self> {
-        let busy = |error: std::io::Error| {
-            Error::new(format!("the proxy has no port: {error}"), "end some of the programs that listen on 127.0.0.1")
+        let unavailable = |error: std::io::Error| {
+            Error::new(format!("the proxy has no port: {error}"), "stop some of the programs that listen on 127.0.0.1")
         };
-        let listener = TcpListener::bind(("127.0.0.1", 0)).await.map_err(busy)?;
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.map_err(unavailable)?;
         let proxy = Self {
-            port: listener.local_addr().map_err(busy)?.port(),
+            port: listener.local_addr().map_err(unavailable)?.port(),
             round_trips: Arc::default(),
             connections: Arc::default(),
             silent: Arc::default(),
@@ -66,14 +66,14 @@ impl Proxy {
                 let (from_server, to_server) = server.into_split();
                 let server_spoke = Arc::new(AtomicBool::new(true));
                 let (spoke, trips) = (server_spoke.clone(), round_trips.clone());
-                let there = move || {
+                let on_request = move || {
                     if spoke.swap(false, Ordering::SeqCst) {
                         trips.fetch_add(1, Ordering::SeqCst);
                     }
                 };
-                let back = move || server_spoke.store(true, Ordering::SeqCst);
-                carry(from_client, to_server, delay, there, is_silent.clone(), cut.clone());
-                carry(from_server, to_client, delay, back, is_silent, cut.clone());
+                let on_response = move || server_spoke.store(true, Ordering::SeqCst);
+                forward(from_client, to_server, delay, on_request, is_silent.clone(), cut.clone());
+                forward(from_server, to_client, delay, on_response, is_silent, cut.clone());
             }
         });
         Ok(proxy)
@@ -83,29 +83,29 @@ impl Proxy {
         self.port
     }
 
-    /// Since the last call.
+    /// Round trips since the last call.
     pub fn take_round_trips(&self) -> usize {
         self.round_trips.swap(0, Ordering::SeqCst)
     }
 
-    /// Since the last call.
+    /// New connections since the last call.
     pub fn take_connections(&self) -> usize {
         self.connections.swap(0, Ordering::SeqCst)
     }
 
-    /// Ends every connection, as a restarted server or a network device would.
+    /// Closes every connection, like a restarted server or a network device.
     pub fn cut(&self) {
         self.cut.send_modify(|generation| *generation += 1);
     }
 
-    /// From now on the bytes of the connections there are disappear, and nobody is told.
+    /// Silently drops all further bytes of the existing connections.
     pub fn silence(&self) {
         self.silent.store(self.accepted.load(Ordering::SeqCst), Ordering::SeqCst);
     }
 }
 
-/// One way: what is read is written when its time has come, while more is read.
-fn carry(
+/// Forwards one direction: bytes are written after the delay, while more are read.
+fn forward(
     mut from: OwnedReadHalf,
     mut to: OwnedWriteHalf,
     delay: Duration,
@@ -115,7 +115,7 @@ fn carry(
 ) {
     cut.mark_unchanged();
     let mut cut_too = cut.clone();
-    let (under_way, mut arriving) = mpsc::unbounded_channel::<(Instant, Vec<u8>)>();
+    let (delayed, mut due_bytes) = mpsc::unbounded_channel::<(Instant, Vec<u8>)>();
     tokio::spawn(async move {
         let mut buffer = vec![0; 64 * 1024];
         loop {
@@ -127,7 +127,7 @@ fn carry(
                 return;
             };
             on_bytes();
-            if !is_silent() && under_way.send((Instant::now() + delay, bytes.to_vec())).is_err() {
+            if !is_silent() && delayed.send((Instant::now() + delay, bytes.to_vec())).is_err() {
                 return;
             }
         }
@@ -135,7 +135,7 @@ fn carry(
     tokio::spawn(async move {
         loop {
             let (due, bytes) = tokio::select! {
-                next = arriving.recv() => match next {
+                next = due_bytes.recv() => match next {
                     Some(next) => next,
                     None => return,
                 },

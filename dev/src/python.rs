@@ -1,4 +1,4 @@
-//! Programs from PyPI, each in an environment of its own in the target directory, installed once for all runs.
+//! Programs from PyPI, each installed once in its own virtual environment in the target directory.
 
 use std::{
     collections::BTreeMap,
@@ -13,7 +13,7 @@ use tokio::{process::Command, sync::Mutex, task::spawn_blocking};
 
 use local_database::{Error, Result};
 
-/// The directory of programs (`bin`) of an environment `<target>/python/<name>` with these packages, such as
+/// Installs packages and returns the directory of programs (`bin`) of their environment `<target>/python/<name>` . `packages` is a list such as
 /// `["freqtrade==2026.9"]`.
 ///
 /// # Errors
@@ -26,7 +26,7 @@ pub async fn programs(target: &Path, name: &str, packages: &[&str]) -> Result<Pa
         run_checked(Command::new("python3").args(["-m", "venv"]).arg(&home), remedy).await?;
         let mut pip = Command::new(home.join("bin/python"));
         pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]).args(packages);
-        run_checked(&mut pip, "see that PyPI can be reached").await
+        run_checked(&mut pip, "check that PyPI can be reached").await
     })
     .await?;
     Ok(home.join("bin"))
@@ -41,16 +41,16 @@ pub(crate) async fn install_once(
     static INSTALLED: LazyLock<Mutex<BTreeMap<PathBuf, String>>> = LazyLock::new(Mutex::default);
     let unwritable =
         |error| Error::new(format!("cannot write {}: {error}", home.display()), "check its owner and permissions");
-    let (wanted, note) = (packages.join("\n"), home.join("installed"));
+    let (requested, record) = (packages.join("\n"), home.join("installed"));
     let mut installed = INSTALLED.lock().await;
-    if installed.get(home) == Some(&wanted) {
+    if installed.get(home) == Some(&requested) {
         return Ok(());
     }
     // Another process may be installing the same.
-    let _turn = turn(home.with_extension("lock")).await.map_err(unwritable)?;
-    if !fs::read_to_string(&note).is_ok_and(|there| there == wanted) {
+    let _lock = lock(home.with_extension("lock")).await.map_err(unwritable)?;
+    if !fs::read_to_string(&record).is_ok_and(|installed| installed == requested) {
         report_progress(format_args!(
-            "installing {} into {}: once, and perhaps a few minutes",
+            "installing {} into {}: this happens once and may take a few minutes",
             packages.join(", "),
             home.display()
         ));
@@ -58,14 +58,14 @@ pub(crate) async fn install_once(
             fs::remove_dir_all(home).map_err(unwritable)?;
         }
         install().await?;
-        fs::write(note, &wanted).map_err(unwritable)?;
+        fs::write(record, &requested).map_err(unwritable)?;
     }
-    installed.insert(home.to_owned(), wanted);
+    installed.insert(home.to_owned(), requested);
     Ok(())
 }
 
-/// Held until it is dropped.
-async fn turn(path: PathBuf) -> io::Result<File> {
+/// Waits for the lock on a file, which is held until the file is dropped.
+async fn lock(path: PathBuf) -> io::Result<File> {
     let wait = move || {
         fs::create_dir_all(path.parent().unwrap_or(&path))?;
         let file = File::create(path)?;
@@ -75,15 +75,15 @@ async fn turn(path: PathBuf) -> io::Result<File> {
     spawn_blocking(wait).await?
 }
 
-/// Runs a command to its end; if it fails, the error has its standard error.
+/// Runs a command to its end. The error contains its standard error.
 pub(crate) async fn run_checked(command: &mut Command, remedy: &str) -> Result<()> {
-    let called = format!("{:?}", command.as_std());
+    let command_line = format!("{:?}", command.as_std());
     match command.output().await {
         Ok(output) if output.status.success() => Ok(()),
         Ok(output) => {
-            let said = String::from_utf8_lossy(&output.stderr);
-            Err(Error::new(format!("{called} failed: {}", said.trim()), remedy))
+            let errors = String::from_utf8_lossy(&output.stderr);
+            Err(Error::new(format!("{command_line} failed: {}", errors.trim()), remedy))
         }
-        Err(error) => Err(Error::new(format!("cannot run {called}: {error}"), remedy)),
+        Err(error) => Err(Error::new(format!("cannot run {command_line}: {error}"), remedy)),
     }
 }

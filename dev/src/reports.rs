@@ -1,4 +1,4 @@
-//! Analyses of the sample users' bots, to look at in a browser, which cannot send an access token along with a link.
+//! Links to reports on the sample users' bots. A browser that opens a link cannot send an access token, so the server adds it.
 
 use std::{sync::Arc, time::Duration};
 
@@ -19,14 +19,14 @@ use local_database::Result;
 
 const USER_AGENT: &str = "cargo dev";
 
-/// API Gateway's own.
-const TIME_LIMIT: Duration = Duration::from_secs(30);
+/// Timeout of API Gateway.
+const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Whose bots are judged, and how.
+/// Users whose bots are analyzed, with the types of the analyses.
 const SAMPLES: [(&str, &str); 3] =
     [("pro@nofomo.test", "performance"), ("pro@nofomo.test", "risk"), ("enterprise@nofomo.test", "optimization")];
 
-/// One that can be looked at.
+/// A report to open in a browser.
 pub struct Sample {
     pub analysis_type: &'static str,
     pub email: &'static str,
@@ -39,11 +39,12 @@ struct Analysis {
 }
 
 #[derive(Deserialize)]
-struct Reader {
+struct ReportQuery {
     email: String,
 }
 
-/// Links to them; each is made when it is looked at first, so that a start costs nobody a request of his plan.
+/// Links to the sample reports. Each analysis is created when its link is first opened, so that a start uses no request of
+/// a plan.
 pub fn samples(origin: &str) -> impl Iterator<Item = Sample> {
     SAMPLES
         .map(|(email, analysis_type)| Sample {
@@ -54,10 +55,10 @@ pub fn samples(origin: &str) -> impl Iterator<Item = Sample> {
         .into_iter()
 }
 
-/// `GET /_local/samples/{analysis_type}`: a sample user's report, of an analysis that is made if there is none yet.
-/// `GET /_local/reports/{analysis_id}?email=…`: a report as this user sees it.
+/// Routes `GET /_local/samples/{analysis_type}`, a sample user's report, whose analysis is created if there is none yet, and
+/// `GET /_local/reports/{analysis_id}?email=…`, a report as this user sees it.
 pub(crate) fn router(auth: Arc<Auth>, origin: String) -> Result<Router> {
-    let state = Arc::new(Reports { auth, client: client(USER_AGENT, TIME_LIMIT)?, origin });
+    let state = Arc::new(Reports { auth, client: client(USER_AGENT, TIMEOUT)?, origin });
     Ok(Router::new()
         .route("/_local/samples/{analysis_type}", get(show_sample))
         .route("/_local/reports/{analysis_id}", get(show))
@@ -71,53 +72,54 @@ struct Reports {
 }
 
 impl Reports {
-    /// What a function answers to this user.
-    async fn asked(&self, email: &str, ask: impl FnOnce(&Client, &str) -> RequestBuilder) -> Response {
+    /// Sends a request as this user and returns the response.
+    async fn send_as(&self, email: &str, request: impl FnOnce(&Client, &str) -> RequestBuilder) -> Response {
         let token = match self.auth.token_for(email).await {
             Ok(token) => token,
-            Err(error) => return refused(StatusCode::NOT_FOUND, &error),
+            Err(error) => return error_response(StatusCode::NOT_FOUND, &error),
         };
-        match ask(&self.client, &self.origin).bearer_auth(token).send().await {
+        match request(&self.client, &self.origin).bearer_auth(token).send().await {
             Ok(answer) => axum::http::Response::from(answer).map(Body::new),
-            Err(error) => refused(StatusCode::BAD_GATEWAY, &error),
+            Err(error) => error_response(StatusCode::BAD_GATEWAY, &error),
         }
     }
 
     async fn report(&self, email: &str, id: &str) -> Response {
-        self.asked(email, |client, origin| client.get(format!("{origin}/analyses/{id}/report"))).await
+        self.send_as(email, |client, origin| client.get(format!("{origin}/analyses/{id}/report"))).await
     }
 }
 
-fn refused(status: StatusCode, error: &dyn std::fmt::Display) -> Response {
+fn error_response(status: StatusCode, error: &dyn std::fmt::Display) -> Response {
     (status, Json(json!({ "message": error.to_string() }))).into_response()
 }
 
-async fn show_sample(State(reports): State<Arc<Reports>>, Path(wanted): Path<String>) -> Response {
-    let Some((email, analysis_type)) = SAMPLES.into_iter().find(|(_, analysis_type)| *analysis_type == wanted) else {
-        return refused(StatusCode::NOT_FOUND, &format!("there is no sample {wanted}"));
+async fn show_sample(State(reports): State<Arc<Reports>>, Path(requested): Path<String>) -> Response {
+    let Some((email, analysis_type)) = SAMPLES.into_iter().find(|(_, analysis_type)| *analysis_type == requested)
+    else {
+        return error_response(StatusCode::NOT_FOUND, &format!("there is no sample {requested}"));
     };
-    let made = reports.asked(email, |client, origin| {
+    let created = reports.send_as(email, |client, origin| {
         client
             .post(format!("{origin}/analyses"))
             .header("idempotency-key", format!("sample {analysis_type}"))
             .header(header::CONTENT_TYPE, "application/json")
             .body(json!({ "analysis_type": analysis_type }).to_string())
     });
-    let made = made.await;
-    if !made.status().is_success() {
-        return made;
+    let created = created.await;
+    if !created.status().is_success() {
+        return created;
     }
-    let analysis = to_bytes(made.into_body(), usize::MAX).await.unwrap_or_default();
+    let analysis = to_bytes(created.into_body(), usize::MAX).await.unwrap_or_default();
     match serde_json::from_slice(&analysis) {
         Ok(Analysis { id }) => reports.report(email, &id).await,
-        Err(error) => refused(StatusCode::BAD_GATEWAY, &error),
+        Err(error) => error_response(StatusCode::BAD_GATEWAY, &error),
     }
 }
 
 async fn show(
     State(reports): State<Arc<Reports>>,
     Path(id): Path<String>,
-    Query(Reader { email }): Query<Reader>,
+    Query(ReportQuery { email }): Query<ReportQuery>,
 ) -> Response {
     reports.report(&email, &id).await
 }

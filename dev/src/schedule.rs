@@ -1,4 +1,4 @@
-//! EventBridge Scheduler: calls functions at their times.
+//! EventBridge Scheduler: invokes functions on their schedules.
 
 use std::{fmt, str::FromStr, time::Duration};
 
@@ -11,18 +11,19 @@ use uuid::Uuid;
 
 use crate::runtime::Fleet;
 
+/// A schedule of a function.
 #[derive(Clone, Debug)]
 pub struct Schedule {
     pub name: String,
     pub expression: Expression,
-    /// JSON, in which EventBridge Scheduler's own words such as `<aws.scheduler.scheduled-time>` may stand.
+    /// JSON, which may contain context attributes of EventBridge Scheduler such as `<aws.scheduler.scheduled-time>`.
     pub input: String,
 }
 
-/// A clock that was set, or a laptop that slept, is noticed after this long.
-const LONGEST_SLEEP: Duration = Duration::from_secs(30);
+/// Maximum time between two looks at the clock, which may be set, or may jump while the laptop sleeps.
+const MAX_SLEEP: Duration = Duration::from_secs(30);
 
-/// `rate(15 minutes)`, `cron(0 3 * * ? *)` or `at(2026-01-31T03:00:00)`, in UTC.
+/// Schedule expression: `rate(15 minutes)`, `cron(0 3 * * ? *)` or `at(2026-01-31T03:00:00)`, in UTC.
 #[derive(Clone, Debug)]
 pub struct Expression {
     text: String,
@@ -37,7 +38,7 @@ enum Kind {
 }
 
 impl Expression {
-    /// The first time after `moment`; a rate counts from there.
+    /// First time after `moment`, from which a rate counts. `None` if there is none.
     pub fn next_after(&self, moment: DateTime<Utc>) -> Option<DateTime<Utc>> {
         match &self.kind {
             Kind::Rate(period) => moment.checked_add_signed(*period),
@@ -62,7 +63,7 @@ impl FromStr for Expression {
                     time.parse().map_err(|_| format!("{text}: write the time as 2026-01-31T03:00:00"))?;
                 Kind::At(time.and_utc())
             }
-            _ => return Err(format!("{text} is neither rate(…) nor cron(…) nor at(…)")),
+            _ => return Err(format!("{text}: write it as rate(…), cron(…) or at(…)")),
         };
         Ok(Self { text: text.to_owned(), kind })
     }
@@ -87,14 +88,14 @@ fn parse_rate(rate: &str) -> Result<chrono::Duration, String> {
     period.ok_or_else(invalid)
 }
 
-/// AWS's six fields: minutes, hours, day of month, month, day of week (1 is Sunday), year.
+/// Parses AWS's six fields: minutes, hours, day of month, month, day of week (1 is Sunday), year.
 fn parse_cron(cron: &str) -> Result<Cron, String> {
     let fields: Vec<_> = cron.split_whitespace().collect();
     let [_, _, day_of_month, _, day_of_week, _] = fields.as_slice() else {
         return Err("it needs six fields: minutes, hours, day of month, month, day of week, year".to_owned());
     };
     if (*day_of_month == "?") == (*day_of_week == "?") {
-        return Err("one of day of month and day of week must be `?`, and not both".to_owned());
+        return Err("exactly one of day of month and day of week must be `?`".to_owned());
     }
     let parser = CronParser::builder().seconds(Seconds::Required).year(Year::Required);
     let parser = parser.alternative_weekdays(true).sloppy_ranges(true).build();
@@ -102,7 +103,7 @@ fn parse_cron(cron: &str) -> Result<Cron, String> {
 }
 
 impl Schedule {
-    /// The event of one run, as Scheduler writes it.
+    /// Event of a run, as EventBridge Scheduler sends it.
     pub fn event(&self, scheduled_time: DateTime<Utc>) -> String {
         let name = &self.name;
         self.input
@@ -116,17 +117,17 @@ impl Schedule {
     }
 }
 
-/// Invokes the function each time it is due. What fails is in the function's log, and the next time comes anyway.
+/// Invokes the function each time it is due. A failure is logged, and does not affect the next run.
 pub(crate) async fn run(schedule: Schedule, fleet: Fleet) {
     let mut due = schedule.expression.next_after(Utc::now());
     while let Some(time) = due {
         while let Ok(left) = (time - Utc::now()).to_std() {
-            tokio::time::sleep(left.min(LONGEST_SLEEP)).await;
+            tokio::time::sleep(left.min(MAX_SLEEP)).await;
         }
         if let Err(error) = fleet.invoke(schedule.event(time).into()).await {
             fleet.log(&format!("{} failed: {error}", schedule.name));
         }
-        // What was missed meanwhile, by a laptop asleep or a long run, is not made up for.
+        // Runs that were missed, because the laptop slept or a run took long, are skipped.
         let now = Utc::now();
         let next = schedule.expression.next_after(time).filter(|next| *next > now);
         due = next.or_else(|| schedule.expression.next_after(now));
@@ -144,14 +145,14 @@ mod tests {
     }
 
     #[test]
-    fn a_rate_counts_from_the_last_time() {
+    fn a_rate_counts_from_the_previous_run() {
         assert_eq!(next("rate(1 minute)", "2026-03-01T12:00:30Z"), "2026-03-01T12:01:30+00:00");
         assert_eq!(next("rate(15 minutes)", "2026-03-01T12:00:00Z"), "2026-03-01T12:15:00+00:00");
         assert_eq!(next("rate(2 days)", "2026-02-27T12:00:00Z"), "2026-03-01T12:00:00+00:00");
     }
 
     #[test]
-    fn cron_is_read_as_aws_reads_it() {
+    fn cron_is_interpreted_as_by_aws() {
         // 2026-03-01 is a Sunday.
         let after = "2026-03-01T12:00:00Z";
         assert_eq!(next("cron(0 3 * * ? *)", after), "2026-03-02T03:00:00+00:00");
@@ -167,13 +168,13 @@ mod tests {
     }
 
     #[test]
-    fn a_single_time_does_not_come_again() {
+    fn a_single_time_does_not_repeat() {
         assert_eq!(next("at(2026-03-01T12:00:00)", "2026-03-01T11:00:00Z"), "2026-03-01T12:00:00+00:00");
         assert_eq!(next("at(2026-03-01T12:00:00)", "2026-03-01T12:00:00Z"), "never");
     }
 
     #[test]
-    fn what_is_none_of_these_is_refused() {
+    fn an_invalid_expression_is_rejected() {
         for expression in [
             "every day",
             "rate(5)",
@@ -192,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn an_event_tells_when_it_was_due() {
+    fn an_event_contains_its_scheduled_time() {
         let schedule = Schedule {
             name: "Hourly".into(),
             expression: "rate(1 hour)".parse().expect("valid"),

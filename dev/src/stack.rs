@@ -1,4 +1,4 @@
-//! Everything that answers requests, together: the gateway, the functions, their schedules, sign-in and Tripay's sandbox.
+//! The local cloud: gateway, functions, schedules, sign-in and Tripay's sandbox behind one port.
 
 use std::{
     collections::BTreeMap,
@@ -34,50 +34,55 @@ use crate::{
 };
 use local_database::{Error, Result};
 
-/// How long connections get to take what has been answered.
-const FAREWELL: Duration = Duration::from_secs(2);
+/// Time that open connections have to receive their responses.
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(2);
 
+/// Options of a stack.
 pub struct Options {
     pub template: Template,
-    /// The functions' binaries by name, as [`crate::build::build`] returns them.
+    /// Binaries of the functions by name, as [`crate::build::build`] returns them.
     pub functions: BTreeMap<String, PathBuf>,
     pub database: Database,
     pub signing_key: SigningKey,
-    /// On 127.0.0.1; 0 for any that is free.
+    /// Port on 127.0.0.1; 0 for any free port.
     pub port: u16,
-    /// What every function's environment has beside, or in place of, its own.
+    /// Environment variables of every function. They override the function's own.
     pub environment: BTreeMap<String, String>,
-    /// How many instances a function may have.
+    /// Maximum number of instances of a function.
     pub concurrency: usize,
-    /// Whether functions are invoked at their times.
+    /// `true` to invoke functions on their schedules.
     pub schedules: bool,
     pub tripay: tripay::Options,
     pub log: Log,
 }
 
-/// One database, as its several users reach it.
+/// URLs of a database for its different users.
 #[derive(Clone, Debug)]
 pub struct Database {
-    /// May become Supabase Auth's role: for sign-in.
+    /// Administrator, who can switch to Supabase Auth's role; for sign-in.
     pub admin_url: String,
-    /// As `nofomo_api`: for functions that act for a user.
+    /// `nofomo_api`, for functions that act for a user.
     pub api_url: String,
-    /// As `nofomo_jobs`: for callbacks and schedules.
+    /// `nofomo_jobs`, for callbacks and schedules.
     pub jobs_url: String,
 }
 
 impl Database {
-    /// One of a private server's.
+    /// Database of a private server.
     pub fn of(postgres: &Postgres, name: &str) -> Self {
         let url = |role| postgres.url(role, name);
         Self { admin_url: url(SUPERUSER), api_url: url("nofomo_api"), jobs_url: url("nofomo_jobs") }
     }
 
-    /// Somebody else's, where the two roles have the given password. Only on this machine: theirs was set a moment ago.
+    /// Database of another server, where both login roles have the given password.
+    ///
+    /// # Errors
+    ///
+    /// The server is not on this machine: starting would change the passwords of its roles.
     pub fn at(admin_url: &str, password: &str) -> Result<Self> {
         let invalid = |reason: &str| {
             let remedy = "write it as postgres://user:password@127.0.0.1:5432/database";
-            Error::new(format!("the database URL is not usable ({reason})"), remedy)
+            Error::new(format!("the database URL cannot be used ({reason})"), remedy)
         };
         let url = Url::parse(admin_url).map_err(|error| invalid(&error.to_string()))?;
         let host = url.host_str().unwrap_or_default();
@@ -90,7 +95,7 @@ impl Database {
             let mut url = url.clone();
             url.set_username(role)
                 .and_then(|()| url.set_password(Some(password)))
-                .map_err(|()| invalid("no user fits in"))?;
+                .map_err(|()| invalid("it cannot contain a user"))?;
             Ok(url.to_string())
         };
         let (api_url, jobs_url) = (as_role("nofomo_api")?, as_role("nofomo_jobs")?);
@@ -98,6 +103,7 @@ impl Database {
     }
 }
 
+/// A running local cloud.
 pub struct Stack {
     address: SocketAddr,
     auth: Arc<Auth>,
@@ -111,6 +117,11 @@ pub struct Stack {
 type Fleets = Arc<BTreeMap<String, (Function, Fleet)>>;
 
 impl Stack {
+    /// Starts everything.
+    ///
+    /// # Errors
+    ///
+    /// The port is in use, or a function has no binary.
     pub async fn start(options: Options) -> Result<Self> {
         let Options {
             template,
@@ -188,19 +199,19 @@ impl Stack {
         &self.tripay
     }
 
-    /// The instances of one function.
+    /// Instances of a function, if there is such a function.
     pub fn fleet(&self, function: &str) -> Option<&Fleet> {
         self.fleets.get(function).map(|(_, fleet)| fleet)
     }
 
-    /// Ends all instances, whatever they are doing, and the gateway.
+    /// Stops all instances, including busy ones, and the gateway.
     pub async fn stop(mut self) {
         self.stopped.cancel();
         self.tripay.stop().await;
         for (_, fleet) in self.fleets.values() {
             fleet.stop().await;
         }
-        if timeout(FAREWELL, &mut self.server).await.is_err() {
+        if timeout(SHUTDOWN_TIMEOUT, &mut self.server).await.is_err() {
             self.server.abort();
         }
     }
@@ -213,7 +224,10 @@ impl Drop for Stack {
 }
 
 fn cannot_listen(port: u16, error: &std::io::Error) -> Error {
-    Error::new(format!("cannot listen on port {port}: {error}"), "stop what listens there or choose another --port")
+    Error::new(
+        format!("cannot listen on port {port}: {error}"),
+        "stop the program that listens there, or choose another --port",
+    )
 }
 
 fn router(fleets: &Fleets, cors: Option<&Cors>, auth: Arc<Auth>, admin_url: String) -> Result<Router> {
@@ -224,12 +238,12 @@ fn router(fleets: &Fleets, cors: Option<&Cors>, auth: Arc<Auth>, admin_url: Stri
     let health = Json(json!({ "status": "ready", "database_url": admin_url }));
     let health = Router::new().route("/_local/health", get(async move || health));
     let gateway = gateway::router(routes.collect(), cors)?;
-    // Supabase lets every page sign its people in.
+    // Supabase Auth allows requests from every web page.
     let auth = auth::router(auth).layer(CorsLayer::permissive());
     Ok(auth.merge(local).merge(health).fallback_service(gateway))
 }
 
-/// Invokes a function now, with the event in the body or its schedule's.
+/// Invokes a function now, with the event in the body, or else the event of its schedule.
 async fn invoke(State(fleets): State<Fleets>, Path(name): Path<String>, body: Bytes) -> Response {
     let Some((function, fleet)) = fleets.get(&name) else {
         return (StatusCode::NOT_FOUND, Json(json!({ "message": format!("there is no function {name}") })))
@@ -247,8 +261,8 @@ async fn invoke(State(fleets): State<Fleets>, Path(name): Path<String>, body: By
             (StatusCode::BAD_GATEWAY, Json(error)).into_response()
         }
         Err(error) => {
-            let throttled = matches!(error, InvokeError::Throttled);
-            let status = if throttled { StatusCode::TOO_MANY_REQUESTS } else { StatusCode::PAYLOAD_TOO_LARGE };
+            let is_throttled = matches!(error, InvokeError::Throttled);
+            let status = if is_throttled { StatusCode::TOO_MANY_REQUESTS } else { StatusCode::PAYLOAD_TOO_LARGE };
             (status, Json(json!({ "message": error.to_string() }))).into_response()
         }
     }
@@ -261,7 +275,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_function_is_told_where_everything_is_and_who_it_is() {
+    async fn a_function_gets_the_addresses_and_credentials_of_its_services() {
         let function = |name: &str, login| Function {
             name: name.to_owned(),
             login,
@@ -273,7 +287,7 @@ mod tests {
         };
         let lines: Arc<Mutex<Vec<String>>> = Arc::default();
         let written = lines.clone();
-        // It prints its environment and ends.
+        // Prints its environment and exits.
         let binary = |name: &str| (name.to_owned(), PathBuf::from("/usr/bin/env"));
         let stack = Stack::start(Options {
             template: Template {
@@ -294,7 +308,7 @@ mod tests {
         .expect("starts");
         let url = stack.url();
         for name in ["create-bot", "settle"] {
-            stack.fleet(name).expect("there").invoke(Bytes::new()).await.expect_err("it has ended");
+            stack.fleet(name).expect("there").invoke(Bytes::new()).await.expect_err("it has exited");
         }
         stack.stop().await;
 
@@ -307,7 +321,7 @@ mod tests {
             "settle TRIPAY_API_KEY=DEV-local-sandbox-key".to_owned(),
             "settle TRIPAY_PRIVATE_KEY=local-sandbox-private-key".to_owned(),
             format!("settle TRIPAY_CALLBACK_URL={url}/callbacks/tripay"),
-            // Whoever starts the stack knows better.
+            // Options of the stack take precedence.
             "settle TRIPAY_MERCHANT_CODE=T9999".to_owned(),
         ] {
             assert!(lines.contains(&expected), "{expected}: {lines:#?}");

@@ -1,4 +1,4 @@
-//! What `template.yaml` says of the functions: the laptop runs what the cloud deploys.
+//! Reads the functions from `template.yaml`, so that the laptop runs what AWS deploys.
 
 use std::{collections::BTreeMap, fs, path::Path};
 
@@ -8,40 +8,42 @@ use serde_norway::{Mapping, Value};
 use crate::schedule::Schedule;
 use local_database::{Error, Result};
 
+/// The functions and the API of a template.
 #[derive(Clone, Debug)]
 pub struct Template {
     pub functions: Vec<Function>,
-    /// Which pages of elsewhere may call the API, where any may.
+    /// CORS configuration of the API, if it has one.
     pub cors: Option<Cors>,
 }
 
-/// What a browser is told that asks before it lets a page call.
+/// Response to a CORS preflight request.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct Cors {
-    #[serde(deserialize_with = "listed")]
+    #[serde(deserialize_with = "deserialize_list")]
     pub allow_origins: Vec<String>,
     pub allow_methods: Vec<String>,
     pub allow_headers: Vec<String>,
     pub expose_headers: Vec<String>,
-    /// In seconds.
+    /// Lifetime of the response, in seconds.
     pub max_age: u64,
 }
 
+/// A function of the template.
 #[derive(Clone, Debug)]
 pub struct Function {
-    /// The word that names its folder and its binary.
+    /// Name of its folder and of its binary.
     pub name: String,
     pub login: Login,
     pub routes: Vec<Route>,
     pub schedules: Vec<Schedule>,
     pub timeout_seconds: u64,
     pub memory_megabytes: u64,
-    /// The variables whose values stand in the template; what only AWS knows is left out.
+    /// Environment variables with a value in the template. Values that only AWS knows are left out.
     pub environment: BTreeMap<String, String>,
 }
 
-/// Whom a function is to the database, as the secret tells that it is given in the cloud.
+/// Database role of a function. In AWS it is determined by the secret that the function gets.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Login {
     /// `nofomo_api`
@@ -50,11 +52,12 @@ pub enum Login {
     Jobs,
 }
 
+/// A route of the API.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Route {
-    /// In capitals, or `ANY`.
+    /// Method in capitals, or `ANY`.
     pub method: String,
-    /// Such as `/bots/{bot_id}/trades`; a last segment `{name+}` takes all that is left.
+    /// Path such as `/bots/{bot_id}/trades`. A last segment `{name+}` matches the rest of the path.
     pub path: String,
 }
 
@@ -141,31 +144,38 @@ struct ScheduleEvent {
 }
 
 impl Template {
-    /// Reads the workspace's template, in which each function must be a folder below `functions`.
+    /// Reads the workspace's template.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be read, is not valid, or has a function without a crate in `functions`.
     pub fn load(workspace: &Path) -> Result<Self> {
         let path = workspace.join("template.yaml");
         let text = fs::read_to_string(&path).map_err(|error| {
-            Error::new(format!("cannot read {}: {error}", path.display()), "run this in a whole copy of the repository")
+            Error::new(
+                format!("cannot read {}: {error}", path.display()),
+                "run this in a complete clone of the repository",
+            )
         })?;
         let template = Self::parse(&text)?;
         for function in &template.functions {
             let folder = format!("functions/{}", function.name);
             if !workspace.join(&folder).join("Cargo.toml").is_file() {
-                return Err(broken(format!("there is no crate in {folder}")));
+                return Err(invalid(format!("there is no crate in {folder}")));
             }
         }
         Ok(template)
     }
 
     fn parse(text: &str) -> Result<Self> {
-        let template: Value = serde_norway::from_str(text).map_err(|error| broken(error.to_string()))?;
+        let template: Value = serde_norway::from_str(text).map_err(|error| invalid(error.to_string()))?;
         let parameters = template.get("Parameters").cloned().unwrap_or_default();
-        let document: Document = read(resolve(template.clone(), &parameters)).map_err(broken)?;
+        let document: Document = read(resolve(template.clone(), &parameters)).map_err(invalid)?;
 
         let (mut functions, mut cors) = (Vec::<Function>::new(), None);
         for (id, resource) in document.resources {
             if resource.r#type == "AWS::Serverless::HttpApi" {
-                cors = Api::read(resource.properties).map_err(|reason| broken(format!("{id}: {reason}")))?;
+                cors = Api::read(resource.properties).map_err(|reason| invalid(format!("{id}: {reason}")))?;
                 continue;
             }
             if resource.r#type != "AWS::Serverless::Function" {
@@ -173,14 +183,14 @@ impl Template {
             }
             let function = Login::read(&template, &id)
                 .and_then(|login| Function::read(resource, login, &document.globals.function))
-                .map_err(|reason| broken(format!("{id}: {reason}")))?;
+                .map_err(|reason| invalid(format!("{id}: {reason}")))?;
             for other in &functions {
                 if other.name == function.name {
-                    return Err(broken(format!("{id}: another function is {} already", other.name)));
+                    return Err(invalid(format!("{id}: another function is already named {}", other.name)));
                 }
                 if let Some(route) = function.routes.iter().find(|route| other.routes.contains(route)) {
-                    let reason = format!("{} has {} {} already", other.name, route.method, route.path);
-                    return Err(broken(format!("{id}: {reason}")));
+                    let reason = format!("{} already has {} {}", other.name, route.method, route.path);
+                    return Err(invalid(format!("{id}: {reason}")));
                 }
             }
             functions.push(function);
@@ -191,7 +201,7 @@ impl Template {
 }
 
 impl Login {
-    /// Taken from the template as it is written: what the secret's parameter stands for, only AWS knows.
+    /// Reads the name of the parameter with the secret, whose value only AWS knows.
     fn read(template: &Value, id: &str) -> Result<Self, String> {
         let path = ["Resources", id, "Properties", "Environment", "Variables", "SECRET_ID"];
         let secret = path.into_iter().try_fold(template, |value, name| value.get(name));
@@ -204,7 +214,7 @@ impl Login {
                 _ => {}
             }
         }
-        Err("its variable SECRET_ID must be !Ref ApiSecretArn or !Ref JobsSecretArn, the secret of its login"
+        Err("its variable SECRET_ID must be !Ref ApiSecretArn or !Ref JobsSecretArn, the secret of its database role"
             .to_owned())
     }
 }
@@ -217,7 +227,7 @@ impl Function {
         let folder = format!("functions/{name}");
         match properties.code_uri.as_deref().map(|uri| uri.trim_start_matches("./").trim_end_matches('/')) {
             Some(uri) if uri == folder => {}
-            _ => return Err(format!("CodeUri must be {folder}/, the folder named as its binary")),
+            _ => return Err(format!("CodeUri must be {folder}/, the folder with the name of its binary")),
         }
 
         let (mut routes, mut schedules) = (Vec::new(), Vec::new());
@@ -226,9 +236,11 @@ impl Function {
             match event.r#type.as_str() {
                 "HttpApi" => routes.push(Route::read(event.properties).map_err(at)?),
                 "ScheduleV2" => schedules.push(Schedule::read(&id, event.properties).map_err(at)?),
-                // Nothing on a laptop feeds a queue.
+                // There are no queues on a laptop.
                 "SQS" => {}
-                other => return Err(at(format!("{other} is neither HttpApi nor ScheduleV2 nor SQS"))),
+                other => {
+                    return Err(at(format!("its type is {other}, but only HttpApi, ScheduleV2 and SQS are supported")));
+                }
             }
         }
 
@@ -264,7 +276,7 @@ impl Route {
                 None => !segment.contains(['{', '}']) && (!segment.is_empty() || count == 1),
             };
             if !valid {
-                return Err(format!("`{segment}` cannot be a segment of the path {path}"));
+                return Err(format!("`{segment}` is not a valid segment of the path {path}"));
             }
         }
         Ok(Self { method: method.to_uppercase(), path })
@@ -277,16 +289,16 @@ impl Api {
     }
 }
 
-/// A list, or what CloudFormation takes for one: words with commas between them.
-fn listed<'de, D: Deserializer<'de>>(list: D) -> Result<Vec<String>, D::Error> {
+/// Deserializes a list, which CloudFormation also accepts as text separated by commas.
+fn deserialize_list<'de, D: Deserializer<'de>>(list: D) -> Result<Vec<String>, D::Error> {
     #[derive(Deserialize)]
     #[serde(untagged)]
     enum List {
-        Words(String),
+        Text(String),
         Items(Vec<String>),
     }
     Ok(match List::deserialize(list)? {
-        List::Words(words) => words.split(',').map(|word| word.trim().to_owned()).collect(),
+        List::Text(text) => text.split(',').map(|word| word.trim().to_owned()).collect(),
         List::Items(items) => items,
     })
 }
@@ -305,7 +317,7 @@ fn is_name(name: &str) -> bool {
 }
 
 fn read<T: DeserializeOwned>(value: Value) -> Result<T, String> {
-    // An absent block is an empty one, so that the message names what it lacks.
+    // A missing block is read as an empty one, so that the message names the missing field.
     let value = if value.is_null() { Mapping::new().into() } else { value };
     serde_path_to_error::deserialize(value).map_err(|error| match error.path().to_string() {
         path if path == "." => error.into_inner().to_string(),
@@ -313,7 +325,7 @@ fn read<T: DeserializeOwned>(value: Value) -> Result<T, String> {
     })
 }
 
-/// Replaces CloudFormation's functions by their values where the template itself holds them, otherwise by null.
+/// Replaces CloudFormation's functions by their values if the template contains these, otherwise by null.
 fn resolve(value: Value, parameters: &Value) -> Value {
     match value {
         Value::Tagged(tagged) => match (tagged.tag.to_string().as_str(), tagged.value) {
@@ -341,7 +353,7 @@ fn scalar(value: &Value) -> Option<String> {
     }
 }
 
-fn broken(reason: String) -> Error {
+fn invalid(reason: String) -> Error {
     Error::new(format!("template.yaml: {reason}"), "correct it there")
 }
 
@@ -414,7 +426,7 @@ Resources:
     }
 
     #[test]
-    fn a_broken_template_says_where_in_one_line() {
+    fn an_invalid_template_is_rejected_with_its_place_in_one_line() {
         for (part, replacement, said) in [
             ("Globals:", "Globals: [", "at line 9 column 12"),
             ("Timeout: 5", "Timeout: soon", r#"RecordTradeFunction: Properties: Timeout: invalid type: string "soon""#),
@@ -426,11 +438,11 @@ Resources:
             ("!Ref JobsSecretArn", "!Sub JobsSecretArn", "CleanLogsFunction: its variable SECRET_ID must be "),
             ("Method: post", "Verb: post", "RecordTradeFunction: event Trades: missing field `Method`"),
             ("/bots/{bot_id}/trades", "bots/trades", "event Trades: the path bots/trades does not begin with /"),
-            ("/bots/{bot_id}/trades", "/bots/{bot_id/trades", "event Trades: `{bot_id` cannot be a segment"),
-            ("/bots/{bot_id}/trades", "/bots/{all+}/trades", "event Trades: `{all+}` cannot be a segment"),
+            ("/bots/{bot_id}/trades", "/bots/{bot_id/trades", "event Trades: `{bot_id` is not a valid segment"),
+            ("/bots/{bot_id}/trades", "/bots/{all+}/trades", "event Trades: `{all+}` is not a valid segment"),
             ("cron(0 3 * * ? *)", "cron(0 3 * *)", "CleanLogsFunction: event Daily: "),
             (r#"'{"sched"#, r#"'{sched"#, "event Daily: Input is not JSON"),
-            ("Type: ScheduleV2", "Type: ScheduleV3", "event Daily: ScheduleV3 is neither"),
+            ("Type: ScheduleV2", "Type: ScheduleV3", "event Daily: its type is ScheduleV3, but only"),
         ] {
             let error = Template::parse(&TEMPLATE.replace(part, replacement)).expect_err(replacement).to_string();
             assert!(error.starts_with("template.yaml: ") && error.contains(said), "{replacement}: {error}");
@@ -438,23 +450,23 @@ Resources:
         }
     }
 
-    /// A callback has a route and acts for nobody; the secret tells, not the trigger.
+    /// A callback has a route but acts for no user. The secret determines the role, not the trigger.
     #[test]
-    fn a_login_does_not_depend_on_what_makes_a_function_run() {
+    fn a_database_role_does_not_depend_on_the_trigger() {
         let template = Template::parse(&TEMPLATE.replace("!Ref ApiSecretArn", "!Ref JobsSecretArn")).expect("valid");
         let record_trade = template.functions.last().expect("there");
         assert_eq!((record_trade.routes.len(), record_trade.login), (2, Login::Jobs));
     }
 
     #[test]
-    fn two_functions_cannot_have_one_route_or_one_name() {
+    fn two_functions_cannot_share_a_route_or_a_name() {
         let another = |part: &str| {
             let (_, function) = TEMPLATE.split_once("  RecordTradeFunction:").expect("there");
             let (function, _) = function.split_once("  CleanLogsFunction:").expect("there");
             format!("{TEMPLATE}  Another:{}", function.replace("record-trade", part))
         };
         let error = Template::parse(&another("record-trade")).expect_err("same name").to_string();
-        assert!(error.contains("record-trade already"), "{error}");
+        assert!(error.contains("already named record-trade"), "{error}");
         let error = Template::parse(&another("record-logs")).expect_err("same routes").to_string();
         assert!(error.contains("already"), "{error}");
     }

@@ -1,4 +1,4 @@
-//! One process of a function, and the Runtime API that it asks for its requests.
+//! An instance of a function: its process, and the Runtime API from which it requests its events.
 
 use std::{
     io,
@@ -27,20 +27,24 @@ use tokio::{
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 use uuid::Uuid;
 
-use super::{Configuration, InvokeError, PAYLOAD_LIMIT, Processes, lock};
+use super::{
+    configuration::Configuration,
+    invoke_error::{InvokeError, MAX_PAYLOAD_SIZE},
+    process_ids::{ProcessIds, Registration},
+};
 
-/// Lambda's own limit for what happens before the first request is asked for.
-const START_LIMIT: Duration = Duration::from_secs(10);
+/// Lambda's limit for the init phase, which ends when the first event is requested.
+const INIT_TIMEOUT: Duration = Duration::from_secs(10);
 
 const REGION: &str = "us-east-1";
 
-/// The process ends when this is dropped. Should nobody be left to drop it, it ends all the same, for want of a Runtime
-/// API.
+/// A running process of a function. It ends when this is dropped; if this process is killed instead, it ends because its
+/// Runtime API is gone.
 pub(super) struct Instance {
     process: Child,
     name: String,
     timeout: Duration,
-    /// Whether there is a daemon that traces are told to.
+    /// `true` if there is an X-Ray daemon.
     is_traced: bool,
     polls: mpsc::UnboundedReceiver<Poll>,
     outcomes: mpsc::UnboundedReceiver<(String, Outcome)>,
@@ -48,11 +52,12 @@ pub(super) struct Instance {
     _registration: Registration,
 }
 
-/// The process asks for a request; this is where it goes.
+/// A pending request of the process for its next event, with the channel for the response.
 pub(super) type Poll = oneshot::Sender<Response>;
 
 type Outcome = Result<Bytes, InvokeError>;
 
+/// Reason why an instance does not request an event.
 pub(super) enum NotReady {
     Exited(String),
     Failed(InvokeError),
@@ -62,43 +67,32 @@ pub(super) enum NotReady {
 impl From<NotReady> for InvokeError {
     fn from(reason: NotReady) -> Self {
         match reason {
-            NotReady::Exited(how) => {
-                Self::failed("Runtime.ExitError", format!("ended before its first request: {how}"))
+            NotReady::Exited(status) => {
+                Self::failed("Runtime.ExitError", format!("exited before its first event: {status}"))
             }
             NotReady::Failed(error) => error,
             NotReady::TimedOut => {
-                let seconds = START_LIMIT.as_secs();
-                Self::failed("Sandbox.Timedout", format!("asked for no request within {seconds} seconds of its start"))
+                let seconds = INIT_TIMEOUT.as_secs();
+                Self::failed("Sandbox.Timedout", format!("requested no event within {seconds} seconds of its start"))
             }
         }
     }
 }
 
-/// Keeps the list of processes true.
-struct Registration {
-    process: u32,
-    processes: Processes,
-}
-
-impl Drop for Registration {
-    fn drop(&mut self) {
-        lock(&self.processes).remove(&self.process);
-    }
-}
-
 impl Instance {
+    /// Starts a process, whose output is forwarded to the log by `tasks`.
     pub(super) fn launch(
         configuration: &Configuration,
-        processes: &Processes,
+        process_ids: &ProcessIds,
         tasks: &TaskTracker,
     ) -> io::Result<Self> {
-        // An address of its own, as in Lambda, tells the instance whom it belongs to.
+        // Its own address, as in Lambda, so that requests to the Runtime API belong to this instance.
         let listener = TcpListener::bind(("127.0.0.1", 0))?;
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
         let listener = tokio::net::TcpListener::from_std(listener)?;
-        let (link, polls, outcomes) = Link::new();
-        let server = axum::serve(listener, runtime_api(link));
+        let (channels, polls, outcomes) = InstanceChannels::new();
+        let server = axum::serve(listener, runtime_api(channels));
         let api = AbortOnDropHandle::new(tokio::spawn(async move { server.await.unwrap_or_default() }));
 
         let mut command = command(configuration);
@@ -111,7 +105,6 @@ impl Instance {
             tasks.spawn(forward_lines(stderr, configuration.clone()));
         }
         let id = process.id().unwrap_or_default();
-        lock(processes).insert(id);
         Ok(Self {
             process,
             name: configuration.name.clone(),
@@ -120,7 +113,7 @@ impl Instance {
             polls,
             outcomes,
             _api: api,
-            _registration: Registration { process: id, processes: processes.clone() },
+            _registration: process_ids.register(id),
         })
     }
 
@@ -128,9 +121,9 @@ impl Instance {
         matches!(self.process.try_wait(), Ok(None))
     }
 
-    /// Waits until the process asks for a request.
+    /// Waits until the process requests an event.
     pub(super) async fn ready(&mut self) -> Result<Poll, NotReady> {
-        let asked = async {
+        let requested = async {
             tokio::select! {
                 biased;
                 Some((_, Err(error))) = self.outcomes.recv() => Err(NotReady::Failed(error)),
@@ -138,10 +131,10 @@ impl Instance {
                 Some(poll) = self.polls.recv() => Ok(poll),
             }
         };
-        timeout(START_LIMIT, asked).await.unwrap_or(Err(NotReady::TimedOut))
+        timeout(INIT_TIMEOUT, requested).await.unwrap_or(Err(NotReady::TimedOut))
     }
 
-    /// Gives the process the event, and its invocation an id; none if the process has hung up.
+    /// Sends the process the event and returns the id of the invocation, or `None` if the process has disconnected.
     pub(super) fn deliver(&self, poll: Poll, event: &Bytes) -> Option<String> {
         let id = Uuid::new_v4().to_string();
         let deadline = Utc::now() + self.timeout;
@@ -165,9 +158,9 @@ impl Instance {
         Some(id)
     }
 
-    /// What becomes of the invocation. A process that has not answered in time is ended.
+    /// Waits for the outcome of an invocation. Kills a process that does not respond in time.
     pub(super) async fn outcome(&mut self, invocation: &str) -> Outcome {
-        let answered = async {
+        let outcome = async {
             loop {
                 tokio::select! {
                     biased;
@@ -179,7 +172,7 @@ impl Instance {
                 }
             }
         };
-        match timeout(self.timeout, answered).await {
+        match timeout(self.timeout, outcome).await {
             Ok(outcome) => outcome,
             Err(_) => {
                 let seconds = self.timeout.as_secs_f64();
@@ -187,7 +180,7 @@ impl Instance {
                 match self.process.kill().await {
                     Ok(()) => Err(InvokeError::failed("Sandbox.Timedout", message)),
                     Err(error) => {
-                        Err(InvokeError::failed("Sandbox.Timedout", format!("{message}; not killed: {error}")))
+                        Err(InvokeError::failed("Sandbox.Timedout", format!("{message}; cannot kill it: {error}")))
                     }
                 }
             }
@@ -195,6 +188,7 @@ impl Instance {
     }
 }
 
+/// Command that starts the process with Lambda's environment variables.
 fn command(configuration: &Configuration) -> Command {
     let Configuration { name, binary, memory_megabytes, .. } = configuration;
     let mut command = Command::new(binary);
@@ -208,15 +202,16 @@ fn command(configuration: &Configuration) -> Command {
     let stream = format!("{}/[$LATEST]{}", Utc::now().format("%Y/%m/%d"), Uuid::new_v4().simple());
     command.env("AWS_LAMBDA_LOG_STREAM_NAME", stream);
     command.envs(&configuration.environment);
-    // In a group of its own: Ctrl-C is for us to hear first.
+    // In its own process group, so that Ctrl-C reaches only this process, which then stops the instances.
     command.process_group(0).kill_on_drop(true);
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
 }
 
+/// Logs each line of an output.
 async fn forward_lines(output: impl AsyncRead + Unpin, configuration: Configuration) {
     let mut lines = BufReader::new(output).split(b'\n');
-    // A pipe fails no other way than by its end.
+    // Reading from a pipe fails only at its end.
     while let Ok(Some(line)) = lines.next_segment().await {
         (configuration.log)(&configuration.name, String::from_utf8_lossy(&line).trim_end());
     }
@@ -226,14 +221,14 @@ fn describe(status: io::Result<ExitStatus>) -> String {
     status.map_or_else(|error| error.to_string(), |status| status.to_string())
 }
 
-/// The Runtime API's end of an instance.
+/// Channels from the Runtime API to its instance.
 #[derive(Clone)]
-struct Link {
+struct InstanceChannels {
     polls: mpsc::UnboundedSender<Poll>,
     outcomes: mpsc::UnboundedSender<(String, Outcome)>,
 }
 
-impl Link {
+impl InstanceChannels {
     fn new() -> (Self, mpsc::UnboundedReceiver<Poll>, mpsc::UnboundedReceiver<(String, Outcome)>) {
         let (polls, polled) = mpsc::unbounded_channel();
         let (outcomes, outcome) = mpsc::unbounded_channel();
@@ -248,55 +243,56 @@ impl Link {
     }
 }
 
+/// An error as a function reports it.
 #[derive(Deserialize)]
 #[serde(default, rename_all = "camelCase")]
-struct Diagnostic {
+struct ErrorReport {
     error_type: String,
     error_message: String,
 }
 
-impl Default for Diagnostic {
+impl Default for ErrorReport {
     fn default() -> Self {
         Self { error_type: "Runtime.Unknown".to_owned(), error_message: String::new() }
     }
 }
 
-fn runtime_api(link: Link) -> Router {
+fn runtime_api(channels: InstanceChannels) -> Router {
     Router::new()
         .route("/2018-06-01/runtime/invocation/next", get(next))
         .route("/2018-06-01/runtime/invocation/{id}/response", post(response))
         .route("/2018-06-01/runtime/invocation/{id}/error", post(invocation_error))
         .route("/2018-06-01/runtime/init/error", post(init_error))
-        // Read to its end even if it is too large, or the instance would break over it.
+        // A response that is too large is read to its end: otherwise the instance would fail to send it.
         .layer(DefaultBodyLimit::disable())
-        .with_state(link)
+        .with_state(channels)
 }
 
-async fn next(State(link): State<Link>) -> Response {
+async fn next(State(channels): State<InstanceChannels>) -> Response {
     let (poll, event) = oneshot::channel();
-    match link.polls.send(poll) {
+    match channels.polls.send(poll) {
         Ok(()) => event.await.unwrap_or_else(|_| StatusCode::GONE.into_response()),
         Err(_) => StatusCode::GONE.into_response(),
     }
 }
 
-async fn response(State(link): State<Link>, Path(id): Path<String>, answer: Bytes) -> Response {
-    if answer.len() > PAYLOAD_LIMIT {
-        let error = InvokeError::failed("Function.ResponseSizeTooLarge", "the answer is larger than Lambda passes on");
-        return link.report(id, Err(error), StatusCode::PAYLOAD_TOO_LARGE);
+async fn response(State(channels): State<InstanceChannels>, Path(id): Path<String>, body: Bytes) -> Response {
+    if body.len() > MAX_PAYLOAD_SIZE {
+        let error = InvokeError::failed("Function.ResponseSizeTooLarge", "the response is larger than Lambda allows");
+        return channels.report(id, Err(error), StatusCode::PAYLOAD_TOO_LARGE);
     }
-    link.report(id, Ok(answer), StatusCode::ACCEPTED)
+    channels.report(id, Ok(body), StatusCode::ACCEPTED)
 }
 
-async fn invocation_error(State(link): State<Link>, Path(id): Path<String>, body: Bytes) -> Response {
-    link.report(id, Err(diagnosed(&body)), StatusCode::ACCEPTED)
+async fn invocation_error(State(channels): State<InstanceChannels>, Path(id): Path<String>, body: Bytes) -> Response {
+    channels.report(id, Err(parse_error(&body)), StatusCode::ACCEPTED)
 }
 
-async fn init_error(State(link): State<Link>, body: Bytes) -> Response {
-    link.report(String::new(), Err(diagnosed(&body)), StatusCode::ACCEPTED)
+async fn init_error(State(channels): State<InstanceChannels>, body: Bytes) -> Response {
+    channels.report(String::new(), Err(parse_error(&body)), StatusCode::ACCEPTED)
 }
 
-fn diagnosed(body: &[u8]) -> InvokeError {
-    let Diagnostic { error_type, error_message } = serde_json::from_slice(body).unwrap_or_default();
+fn parse_error(body: &[u8]) -> InvokeError {
+    let ErrorReport { error_type, error_message } = serde_json::from_slice(body).unwrap_or_default();
     InvokeError::Failed { error_type, error_message }
 }

@@ -213,7 +213,7 @@ async fn a_failed_start_reports_cause_and_remedy_and_leaves_no_process() {
     // A compiler that always fails.
     let mut command = dev_command(&data, &["--port", "0"]).await;
     command.env("RUSTC_WORKSPACE_WRAPPER", "false");
-    assert_eq!(failure(command).await, "error: the functions do not compile; correct what cargo reports above");
+    assert_eq!(failure(command).await, "error: the functions do not compile; fix the errors that cargo reports above");
     let path = data.path.to_string_lossy().into_owned();
     let mut remaining = processes().await;
     remaining.retain(|process| process.command.contains(&path));
