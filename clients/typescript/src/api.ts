@@ -434,55 +434,86 @@ export interface components {
          * @example 100
          */
         Amount: string | number;
-        /** @description An analysis. */
+        /** @description Analysis of closed trades. */
         Analysis: {
             analysis_type: components["schemas"]["AnalysisType"];
-            /** Format: uuid */
+            /**
+             * Format: uuid
+             * @description Bot whose trades are analysed.
+             */
             bot_id: string | null;
-            /** @description As sure as its least sure block. */
+            /** @description Lowest confidence score of all currencies. */
             confidence_score: components["schemas"]["Decimal"];
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description Time of the analysis. The database sets it.
+             */
             created_at: string;
             /** Format: uuid */
             id: string;
             input_data: components["schemas"]["AnalysisInput"];
+            /** @description Language model that wrote the narrative, or the version of the calculation. */
             model_used: string | null;
-            /** Format: int32 */
+            /**
+             * Format: int32
+             * @description Duration of the analysis, in milliseconds.
+             */
             processing_time_ms: number | null;
+            /** @description Recommendations; each states the figure that is its reason. */
             recommendations: string[] | null;
             results: components["schemas"]["AnalysisResults"];
-            /** Format: uuid */
+            /**
+             * Format: uuid
+             * @description Strategy whose bots' trades are analysed.
+             */
             strategy_id: string | null;
-            /** Format: int32 */
+            /**
+             * Format: int32
+             * @description Tokens of the language model.
+             */
             tokens_used: number | null;
         };
-        /** @description What was asked, and what of. */
+        /** @description Request of an analysis, and the trades that it selected. */
         AnalysisInput: {
             analysis_type: components["schemas"]["AnalysisType"];
             /** Format: uuid */
             bot_id: string | null;
-            /** Format: int64 */
+            /**
+             * Format: int64
+             * @description Number of bots.
+             */
             bots: number;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description Earliest exit of the trades, inclusive.
+             */
             from: string | null;
             /** Format: uuid */
             id: string;
+            /** @description `true` if a narrative of the language model was requested. */
             narrative: boolean;
             /** Format: uuid */
             strategy_id: string | null;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description Latest exit of the trades, exclusive.
+             */
             to: string | null;
-            /** Format: int64 */
+            /**
+             * Format: int64
+             * @description Number of trades.
+             */
             trades: number;
-            /** @description Of a line for each trade, in the order of exits. */
+            /** @description SHA-256 of a line per trade, in order of exits: equal for equal trades. */
             trades_sha256: string;
         };
-        /** @description A block for each currency, because amounts of different ones are never added up. */
+        /** @description Results of an analysis, by currency: amounts of different currencies are never added up. */
         AnalysisResults: {
-            blocks: components["schemas"]["Block"][];
+            /** @description Analyses of the currencies. */
+            blocks: components["schemas"]["CurrencyAnalysis"][];
             comparison?: components["schemas"]["Comparison"];
             narrative?: components["schemas"]["Narrative"];
-            /** @description Why there is no narrative, though one was asked for. */
+            /** @description Reason why a requested narrative is missing. */
             narrative_error?: string;
         };
         /**
@@ -554,11 +585,11 @@ export interface components {
             /** @constant */
             type: "https://nofomo.dev/problems/bad-gateway";
         };
-        /** @description What the simulation makes of the balance. */
+        /** @description Simulated balances after a number of trades, in the account's currency. */
         Band: {
             /**
              * Format: date-time
-             * @description When as many trades were closed.
+             * @description Exit of the last of these trades.
              */
             at: string;
             /**
@@ -578,18 +609,6 @@ export interface components {
             p95: number;
             /** Format: int64 */
             trades: number;
-        };
-        /** @description All that is said of the trades in one currency. */
-        Block: {
-            confidence: components["schemas"]["Confidence"];
-            currency: string;
-            halves?: components["schemas"]["Halves"];
-            initial_balance: components["schemas"]["Decimal"];
-            metrics: components["schemas"]["Metrics"];
-            notes: components["schemas"]["Note"][];
-            series: components["schemas"]["Series"];
-            slices: components["schemas"]["Slice"][];
-            stress?: components["schemas"]["Stress"][];
         };
         /** @description Bot. Amounts are in the quote currency of its trading pair. */
         Bot: {
@@ -668,7 +687,7 @@ export interface components {
          * @enum {string}
          */
         CheckVerdict: "clean" | "unproved" | "refused";
-        /** @description The backtest that is compared with. */
+        /** @description Backtest that live trades are compared with. */
         ComparedBacktest: {
             /** Format: date-time */
             end_date: string;
@@ -680,41 +699,54 @@ export interface components {
             pair: string;
             /**
              * Format: int32
-             * @description Of the strategy: this one may be the best of so many.
+             * @description Number of backtests of the strategy: this one may be the best of them.
              */
             runs: number;
             /** Format: date-time */
             start_date: string;
+            /** @description Name of the strategy. */
             strategy: string;
             timeframe: string;
         };
-        /** @description Live trades beside those of the newest backtest of the strategy, in the time that both cover. */
+        /**
+         * @description Comparison of live trades with the newest backtest of their strategy.
+         *
+         *     Compared is the time that both cover: from the start of the requested time, or the first live entry, to its end, or the last live exit
+         *     (the present, while a bot is running); within the time of the backtest.
+         */
         Comparison: {
             backtest: components["schemas"]["ComparedBacktest"];
+            /** @description Confidence of the backtest as the best of its runs. */
             backtest_confidence: components["schemas"]["Confidence"];
+            /** @description Metrics of all trades of the backtest, matched or not. */
             backtest_metrics: components["schemas"]["Metrics"];
             entry_slippage: components["schemas"]["Slippage"] | null;
             exit_slippage: components["schemas"]["Slippage"] | null;
             /**
              * Format: int64
-             * @description Live only.
+             * @description Live trades only.
              */
             extra: number;
-            /** @description Whether the live result lies within nine in ten of as many trades drawn from the backtest's. */
+            /**
+             * @description `true` if the sum of the live returns per trade lies within the middle 90 % of sums of as many returns drawn with replacement from
+             *     the backtest. Null below two trades of the backtest, or without a live one.
+             */
             inside_band: boolean | null;
+            /** @description Metrics of all compared live trades, matched or not. */
             live: components["schemas"]["Metrics"];
             /**
              * Format: int64
-             * @description Same pair and side, entered within the same candle.
+             * @description Trades in both: same pair and side, entered within the same candle.
              */
             matched: number;
             /**
              * Format: int64
-             * @description In the backtest only.
+             * @description Trades in the backtest only.
              */
             missing: number;
-            /** @description Live less backtest, of what is matched. */
+            /** @description Live profit minus backtest profit of the matched trades, in the currency of the backtest. */
             profit_difference: components["schemas"]["Decimal"];
+            /** @description Trades of both sides by entry, at most 200. */
             trades: components["schemas"]["Pairing"][];
         };
         Confidence: components["schemas"]["JudgedConfidence"] | components["schemas"]["EmptyConfidence"];
@@ -730,6 +762,22 @@ export interface components {
             title: "Not possible in the current state";
             /** @constant */
             type: "https://nofomo.dev/problems/credentials-missing";
+        };
+        /** @description Analysis of the trades in one currency. */
+        CurrencyAnalysis: {
+            /** @description None only in a row that lacks it. */
+            confidence: components["schemas"]["Confidence"];
+            currency: string;
+            halves?: components["schemas"]["Halves"];
+            /** @description Balance of the bots at the start of the analysed time, in this currency. */
+            initial_balance: components["schemas"]["Decimal"];
+            /** @description Metrics that the type of the analysis shows. */
+            metrics: components["schemas"]["Metrics"];
+            notes: components["schemas"]["Note"][];
+            /** @description Series for charts; `{}` in a type of analysis without charts. */
+            series: components["schemas"]["Series"];
+            slices: components["schemas"]["Slice"][];
+            stress?: components["schemas"]["Stress"][];
         };
         /** @description The account is deactivated. Contact support to reactivate it. */
         DeactivatedProblem: {
@@ -756,72 +804,81 @@ export interface components {
             stopped_bots: string[];
         };
         /**
-         * @description What the trades of a slice have in common.
+         * @description Property that the trades of a slice share.
          * @enum {string}
          */
         Dimension: "pair" | "side" | "weekday" | "hour" | "duration";
-        /** @description A trade. */
+        /** @description One trade of a scatter plot. */
         Dot: {
             /**
              * Format: date-time
-             * @description Its exit.
+             * @description Exit.
              */
             at: string;
             /**
              * Format: double
-             * @description Exit - entry.
+             * @description Holding time (exit - entry), in seconds.
              */
             duration_s: number;
             /**
              * Format: double
-             * @description At the entry, in the account's currency.
+             * @description Notional at the entry, in the account's currency.
              */
             notional: number;
             /**
              * Format: double
-             * @description Net, in the account's currency.
+             * @description Profit after fees, in the account's currency.
              */
             profit: number;
             side: components["schemas"]["Side"];
         };
-        /** @description One fall below a peak, until the balance is back at it. */
+        /** @description Drawdown: from a peak of the balance until the balance is back at it. */
         Drawdown: {
             /**
              * Format: double
-             * @description (peak - lowest) / peak, fraction; above 1 if the balance fell below 0.
+             * @description (peak - lowest) / peak, as a fraction; above 1 if the balance fell below 0.
              */
             depth: number;
             /** @description peak - lowest, in the account's currency. */
             depth_abs: components["schemas"]["Decimal"];
             /**
              * Format: date-time
-             * @description When the balance was last at the peak. The initial balance is one, at midnight of the first day.
+             * @description Time of the peak. The initial balance counts as one, at midnight of the first day.
              */
             peak: string;
             /**
              * Format: date-time
-             * @description When it was back at the peak. None while it is not.
+             * @description Time of the recovery. Null until then.
              */
             recovery: string | null;
             /**
              * Format: date-time
-             * @description When it was lowest.
+             * @description Time of the lowest balance.
              */
             trough: string;
             /**
              * Format: double
-             * @description From the peak to the recovery, or to the last exit.
+             * @description Time from the peak to the recovery, or to the last exit; in seconds.
              */
             underwater_s: number;
         };
-        /** @description The confidence where there is nothing to judge. */
+        /** @description Confidence without anything to judge. */
         EmptyConfidence: {
-            /** Format: double */
+            /**
+             * Format: double
+             * @description Assumed maximum loss of an open position, as a fraction of its notional.
+             */
             assumed_max_loss: number;
             reason: components["schemas"]["Reason"];
-            /** Format: double */
+            /**
+             * Format: double
+             * @description floor(100 * raw) / 100, at most 0.99; 0 without anything to judge.
+             */
             score: number;
-            /** Format: int32 */
+            /**
+             * Format: int32
+             * @description Number of runs that these trades are the best of.
+             */
             trials: number;
         };
         /**
@@ -896,38 +953,38 @@ export interface components {
         GatewayRefusal: {
             message: string;
         };
-        /** @description Of the daily returns r. */
+        /** @description Daily returns r of one half. */
         Half: {
             /**
              * Format: double
-             * @description prod(1 + r) - 1, fraction.
+             * @description Compounded return: prod(1 + r) - 1, as a fraction.
              */
             compounded: number;
             /**
              * Format: double
-             * @description mean(r).
+             * @description mean(r), as a fraction per day.
              */
             daily_mean: number;
             /** Format: int64 */
             days: number;
             /**
              * Format: double
-             * @description mean(r) / sd(r) * sqrt(365). None if all days are the same.
+             * @description Sharpe ratio: mean(r) / sd(r) * sqrt(365). Null if all returns are equal.
              */
             sharpe: number | null;
         };
-        /** @description The days with a return, cut in the middle. */
+        /** @description Comparison of the first and the second half of the days with a return. The middle day of an odd number belongs to the second half. */
         Halves: {
             first: components["schemas"]["Half"];
             /**
              * Format: double
-             * @description Of t, with Welch and Satterthwaite's degrees of freedom.
+             * @description Two-sided p-value of t, with Welch and Satterthwaite's degrees of freedom. Null when `t` is.
              */
             p_value_two_sided: number | null;
             second: components["schemas"]["Half"];
             /**
              * Format: double
-             * @description Welch's t of the difference of the means, second less first. None if neither half varies.
+             * @description Welch's t of the difference of the mean daily returns, second minus first. Null if the returns of neither half vary.
              */
             t: number | null;
         };
@@ -944,12 +1001,13 @@ export interface components {
             /** @constant */
             type: "https://nofomo.dev/problems/has-findings";
         };
-        /** @description How often values fall where. */
+        /** @description Histogram with its quantiles. */
         Histogram: {
+            /** @description Number of values in each bin. */
             counts: number[];
             /**
              * Format: double
-             * @description Where the first bin begins.
+             * @description Lower bound of the first bin.
              */
             from: number;
             /** Format: double */
@@ -958,7 +1016,7 @@ export interface components {
             median: number;
             /**
              * Format: double
-             * @description What really happened, where the values are simulated.
+             * @description Observed value, if the values of the histogram are simulated; else null.
              */
             observed: number | null;
             /**
@@ -973,7 +1031,7 @@ export interface components {
             p95: number;
             /**
              * Format: double
-             * @description Of each bin; the last includes its upper end.
+             * @description Width of a bin. The last bin includes its upper bound.
              */
             width: number;
         };
@@ -1047,67 +1105,67 @@ export interface components {
             scopes: components["schemas"]["Scope"][];
             token: components["schemas"]["BotToken"];
         };
-        /** @description A score that a bot without any edge cannot earn: it gets `score >= c` with a probability of at most 1 - c. */
+        /** @description Confidence that the expected daily return, after costs, is positive. A bot without an edge gets `score >= c` with a probability of at most 1 - c. */
         JudgedConfidence: {
             /**
              * Format: int64
-             * @description Days with a closed trade.
+             * @description Number of days with a closed trade.
              */
             active_days: number;
             /**
              * Format: double
-             * @description The most that an open position is taken to lose, as a fraction of its notional.
+             * @description Assumed maximum loss of an open position, as a fraction of its notional.
              */
             assumed_max_loss: number;
             /**
              * Format: double
-             * @description The SR that the best of the trials would have without any edge: deviation of the trials' SR * expected maximum of as many.
+             * @description Expected SR of the best of the trials without any edge: standard deviation of the trials' SR * expected maximum of their number.
              */
             benchmark_sharpe: number;
             /**
              * Format: double
-             * @description SR = mean(r) / sd(r), not annualised. None if all days are the same.
+             * @description SR = mean(r) / sd(r), not annualised. Null if all returns are equal.
              */
             daily_sharpe: number | null;
             /**
              * Format: double
-             * @description Phi(z): the probabilistic Sharpe ratio; with several trials the deflated one (Bailey and López de Prado 2014).
+             * @description Phi(z): the probabilistic Sharpe ratio; with several trials, the deflated Sharpe ratio (Bailey and López de Prado 2014).
              */
             edge_probability: number;
             /**
              * Format: double
-             * @description ln E, with E the wealth that five cautious bettors on the bot's own days make of 1: the sum of w prod(1 + b r / l). Without an edge
-             *     E is expected to stay at 1 or below, whenever one looks (Ville).
+             * @description ln E, where E is the wealth of five betting strategies that start with 1 together: sum of w prod(1 + b r / l). Without an edge, the
+             *     expected value of E is at most 1 at every time (Ville 1939).
              */
             log_e_value: number;
             /**
              * Format: double
-             * @description Days after which `edge_probability` would be 0.95 at this rate. None if SR is not above `benchmark_sharpe`.
+             * @description Minimum track record length for `edge_probability` = 0.95 at the present SR, in days. Null unless SR is above `benchmark_sharpe`.
              */
             min_trl_days: number | null;
             /**
              * Format: double
-             * @description Days after which `psr_2012` would be 0.95 at this rate. None without a gain.
+             * @description Minimum track record length for `psr_2012` = 0.95 at the present SR, in days. Null unless SR is positive.
              */
             min_trl_days_2012: number | null;
             /**
              * Format: double
-             * @description Probability that the configuration is overfit, if the trials' returns are known.
+             * @description Probability of backtest overfitting. Absent unless the returns of the trials are known.
              */
             overfit_probability?: number;
             /**
              * Format: double
-             * @description Largest notional open at once / balance then.
+             * @description Peak exposure: the largest notional open at once, as a multiple of the balance at that time.
              */
             peak_exposure: number;
             /**
              * Format: double
-             * @description Probability that the true SR is above 0 by the first variance.
+             * @description Probabilistic Sharpe ratio with `variance_observed`: probability that the true SR is positive. Null if all returns are equal.
              */
             psr_2012: number | null;
             /**
              * Format: double
-             * @description The same by the second.
+             * @description Probabilistic Sharpe ratio with `variance_null`. Null if all returns are equal.
              */
             psr_null: number | null;
             /**
@@ -1118,7 +1176,7 @@ export interface components {
             reason: components["schemas"]["Reason"];
             /**
              * Format: double
-             * @description Lag-1 autocorrelation of r, at least 0 and at most 0.95.
+             * @description Lag-1 autocorrelation of r, limited to 0 to 0.95.
              */
             rho_used: number;
             /**
@@ -1128,7 +1186,7 @@ export interface components {
             sample_factor: number;
             /**
              * Format: double
-             * @description floor(100 * raw) / 100, at most 0.99.
+             * @description floor(100 * raw) / 100, at most 0.99; 0 without anything to judge.
              */
             score: number;
             /**
@@ -1143,12 +1201,12 @@ export interface components {
             tail_guard: number;
             /**
              * Format: double
-             * @description min(1, (z / 1.645)^2), 0 unless z > 0: which part of the track record that is needed is there.
+             * @description min(1, (z / 1.645)^2), or 0 unless z > 0: available share of the required track record.
              */
             track_record_factor: number;
             /**
              * Format: int32
-             * @description Runs that these trades are the best of.
+             * @description Number of runs that these trades are the best of.
              */
             trials: number;
             /**
@@ -1158,18 +1216,18 @@ export interface components {
             variance_null: number;
             /**
              * Format: double
-             * @description 1 - g3 SR + (g4 - 1) / 4 SR^2 (Bailey and López de Prado 2012).
+             * @description 1 - g3 SR + (g4 - 1) / 4 SR^2 (Bailey and López de Prado 2012). Null if all returns are equal.
              */
             variance_observed: number | null;
             /**
              * Format: double
-             * @description l = max(assumed_max_loss * peak_exposure, -min(r)): the return of a day on which everything that was ever open at once loses the
-             *     maximum, positive.
+             * @description Worst-case day: l = max(assumed_max_loss * peak_exposure, -min(r)), the loss of a day on which every position of the peak
+             *     exposure loses the assumed maximum; a positive fraction of the balance.
              */
             worst_day_assumed: number;
             /**
              * Format: double
-             * @description (SR - benchmark) sqrt(n - 1) / sqrt(v), v the larger of the two variances. None if all days are the same.
+             * @description (SR - benchmark) sqrt(n - 1) / sqrt(v), with v the larger of the two variances. Null if all returns are equal.
              */
             z: number | null;
         };
@@ -1193,54 +1251,56 @@ export interface components {
         LogLevel: "info" | "warning" | "error" | "debug";
         /** @description Text of 1 to 10,000 characters in one or more lines, not blank. */
         Message: string;
-        /** @description Figures by name; a kind of analysis shows those that matter to it. What is undefined is null. */
+        /** @description Metrics by name: those that the type of the analysis shows. An undefined metric is null, and a note gives the reason. */
         Metrics: {
             /**
              * Format: double
-             * @description Exit - entry, seconds.
+             * @description Mean holding time (exit - entry), in seconds. Null without trades.
              */
             avg_duration_s?: number | null;
             avg_loss?: components["schemas"]["Decimal"] | null;
             /**
              * Format: double
-             * @description Sum of all durations / length of the period. None without a day.
+             * @description Sum of all holding times / length of the period: mean number of open trades. Null without a day.
              */
             avg_open_trades?: number | null;
             avg_win?: components["schemas"]["Decimal"] | null;
             /**
              * Format: double
-             * @description max(r).
+             * @description max(r), as a fraction. Null without a day.
              */
             best_day?: number | null;
             best_trade?: components["schemas"]["Decimal"] | null;
             /**
              * Format: double
-             * @description (E_end / E_0)^(365 / n) - 1, fraction a year. None below zero and where no number can hold it; -1 with nothing left.
+             * @description Compound annual growth rate: (E_end / E_0)^(365 / n) - 1, as a fraction per year; -1 if E_end is 0. Null if E_end is negative, if
+             *     there is no day, or if the result overflows.
              */
             cagr?: number | null;
             /**
              * Format: double
-             * @description cagr / `max_drawdown_daily` (Young 1991). None without a fall.
+             * @description Calmar ratio: cagr / `max_drawdown_daily` (Young 1991). Null without a drawdown.
              */
             calmar?: number | null;
             /**
              * Format: double
-             * @description (peak - E_end) / peak, fraction.
+             * @description (peak - E_end) / peak, as a fraction.
              */
             current_drawdown?: number;
             /**
              * Format: double
-             * @description Historical expected shortfall: mean of the worst floor((n - 1) * 0.05) + 1 days, negative. None below 20 days.
+             * @description Historical expected shortfall: mean of the worst floor((n - 1) * 0.05) + 1 days, as a fraction per day; a loss is negative. Null
+             *     below 20 days.
              */
             cvar_95?: number | null;
             /**
              * Format: double
-             * @description mean(r).
+             * @description mean(r), as a fraction per day. Null without a day.
              */
             daily_mean?: number | null;
             /**
              * Format: double
-             * @description Sample standard deviation of r. None below two days.
+             * @description Sample standard deviation of r, as a fraction per day. Null below two days.
              */
             daily_std?: number | null;
             /**
@@ -1250,306 +1310,322 @@ export interface components {
             days?: number;
             /**
              * Format: double
-             * @description sqrt(mean(min(r, 0)^2)) over all days * sqrt(365), fraction a year. None without a day.
+             * @description Downside deviation: sqrt(mean(min(r, 0)^2)) over all days * sqrt(365), as a fraction per year. Null without a day.
              */
             downside_deviation?: number | null;
-            /** Format: int64 */
+            /**
+             * Format: int64
+             * @description Number of trades with p = 0.
+             */
             draws?: number;
             expectancy?: components["schemas"]["Decimal"] | null;
             /**
              * Format: double
-             * @description expectancy / |avg_loss|: the mean profit in multiples of what is lost in a losing trade (Tharp's R). None without a loss.
+             * @description expectancy / |avg_loss|: the mean profit in multiples of the mean loss (Tharp's R). Null without a loss.
              */
             expectancy_r?: number | null;
             /**
              * Format: double
-             * @description 1 + net_profit / fees: fees this many times as high leave nothing. None without fees.
+             * @description 1 + net_profit / fees: the multiple of today's fees at which the net profit is zero. Null without fees.
              */
             fee_break_even_multiple?: number | null;
             /**
              * Format: double
-             * @description fees / (net_profit + fees), fraction: what the exchange keeps of the gain before fees. None if there was none.
+             * @description fees / (net_profit + fees): the share of the profit before fees that fees take, as a fraction. Null without a profit before fees.
              */
             fee_share_of_gross?: number | null;
-            /** @description Sum of all fees, in the account's currency. They are already taken off the profits. */
+            /** @description Sum of all fees, in the account's currency. The profits are net of them. */
             fees?: components["schemas"]["Decimal"];
             /** @description E_end, in the account's currency. */
             final_balance?: components["schemas"]["Decimal"];
             /**
              * Format: double
-             * @description Sum of r / |sum of r < 0| = omega - 1 (Schwager). None without a losing day.
+             * @description Gain-to-pain ratio: sum of r / |sum of r < 0| = omega - 1 (Schwager). Null without a losing day.
              */
             gain_to_pain?: number | null;
-            /** @description Sum of the losses, in the account's currency, positive. */
+            /** @description Sum of the losses, in the account's currency; positive. */
             gross_loss?: components["schemas"]["Decimal"];
             /** @description Sum of the wins, in the account's currency. */
             gross_profit?: components["schemas"]["Decimal"];
             /**
              * Format: double
-             * @description mean(r) / var(r): the multiple of the present size that Kelly would take. None as `sharpe`.
+             * @description mean(r) / var(r): Kelly's multiple of the present position size. Null when `sharpe` is.
              */
             kelly_continuous?: number | null;
             /**
              * Format: double
-             * @description (mean(r) - 1.645 sd(r) / sqrt(n)) / var(r): the same for the lower bound of the mean. None as `sharpe`.
+             * @description (mean(r) - 1.645 sd(r) / sqrt(n)) / var(r): Kelly's multiple at the lower 95 % bound of the mean. Null when `sharpe` is.
              */
             kelly_continuous_lower95?: number | null;
             /**
              * Format: double
-             * @description w - (1 - w) / payoff_ratio with w = wins / (wins + losses): the fraction of the account that Kelly would stake. Negative
-             *     means none. None unless there are both wins and losses.
+             * @description w - (1 - w) / payoff_ratio with w = wins / (wins + losses): Kelly fraction of the account per trade; negative means no stake.
+             *     Null unless there are both wins and losses.
              */
             kelly_trade?: number | null;
             /**
              * Format: double
-             * @description Bias-adjusted excess kurtosis G2 of r; 0 for a normal distribution. None below four days, or if all are the same.
+             * @description Bias-adjusted excess kurtosis G2 of r; 0 for a normal distribution. Null below four days, or if all returns are equal.
              */
             kurtosis_excess?: number | null;
             /**
              * Format: double
-             * @description Correlation of r with r of the day before. None below two days, or if all are the same.
+             * @description Lag-1 autocorrelation of r. Null below two days, or if all returns are equal.
              */
             lag1_autocorrelation?: number | null;
             /**
              * Format: double
-             * @description The longest time from a peak to its recovery, or to the last exit.
+             * @description Longest time under water, in seconds: from a peak to the recovery, or to the last exit.
              */
             longest_underwater_s?: number;
-            /** Format: int64 */
+            /**
+             * Format: int64
+             * @description Number of trades with p < 0.
+             */
             losses?: number;
             /**
              * Format: double
-             * @description cagr / `ulcer_index`, also known as the ulcer performance index. None without a fall.
+             * @description Martin ratio, also known as ulcer performance index: cagr / `ulcer_index`. Null without a drawdown.
              */
             martin?: number | null;
-            /** @description In the account's currency, E_0 included. */
+            /** @description Highest balance, E_0 included, in the account's currency. */
             max_balance?: components["schemas"]["Decimal"];
             /**
              * Format: int64
-             * @description A draw ends a run.
+             * @description Longest losing streak, in trades; a draw ends it.
              */
             max_consecutive_losses?: number;
             /**
              * Format: int64
-             * @description A draw ends a run.
+             * @description Longest winning streak, in trades; a draw ends it.
              */
             max_consecutive_wins?: number;
             /**
              * Format: double
-             * @description max((peak - E) / peak) over all trades, E_0 included; fraction. Above 1 if E fell below 0.
+             * @description Maximum drawdown: max((peak - E) / peak) over all trades, E_0 included, as a fraction. Above 1 if E fell below 0.
              */
             max_drawdown?: number;
-            /** @description max(peak - E) over all trades, in the account's currency. Need not be the same fall. */
+            /** @description Maximum drawdown in money: max(peak - E) over all trades, in the account's currency. Can be another drawdown than `max_drawdown`. */
             max_drawdown_abs?: components["schemas"]["Decimal"];
             /**
              * Format: double
-             * @description max((peak - E) / peak) over the ends of days, the initial balance included; fraction. None without a day.
+             * @description Maximum drawdown between ends of days, the initial balance included, as a fraction. Null without a day.
              */
             max_drawdown_daily?: number | null;
             /**
              * Format: date-time
-             * @description When E was last at the peak of `max_drawdown`: an exit, or midnight of the first day. None without a fall.
+             * @description Time of the peak before `max_drawdown`: an exit, or midnight of the first day. Null without a drawdown.
              */
             max_drawdown_peak?: string | null;
             /**
              * Format: date-time
-             * @description When E was back at the peak. None while it is not.
+             * @description Time of the recovery from `max_drawdown`: the balance is back at its peak. Null until then, and without a drawdown.
              */
             max_drawdown_recovery?: string | null;
             /**
              * Format: date-time
-             * @description When E was lowest in it.
+             * @description Time of the lowest balance in `max_drawdown`. Null without a drawdown.
              */
             max_drawdown_trough?: string | null;
             /**
              * Format: double
-             * @description Exit - entry, seconds.
+             * @description Median holding time (exit - entry), in seconds. Null without trades.
              */
             median_duration_s?: number | null;
             median_trade?: components["schemas"]["Decimal"] | null;
-            /** @description In the account's currency, E_0 included. */
+            /** @description Lowest balance, E_0 included, in the account's currency. */
             min_balance?: components["schemas"]["Decimal"];
             monte_carlo?: components["schemas"]["MonteCarlo"] | null;
             /**
              * Format: int64
-             * @description Days with r < 0.
+             * @description Number of days with r < 0.
              */
             negative_days?: number;
-            /** @description Sum of all profits, in the account's currency. */
+            /** @description Sum of all profits and losses after fees, in the account's currency. */
             net_profit?: components["schemas"]["Decimal"];
             /**
              * Format: double
-             * @description Sum of r > 0 / |sum of r < 0|: Keating and Shadwick's omega at threshold 0. None without a losing day.
+             * @description Omega ratio at threshold 0: sum of r > 0 / |sum of r < 0| (Keating and Shadwick 2002). Null without a losing day.
              */
             omega?: number | null;
             /**
              * Format: double
-             * @description Of `sqn` under Student's t distribution with N - 1 degrees of freedom.
+             * @description Two-sided p-value of `sqn` under Student's t distribution with N - 1 degrees of freedom. Null when `sqn` is.
              */
             p_value_two_sided?: number | null;
             /**
              * Format: double
-             * @description avg_win / |avg_loss|. None unless there are both.
+             * @description avg_win / |avg_loss|. Null unless there are both wins and losses.
              */
             payoff_ratio?: number | null;
             /**
              * Format: int64
-             * @description Days with r > 0.
+             * @description Number of days with r > 0.
              */
             positive_days?: number;
             /**
              * Format: double
-             * @description gross_profit / gross_loss. None without a loss.
+             * @description gross_profit / gross_loss. Null without a loss.
              */
             profit_factor?: number | null;
             /**
              * Format: double
-             * @description Sum of the best ceil(5 %) of the trades / net_profit. Above 1 the account would have lost without them. None if it has lost.
+             * @description Sum of the best ceil(5 %) of the trades / net_profit, as a fraction; above 1, the other trades lost money. Null unless net_profit
+             *     is positive.
              */
             profit_share_of_best_5pct?: number | null;
             /**
              * Format: double
-             * @description net profit / `max_drawdown_abs`, with the profit's sign. None without a fall.
+             * @description net profit / `max_drawdown_abs`; negative after a loss. Null without a drawdown.
              */
             recovery_factor?: number | null;
             /**
              * Format: int64
-             * @description n: as many as `days`, unless ruined.
+             * @description Days with a return, n. Equals `days`, unless ruined.
              */
             return_days?: number;
             /**
              * Format: double
-             * @description The probability of ever falling to half of the initial balance, by diffusion: with mean m and variance s^2 of the trades' profits
-             *     and the cushion B = E_end - E_0 / 2, exp(-2 m B / s^2), and 1 unless m > 0. None below two trades.
+             * @description Probability of ever falling to half of the initial balance, by diffusion: exp(-2 m B / s^2), with the mean m and the variance s^2
+             *     of the trades' profits and the cushion B = E_end - E_0 / 2; 1 unless m > 0. Null below two trades.
              */
             risk_of_ruin?: number | null;
-            /** @description The balance was 0 or less at the end of a day. The return of that day is -1 and the last. */
+            /** @description `true` if the balance was 0 or less at the end of a day. The return of that day is -1 and the last. */
             ruined?: boolean;
             /**
              * Format: double
-             * @description mean(r) / sd(r) * sqrt(365) (Sharpe 1994). None below two days, or if all are the same.
+             * @description Sharpe ratio: mean(r) / sd(r) * sqrt(365) (Sharpe 1994). Null below two days, or if all returns are equal.
              */
             sharpe?: number | null;
             /**
              * Format: double
-             * @description Bias-adjusted skewness G1 of r. None below three days, or if all are the same.
+             * @description Bias-adjusted skewness G1 of r. Null below three days, or if all returns are equal.
              */
             skew?: number | null;
             /**
              * Format: double
-             * @description mean(r) * 365 / `downside_deviation` (Sortino and Price 1994). None below two days, or without a losing one.
+             * @description Sortino ratio: mean(r) * 365 / `downside_deviation` (Sortino and Price 1994). Null below two days, or without a losing day.
              */
             sortino?: number | null;
             /**
              * Format: double
-             * @description sqrt(N) * mean(p) / sd(p): Tharp's system quality number. None below two trades, or if all are the same.
+             * @description sqrt(N) * mean(p) / sd(p): Tharp's system quality number. Null below two trades, or if all profits are equal.
              */
             sqn?: number | null;
             /**
              * Format: double
-             * @description The same with N at most 100, as Tharp caps it.
+             * @description System quality number with N capped at 100, as Tharp defines it. Null when `sqn` is.
              */
             sqn_100?: number | null;
             std_trade?: components["schemas"]["Decimal"] | null;
             /**
              * Format: double
-             * @description |95 % quantile| / |5 % quantile| of r. None below 20 days, or if the latter is 0.
+             * @description |95 % quantile| / |5 % quantile| of r. Null below 20 days, or if the 5 % quantile is 0.
              */
             tail_ratio?: number | null;
             /**
              * Format: double
-             * @description Length of the union of all [entry, exit] / length of the period, fraction. None without a day.
+             * @description Length of the union of all [entry, exit] / length of the period, as a fraction. Null without a day.
              */
             time_in_market?: number | null;
             /**
              * Format: double
-             * @description E_end / E_0 - 1, fraction.
+             * @description E_end / E_0 - 1, as a fraction.
              */
             total_return?: number;
             /**
              * Format: int64
-             * @description N.
+             * @description Number of closed trades, N.
              */
             trades?: number;
             /**
              * Format: double
-             * @description N / days of the period. None without a day.
+             * @description N / days of the period. Null without a day.
              */
             trades_per_day?: number | null;
             /**
              * Format: double
-             * @description sqrt(mean(drawdown^2)) over the ends of days, fraction (Martin and McCann). None without a day.
+             * @description Ulcer index: sqrt(mean(drawdown^2)) over the ends of days, as a fraction (Martin and McCann 1989). Null without a day.
              */
             ulcer_index?: number | null;
             /**
              * Format: double
-             * @description Historical value at risk: the 5 % quantile of r, negative. None below 20 days.
+             * @description Historical value at risk: 5 % quantile of r, as a fraction per day; a loss is negative. Null below 20 days.
              */
             var_95?: number | null;
             /**
              * Format: double
-             * @description `daily_std` * sqrt(365), fraction a year. None below two days.
+             * @description `daily_std` * sqrt(365), as a fraction per year. Null below two days.
              */
             volatility?: number | null;
             /**
              * Format: double
-             * @description wins / N, fraction. None without trades.
+             * @description wins / N, as a fraction. Null without trades.
              */
             win_rate?: number | null;
-            /** Format: int64 */
+            /**
+             * Format: int64
+             * @description Number of trades with p > 0.
+             */
             wins?: number;
             /**
              * Format: double
-             * @description min(r).
+             * @description min(r), as a fraction. Null without a day.
              */
             worst_day?: number | null;
             worst_trade?: components["schemas"]["Decimal"] | null;
         };
-        /** @description What might as well have happened: the same trades in other orders, some of them several times. */
+        /**
+         * @description Monte Carlo simulation: paths of N trade profits each, drawn with replacement and added to the initial balance. A path that reaches 0
+         *     or less ends at 0.
+         *
+         *     Path i draws from SplitMix64(seed + i), and the index of a draw is the high 64 bits of next * N, so that the figures are the same in
+         *     every language and in every order of execution.
+         */
         MonteCarlo: {
             final_p05: components["schemas"]["Decimal"] | null;
             final_p50: components["schemas"]["Decimal"] | null;
             final_p95: components["schemas"]["Decimal"] | null;
             /**
              * Format: double
-             * @description Median of the paths' deepest falls below a peak, the initial balance included; fraction.
+             * @description Median of the paths' maximum drawdowns, as a fraction; the initial balance counts as a peak.
              */
             max_drawdown_p50: number;
             /**
              * Format: double
-             * @description Their 95 % quantile: one path in twenty falls further.
+             * @description 95 % quantile of the paths' maximum drawdowns, as a fraction: exceeded by 5 % of the paths.
              */
             max_drawdown_p95: number;
             /**
              * Format: double
-             * @description Their 99 % quantile.
+             * @description 99 % quantile of the paths' maximum drawdowns, as a fraction.
              */
             max_drawdown_p99: number;
-            /** @description In words. */
+            /** @description Description of the method. */
             method: string;
             /**
              * Format: double
-             * @description Share of the paths that end below the initial balance.
+             * @description Share of the paths that end below the initial balance, as a fraction.
              */
             prob_loss: number;
             /**
              * Format: double
-             * @description Share of the paths that end at half of the initial balance or less.
+             * @description Share of the paths that end at half of the initial balance or less, as a fraction.
              */
             prob_ruin: number;
             /** Format: int64 */
             seed: number;
             /**
              * Format: int64
-             * @description Paths: 1,000, and 200 of more than 20,000 trades.
+             * @description Number of paths: 1,000, or 200 with more than 20,000 trades.
              */
             sims: number;
         };
-        /** @description A month. */
+        /** @description Return of a month. */
         Month: {
             /**
              * Format: double
-             * @description prod(1 + r) - 1, fraction.
+             * @description Compounded daily returns: prod(1 + r) - 1, as a fraction.
              */
             compounded: number;
             /**
@@ -1575,8 +1651,9 @@ export interface components {
             /** @constant */
             type: "https://nofomo.dev/problems/name-taken";
         };
-        /** @description What a language model says of the figures; text with other figures is refused. */
+        /** @description Explanation of the figures by a language model. A text with figures that are not among the results is refused. */
         Narrative: {
+            /** @description Name of the language model. */
             model: string;
             text: string;
         };
@@ -1814,7 +1891,7 @@ export interface components {
          */
         NotNegative: string | number;
         /**
-         * @description Why a figure is null.
+         * @description Reason why metrics are null or of little value.
          * @enum {string}
          */
         Note: "no_trades" | "no_losses" | "annualised_from_under_30_days" | "ruined" | "one_day" | "zero_variance" | "under_20_days_no_tail_metrics";
@@ -1840,7 +1917,7 @@ export interface components {
          * @enum {string}
          */
         OrderType: "market" | "limit";
-        /** @description A trade of the one, and what became of it in the other. */
+        /** @description Trade of one side, and its match on the other side, if any. */
         Pairing: {
             backtest_profit: components["schemas"]["Decimal"] | null;
             /** Format: double */
@@ -1855,7 +1932,7 @@ export interface components {
             side: components["schemas"]["Side"];
         };
         /**
-         * @description In both, in the backtest only, or live only.
+         * @description Result of matching a trade: in both, in the backtest only, or live only.
          * @enum {string}
          */
         PairingOutcome: "matched" | "missing" | "extra";
@@ -1919,7 +1996,7 @@ export interface components {
             /** Format: int64 */
             strategies: number;
         };
-        /** @description A point of a curve. */
+        /** @description Point of a curve; at midnight if it belongs to a day. */
         Point: {
             /** Format: date-time */
             at: string;
@@ -1970,7 +2047,7 @@ export interface components {
             type: "https://nofomo.dev/problems/quota";
         };
         /**
-         * @description What holds the score down.
+         * @description Main reason why the score is not higher.
          * @enum {string}
          */
         Reason: "no_trades" | "one_day" | "ruined" | "no_edge_shown" | "few_observations" | "short_track_record" | "profit_below_worst_case" | "likely_overfit" | "sufficient";
@@ -2007,7 +2084,7 @@ export interface components {
             saved_at: string;
         };
         /**
-         * @description What costs more.
+         * @description Higher costs of a stress scenario.
          * @enum {string}
          */
         Scenario: "fees_doubled" | "slippage" | "fees_doubled_and_slippage";
@@ -2016,34 +2093,39 @@ export interface components {
          * @enum {string}
          */
         Scope: "report" | "trade";
-        /** @description Curves to draw. Empty where the record is too short, and of kinds that show none. */
+        /**
+         * @description Series to draw, with at most 2,000 points each. A series is empty if the record is too short for it.
+         *
+         *     Amounts are plain numbers in the account's currency, for drawing. A longer curve keeps the lowest and the highest point of each stretch:
+         *     averaging would hide drawdowns.
+         */
         Series: {
-            /** @description What the Monte Carlo simulation makes of the balance, beside `equity`. From 2 trades. */
+            /** @description Monte Carlo cone: quantiles of the simulated balances, to draw over `equity`. From 2 trades. */
             cone?: components["schemas"]["Band"][];
-            /** @description r, fraction. From 7 days. */
+            /** @description Daily returns, as fractions. From 7 days. */
             daily_returns?: components["schemas"]["Point"][];
-            /** @description The balance after each closed trade, with the initial one. From 2 trades. */
+            /** @description Balance after each closed trade, with the initial balance first. From 2 trades. */
             equity?: components["schemas"]["Point"][];
-            /** @description Compounded daily returns of each month that has a day. From 2 months. */
+            /** @description Return of each month that has a day. From 2 months. */
             months?: components["schemas"]["Month"][];
             profits?: components["schemas"]["Histogram"] | null;
             /**
              * Format: int64
-             * @description Days of the windows of the two series that follow: 30, and 90 from one year on.
+             * @description Window of `rolling_sharpe` and `rolling_volatility`, in days: 30, or 90 from one year on.
              */
             rolling_days?: number;
-            /** @description Annualised, of the window that ends with that day; null where all of its days are the same. From 60 days. */
+            /** @description Annualised Sharpe ratio of the window that ends with the day; null if all its returns are equal. From 60 days. */
             rolling_sharpe?: components["schemas"]["Point"][];
-            /** @description Annualised, of the window that ends with that day. From 60 days. */
+            /** @description Annualised volatility of the window that ends with the day, as a fraction. From 60 days. */
             rolling_volatility?: components["schemas"]["Point"][];
             simulated_drawdowns?: components["schemas"]["Histogram"] | null;
-            /** @description Every trade at its exit. From 1 trade. */
+            /** @description Every trade, at its exit. From 1 trade. */
             trades?: components["schemas"]["Dot"][];
-            /** @description Minus the drawdown after each closed trade, fraction. From 2 trades. */
+            /** @description Underwater curve: minus the drawdown after each closed trade, as a fraction. From 2 trades. */
             underwater?: components["schemas"]["Point"][];
-            /** @description The five deepest. */
+            /** @description Worst drawdowns, at most five, the deepest first. */
             worst_drawdowns?: components["schemas"]["Drawdown"][];
-            /** @description The same of each year. */
+            /** @description Return of each year that has a day. From 2 months. */
             years?: components["schemas"]["Year"][];
         };
         /**
@@ -2061,16 +2143,16 @@ export interface components {
          * @example 1.5
          */
         SignedPercentage: string | number;
-        /** @description The trades that have one thing in common. */
+        /** @description Trades that share a property. */
         Slice: {
             by: components["schemas"]["Dimension"];
-            /** @description `BTC/USDT`, `buy`, `monday`, `09`, `under_15_minutes`. Weekday and hour are those of the entry, in UTC. */
+            /** @description Value of the property: `BTC/USDT`, `buy`, `monday`, `09`, `under_15_minutes`. Weekday and hour are those of the entry, in UTC. */
             key: string;
-            /** @description In the account's currency. */
+            /** @description Net profit, in the account's currency. */
             net_profit: components["schemas"]["Decimal"];
             /**
              * Format: double
-             * @description That the mean profit is 0, by Student's t test. None with fewer than 30 trades, or if all are the same.
+             * @description Two-sided p-value of Student's t test that the mean profit is 0. Null below 30 trades, or if all profits are equal.
              */
             p_value_two_sided: number | null;
             /** Format: int64 */
@@ -2078,16 +2160,17 @@ export interface components {
             verdict: components["schemas"]["SliceVerdict"];
             /**
              * Format: double
-             * @description wins / trades, fraction.
+             * @description wins / trades, as a fraction.
              */
             win_rate: number;
         };
         /**
-         * @description What may be said of a slice, after a correction for how many there are.
+         * @description Verdict on a slice, after Benjamini and Hochberg's correction with a false discovery rate of 10 % over all slices shown. Without it,
+         *     two or three of fifty slices of a bot without any edge would look significant.
          * @enum {string}
          */
         SliceVerdict: "too_few_trades" | "not_shown" | "earns" | "loses";
-        /** @description How much worse live prices were, as a fraction. */
+        /** @description Slippage of live prices, as fractions of the backtest's price. Positive values are worse than in the backtest. */
         Slippage: {
             /** Format: double */
             mean: number;
@@ -2159,29 +2242,29 @@ export interface components {
          * @enum {string}
          */
         StrategyType: "custom" | "ai_generated" | "marketplace";
-        /** @description What would be left if things cost more. */
+        /** @description Result of a stress scenario. */
         Stress: {
             /**
              * Format: double
-             * @description On the trade clock, fraction.
+             * @description Maximum drawdown over all trades, as a fraction.
              */
             max_drawdown: number;
-            /** @description In the account's currency. */
+            /** @description Net profit, in the account's currency. */
             net_profit: components["schemas"]["Decimal"];
             scenario: components["schemas"]["Scenario"];
             /**
              * Format: double
-             * @description The confidence's.
+             * @description Confidence score.
              */
             score: number;
             /**
              * Format: double
-             * @description Annualised. None as ever.
+             * @description Annualised Sharpe ratio. Null below two days, or if all daily returns are equal.
              */
             sharpe: number | null;
             /**
              * Format: double
-             * @description Fraction.
+             * @description Net profit / initial balance, as a fraction.
              */
             total_return: number;
         };
@@ -2422,11 +2505,11 @@ export interface components {
             /** @constant */
             type: "https://nofomo.dev/problems/wrong-state";
         };
-        /** @description A year. */
+        /** @description Return of a year. */
         Year: {
             /**
              * Format: double
-             * @description prod(1 + r) - 1, fraction.
+             * @description Compounded daily returns: prod(1 + r) - 1, as a fraction.
              */
             compounded: number;
             /** Format: int32 */

@@ -1,7 +1,7 @@
 //! Assembles the document: operations, and the schemas that they refer to.
 
 use nofomo_contract::schema::add_named;
-use nofomo_contract::{NewAnalysis, ProblemKind, analyses, bots, money, strategies, trades, values};
+use nofomo_contract::{NewAnalysis, ProblemKind, bots, money, strategies, trades, values};
 use serde_json::{Map, Value, json};
 
 use crate::operations::operations;
@@ -89,7 +89,7 @@ fn schemas() -> Map<String, Value> {
     add_named::<responses::strategies::Strategy>(&mut found);
     add_named::<responses::strategies::BacktestResult>(&mut found);
     add_named::<NewAnalysis>(&mut found);
-    add_named::<analyses::Analysis>(&mut found);
+    add_named::<nofomo_analytics::Analysis>(&mut found);
     add_named::<money::NewInvoice>(&mut found);
     add_named::<responses::money::Invoice>(&mut found);
     add_named::<responses::money::Subscription>(&mut found);
@@ -130,6 +130,12 @@ fn close(name: &str, schema: &mut Value) {
         required.sort_by_key(ToString::to_string);
         required.dedup();
         schema["required"] = required.into();
+    }
+    if let Some(properties) = schema["properties"].as_object_mut() {
+        // A default belongs to the reading of stored rows, not to the answer.
+        properties.values_mut().filter_map(Value::as_object_mut).for_each(|property| {
+            property.remove("default");
+        });
     }
     schema["additionalProperties"] = false.into();
 }

@@ -1,6 +1,6 @@
 //! Operations of all routes in `template.yaml`.
 
-use nofomo_contract::analyses::Analysis;
+use nofomo_analytics::Analysis;
 use nofomo_contract::bots::{NewBot, NewCredentials, NewFailure, NewLog, NewToken};
 use nofomo_contract::money::NewInvoice;
 use nofomo_contract::schema::reference;

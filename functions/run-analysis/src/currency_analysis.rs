@@ -1,176 +1,108 @@
-//! The judgement: a block for each currency, because amounts of different ones are never added up.
+//! Analysis of the trades in each currency. Amounts of different currencies are never added up.
 
-use chrono::{DateTime, TimeDelta, Utc};
 use nofomo_analytics::{
-    ASSUMED_MAX_LOSS, AnalysisType, Confidence, Halves, InvalidInput, Metrics, Note, Reason, Record, Series, Settings,
-    Slice, Stress,
+    ASSUMED_MAX_LOSS, AnalysisType, Confidence, CurrencyAnalysis, InvalidInput, MetricValues, Metrics, Note, NoteCode,
+    Reason, Record, Settings,
 };
 use nofomo_lambda::{Problem, ProblemKind};
 use rust_decimal::Decimal;
-use rust_decimal::prelude::ToPrimitive;
-use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
+use rust_decimal::prelude::{FromPrimitive, ToPrimitive};
+use serde::Serialize;
 
 use crate::request::AnalysisRequest;
+use crate::reservation::Account;
 use crate::trade_set::{CurrencyTrades, TradeSet};
 
-/// Bots whose money is in one currency, taken as one account.
-#[derive(Deserialize)]
-pub(crate) struct Account {
-    pub(crate) currency: String,
-    /// At the start of the window: what they began with, and what they had earned by then.
-    initial_balance: Decimal,
-    /// The widest stop-loss, as a fraction; only if every bot has one.
-    max_loss: Option<Decimal>,
-    first_entry: Option<DateTime<Utc>>,
-    /// Within the window.
-    pub(crate) trades: u64,
-}
-
-/// All that is said of the trades in one currency.
-#[derive(Serialize)]
-pub(crate) struct CurrencyAnalysis {
-    pub(crate) currency: String,
-    initial_balance: Decimal,
-    metrics: Map<String, Value>,
-    notes: Vec<Note>,
+/// Analysis of an account.
+pub(crate) struct AccountAnalysis {
+    /// The part that is stored: what the type of the analysis shows.
+    pub(crate) stored: CurrencyAnalysis,
     pub(crate) confidence: Confidence,
-    pub(crate) slices: Vec<Slice>,
-    series: Value,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    halves: Option<Halves>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub(crate) stress: Vec<Stress>,
-    /// With what the type does not show; recommendations need more.
-    #[serde(skip)]
-    pub(crate) all: Option<Metrics>,
-    #[serde(skip)]
+    /// All metrics, for recommendations. None if the balance was 0 or less at the start.
+    pub(crate) metrics: Option<Metrics>,
     pub(crate) has_stop_loss: bool,
 }
 
-impl CurrencyAnalysis {
-    /// What a model is told of it.
-    pub(crate) fn without_series(&self) -> Value {
-        json!({
-            "currency": self.currency,
-            "initial_balance": self.initial_balance,
-            "metrics": self.metrics,
-            "notes": self.notes,
-            "confidence": self.confidence,
-            "slices": self.slices,
-            "halves": self.halves,
-            "stress": self.stress,
-        })
-    }
-}
-
-/// Those of the accounts that have trades; if there are no trades at all, of each account.
-pub(crate) fn blocks(
+/// Analyses the accounts with trades, or all accounts if there are no trades at all.
+pub(crate) fn analyse_accounts(
     request: &AnalysisRequest,
     accounts: &[Account],
     trade_set: &TradeSet,
-) -> Result<Vec<CurrencyAnalysis>, Problem> {
-    let book = |account: &Account| trade_set.book(&account.currency).filter(|book| !book.trades.is_empty());
-    let has_trades = accounts.iter().any(|account| book(account).is_some());
-    let judged = accounts.iter().filter(|account| !has_trades || book(account).is_some());
-    judged.map(|account| block(request, account, book(account))).collect()
+) -> Result<Vec<AccountAnalysis>, Problem> {
+    let trades_of = |account: &Account| trade_set.in_currency(&account.currency).filter(|own| !own.trades.is_empty());
+    let has_trades = accounts.iter().any(|account| trades_of(account).is_some());
+    let analysed = accounts.iter().filter(|account| !has_trades || trades_of(account).is_some());
+    analysed.map(|account| analyse_account(request, account, trades_of(account))).collect()
 }
 
-/// 0 where there is nothing to judge.
-pub(crate) fn lowest_score(blocks: &[CurrencyAnalysis]) -> f64 {
-    blocks.iter().map(|block| block.confidence.score).reduce(f64::min).unwrap_or_default()
+/// Lowest confidence score of all accounts; 0 without any.
+pub(crate) fn lowest_score(accounts: &[AccountAnalysis]) -> Decimal {
+    let lowest = accounts.iter().map(|account| account.confidence.score).reduce(f64::min).unwrap_or_default();
+    Decimal::from_f64(lowest).unwrap_or_default()
 }
 
-fn block(
+fn analyse_account(
     request: &AnalysisRequest,
     account: &Account,
-    book: Option<&CurrencyTrades>,
-) -> Result<CurrencyAnalysis, Problem> {
-    match book {
-        Some(book) => shown(request.kind(), account, Record::new(&book.trades, account.settings(request))),
-        // Without a trade a window has no days either.
-        None => shown(request.kind(), account, Record::new(&[], Settings::new(account.initial_balance))),
-    }
-}
-
-impl Account {
-    pub(crate) fn settings(&self, request: &AnalysisRequest) -> Settings {
-        Settings {
-            // Days before anything was traded tell nothing of the bot.
-            period_start: request.body.from.filter(|from| self.first_entry.is_some_and(|entry| entry < *from)),
-            // The window's end is not in it, and what is yet to come neither.
-            period_end: request.body.to.filter(|to| *to <= Utc::now()).map(|to| to - TimeDelta::microseconds(1)),
-            max_loss: self.max_loss.and_then(|loss| loss.to_f64()).filter(|loss| *loss > 0.0),
-            ..Settings::new(self.initial_balance)
-        }
-    }
-}
-
-fn shown(
-    kind: AnalysisType,
-    account: &Account,
-    record: Result<Record<'_>, InvalidInput>,
-) -> Result<CurrencyAnalysis, Problem> {
-    let record = match record {
-        Ok(record) => record,
-        Err(InvalidInput::InitialBalance) if account.initial_balance <= Decimal::ZERO => {
-            return Ok(ruined_before(account));
-        }
-        Err(invalid) => {
-            return Err(Problem::conflict(
-                ProblemKind::NotAnalysable,
-                format!("The trades in {} cannot be analysed: {invalid}.", account.currency),
-            ));
-        }
+    trades: Option<&CurrencyTrades>,
+) -> Result<AccountAnalysis, Problem> {
+    let record = match trades {
+        Some(own) => Record::new(&own.trades, account.settings(request)),
+        // A requested time without trades has no days either.
+        None => Record::new(&[], Settings::new(account.initial_balance)),
     };
+    match record {
+        Ok(record) => analyse_record(request.kind(), account, &record),
+        Err(InvalidInput::InitialBalance) if account.initial_balance <= Decimal::ZERO => Ok(ruined_before(account)),
+        Err(invalid) => Err(Problem::conflict(
+            ProblemKind::NotAnalysable,
+            format!("The trades in {} cannot be analysed: {invalid}.", account.currency),
+        )),
+    }
+}
+
+fn analyse_record(kind: AnalysisType, account: &Account, record: &Record<'_>) -> Result<AccountAnalysis, Problem> {
     let metrics = record.metrics();
-    let with_slices = matches!(kind, AnalysisType::Performance | AnalysisType::Optimization);
-    let with_series = kind != AnalysisType::Optimization;
+    let has_slices = matches!(kind, AnalysisType::Performance | AnalysisType::Optimization);
     let is_backtest = kind == AnalysisType::Backtest;
-    Ok(CurrencyAnalysis {
+    let stored = CurrencyAnalysis {
         currency: account.currency.clone(),
         initial_balance: account.initial_balance,
-        metrics: only(&metrics, |name| kind.shows(name))?,
-        notes: metrics.historical.notes.clone(),
-        confidence: metrics.confidence.clone(),
-        slices: if with_slices { record.slices() } else { Vec::new() },
-        series: if with_series { series(&record.series())? } else { Value::Object(Map::new()) },
+        metrics: select_metrics(&metrics, |name| kind.shows(name))?,
+        notes: metrics.historical.notes.iter().copied().map(NoteCode::Known).collect(),
+        confidence: Some(metrics.confidence.clone()),
+        slices: if has_slices { record.slices() } else { Vec::new() },
+        series: (kind != AnalysisType::Optimization).then(|| record.series()),
         halves: if is_backtest { record.halves() } else { None },
         stress: if is_backtest { record.stress() } else { Vec::new() },
-        all: Some(metrics),
+    };
+    Ok(AccountAnalysis {
+        stored,
+        confidence: metrics.confidence.clone(),
+        metrics: Some(metrics),
         has_stop_loss: account.max_loss.is_some(),
     })
 }
 
-/// A window that begins with nothing left cannot be measured in fractions of what was there.
-fn ruined_before(account: &Account) -> CurrencyAnalysis {
+/// Returns on a balance of 0 or less at the start are undefined.
+fn ruined_before(account: &Account) -> AccountAnalysis {
     let assumed_max_loss = account.max_loss.and_then(|loss| loss.to_f64()).unwrap_or(ASSUMED_MAX_LOSS);
-    CurrencyAnalysis {
+    let confidence = Confidence { trials: 1, assumed_max_loss, parts: None, score: 0.0, reason: Reason::Ruined };
+    let stored = CurrencyAnalysis {
         currency: account.currency.clone(),
         initial_balance: account.initial_balance,
-        metrics: Map::new(),
-        notes: vec![Note::Ruined],
-        confidence: Confidence { trials: 1, assumed_max_loss, parts: None, score: 0.0, reason: Reason::Ruined },
-        slices: Vec::new(),
-        series: Value::Object(Map::new()),
-        halves: None,
-        stress: Vec::new(),
-        all: None,
-        has_stop_loss: account.max_loss.is_some(),
-    }
+        notes: vec![NoteCode::Known(Note::Ruined)],
+        confidence: Some(confidence.clone()),
+        ..CurrencyAnalysis::default()
+    };
+    AccountAnalysis { stored, confidence, metrics: None, has_stop_loss: account.max_loss.is_some() }
 }
 
-fn series(series: &Series) -> Result<Value, Problem> {
-    serde_json::to_value(series).map_err(unwritable)
-}
-
-/// The metrics of these names.
-pub(crate) fn only(metrics: &impl Serialize, is_shown: impl Fn(&str) -> bool) -> Result<Map<String, Value>, Problem> {
-    let Value::Object(mut all) = serde_json::to_value(metrics).map_err(unwritable)? else { return Ok(Map::new()) };
-    all.retain(|name, _| is_shown(name));
-    Ok(all)
-}
-
-fn unwritable(error: serde_json::Error) -> Problem {
-    Problem::Internal(format!("figures are not JSON: {error}"))
+/// Selects metrics by name.
+pub(crate) fn select_metrics(
+    metrics: &impl Serialize,
+    is_shown: impl Fn(&str) -> bool,
+) -> Result<MetricValues, Problem> {
+    MetricValues::select(metrics, is_shown)
+        .map_err(|error| Problem::Internal(format!("metrics cannot be written as JSON: {error}")))
 }

@@ -1,26 +1,27 @@
-//! Whether each figure in a text is one of those that it is about.
+//! Check that every figure in a text is one of the results.
 
 use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-/// The figures that a text may have: the values, those in percent, and those that names and words of the results have.
+/// Figures that a text may contain: the values of the results, also in percent, and the numbers in their names and words.
 pub(crate) struct KnownFigures {
     values: Vec<f64>,
-    /// As they are written, such as 95 in `var_95`.
+    /// Numbers in names and words, such as 95 in `var_95`.
     written: BTreeSet<String>,
 }
 
-/// A number as it is written in a text.
+/// Number in a text.
 struct WrittenNumber {
     value: f64,
     decimals: i32,
     is_percent: bool,
-    /// With its separators, without a sign.
+    /// Digits with their separators, without a sign.
     digits: String,
 }
 
 impl KnownFigures {
+    /// Figures of the results.
     pub(crate) fn of(results: &Value) -> Self {
         let mut figures = Self { values: Vec::new(), written: BTreeSet::new() };
         figures.collect(results);
@@ -32,12 +33,12 @@ impl KnownFigures {
             Value::Number(number) => self.values.extend(number.as_f64()),
             Value::String(text) => match text.parse() {
                 Ok(number) => self.values.push(number),
-                Err(_) => self.read(text),
+                Err(_) => self.collect_numbers_of(text),
             },
             Value::Array(items) => items.iter().for_each(|item| self.collect(item)),
             Value::Object(members) => {
                 for (name, member) in members {
-                    self.read(name);
+                    self.collect_numbers_of(name);
                     self.collect(member);
                 }
             }
@@ -45,16 +46,16 @@ impl KnownFigures {
         }
     }
 
-    fn read(&mut self, words: &str) {
+    fn collect_numbers_of(&mut self, words: &str) {
         self.written.extend(numbers(words).into_iter().map(|number| number.digits));
     }
 
-    /// The first figure that is none of these, rounded to as many digits as it is written with.
+    /// First figure of the text that is not among these, rounded to as many digits as the text shows.
     pub(crate) fn first_unknown_in(&self, text: &str) -> Option<String> {
-        numbers(text).into_iter().find(|number| !self.has(number)).map(|number| number.digits)
+        numbers(text).into_iter().find(|number| !self.contains(number)).map(|number| number.digits)
     }
 
-    fn has(&self, number: &WrittenNumber) -> bool {
+    fn contains(&self, number: &WrittenNumber) -> bool {
         let half_of_the_last_digit = 0.5 * 10_f64.powi(-number.decimals) * (1.0 + 1e-6);
         let scale = if number.is_percent { 100.0 } else { 1.0 };
         self.written.contains(&number.digits)
@@ -62,7 +63,7 @@ impl KnownFigures {
     }
 }
 
-/// Commas between groups of three digits are taken for what they are in English.
+/// Numbers in a text. Commas separate thousands, as in English.
 fn numbers(text: &str) -> Vec<WrittenNumber> {
     let mut found = Vec::new();
     let mut rest = text;
@@ -73,7 +74,7 @@ fn numbers(text: &str) -> Vec<WrittenNumber> {
         rest = after;
         let digits = run.trim_end_matches(['.', ',']);
         let plain = digits.replace(',', "");
-        // What is no number as we write it, such as a fraction sign or 1.2.3, cannot be found among the figures either.
+        // Anything else with digits, such as a fraction sign or 1.2.3, is NaN and therefore not among the figures.
         let value = plain.parse().unwrap_or(f64::NAN);
         let decimals = plain.split_once('.').map_or(0, |(_, decimals)| decimals.len());
         let unit = after.trim_start();
@@ -96,13 +97,13 @@ mod tests {
 
     use super::*;
 
-    fn invented(text: &str) -> Option<String> {
+    fn first_unknown(text: &str) -> Option<String> {
         let results = json!({"var_95": -0.01455, "sharpe": 1.825462, "net_profit": "1165.86286617", "trades": 1000, "at": "2026-03-05T00:00:00Z"});
         KnownFigures::of(&results).first_unknown_in(text)
     }
 
     #[test]
-    fn a_figure_of_the_results_may_be_rounded_and_put_in_percent() {
+    fn a_figure_of_the_results_may_be_rounded_or_in_percent() {
         for text in [
             "Sharpe 1.83, or 1.8, or 2.",
             "It made 1,165.86 in 1,000 trades (1165.9).",
@@ -110,12 +111,12 @@ mod tests {
             "In March 2026, on 2026-03-05.",
             "No figure at all.",
         ] {
-            assert_eq!(invented(text), None, "{text}");
+            assert_eq!(first_unknown(text), None, "{text}");
         }
     }
 
     #[test]
-    fn any_other_figure_is_invented() {
+    fn any_other_figure_is_unknown() {
         for (text, figure) in [
             ("Sharpe 1.84.", "1.84"),
             ("It made 1,166.86.", "1,166.86"),
@@ -127,7 +128,7 @@ mod tests {
             ("A chance of 2e-9", "2"),
             ("Sharpe 1.83, profit 99.", "99"),
         ] {
-            assert_eq!(invented(text).as_deref(), Some(figure), "{text}");
+            assert_eq!(first_unknown(text).as_deref(), Some(figure), "{text}");
         }
     }
 }

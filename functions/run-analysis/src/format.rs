@@ -1,20 +1,23 @@
-//! KnownFigures in sentences: rounded for reading; the exact ones are in the results.
+//! Rounded figures for sentences. The exact figures are in the results.
 
 use rust_decimal::Decimal;
 
-/// A fraction in percent.
+/// Fraction in percent, with at most one decimal place.
 pub(crate) fn percent(fraction: f64) -> String {
     format!("{} %", trimmed(&format!("{:.1}", 100.0 * fraction)))
 }
 
+/// Number with at most two decimal places.
 pub(crate) fn number(value: f64) -> String {
     trimmed(&format!("{value:.2}")).to_owned()
 }
 
+/// Amount with at most two decimal places, and its currency.
 pub(crate) fn money(amount: Decimal, currency: &str) -> String {
     format!("{} {currency}", amount.round_dp(2).normalize())
 }
 
+/// Removes decimal places that are all zero.
 fn trimmed(digits: &str) -> &str {
     digits.strip_suffix(".00").or_else(|| digits.strip_suffix(".0")).unwrap_or(digits)
 }

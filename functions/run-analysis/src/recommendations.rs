@@ -1,155 +1,149 @@
-//! What follows from the figures: each recommendation with the figure that caused it, and none where there is no case for a change.
+//! Recommendations that follow from the figures. Each one states the figure that is its reason.
 
-use nofomo_analytics::{AnalysisType, Dimension, Reason, Scenario, Slice, Verdict};
+use nofomo_analytics::{AnalysisType, Comparison, Dimension, Reason, Scenario, Slice, SliceVerdict};
 use rust_decimal::Decimal;
 
-use crate::comparison::Comparison;
-use crate::currency_analysis::CurrencyAnalysis;
+use crate::currency_analysis::AccountAnalysis;
 use crate::format::{money, number, percent};
 
-/// A fall that one path in twenty reaches.
+/// Simulated max drawdown from which a smaller position size is recommended. 5 % of the paths exceed it.
 const HIGH_DRAWDOWN: f64 = 0.30;
+/// Fees' share of the profit before fees from which cheaper trading is recommended.
 const HIGH_FEE_SHARE: f64 = 0.50;
+/// Risk of losing half of the balance from which a smaller position size is recommended.
+const HIGH_RISK_OF_RUIN: f64 = 0.05;
+/// Mean entry slippage from which limit orders are recommended, as a fraction of the price.
 const NOTABLE_SLIPPAGE: f64 = 0.001;
 
-pub(crate) fn of(kind: AnalysisType, blocks: &[CurrencyAnalysis], comparison: Option<&Comparison>) -> Vec<String> {
-    let mut said = Vec::new();
-    for block in blocks {
-        let before = said.len();
-        about(kind, block, &mut said);
-        if said.len() == before {
-            said.push(no_case(block));
+pub(crate) fn recommend(
+    kind: AnalysisType,
+    accounts: &[AccountAnalysis],
+    comparison: Option<&Comparison>,
+) -> Vec<String> {
+    let mut texts = Vec::new();
+    for account in accounts {
+        let mut own = recommend_for_account(kind, account);
+        if own.is_empty() {
+            own.push(no_change(account));
         }
-        if blocks.len() > 1 {
-            for text in said.iter_mut().skip(before) {
-                *text = format!("{}: {text}", block.currency);
-            }
+        if accounts.len() > 1 {
+            own.iter_mut().for_each(|text| *text = format!("{}: {text}", account.stored.currency));
         }
+        texts.append(&mut own);
     }
     if let Some(comparison) = comparison {
-        compared(comparison, &mut said);
+        recommend_from_comparison(comparison, &mut texts);
     }
-    if said.is_empty() {
-        said.push("No case for a change: there are 0 bots to judge.".into());
+    if texts.is_empty() {
+        texts.push("No change recommended: there are 0 bots to analyse.".into());
     }
-    said
+    texts
 }
 
-fn no_case(block: &CurrencyAnalysis) -> String {
-    let score = number(block.confidence.score);
-    match block.confidence.reason {
-        Reason::NoTrades => "No case for a change: 0 trades were closed.".into(),
-        Reason::Sufficient => format!("No case for a change: the confidence that it earns is {score}."),
-        Reason::OneDay => "No case for a change: 1 day of returns cannot tell an edge from luck.".into(),
-        _ => format!("No case for a change: the confidence is {score}, too low to tell an edge from luck."),
-    }
-}
-
-fn about(kind: AnalysisType, block: &CurrencyAnalysis, said: &mut Vec<String>) {
-    if block.confidence.reason == Reason::Ruined {
-        said.push("Stop it: the balance fell to 0 or below.".into());
-        return;
-    }
-    let of_risk = matches!(kind, AnalysisType::Risk | AnalysisType::Backtest);
-    let of_size = matches!(kind, AnalysisType::Optimization | AnalysisType::Backtest);
-    let of_costs = kind != AnalysisType::Risk;
-    if of_size {
-        size(block, said);
-    }
-    if of_costs {
-        costs(block, said);
-    }
-    if of_risk {
-        risk(block, said);
-    }
-    for slice in &block.slices {
-        said.extend(part(slice, &block.currency));
-    }
-    for scenario in block.stress.iter().filter(|scenario| scenario.net_profit < Decimal::ZERO) {
-        let earned = block.all.as_ref().map(|metrics| metrics.historical.trades.net_profit);
-        if earned.is_some_and(|profit| profit > Decimal::ZERO) {
-            said.push(format!(
-                "Do not count on the profit: with {} it would be {}.",
-                words(scenario.scenario),
-                money(scenario.net_profit, &block.currency)
-            ));
-            break;
-        }
-    }
-    if block.confidence.reason == Reason::ProfitBelowWorstCase && !block.has_stop_loss {
-        said.push(format!(
-            "Set a stop-loss: without one a position is taken to lose {}, and the confidence stays at {}.",
-            percent(block.confidence.assumed_max_loss),
-            number(block.confidence.score)
-        ));
+fn no_change(account: &AccountAnalysis) -> String {
+    let score = number(account.confidence.score);
+    match account.confidence.reason {
+        Reason::NoTrades => "No change recommended: 0 trades were closed.".into(),
+        Reason::Sufficient => format!("No change recommended: the confidence score is {score}."),
+        Reason::OneDay => "No change recommended: 1 daily return cannot distinguish an edge from luck.".into(),
+        _ => format!(
+            "No change recommended: the confidence score of {score} is too low to distinguish an edge from luck."
+        ),
     }
 }
 
-/// Never more than half of what Kelly would take, nor than the lower bound of it.
-fn size(block: &CurrencyAnalysis, said: &mut Vec<String>) {
-    let Some(daily) = block.all.as_ref().map(|metrics| &metrics.historical.daily) else { return };
-    let Some((kelly, lower)) = daily.kelly_continuous.zip(daily.kelly_continuous_lower95) else { return };
+fn recommend_for_account(kind: AnalysisType, account: &AccountAnalysis) -> Vec<String> {
+    if account.confidence.reason == Reason::Ruined {
+        return vec!["Stop the bot: the balance fell to 0 or below.".into()];
+    }
+    let mut texts = Vec::new();
+    if matches!(kind, AnalysisType::Optimization | AnalysisType::Backtest) {
+        texts.extend(position_size(account));
+    }
+    if kind != AnalysisType::Risk {
+        texts.extend(trading_costs(account));
+        texts.extend(few_trades(account));
+    }
+    if matches!(kind, AnalysisType::Risk | AnalysisType::Backtest) {
+        texts.extend(simulated_drawdown(account));
+        texts.extend(risk_of_ruin(account));
+    }
+    texts.extend(account.stored.slices.iter().filter_map(|slice| exclude_or_keep(slice, &account.stored.currency)));
+    texts.extend(stress(account));
+    texts.extend(stop_loss(account));
+    texts
+}
+
+/// At most the smaller of half Kelly and Kelly's lower bound.
+fn position_size(account: &AccountAnalysis) -> Option<String> {
+    let daily = &account.metrics.as_ref()?.historical.daily;
+    let (kelly, lower) = daily.kelly_continuous.zip(daily.kelly_continuous_lower95)?;
     let multiple = (kelly / 2.0).min(lower);
-    said.push(if kelly <= 0.0 {
-        format!("Stake less or stop: the mean day loses, and Kelly's multiple of the present size is {}.", number(kelly))
-    } else if multiple <= 0.0 {
-        format!("No case for a larger stake: the lower bound of Kelly's multiple is {}.", number(lower))
-    } else if multiple < 1.0 {
-        format!("Stake less: at most {} times the present size, by the lower of half Kelly and its lower bound.", number(multiple))
-    } else {
+    Some(if kelly <= 0.0 {
         format!(
-            "A larger stake has a case: up to {} times the present size, by the lower of half Kelly and its lower bound.",
+            "Reduce the position size or stop: the mean daily return is not positive, and Kelly's multiple of the present size is {}.",
+            number(kelly)
+        )
+    } else if multiple <= 0.0 {
+        format!("No case for a larger position size: the lower bound of Kelly's multiple is {}.", number(lower))
+    } else if multiple < 1.0 {
+        format!(
+            "Reduce the position size: at most {} times the present size, the smaller of half Kelly and Kelly's lower bound.",
             number(multiple)
         )
-    });
+    } else {
+        format!(
+            "A larger position size is supported: up to {} times the present size, the smaller of half Kelly and Kelly's lower \
+             bound.",
+            number(multiple)
+        )
+    })
 }
 
-fn costs(block: &CurrencyAnalysis, said: &mut Vec<String>) {
-    let Some(trades) = block.all.as_ref().map(|metrics| &metrics.historical.trades) else { return };
-    if let Some((share, multiple)) = trades.fee_share_of_gross.zip(trades.fee_break_even_multiple)
-        && share > HIGH_FEE_SHARE
-    {
-        said.push(format!(
-            "Trade cheaper: fees take {} of the gain before fees, and {} times the fees would leave nothing.",
+fn trading_costs(account: &AccountAnalysis) -> Option<String> {
+    let trades = &account.metrics.as_ref()?.historical.trades;
+    let (share, multiple) = trades.fee_share_of_gross.zip(trades.fee_break_even_multiple)?;
+    (share > HIGH_FEE_SHARE).then(|| {
+        format!(
+            "Reduce trading costs: fees take {} of the profit before fees; at {} times today's fees the net profit would be zero.",
             percent(share),
             number(multiple)
-        ));
-    }
-    if let Some(share) = trades.profit_share_of_best_5pct
-        && share > 1.0
-    {
-        said.push(format!(
-            "Do not rely on a few trades: the best 5 % of them made {} of the net profit; the others lost.",
-            percent(share)
-        ));
-    }
+        )
+    })
 }
 
-fn risk(block: &CurrencyAnalysis, said: &mut Vec<String>) {
-    let Some(metrics) = &block.all else { return };
-    if let Some(simulated) = &metrics.monte_carlo
-        && simulated.max_drawdown_p95 > HIGH_DRAWDOWN
-    {
-        said.push(format!(
-            "Stake less: of the simulated paths one in twenty falls by {} or more; the deepest fall so far is {}.",
-            percent(simulated.max_drawdown_p95),
+fn few_trades(account: &AccountAnalysis) -> Option<String> {
+    let share = account.metrics.as_ref()?.historical.trades.profit_share_of_best_5pct.filter(|share| *share > 1.0)?;
+    Some(format!(
+        "Do not rely on a few trades: the best 5 % of the trades made {} of the net profit; all others together lost money.",
+        percent(share)
+    ))
+}
+
+fn simulated_drawdown(account: &AccountAnalysis) -> Option<String> {
+    let metrics = account.metrics.as_ref()?;
+    let simulated = metrics.monte_carlo.as_ref()?.max_drawdown_p95;
+    (simulated > HIGH_DRAWDOWN).then(|| {
+        format!(
+            "Reduce the position size: 5 % of the simulated paths have a max drawdown of {} or more; the max drawdown so far is {}.",
+            percent(simulated),
             percent(metrics.historical.balance.max_drawdown)
-        ));
-    }
-    if let Some(ruin) = metrics.risk_of_ruin
-        && ruin > 0.05
-    {
-        said.push(format!("Stake less: the risk of losing half of the balance is {}.", percent(ruin)));
-    }
+        )
+    })
 }
 
-fn part(slice: &Slice, currency: &str) -> Option<String> {
+fn risk_of_ruin(account: &AccountAnalysis) -> Option<String> {
+    let risk = account.metrics.as_ref()?.risk_of_ruin.filter(|risk| *risk > HIGH_RISK_OF_RUIN)?;
+    Some(format!("Reduce the position size: the risk of losing half of the balance is {}.", percent(risk)))
+}
+
+fn exclude_or_keep(slice: &Slice, currency: &str) -> Option<String> {
     let (advice, verb) = match slice.verdict {
-        Verdict::Loses => ("Leave out", "lost"),
-        Verdict::Earns => ("Keep", "earned"),
-        Verdict::TooFewTrades | Verdict::NotShown => return None,
+        SliceVerdict::Loses => ("Exclude", "lost"),
+        SliceVerdict::Earns => ("Keep", "earned"),
+        SliceVerdict::TooFewTrades | SliceVerdict::NotShown => return None,
     };
-    let what = match slice.by {
+    let trades = match slice.by {
         Dimension::Pair => slice.key.clone(),
         Dimension::Side => format!("{} trades", slice.key),
         Dimension::Weekday => format!("entries on {}", slice.key),
@@ -157,56 +151,83 @@ fn part(slice: &Slice, currency: &str) -> Option<String> {
         Dimension::Duration => format!("trades of {}", slice.key.replace('_', " ")),
     };
     Some(format!(
-        "{advice} {what}: {} trades {verb} {}, p = {:.4}.",
+        "{advice} {trades}: {} trades {verb} {}, p = {:.4}.",
         slice.trades,
         money(slice.net_profit.abs(), currency),
         slice.p_value_two_sided?
     ))
 }
 
-fn compared(comparison: &Comparison, said: &mut Vec<String>) {
+/// The mildest scenario that turns a profit into a loss.
+fn stress(account: &AccountAnalysis) -> Option<String> {
+    let net_profit = account.metrics.as_ref()?.historical.trades.net_profit;
+    let losing = account.stored.stress.iter().find(|stress| stress.net_profit < Decimal::ZERO)?;
+    (net_profit > Decimal::ZERO).then(|| {
+        format!(
+            "Do not rely on the profit: with {} it would be {}.",
+            costs(losing.scenario),
+            money(losing.net_profit, &account.stored.currency)
+        )
+    })
+}
+
+fn costs(scenario: Scenario) -> &'static str {
+    match scenario {
+        Scenario::FeesDoubled => "doubled fees",
+        Scenario::Slippage => "0.05 % slippage",
+        Scenario::FeesDoubledAndSlippage => "doubled fees and 0.05 % slippage",
+    }
+}
+
+fn stop_loss(account: &AccountAnalysis) -> Option<String> {
+    let is_missing = account.confidence.reason == Reason::ProfitBelowWorstCase && !account.has_stop_loss;
+    is_missing.then(|| {
+        format!(
+            "Set a stop-loss: without one, a position is assumed to lose up to {}, which limits the confidence score to {}.",
+            percent(account.confidence.assumed_max_loss),
+            number(account.confidence.score)
+        )
+    })
+}
+
+fn recommend_from_comparison(comparison: &Comparison, texts: &mut Vec<String>) {
     let Comparison { matched, missing, extra, .. } = comparison;
     if matched + missing + extra == 0 {
-        said.push("Import a backtest of the time that was traded: 0 trades lie in the time that both cover.".into());
+        texts.push("Import a backtest of the traded time: 0 trades are in the time that both cover.".into());
         return;
     }
     if missing + extra > *matched / 10 {
-        said.push(format!(
-            "Look for why the bot does not do what the backtest did: {matched} trades match, {missing} are missing, {extra} are extra."
+        texts.push(format!(
+            "Check why the bot deviates from the backtest: {matched} trades match, {missing} are missing, {extra} are extra."
         ));
     }
     if let Some(slippage) = comparison.entry_slippage
         && slippage.mean > NOTABLE_SLIPPAGE
     {
-        said.push(format!(
-            "Enter by limit orders: entries are {:.2} % worse than the backtest's.",
+        texts.push(format!(
+            "Use limit orders for entries: entry prices are {:.2} % worse than in the backtest.",
             100.0 * slippage.mean
         ));
     }
     if comparison.profit_difference < Decimal::ZERO && *matched > 0 {
-        said.push(format!(
-            "Expect less than the backtest says: the {matched} matched trades made {} less.",
-            money(comparison.profit_difference.abs(), &comparison.currency)
+        texts.push(format!(
+            "Expect less than in the backtest: the {matched} matched trades made {} less live.",
+            money(comparison.profit_difference.abs(), comparison.currency.as_deref().unwrap_or_default())
         ));
     }
     if comparison.inside_band == Some(false) {
-        said.push(
-            "Do not trust this backtest: 0 of the middle 90 % of its simulated paths end where the bot did.".into(),
+        texts.push(
+            "Do not rely on this backtest: the live result is outside the middle 90 % of the results simulated from it."
+                .into(),
         );
     }
-    if comparison.backtest.runs > 1 {
-        said.push(format!(
-            "Trust the backtest as one of {} runs: its confidence is {}.",
-            comparison.backtest.runs,
-            number(comparison.backtest_confidence.score)
+    if let Some((backtest, confidence)) = comparison.backtest.as_ref().zip(comparison.backtest_confidence.as_ref())
+        && backtest.runs > 1
+    {
+        texts.push(format!(
+            "Judge the backtest as the best of {} runs: its confidence score is {}.",
+            backtest.runs,
+            number(confidence.score)
         ));
-    }
-}
-
-fn words(scenario: Scenario) -> &'static str {
-    match scenario {
-        Scenario::FeesDoubled => "fees twice as high",
-        Scenario::Slippage => "prices 0.05 % worse",
-        Scenario::FeesDoubledAndSlippage => "fees twice as high and prices 0.05 % worse",
     }
 }

@@ -1,4 +1,4 @@
-//! The closed trades, row by row from the database, each currency's by themselves.
+//! The closed trades of an analysis, read from the database and grouped by currency.
 
 use std::collections::{BTreeSet, HashMap};
 use std::fmt::{self, Write};
@@ -12,36 +12,36 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use crate::Reserved;
 use crate::request::AnalysisRequest;
+use crate::reservation::Reservation;
 
-/// Of one statement: as many as the database can surely send within its time limit.
+/// Maximum number of trades per statement, which the database can send within its statement timeout.
 const PAGE_SIZE: usize = 50_000;
 
-/// Trades in the order of their exits, and the hash of them all.
+/// Trades in order of their exits, and their SHA-256.
 ///
-/// Hashed is a line for each, of pair, side, entry and exit in microseconds since 1970, amount, price, fee and profit without trailing
-/// zeros, with a space between them: whoever has the same trades has the same hash.
+/// The hash covers one line per trade: pair, side, entry and exit in microseconds since 1970, amount, price, fee and profit without
+/// trailing zeros, separated by spaces. Equal trades have equal hashes.
 pub(crate) struct TradeSet {
-    books: HashMap<String, CurrencyTrades>,
+    by_currency: HashMap<String, CurrencyTrades>,
     hash: Sha256,
     count: usize,
 }
 
-/// The trades in one currency.
+/// Trades in one currency.
 #[derive(Default)]
 pub(crate) struct CurrencyTrades {
     pub(crate) trades: Vec<Trade<'static>>,
-    /// Which of them are compared with a backtest, and the price of their exit.
+    /// Indices and exit prices of the trades that are compared with a backtest.
     pub(crate) compared: Vec<(usize, Decimal)>,
 }
 
-/// What is asked for next.
+/// Input of `private.analysed_trades`: the next page.
 #[derive(Serialize)]
 struct AnalysedTradesInput<'a> {
     #[serde(flatten)]
     request: &'a AnalysisRequest,
-    /// Whose bots' trades are compared.
+    /// Name of the strategy whose trades are compared.
     strategy: Option<&'a str>,
     after: Option<Cursor>,
     limit: usize,
@@ -58,36 +58,36 @@ impl TradeSet {
         db: &Db,
         claims: &Claims,
         request: &AnalysisRequest,
-        reserved: &Reserved,
+        reservation: &Reservation,
     ) -> Result<Self, Error> {
-        let mut trade_set = Self { books: HashMap::new(), hash: Sha256::new(), count: 0 };
-        for account in &reserved.accounts {
-            // A list that grows by doubling would hold a million trades thrice.
+        let mut trade_set = Self { by_currency: HashMap::new(), hash: Sha256::new(), count: 0 };
+        for account in &reservation.accounts {
+            // While a list of a million trades doubles, it needs memory for three times as many.
             let trades = Vec::with_capacity(usize::try_from(account.trades).unwrap_or_default());
-            trade_set.books.insert(account.currency.clone(), CurrencyTrades { trades, compared: Vec::new() });
+            trade_set.by_currency.insert(account.currency.clone(), CurrencyTrades { trades, compared: Vec::new() });
         }
-        let strategy = reserved.backtest.as_ref().map(|backtest| backtest.strategy.as_str());
+        let strategy = reservation.backtest.as_ref().map(|backtest| backtest.compared.strategy.as_str());
         let mut page = AnalysedTradesInput { request, strategy, after: None, limit: PAGE_SIZE };
-        let mut pairs = PairNames::default();
+        let mut pair_names = PairNames::default();
         loop {
-            let known = trade_set.count;
+            let count_before = trade_set.count;
             let mut last = None;
-            let take = |row: &Row| {
+            let read_row = |row: &Row| {
                 last = Some(Cursor { id: row.try_get("id")?, exit_time: row.try_get("exit_time")? });
-                trade_set.add(row, &mut pairs)
+                trade_set.add(row, &mut pair_names)
             };
-            db.stream_rows(claims, "analysed_trades", &page, take).await?;
-            if trade_set.count - known < PAGE_SIZE {
+            db.stream_rows(claims, "analysed_trades", &page, read_row).await?;
+            if trade_set.count - count_before < PAGE_SIZE {
                 return Ok(trade_set);
             }
             page.after = last;
         }
     }
 
-    fn add(&mut self, row: &Row, pairs: &mut PairNames) -> Result<(), Error> {
-        let trade = trade(row, pairs)?;
+    fn add(&mut self, row: &Row, pair_names: &mut PairNames) -> Result<(), Error> {
+        let trade = trade(row, pair_names)?;
         let line = writeln!(
-            Hashed(&mut self.hash),
+            HashWriter(&mut self.hash),
             "{} {} {} {} {} {} {} {}",
             trade.pair,
             if trade.side == Side::Buy { "buy" } else { "sell" },
@@ -101,21 +101,21 @@ impl TradeSet {
         line.map_err(|error| Error::Failed(error.to_string()))?;
         self.count += 1;
         let currency: &str = row.try_get("currency")?;
-        // What came after the accounts were looked at may have none.
-        let Some(book) = self.books.get_mut(currency) else { return Ok(()) };
+        // A currency that appeared after the reservation has no account.
+        let Some(own) = self.by_currency.get_mut(currency) else { return Ok(()) };
         if row.try_get("is_compared")? {
-            book.compared.push((book.trades.len(), row.try_get("exit_price")?));
+            own.compared.push((own.trades.len(), row.try_get("exit_price")?));
         }
-        book.trades.push(trade);
+        own.trades.push(trade);
         Ok(())
     }
 
-    pub(crate) fn book(&self, currency: &str) -> Option<&CurrencyTrades> {
-        self.books.get(currency)
+    pub(crate) fn in_currency(&self, currency: &str) -> Option<&CurrencyTrades> {
+        self.by_currency.get(currency)
     }
 
-    pub(crate) fn count(&self) -> usize {
-        self.count
+    pub(crate) fn count(&self) -> u64 {
+        self.count as u64
     }
 
     pub(crate) fn sha256(&self) -> String {
@@ -123,14 +123,14 @@ impl TradeSet {
     }
 }
 
-/// A row of either function that returns trades.
-pub(crate) fn trade(row: &Row, pairs: &mut PairNames) -> Result<Trade<'static>, Error> {
+/// Reads a trade from a row of `private.analysed_trades` or `private.compared_trades`.
+pub(crate) fn trade(row: &Row, pair_names: &mut PairNames) -> Result<Trade<'static>, Error> {
     let side: &str = row.try_get("side")?;
     Ok(Trade {
         entry_time: row.try_get("entry_time")?,
         exit_time: row.try_get("exit_time")?,
         side: if side == "sell" { Side::Sell } else { Side::Buy },
-        pair: pairs.name(row.try_get("trading_pair")?),
+        pair: pair_names.intern(row.try_get("trading_pair")?),
         amount: row.try_get("amount")?,
         price: row.try_get("price")?,
         fee: row.try_get("fee")?,
@@ -139,17 +139,17 @@ pub(crate) fn trade(row: &Row, pairs: &mut PairNames) -> Result<Trade<'static>, 
     })
 }
 
-/// The names of pairs, each kept once for as long as the process lives: a million trades share a few of them.
+/// Interned names of pairs. Each is allocated once per process: a million trades share a few of them.
 #[derive(Default)]
 pub(crate) struct PairNames {
-    /// Most trades have the pair of the one before.
+    /// Pair of the previous trade, usually that of the next one.
     latest: &'static str,
 }
 
 static PAIR_NAMES: Mutex<BTreeSet<&'static str>> = Mutex::new(BTreeSet::new());
 
 impl PairNames {
-    fn name(&mut self, pair: &str) -> &'static str {
+    fn intern(&mut self, pair: &str) -> &'static str {
         if self.latest != pair {
             let mut known = PAIR_NAMES.lock().unwrap_or_else(PoisonError::into_inner);
             self.latest = known.get(pair).copied().unwrap_or_else(|| {
@@ -162,10 +162,10 @@ impl PairNames {
     }
 }
 
-/// Text goes into the hash as it is written.
-struct Hashed<'a>(&'a mut Sha256);
+/// Writer that hashes the text.
+struct HashWriter<'a>(&'a mut Sha256);
 
-impl Write for Hashed<'_> {
+impl Write for HashWriter<'_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         self.0.update(text);
         Ok(())

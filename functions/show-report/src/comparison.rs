@@ -1,131 +1,128 @@
-//! A live bot against a backtest of its strategy.
+//! Comparison of live trades with a backtest of their strategy.
 
+use nofomo_analytics::{ComparedBacktest, Comparison, Confidence, CurrencyAnalysis, Pairing, Slippage};
 use rust_decimal::Decimal;
 
-use crate::analysis::{Backtest, Comparison, CurrencyAnalysis, Pairing, Slippage};
 use crate::catalogue::{Account, METRICS};
-use crate::figures::Figures;
-use crate::format::{Formatted, MoneyFormat, Sign, count, counted};
-use crate::labels::{self, or_code};
+use crate::format::{Formatted, MoneyFormat, Sign, counted};
+use crate::labels;
 use crate::table::{Table, TableRow, change, gain};
 use crate::time::{day, minute};
-use crate::verdict::wording;
 
 pub(crate) struct ComparisonView {
-    pub(crate) sentence: &'static str,
-    pub(crate) says: Vec<String>,
+    pub(crate) verdict: &'static str,
+    pub(crate) sentences: Vec<String>,
     pub(crate) tables: Vec<Table>,
     pub(crate) trades: Option<Table>,
 }
 
 impl ComparisonView {
-    pub(crate) fn of(comparison: &Comparison, blocks: &[CurrencyAnalysis]) -> Self {
-        let currency = currency(comparison).or_else(|| blocks.first().map(|block| block.currency.as_str()));
+    pub(crate) fn of(comparison: &Comparison, accounts: &[CurrencyAnalysis]) -> Self {
+        let currency = currency(comparison).or_else(|| accounts.first().map(|account| account.currency.as_str()));
         let currency = currency.unwrap_or_default();
-        let block = blocks.iter().find(|block| block.currency == currency);
-        let cents = MoneyFormat::of_account(block.and_then(|block| block.initial_balance));
+        let account = accounts.iter().find(|account| account.currency == currency);
+        let money = MoneyFormat::of_account(account.map(|account| account.initial_balance));
         Self {
-            sentence: match comparison.inside_band {
-                Some(true) => "The live record lies within what the backtest made likely.",
-                Some(false) => "The live record lies outside of what the backtest made likely.",
-                None => "There is too little to say whether the live record is what the backtest made likely.",
+            verdict: match comparison.inside_band {
+                Some(true) => "The live result is within the expected range of the backtest.",
+                Some(false) => "The live result is outside the expected range of the backtest.",
+                None => "There are too few trades to compare the live result with the expected range of the backtest.",
             },
-            says: said(comparison, cents, currency),
-            tables: [slippage(comparison), both_sides(comparison, cents, currency)].into_iter().flatten().collect(),
-            trades: pairings(&comparison.trades, cents, currency),
+            sentences: sentences(comparison, money, currency),
+            tables: [slippage(comparison), metrics(comparison, money, currency)].into_iter().flatten().collect(),
+            trades: pairings(&comparison.trades, money, currency),
         }
     }
 }
 
-/// NarrativeView, or what one of the pairs is settled in: `USDT` of `BTC/USDT` and of `BTC/USD:USDT`.
+/// Stored currency, or the settlement currency of a pair: `USDT` of `BTC/USDT` and of `BTC/USD:USDT`.
 fn currency(comparison: &Comparison) -> Option<&str> {
-    let settled = || comparison.trades.first()?.pair.rsplit(['/', ':']).next();
-    comparison.currency.as_deref().or_else(settled)
+    let settlement_currency = || comparison.trades.first()?.pair.rsplit(['/', ':']).next();
+    comparison.currency.as_deref().or_else(settlement_currency)
 }
 
-fn said(comparison: &Comparison, cents: MoneyFormat, currency: &str) -> Vec<String> {
+fn sentences(comparison: &Comparison, money: MoneyFormat, currency: &str) -> Vec<String> {
     let trades = format!(
-        "{} matched by pair, side and entry candle; {} of the backtest missing live, {} live that the backtest does not have.",
-        counted(comparison.matched, "trade is", "trades are"),
-        count(comparison.missing).text,
-        count(comparison.extra).text
+        "{} in pair, side and entry candle; {} missing live, {} live only.",
+        counted(comparison.matched as u64, "trade matches", "trades match"),
+        counted(comparison.missing as u64, "trade of the backtest is", "trades of the backtest are"),
+        counted(comparison.extra as u64, "trade is", "trades are")
     );
-    let difference = comparison.profit_difference.filter(|_| comparison.matched > 0).map(|difference| {
-        let amount = cents.money(difference.abs(), Sign::OnlyMinus).text;
-        let more = if difference < Decimal::ZERO { "less" } else { "more" };
-        format!("Of the trades that match, live made {amount}\u{a0}{currency} {more} than the backtest.")
+    let difference = Some(comparison.profit_difference).filter(|_| comparison.matched > 0).map(|difference| {
+        let amount = money.money(difference.abs(), Sign::OnlyMinus).text;
+        let direction = if difference < Decimal::ZERO { "less" } else { "more" };
+        format!("The matched trades made {amount}\u{a0}{currency} {direction} live than in the backtest.")
     });
-    [origin(&comparison.backtest), confidence(&comparison.backtest_confidence), Some(trades), difference]
-        .into_iter()
-        .flatten()
-        .collect()
+    let origin = comparison.backtest.as_ref().map(origin);
+    let confidence = comparison.backtest_confidence.as_ref().map(confidence);
+    [origin, confidence, Some(trades), difference].into_iter().flatten().collect()
 }
 
-/// What was tested, and when.
-fn origin(backtest: &Backtest) -> Option<String> {
-    let strategy = backtest.strategy.as_ref()?;
-    let pair = backtest.pair.as_ref().map(|pair| format!(" on {pair}")).unwrap_or_default();
-    let timeframe = backtest.timeframe.as_ref().map(|timeframe| format!(", {timeframe} candles")).unwrap_or_default();
-    let time = backtest.start_date.zip(backtest.end_date);
-    let time = time.map(|(start, end)| format!(", {} to {}", day(start), day(end))).unwrap_or_default();
-    let imported = backtest.imported_at.map(|time| format!(", imported {}", day(time))).unwrap_or_default();
-    Some(format!("The backtest is of {strategy}{pair}{timeframe}{time}{imported}."))
+/// Strategy, pair, timeframe and time of the backtest.
+fn origin(backtest: &ComparedBacktest) -> String {
+    format!(
+        "Backtest of {} on {}, {} candles, {} to {}, imported {}.",
+        backtest.strategy,
+        backtest.pair,
+        backtest.timeframe,
+        day(backtest.start_date),
+        day(backtest.end_date),
+        day(backtest.imported_at)
+    )
 }
 
-/// What it is worth itself: the best of many runs looks good without any edge.
-fn confidence(confidence: &Figures) -> Option<String> {
-    let (score, runs) = (confidence.number("score")?, confidence.count("trials").unwrap_or(1));
-    let (_, wording) = wording(score);
-    let taken = if runs > 1 {
-        format!("taken as the best of {}", counted(runs, "run", "runs"))
-    } else {
-        "taken as the only run".into()
+/// Confidence of the backtest itself: the best of many runs looks good without any edge.
+fn confidence(confidence: &Confidence) -> String {
+    let level = labels::confidence_level(confidence.level());
+    let selection = match confidence.trials {
+        0 | 1 => "as the only run".into(),
+        runs => format!("as the best of {}", counted(runs.into(), "run", "runs")),
     };
-    Some(format!("Its own confidence is {score:.2}, {wording}, {taken}."))
+    format!("Confidence score of the backtest {selection}: {:.2}, {level}.", confidence.score)
 }
 
 fn slippage(comparison: &Comparison) -> Option<Table> {
-    let row = |name: &str, slippage: &Option<Slippage>| {
-        let slippage = slippage.as_ref()?;
-        let cells = vec![change(slippage.mean), change(slippage.median), change(slippage.worst)];
-        Some(TableRow::new(name, cells))
+    let row = |name: &str, slippage: Option<Slippage>| {
+        let slippage = slippage?;
+        let cells = [slippage.mean, slippage.median, slippage.worst].map(|fraction| change(Some(fraction)));
+        Some(TableRow::new(name, cells.into()))
     };
-    let rows = [row("Entry", &comparison.entry_slippage), row("Exit", &comparison.exit_slippage)];
+    let rows = [row("Entry", comparison.entry_slippage), row("Exit", comparison.exit_slippage)];
     let rows: Vec<_> = rows.into_iter().flatten().collect();
     (!rows.is_empty()).then(|| Table {
-        caption: "Slippage of matched trades; above 0 is a worse price than in the backtest".into(),
+        caption: "Slippage of matched trades; positive is worse than in the backtest".into(),
         head: vec!["At", "Mean", "Median", "Worst"],
         rows,
     })
 }
 
-fn both_sides(comparison: &Comparison, cents: MoneyFormat, currency: &str) -> Option<Table> {
+fn metrics(comparison: &Comparison, money: MoneyFormat, currency: &str) -> Option<Table> {
     let (live, backtest) = (&comparison.live, &comparison.backtest_metrics);
-    let there =
-        METRICS.iter().flat_map(|group| group.figures).filter(|entry| live.has(entry.key) || backtest.has(entry.key));
-    let account = Account { currency, cents, is_young: false };
-    let rows = there.map(|entry| {
-        let (ours, theirs) = (entry.row(live, account), entry.row(backtest, account));
-        let is_money = [&ours.unit, &theirs.unit].into_iter().any(|unit| !unit.is_empty() && unit == currency);
+    let entries = METRICS.iter().flat_map(|group| group.entries);
+    let present = entries.filter(|entry| live.has(entry.key) || backtest.has(entry.key));
+    let account = Account { currency, money, is_under_30_days: false };
+    let rows = present.map(|entry| {
+        let (live, backtest) = (entry.row(live, account), entry.row(backtest, account));
+        let is_money = [&live.unit, &backtest.unit].into_iter().any(|unit| !unit.is_empty() && unit == currency);
         let name = if is_money { format!("{}, {currency}", entry.name) } else { entry.name.to_owned() };
-        TableRow::new(name, vec![ours.value, theirs.value])
+        TableRow::new(name, vec![live.value, backtest.value])
     });
     let rows: Vec<_> = rows.collect();
     (!rows.is_empty()).then(|| Table {
-        caption: "All compared trades of both".into(),
-        head: vec!["Figure", "Live", "Backtest"],
+        caption: "Metrics of all compared trades".into(),
+        head: vec!["Metric", "Live", "Backtest"],
         rows,
     })
 }
 
-fn pairings(trades: &[Pairing], cents: MoneyFormat, currency: &str) -> Option<Table> {
+fn pairings(trades: &[Pairing], money: MoneyFormat, currency: &str) -> Option<Table> {
     let rows = trades.iter().map(|trade| {
         let cells = vec![
             Formatted::plain(trade.pair.clone()),
-            Formatted::plain(labels::slice("side", &trade.side)),
-            Formatted::plain(or_code(labels::outcome(&trade.outcome), &trade.outcome)),
-            gain(cents, trade.live_profit),
-            gain(cents, trade.backtest_profit),
+            Formatted::plain(labels::side(trade.side)),
+            Formatted::plain(labels::outcome(trade.outcome)),
+            gain(money, trade.live_profit),
+            gain(money, trade.backtest_profit),
             change(trade.entry_slippage),
             change(trade.exit_slippage),
         ];
@@ -134,7 +131,7 @@ fn pairings(trades: &[Pairing], cents: MoneyFormat, currency: &str) -> Option<Ta
     let rows: Vec<_> = rows.collect();
     (!rows.is_empty()).then(|| Table {
         caption: format!("{}, profits in {currency}", counted(rows.len() as u64, "trade", "trades")),
-        head: vec!["Entry, UTC", "Pair", "Side", "Found", "Live", "Backtest", "Entry slip", "Exit slip"],
+        head: vec!["Entry, UTC", "Pair", "Side", "Found", "Live", "Backtest", "Entry slippage", "Exit slippage"],
         rows,
     })
 }

@@ -1,21 +1,21 @@
-//! How numbers are written for people: grouped, rounded, with their sign. What is exact stands beside them.
+//! Numbers for people: grouped, rounded, with a sign. The exact value is kept beside the text.
 
 use rust_decimal::prelude::ToPrimitive;
 use rust_decimal::{Decimal, RoundingStrategy};
 
-/// What is written where there is no value.
+/// Text of an undefined value.
 pub(crate) const UNDEFINED: &str = "—";
 
-/// A value as people read it, and as it is.
+/// Formatted value, with the exact one.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Formatted {
     pub(crate) text: String,
-    /// None if the text says it all.
+    /// Exact value, or None if the text is exact.
     pub(crate) exact: Option<String>,
 }
 
 impl Formatted {
-    /// The text alone.
+    /// Text that is exact.
     pub(crate) fn plain(text: impl Into<String>) -> Self {
         Self { text: text.into(), exact: None }
     }
@@ -28,19 +28,19 @@ impl Formatted {
         self.text == UNDEFINED
     }
 
-    fn exactly(text: String, exact: impl ToString) -> Self {
+    fn with_exact(text: String, exact: impl ToString) -> Self {
         Self { text, exact: Some(exact.to_string()) }
     }
 }
 
-/// Whether a gain is told from a loss by its sign.
+/// Sign of positive values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Sign {
     Always,
     OnlyMinus,
 }
 
-/// How money of an account is rounded: what is a cent to one of 1,000 is nothing to one of 0.05.
+/// Decimal places of money, by the size of the account: 2 for a balance of 1,000, 8 for one of 0.05.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct MoneyFormat(u32);
 
@@ -58,35 +58,35 @@ impl MoneyFormat {
     pub(crate) fn money(self, amount: Decimal, sign: Sign) -> Formatted {
         let rounded = amount.round_dp_with_strategy(self.0, RoundingStrategy::MidpointAwayFromZero);
         let text = if rounded.is_zero() && !amount.is_zero() {
-            // Not nothing: its first two digits.
+            // Rounding would hide the amount: two significant digits.
             amount.round_sf(2).unwrap_or(amount).normalize().to_string()
         } else {
             format!("{rounded:.places$}", places = self.0 as usize)
         };
-        Formatted::exactly(grouped(&text, sign), amount.normalize())
+        Formatted::with_exact(grouped(&text, sign), amount.normalize())
     }
 
-    /// An amount that was drawn rather than counted.
-    pub(crate) fn drawn(self, amount: f64) -> Formatted {
+    /// Amount that is a plain number, such as a point of a chart.
+    pub(crate) fn number(self, amount: f64) -> Formatted {
         if !amount.is_finite() {
             return Formatted::undefined();
         }
-        Formatted::exactly(grouped(&fixed(amount, self.0 as usize), Sign::OnlyMinus), amount)
+        Formatted::with_exact(grouped(&fixed(amount, self.0 as usize), Sign::OnlyMinus), amount)
     }
 }
 
-/// A fraction in percent.
+/// Fraction in percent, with two decimal places.
 pub(crate) fn percent(fraction: f64, sign: Sign) -> Formatted {
     let percent = 100.0 * fraction;
     if !percent.is_finite() {
         return Formatted::undefined();
     }
     let places = if percent.abs() >= 1_000.0 { 0 } else { 2 };
-    Formatted::exactly(format!("{}\u{a0}%", grouped(&fixed(percent, places), sign)), fraction)
+    Formatted::with_exact(format!("{}\u{a0}%", grouped(&fixed(percent, places), sign)), fraction)
 }
 
-/// A fraction in percent, as one says it: `25 %`, `37.8 %`.
-pub(crate) fn about(fraction: f64) -> String {
+/// Fraction in percent for a sentence, with at most one decimal place: `25 %`, `37.8 %`.
+pub(crate) fn short_percent(fraction: f64) -> String {
     let tenths = (1_000.0 * fraction).round();
     if !tenths.is_finite() {
         return UNDEFINED.into();
@@ -95,12 +95,12 @@ pub(crate) fn about(fraction: f64) -> String {
     format!("{}\u{a0}%", grouped(&fixed(tenths / 10.0, places), Sign::OnlyMinus))
 }
 
-/// A multiple, as one says it.
-pub(crate) fn times(value: f64) -> String {
+/// Multiple for a sentence: `0.44`, `13`.
+pub(crate) fn multiple(value: f64) -> String {
     grouped(&fixed(value, if value.abs() >= 10.0 { 0 } else { 2 }), Sign::OnlyMinus)
 }
 
-/// A plain number.
+/// Ratio, with about three significant digits.
 pub(crate) fn ratio(value: f64, sign: Sign) -> Formatted {
     if !value.is_finite() {
         return Formatted::undefined();
@@ -111,10 +111,10 @@ pub(crate) fn ratio(value: f64, sign: Sign) -> Formatted {
         size if size >= 1.0 || size == 0.0 => 2,
         _ => 3,
     };
-    Formatted::exactly(grouped(&fixed(value, places), sign), value)
+    Formatted::with_exact(grouped(&fixed(value, places), sign), value)
 }
 
-/// Between 0 and 1. What is next to nothing is not written as nothing.
+/// Probability from 0 to 1. Values near 0 and 1 are not rounded to them.
 pub(crate) fn probability(value: f64) -> Formatted {
     if !value.is_finite() {
         return Formatted::undefined();
@@ -124,14 +124,14 @@ pub(crate) fn probability(value: f64) -> Formatted {
         value if value < 1.0 && value > 0.9999 => ">\u{a0}0.9999".into(),
         value => fixed(value, if value == 0.0 || value == 1.0 { 0 } else { 4 }),
     };
-    Formatted::exactly(text, value)
+    Formatted::with_exact(text, value)
 }
 
 pub(crate) fn count(value: u64) -> Formatted {
     Formatted::plain(grouped(&value.to_string(), Sign::OnlyMinus))
 }
 
-/// The two largest units.
+/// Duration in its two largest units.
 pub(crate) fn duration(seconds: f64) -> Formatted {
     if !seconds.is_finite() || seconds < 0.0 {
         return Formatted::undefined();
@@ -143,23 +143,22 @@ pub(crate) fn duration(seconds: f64) -> Formatted {
         (0, 0, minutes) => format!("{minutes}\u{a0}min"),
         (0, hours, 0) => format!("{hours}\u{a0}h"),
         (0, hours, minutes) => format!("{hours}\u{a0}h {minutes}\u{a0}min"),
-        (days, 0, _) => days_in_words(days),
-        (days, hours, _) => format!("{} {hours}\u{a0}h", days_in_words(days)),
+        (days, 0, _) => format_days(days),
+        (days, hours, _) => format!("{} {hours}\u{a0}h", format_days(days)),
     };
-    Formatted::exactly(text, format_args!("{seconds} s"))
+    Formatted::with_exact(text, format_args!("{seconds} s"))
 }
 
-fn days_in_words(days: u64) -> String {
+fn format_days(days: u64) -> String {
     format!("{}\u{a0}d", grouped(&days.to_string(), Sign::OnlyMinus))
 }
 
-/// So many of something, in words: `1 trade`, `1,000 trades`.
-pub(crate) fn counted(number: u64, one: &str, several: &str) -> String {
-    format!("{}\u{a0}{}", count(number).text, if number == 1 { one } else { several })
+/// Number with its noun: `1 trade`, `1,000 trades`.
+pub(crate) fn counted(number: u64, singular: &str, plural: &str) -> String {
+    format!("{}\u{a0}{}", count(number).text, if number == 1 { singular } else { plural })
 }
 
-/// With so many digits after the point, or with two that count where those would be zeros, and in powers of ten where no screen is wide
-/// enough.
+/// Number with some decimal places; with two significant digits if these would all be zero; in powers of ten if it is very large or small.
 pub(crate) fn fixed(value: f64, places: usize) -> String {
     if value.abs() >= 1e12 {
         return format!("{value:.1e}");
@@ -175,18 +174,18 @@ pub(crate) fn fixed(value: f64, places: usize) -> String {
     format!("{value:.places$}", places = zeros + 1)
 }
 
-/// With commas between thousands, and a real minus.
+/// Number with commas between thousands and a real minus sign.
 pub(crate) fn grouped(text: &str, sign: Sign) -> String {
-    let (minus, digits) = text.strip_prefix('-').map_or((false, text), |digits| (true, digits));
+    let (is_negative, digits) = text.strip_prefix('-').map_or((false, text), |digits| (true, digits));
     let (whole, rest) = digits.find(['.', 'e']).map_or((digits, ""), |point| digits.split_at(point));
-    let something = digits.bytes().any(|byte| (b'1'..=b'9').contains(&byte));
-    let mut out = match (minus && something, sign) {
+    let is_nonzero = digits.bytes().any(|byte| (b'1'..=b'9').contains(&byte));
+    let mut out = match (is_negative && is_nonzero, sign) {
         (true, _) => "−".to_owned(),
-        (false, Sign::Always) if something => "+".to_owned(),
+        (false, Sign::Always) if is_nonzero => "+".to_owned(),
         _ => String::new(),
     };
-    for (place, digit) in whole.chars().enumerate() {
-        if place > 0 && (whole.len() - place).is_multiple_of(3) {
+    for (index, digit) in whole.chars().enumerate() {
+        if index > 0 && (whole.len() - index).is_multiple_of(3) {
             out.push(',');
         }
         out.push(digit);
@@ -242,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sentence_has_no_more_digits_than_one_says() {
+    fn a_percentage_in_a_sentence_has_at_most_one_decimal_place() {
         for (fraction, text) in [
             (0.25, "25\u{a0}%"),
             (0.3, "30\u{a0}%"),
@@ -252,14 +251,14 @@ mod tests {
             (20.0, "2,000\u{a0}%"),
             (0.0, "0\u{a0}%"),
         ] {
-            assert_eq!(about(fraction), text);
+            assert_eq!(short_percent(fraction), text);
         }
-        assert_eq!(times(0.438_7), "0.44");
-        assert_eq!(times(13.2), "13");
+        assert_eq!(multiple(0.438_7), "0.44");
+        assert_eq!(multiple(13.2), "13");
     }
 
     #[test]
-    fn what_is_next_to_nothing_is_not_nothing() {
+    fn values_near_zero_and_one_are_not_rounded_to_them() {
         assert_eq!(probability(5.0e-6).text, "<\u{a0}0.0001");
         assert_eq!(probability(0.999_999_999_997).text, ">\u{a0}0.9999");
         assert_eq!(probability(0.0).text, "0");
@@ -274,13 +273,13 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_number_is_undefined() {
+    fn a_value_that_is_not_finite_is_undefined() {
         for value in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
             assert!(percent(value, Sign::Always).is_undefined());
             assert!(ratio(value, Sign::Always).is_undefined());
             assert!(probability(value).is_undefined());
             assert!(duration(value).is_undefined());
-            assert!(MoneyFormat::of_account(None).drawn(value).is_undefined());
+            assert!(MoneyFormat::of_account(None).number(value).is_undefined());
         }
         assert!(duration(-1.0).is_undefined());
     }
@@ -301,7 +300,7 @@ mod tests {
     }
 
     #[test]
-    fn one_is_not_several() {
+    fn one_has_the_singular() {
         assert_eq!(counted(1, "trade", "trades"), "1\u{a0}trade");
         assert_eq!(counted(1_000, "trade", "trades"), "1,000\u{a0}trades");
         assert_eq!(counted(0, "trade", "trades"), "0\u{a0}trades");

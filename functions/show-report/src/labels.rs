@@ -1,54 +1,97 @@
-//! What the codes in an analysis mean, in words.
+//! Labels of the codes in an analysis.
 
-/// Why a figure is missing, or not worth much.
-pub(crate) fn note(code: &str) -> Option<&'static str> {
-    Some(match code {
-        "no_trades" => "There is no closed trade, so there is nothing to compute.",
-        "no_losses" => "No trade has lost, so nothing can be divided by the losses. That is no proof that none will.",
-        "annualised_from_under_30_days" => {
-            "Annualised figures come from fewer than 30 days: what a few days made is multiplied many times."
+use nofomo_analytics::{
+    AnalysisType, ConfidenceLevel, Dimension, Note, NoteCode, PairingOutcome, Reason, Scenario, Side, SliceVerdict,
+};
+use serde_json::{Value, json};
+
+/// Code of a value, as the analysis stores it.
+pub(crate) fn code_of(value: impl serde::Serialize) -> String {
+    match json!(value) {
+        Value::String(code) => code,
+        _ => String::new(),
+    }
+}
+
+pub(crate) fn analysis_type(kind: AnalysisType) -> &'static str {
+    match kind {
+        AnalysisType::Performance => "Performance",
+        AnalysisType::Risk => "Risk",
+        AnalysisType::Optimization => "Optimization",
+        AnalysisType::Backtest => "Backtest",
+    }
+}
+
+pub(crate) fn confidence_level(level: ConfidenceLevel) -> &'static str {
+    match level {
+        ConfidenceLevel::NotShown => "not shown",
+        ConfidenceLevel::Weak => "weak",
+        ConfidenceLevel::Fair => "fair",
+        ConfidenceLevel::Strong => "strong",
+    }
+}
+
+/// Note in words. An unknown code is shown as it is, without underscores.
+pub(crate) fn note_code(code: &NoteCode) -> String {
+    match code {
+        NoteCode::Known(known) => note(*known).to_owned(),
+        NoteCode::Unknown(code) => code.replace('_', " "),
+    }
+}
+
+pub(crate) fn note(note: Note) -> &'static str {
+    match note {
+        Note::NoTrades => "There are no closed trades, so no metric is defined.",
+        Note::NoLosses => "No trade has lost, so ratios to losses have no value. Future trades can still lose.",
+        Note::AnnualisedFromUnder30Days => {
+            "Annualised metrics come from fewer than 30 days, which exaggerates the results of a few days."
         }
-        "ruined" => "The balance was at zero or below at the end of a day. The daily returns end there.",
-        "one_day" => "There is only one day of returns, and a single day has no spread.",
-        "zero_variance" => "All daily returns are the same, so there is no risk to divide by.",
-        "under_20_days_no_tail_metrics" => "With fewer than 20 days there is no such thing as the worst day in twenty.",
-        _ => return None,
-    })
+        Note::Ruined => "The balance was zero or below at the end of a day. The daily returns end there.",
+        Note::OneDay => "There is only one daily return, which has no deviation.",
+        Note::ZeroVariance => "All daily returns are equal, so there is no risk to divide by.",
+        Note::Under20DaysNoTailMetrics => "Value at risk and expected shortfall need at least 20 days.",
+    }
 }
 
-/// What holds the confidence down.
-pub(crate) fn reason(code: &str) -> Option<&'static str> {
-    Some(match code {
-        "no_trades" => "There is no closed trade.",
-        "one_day" => "There is only one day of returns.",
-        "ruined" => "The account was lost.",
-        "no_edge_shown" => "It has not earned more than chance would.",
-        "few_observations" => "There are too few trades, or too few days with one.",
-        "short_track_record" => "The track record is too short.",
-        "profit_below_worst_case" => "It has not earned enough to make up for one plausible bad day.",
-        "likely_overfit" => "It may be the best of many by chance alone.",
-        "sufficient" => "Nothing: the evidence suffices.",
-        _ => return None,
-    })
+/// Main reason why the confidence score is not higher.
+pub(crate) fn reason(reason: Reason) -> &'static str {
+    match reason {
+        Reason::NoTrades => "There are no closed trades.",
+        Reason::OneDay => "There is only one daily return.",
+        Reason::Ruined => "The account was lost.",
+        Reason::NoEdgeShown => "The profit is no larger than chance explains.",
+        Reason::FewObservations => "There are too few trades, or too few days with a trade.",
+        Reason::ShortTrackRecord => "The track record is too short.",
+        Reason::ProfitBelowWorstCase => "The profit does not cover the loss of one worst-case day.",
+        Reason::LikelyOverfit => "The trades may be the best of many runs by chance.",
+        Reason::Sufficient => "Nothing: the evidence is sufficient.",
+    }
 }
 
-/// What the trades of a slice have in common.
-pub(crate) fn dimension(code: &str) -> Option<&'static str> {
-    Some(match code {
-        "pair" => "Pair",
-        "side" => "Side",
-        "weekday" => "Weekday of the entry, UTC",
-        "hour" => "Hour of the entry, UTC",
-        "duration" => "Duration",
-        _ => return None,
-    })
+pub(crate) fn dimension(dimension: Dimension) -> &'static str {
+    match dimension {
+        Dimension::Pair => "Pair",
+        Dimension::Side => "Side",
+        Dimension::Weekday => "Weekday of the entry, UTC",
+        Dimension::Hour => "Hour of the entry, UTC",
+        Dimension::Duration => "Duration",
+    }
 }
 
-/// Which of them a slice is; pairs have their own names.
-pub(crate) fn slice(by: &str, key: &str) -> String {
-    let known = match key {
-        "buy" => "Long",
-        "sell" => "Short",
+pub(crate) fn side(side: Side) -> &'static str {
+    match side {
+        Side::Buy => "Long",
+        Side::Sell => "Short",
+    }
+}
+
+/// Slice by its key. Pairs are labels themselves.
+pub(crate) fn slice(by: Dimension, key: &str) -> String {
+    let label = match key {
+        hour if by == Dimension::Hour => return format!("{hour}:00 to {hour}:59"),
+        pair if by == Dimension::Pair => pair,
+        "buy" => side(Side::Buy),
+        "sell" => side(Side::Sell),
         "monday" => "Monday",
         "tuesday" => "Tuesday",
         "wednesday" => "Wednesday",
@@ -62,58 +105,40 @@ pub(crate) fn slice(by: &str, key: &str) -> String {
         "4_to_24_hours" => "4 to 24 hours",
         "1_to_7_days" => "1 to 7 days",
         "over_7_days" => "over 7 days",
-        hour if by == "hour" => return format!("{hour}:00 to {hour}:59"),
         other => other,
     };
-    if by == "pair" { key.to_owned() } else { known.to_owned() }
+    label.to_owned()
 }
 
-/// What may be said of a slice.
-pub(crate) fn slice_verdict(code: &str) -> Option<&'static str> {
-    Some(match code {
-        "too_few_trades" => "too few trades",
-        "not_shown" => "no different from chance",
-        "earns" => "earns",
-        "loses" => "loses",
-        _ => return None,
-    })
+pub(crate) fn slice_verdict(verdict: SliceVerdict) -> &'static str {
+    match verdict {
+        SliceVerdict::TooFewTrades => "too few trades",
+        SliceVerdict::NotShown => "no different from chance",
+        SliceVerdict::Earns => "profitable",
+        SliceVerdict::Loses => "losing",
+    }
 }
 
-/// What costs more.
-pub(crate) fn scenario(code: &str) -> Option<&'static str> {
-    Some(match code {
-        "fees_doubled" => "Every fee twice",
-        "slippage" => "0.05 % of each trade lost to worse prices",
-        "fees_doubled_and_slippage" => "Both",
-        _ => return None,
-    })
+/// Higher costs of a stress scenario.
+pub(crate) fn scenario(scenario: Scenario) -> &'static str {
+    match scenario {
+        Scenario::FeesDoubled => "Doubled fees",
+        Scenario::Slippage => "0.05 % slippage per trade",
+        Scenario::FeesDoubledAndSlippage => "Both",
+    }
 }
 
-/// What became of a trade on the other side.
-pub(crate) fn outcome(code: &str) -> Option<&'static str> {
-    Some(match code {
-        "matched" => "in both",
-        "missing" => "backtest only",
-        "extra" => "live only",
-        _ => return None,
-    })
-}
-
-/// A code that nobody has put into words yet is better than nothing.
-pub(crate) fn or_code(words: Option<&'static str>, code: &str) -> String {
-    words.map_or_else(|| code.replace('_', " "), ToOwned::to_owned)
+pub(crate) fn outcome(outcome: PairingOutcome) -> &'static str {
+    match outcome {
+        PairingOutcome::Matched => "in both",
+        PairingOutcome::Missing => "backtest only",
+        PairingOutcome::Extra => "live only",
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use nofomo_analytics::{Dimension, Note, Reason, Scenario, Side, Verdict};
-    use serde::Serialize;
-
     use super::*;
-
-    fn code(value: impl Serialize) -> String {
-        serde_json::to_value(value).unwrap().as_str().unwrap().to_owned()
-    }
 
     #[test]
     fn every_note_has_words() {
@@ -131,7 +156,9 @@ mod tests {
                 | ZeroVariance
                 | Under20DaysNoTailMetrics => {}
             }
-            assert!(note(&code(known)).is_some(), "{known:?}");
+            assert!(note(known).ends_with('.'), "{known:?}");
+            assert_eq!(note_code(&NoteCode::Known(known)), note(known));
+            assert_ne!(code_of(known), "", "{known:?}");
         }
     }
 
@@ -154,7 +181,7 @@ mod tests {
                 NoTrades | OneDay | Ruined | NoEdgeShown | FewObservations | ShortTrackRecord
                 | ProfitBelowWorstCase | LikelyOverfit | Sufficient => {}
             }
-            assert!(reason(&code(known)).is_some(), "{known:?}");
+            assert!(reason(known).ends_with('.'), "{known:?}");
         }
     }
 
@@ -164,22 +191,22 @@ mod tests {
             match by {
                 Dimension::Pair | Dimension::Side | Dimension::Weekday | Dimension::Hour | Dimension::Duration => {}
             }
-            assert!(dimension(&code(by)).is_some(), "{by:?}");
+            assert!(!dimension(by).is_empty(), "{by:?}");
         }
-        for verdict in [Verdict::TooFewTrades, Verdict::NotShown, Verdict::Earns, Verdict::Loses] {
+        for verdict in [SliceVerdict::TooFewTrades, SliceVerdict::NotShown, SliceVerdict::Earns, SliceVerdict::Loses] {
             match verdict {
-                Verdict::TooFewTrades | Verdict::NotShown | Verdict::Earns | Verdict::Loses => {}
+                SliceVerdict::TooFewTrades | SliceVerdict::NotShown | SliceVerdict::Earns | SliceVerdict::Loses => {}
             }
-            assert!(slice_verdict(&code(verdict)).is_some(), "{verdict:?}");
+            assert!(!slice_verdict(verdict).is_empty(), "{verdict:?}");
         }
         for side in [Side::Buy, Side::Sell] {
             match side {
                 Side::Buy | Side::Sell => {}
             }
-            assert_ne!(slice("side", &code(side)), code(side));
+            assert_ne!(slice(Dimension::Side, &code_of(side)), code_of(side));
         }
-        assert_eq!(slice("hour", "09"), "09:00 to 09:59");
-        assert_eq!(slice("pair", "buy"), "buy");
+        assert_eq!(slice(Dimension::Hour, "09"), "09:00 to 09:59");
+        assert_eq!(slice(Dimension::Pair, "buy"), "buy");
     }
 
     #[test]
@@ -188,12 +215,13 @@ mod tests {
             match known {
                 Scenario::FeesDoubled | Scenario::Slippage | Scenario::FeesDoubledAndSlippage => {}
             }
-            assert!(scenario(&code(known)).is_some(), "{known:?}");
+            assert!(!scenario(known).is_empty(), "{known:?}");
         }
     }
 
     #[test]
-    fn a_code_of_tomorrow_is_shown_as_it_is() {
-        assert_eq!(or_code(note("sun_went_dark"), "sun_went_dark"), "sun went dark");
+    fn a_note_of_another_version_is_shown_as_it_is() {
+        let unknown: NoteCode = serde_json::from_value(json!("sun_went_dark")).unwrap();
+        assert_eq!(note_code(&unknown), "sun went dark");
     }
 }

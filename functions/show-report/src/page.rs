@@ -1,22 +1,24 @@
-//! The report: one page that stands alone, from the verdict down to the last figure.
+//! The report: one self-contained page, from the verdict to the metrics.
 
 use askama::Template;
+use nofomo_analytics::{AnalysisResults, AnalysisType, CurrencyAnalysis, Note, NoteCode};
 use nofomo_lambda::Error;
 
-use crate::analysis::{Analysis, AnalysisType, CurrencyAnalysis, Results};
-use crate::catalogue::{Account, METRICS, Row, entry};
+use crate::catalogue::{Account, METRICS, MetricRow, entry};
+use crate::chart::DrawingError;
 use crate::chart::palette::{Colour, PALETTE};
 use crate::comparison::ComparisonView;
-use crate::format::{MoneyFormat, about, count, counted, times};
-use crate::labels::{note, or_code};
+use crate::format::{MoneyFormat, count, counted, multiple, short_percent};
+use crate::labels;
 use crate::plots::{Plots, plots};
-use crate::sections::{Section, parts};
-use crate::time::{day, minute, named};
+use crate::report::{Report, series_of};
+use crate::sections::{Section, sections};
+use crate::time::{day, minute};
 use crate::verdict::{Verdict, verdict};
 
-/// A function may answer six megabytes, and the plots of one account can be half a megabyte.
+/// Maximum number of currencies with charts. A response of a function has at most 6 MB, and the charts of a currency up to half a megabyte.
 const MAX_CURRENCIES_WITH_CHARTS: usize = 6;
-const CHARTS_OMITTED: &str = "Charts are drawn of the first 6 currencies.";
+const CHARTS_OMITTED: &str = "Charts are drawn for the first 6 currencies only.";
 
 #[derive(Template)]
 #[template(path = "report.html")]
@@ -25,197 +27,191 @@ struct Page<'a> {
     title: String,
     facts: Vec<String>,
     accounts: Vec<AccountView<'a>>,
-    /// Why there is nothing to show.
-    nothing: Option<&'static str>,
+    /// Reason why there are no results.
+    no_results: Option<&'static str>,
     recommendations: &'a [String],
     comparison: Option<ComparisonView>,
     narrative: Option<NarrativeView<'a>>,
     narrative_error: Option<&'a str>,
-    /// Names and values.
+    /// Names and values about the analysis itself.
     colophon: Vec<(&'static str, String)>,
 }
 
-/// One account of the analysis.
+/// The part of the page about one currency.
 struct AccountView<'a> {
     currency: &'a str,
     verdict: Option<Verdict>,
-    /// What is looked for first.
-    headline: Vec<Row>,
-    aside: Option<String>,
-    figures: Vec<(&'static str, Vec<Row>)>,
-    /// Codes, and what they mean.
-    notes: Vec<(&'a str, String)>,
+    /// The four most important metrics.
+    headline: Vec<MetricRow>,
+    highlight: Option<String>,
+    metrics: Vec<(&'static str, Vec<MetricRow>)>,
+    /// Codes, and their meaning.
+    notes: Vec<(String, String)>,
     plots: Plots,
-    parts: Vec<Section>,
+    sections: Vec<Section>,
 }
 
-/// What a language model wrote.
+/// Text of a language model.
 struct NarrativeView<'a> {
     paragraphs: Vec<&'a str>,
     model: &'a str,
 }
 
-impl Analysis {
+impl Report {
+    /// Renders the page.
+    ///
     /// # Errors
     ///
-    /// None that an analysis could cause.
+    /// None that depends on the analysis.
     pub fn page(&self) -> Result<String, Error> {
-        let results = &self.results;
-        let only = results.blocks.len() == 1;
-        let trades = self.input_data.trades.filter(|_| only);
-        let accounts = (0..).zip(&results.blocks).map(|(place, block)| {
-            let plots = if place < MAX_CURRENCIES_WITH_CHARTS { plots(block) } else { Ok(Plots::none(CHARTS_OMITTED)) };
-            Ok(shown(self.analysis_type, block, plots?, trades))
+        let analysis = &self.analysis;
+        let results = &analysis.results;
+        let kind = analysis.analysis_type;
+        let has_one_currency = results.blocks.len() == 1;
+        let trades = analysis.input_data.trades.filter(|_| has_one_currency);
+        let accounts = (0..).zip(&results.blocks).map(|(index, account)| {
+            let plots =
+                if index < MAX_CURRENCIES_WITH_CHARTS { plots(account) } else { Ok(Plots::none(CHARTS_OMITTED)) };
+            Ok(account_view(kind, account, plots?, trades))
         });
+        let subject = self.subject.as_deref().unwrap_or("all your trades");
         let page = Page {
             palette: &PALETTE,
-            title: format!("{} of {}", self.analysis_type.name(), self.subject.as_deref().unwrap_or("all your trades")),
+            title: format!("{} of {subject}", labels::analysis_type(kind)),
             facts: self.facts(),
-            accounts: accounts.collect::<Result<_, crate::chart::DrawingError>>()?,
-            nothing: self.nothing(),
-            recommendations: &self.recommendations,
+            accounts: accounts.collect::<Result<_, DrawingError>>()?,
+            no_results: self.no_results(),
+            recommendations: &analysis.recommendations,
             comparison: results.comparison.as_ref().map(|both| ComparisonView::of(both, &results.blocks)),
-            narrative: told(results),
+            narrative: narrative_view(results),
             narrative_error: results.narrative_error.as_deref(),
             colophon: self.colophon(),
         };
         Ok(page.render()?)
     }
 
-    /// What was looked at.
+    /// Time, number of trades and bots, and day of the analysis.
     fn facts(&self) -> Vec<String> {
-        let asked = &self.input_data;
-        let time = |text: &Option<String>| text.as_deref().and_then(named).map(day);
-        let period = match (time(&asked.from), time(&asked.to)) {
+        let input = &self.analysis.input_data;
+        let period = match (input.from.map(day), input.to.map(day)) {
             (Some(from), Some(to)) => Some(format!("{from} to {to}")),
             (Some(from), None) => Some(format!("from {from}")),
             (None, Some(to)) => Some(format!("until {to}")),
-            (None, None) => self.traded(),
+            (None, None) => self.traded_period(),
         };
-        let trades = asked.trades.map(|trades| counted(trades, "trade", "trades"));
-        let bots = asked.bots.map(|bots| counted(bots, "bot", "bots"));
-        let made = self.created_at.map(|time| format!("analysed {}", day(time)));
-        [period, trades, bots, made].into_iter().flatten().collect()
+        let trades = input.trades.map(|trades| counted(trades, "trade", "trades"));
+        let bots = input.bots.map(|bots| counted(bots, "bot", "bots"));
+        let analysed = self.analysis.created_at.map(|time| format!("analysed {}", day(time)));
+        [period, trades, bots, analysed].into_iter().flatten().collect()
     }
 
-    /// From the first to the last that is drawn.
-    fn traded(&self) -> Option<String> {
-        let series = self.results.blocks.iter().filter_map(CurrencyAnalysis::series);
+    /// From the first to the last point of the balance curves.
+    fn traded_period(&self) -> Option<String> {
+        let series = self.analysis.results.blocks.iter().filter_map(series_of);
         let times = || series.clone().flat_map(|series| series.equity.iter().map(|point| point.at));
         Some(format!("{} to {}", day(times().min()?), day(times().max()?)))
     }
 
-    fn nothing(&self) -> Option<&'static str> {
-        let results = &self.results;
+    fn no_results(&self) -> Option<&'static str> {
+        let results = &self.analysis.results;
         if !results.blocks.is_empty() {
             None
-        } else if results.sample {
-            Some("this is a sample that came with the database, and holds no figures")
-        } else if self.input_data.trades == Some(0) {
-            Some("there was no closed trade among what was asked for")
+        } else if results.is_sample {
+            Some("This analysis is part of the sample data and has no figures.")
+        } else if self.analysis.input_data.trades == Some(0) {
+            Some("There are no closed trades in the requested time.")
         } else {
-            Some("this analysis holds no figures that can be read")
+            Some("This analysis has no readable figures.")
         }
     }
 
     fn colophon(&self) -> Vec<(&'static str, String)> {
+        let analysis = &self.analysis;
+        let duration = analysis.processing_time_ms.and_then(|duration| u64::try_from(duration).ok());
         let known = [
-            ("Model", self.model_used.clone()),
-            ("Took", self.processing_time_ms.map(|took| format!("{}\u{a0}ms", count(took).text))),
-            ("Made", self.created_at.map(|time| format!("{} UTC", minute(time)))),
-            ("SHA-256 of the trades", self.input_data.trades_sha256.clone()),
-            ("Analysis", Some(self.id.to_string()).filter(|_| !self.id.is_nil())),
+            ("Model", analysis.model_used.clone()),
+            ("Duration", duration.map(|duration| format!("{}\u{a0}ms", count(duration).text))),
+            ("Created", analysis.created_at.map(|time| format!("{} UTC", minute(time)))),
+            ("SHA-256 of the trades", analysis.input_data.trades_sha256.clone()),
+            ("Analysis", Some(analysis.id.to_string()).filter(|_| !analysis.id.is_nil())),
         ];
         known.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
     }
 }
 
-impl AnalysisType {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Performance => "Performance",
-            Self::Risk => "Risk",
-            Self::Optimization => "Optimization",
-            Self::Backtest => "Backtest",
+/// Names of the four most important metrics of a type of analysis.
+pub(crate) fn headline(kind: AnalysisType) -> [&'static str; 4] {
+    match kind {
+        AnalysisType::Performance => ["net_profit", "total_return", "sharpe", "win_rate"],
+        AnalysisType::Risk => ["max_drawdown", "monte_carlo.max_drawdown_p95", "cvar_95", "risk_of_ruin"],
+        AnalysisType::Optimization => {
+            ["kelly_continuous_lower95", "net_profit", "fee_share_of_gross", "fee_break_even_multiple"]
         }
-    }
-
-    /// What somebody who asks for this looks for first.
-    pub(crate) fn headline(self) -> [&'static str; 4] {
-        match self {
-            Self::Performance => ["net_profit", "total_return", "sharpe", "win_rate"],
-            Self::Risk => ["max_drawdown", "monte_carlo.max_drawdown_p95", "cvar_95", "risk_of_ruin"],
-            Self::Optimization => {
-                ["kelly_continuous_lower95", "net_profit", "fee_share_of_gross", "fee_break_even_multiple"]
-            }
-            Self::Backtest => ["net_profit", "total_return", "max_drawdown", "sharpe"],
-        }
+        AnalysisType::Backtest => ["net_profit", "total_return", "max_drawdown", "sharpe"],
     }
 }
 
-fn shown(kind: AnalysisType, block: &CurrencyAnalysis, plots: Plots, trades: Option<u64>) -> AccountView<'_> {
-    let is_young = block.notes.iter().any(|note| note == "annualised_from_under_30_days");
-    let account =
-        Account { currency: &block.currency, cents: MoneyFormat::of_account(block.initial_balance), is_young };
-    let figures = METRICS.iter().map(|group| (group.title, group.rows(&block.metrics, account)));
-    let headline = kind.headline().into_iter().filter(|key| block.metrics.has(key)).filter_map(entry);
+fn account_view(kind: AnalysisType, analysis: &CurrencyAnalysis, plots: Plots, trades: Option<u64>) -> AccountView<'_> {
+    let metrics = &analysis.metrics;
+    let account = Account {
+        currency: &analysis.currency,
+        money: MoneyFormat::of_account(Some(analysis.initial_balance)),
+        is_under_30_days: analysis.notes.contains(&NoteCode::Known(Note::AnnualisedFromUnder30Days)),
+    };
+    let groups = METRICS.iter().map(|group| (group.title, group.rows(metrics, account)));
+    let headline = headline(kind).into_iter().filter(|key| metrics.has(key)).filter_map(entry);
     AccountView {
-        currency: &block.currency,
-        verdict: verdict(block, trades),
-        headline: headline.map(|entry| entry.row(&block.metrics, account)).collect(),
-        aside: aside(kind, block),
-        figures: figures.filter(|(_, rows)| !rows.is_empty()).collect(),
-        notes: block.notes.iter().map(|code| (code.as_str(), or_code(note(code), code))).collect(),
+        currency: &analysis.currency,
+        verdict: verdict(analysis, trades),
+        headline: headline.map(|entry| entry.row(metrics, account)).collect(),
+        highlight: highlight(kind, analysis),
+        metrics: groups.filter(|(_, rows)| !rows.is_empty()).collect(),
+        notes: analysis.notes.iter().map(|note| (labels::code_of(note), labels::note_code(note))).collect(),
         plots,
-        parts: parts(block),
+        sections: sections(analysis),
     }
 }
 
-/// The one thing that each kind of analysis is asked for, beside the verdict.
-fn aside(kind: AnalysisType, block: &CurrencyAnalysis) -> Option<String> {
-    let part = |key: &str| block.metrics.number(key).map(about);
+/// The answer to the main question of a type of analysis, beside the verdict.
+fn highlight(kind: AnalysisType, analysis: &CurrencyAnalysis) -> Option<String> {
+    let metric = |key: &str| analysis.metrics.number(key);
     match kind {
         AnalysisType::Performance | AnalysisType::Backtest => {
-            let share = block.metrics.number("profit_share_of_best_5pct").filter(|share| *share > 1.0)?;
-            let share = about(share);
-            Some(format!(
-                "The best twentieth of the trades made {share} of the profit: without them it would have lost."
-            ))
+            let share = short_percent(metric("profit_share_of_best_5pct").filter(|share| *share > 1.0)?);
+            Some(format!("The best 5 % of the trades made {share} of the net profit; all others together lost money."))
         }
         AnalysisType::Risk => {
-            let deepest = part("max_drawdown")?;
-            let expected = block.metrics.number("monte_carlo.max_drawdown_p95")?;
-            let expected = if expected < 1.0 {
-                format!("one path in twenty falls further than {}", about(expected))
+            let max_drawdown = short_percent(metric("max_drawdown")?);
+            let simulated = metric("monte_carlo.max_drawdown_p95")?;
+            let simulated = if simulated < 1.0 {
+                format!("5 % of the simulated paths have a max drawdown above {}", short_percent(simulated))
             } else {
-                "one path in twenty loses everything".to_owned()
+                "5 % of the simulated paths lose everything".to_owned()
             };
-            Some(format!("The deepest fall so far was {deepest}. Of the same trades drawn again, {expected}."))
+            Some(format!("The max drawdown so far is {max_drawdown}; {simulated}."))
         }
         AnalysisType::Optimization => {
-            let bound = block.metrics.number("kelly_continuous_lower95")?;
+            let bound = metric("kelly_continuous_lower95")?;
             Some(if bound > 0.0 {
-                format!("The evidence supports at most {} times today's size.", times(bound))
+                format!("The evidence supports at most {} times the present position size.", multiple(bound))
             } else {
-                "The evidence supports no larger size than today's.".to_owned()
+                "The evidence does not support a larger position size.".to_owned()
             })
         }
     }
 }
 
-fn told(results: &Results) -> Option<NarrativeView<'_>> {
+fn narrative_view(results: &AnalysisResults) -> Option<NarrativeView<'_>> {
     let narrative = results.narrative.as_ref()?;
     let paragraphs = narrative.text.split("\n\n").map(str::trim).filter(|paragraph| !paragraph.is_empty());
-    Some(NarrativeView {
-        paragraphs: paragraphs.collect(),
-        model: narrative.model.as_deref().unwrap_or("a language model"),
-    })
+    let model = Some(narrative.model.as_str()).filter(|model| !model.is_empty());
+    Some(NarrativeView { paragraphs: paragraphs.collect(), model: model.unwrap_or("a language model") })
 }
 
-/// What the template asks for.
+/// Used by the template.
 impl Page<'_> {
-    /// With several accounts each needs its name.
-    fn several(&self) -> bool {
+    /// `true` if headings need the currency.
+    fn has_several_currencies(&self) -> bool {
         self.accounts.len() > 1
     }
 }

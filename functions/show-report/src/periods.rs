@@ -1,22 +1,22 @@
-//! A long curve as the rows of a table: each point, or of each day, week, month, quarter or year the lowest, the highest and the last.
+//! Long curves as short tables: every point, or the lowest, the highest and the last value per day, week, month, quarter or year.
 
 use chrono::{DateTime, Datelike, Days, NaiveDate, Utc};
+use nofomo_analytics::Point;
 
-use crate::analysis::Point;
 use crate::time::minute;
 
-/// As many rows as anybody reads.
+/// Maximum number of rows of a table of a curve.
 const MAX_ROWS: usize = 60;
 
 pub(crate) struct CurveTable {
-    /// How long a row is, in words.
+    /// Period of a row: `point`, `day`, `week`, `month`, `quarter` or `year`.
     pub(crate) by: &'static str,
     pub(crate) rows: Vec<CurveRow>,
 }
 
 pub(crate) struct CurveRow {
     pub(crate) name: String,
-    /// None where the figure is undefined throughout.
+    /// None if all values are undefined.
     pub(crate) values: Option<Values>,
 }
 
@@ -44,22 +44,22 @@ impl CurveTable {
             let rows = points.iter().map(|point| CurveRow { name: minute(point.at), values: values(&[*point]) });
             return Self { by: "point", rows: rows.collect() };
         }
-        let fits = |period: &Period| stretches(points, *period).count() <= MAX_ROWS;
+        let fits = |period: &Period| rows_by(points, *period).count() <= MAX_ROWS;
         let period = PERIODS.into_iter().find(fits).unwrap_or(Period::Year);
         let row = |points: &[Point]| {
             let first = points.first()?;
             Some(CurveRow { name: period.name(period.start(first.at)), values: values(points) })
         };
-        Self { by: period.word(), rows: stretches(points, period).filter_map(row).collect() }
+        Self { by: period.label(), rows: rows_by(points, period).filter_map(row).collect() }
     }
 
-    /// Whether a row is one point, so that lowest, highest and last are the same.
+    /// `true` if every row is one point.
     pub(crate) fn is_by_point(&self) -> bool {
         self.by == "point"
     }
 }
 
-fn stretches(points: &[Point], period: Period) -> impl Iterator<Item = &[Point]> {
+fn rows_by(points: &[Point], period: Period) -> impl Iterator<Item = &[Point]> {
     points.chunk_by(move |one, other| period.start(one.at) == period.start(other.at))
 }
 
@@ -99,7 +99,7 @@ impl Period {
         }
     }
 
-    fn word(self) -> &'static str {
+    fn label(self) -> &'static str {
         match self {
             Self::Day => "day",
             Self::Week => "week",
@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn a_short_curve_keeps_every_point() {
+    fn a_short_curve_has_a_row_per_point() {
         let curve = CurveTable::of(&every(5, 60));
         assert!(curve.is_by_point());
         assert_eq!(curve.rows.len(), 60);
@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn a_long_curve_keeps_the_extremes_of_each_period() {
+    fn a_long_curve_has_the_extremes_of_each_period() {
         for (hours, count, by, first, last) in [
             (6, 61, "day", "1 Jan 2026", "16 Jan 2026"),
             (24, 180, "week", "week of 29 Dec 2025", "week of 29 Jun 2026"),
@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn the_deepest_point_is_in_the_table() {
+    fn the_lowest_point_is_in_the_table() {
         let mut points = every(24, 180);
         points[77].value = Some(-5.5);
         let curve = CurveTable::of(&points);
@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_undefined_has_no_values() {
+    fn undefined_points_have_no_values() {
         let mut points = every(24, 180);
         points.iter_mut().for_each(|point| point.value = None);
         points[3].value = Some(f64::NAN);

@@ -1,4 +1,4 @@
-//! A table as the page shows it: the first cell of each row says what the row is about.
+//! Tables of the page. The first cell of each row is its heading.
 
 use rust_decimal::Decimal;
 
@@ -11,43 +11,47 @@ pub(crate) struct Table {
 }
 
 pub(crate) struct TableRow {
-    pub(crate) about: String,
+    pub(crate) heading: String,
     pub(crate) cells: Vec<Formatted>,
-    /// Too little to say anything.
-    pub(crate) faint: bool,
+    /// `true` if the row has too few observations to mean anything.
+    pub(crate) is_faint: bool,
 }
 
-/// A longer one is shown to whoever asks for it.
+/// Maximum number of rows of a table that is not folded.
 const MAX_UNFOLDED_ROWS: usize = 12;
 
 impl Table {
-    pub(crate) fn folded(&self) -> bool {
+    pub(crate) fn is_folded(&self) -> bool {
         self.rows.len() > MAX_UNFOLDED_ROWS
     }
 }
 
 impl TableRow {
-    pub(crate) fn new(about: impl Into<String>, cells: Vec<Formatted>) -> Self {
-        Self { about: about.into(), cells, faint: false }
+    pub(crate) fn new(heading: impl Into<String>, cells: Vec<Formatted>) -> Self {
+        Self { heading: heading.into(), cells, is_faint: false }
     }
 }
 
-pub(crate) fn or_undefined<T>(value: Option<T>, write: impl FnOnce(T) -> Formatted) -> Formatted {
-    value.map_or_else(Formatted::undefined, write)
+/// Formatted value, or the text of an undefined one.
+pub(crate) fn or_undefined<T>(value: Option<T>, format: impl FnOnce(T) -> Formatted) -> Formatted {
+    value.map_or_else(Formatted::undefined, format)
 }
 
-pub(crate) fn gain(cents: MoneyFormat, amount: Option<Decimal>) -> Formatted {
-    or_undefined(amount, |amount| cents.money(amount, Sign::Always))
+/// Profit or loss, with its sign.
+pub(crate) fn gain(format: MoneyFormat, amount: Option<Decimal>) -> Formatted {
+    or_undefined(amount, |amount| format.money(amount, Sign::Always))
 }
 
+/// Return in percent, with its sign.
 pub(crate) fn change(fraction: Option<f64>) -> Formatted {
     or_undefined(fraction, |fraction| percent(fraction, Sign::Always))
 }
 
+/// Share in percent.
 pub(crate) fn share(fraction: Option<f64>) -> Formatted {
     or_undefined(fraction, |fraction| percent(fraction, Sign::OnlyMinus))
 }
 
-pub(crate) fn plain(value: Option<f64>) -> Formatted {
+pub(crate) fn plain_ratio(value: Option<f64>) -> Formatted {
     or_undefined(value, |value| ratio(value, Sign::OnlyMinus))
 }

@@ -1,30 +1,24 @@
-//! How days and times are written, and which of them an axis names.
+//! Formatted days and times, and the ticks of time axes.
 
 use std::iter::successors;
 
 use chrono::{DateTime, Datelike, Days, Months, NaiveDate, NaiveTime, TimeDelta, Utc};
 
-/// `1 Jan 2026`.
+/// Day: `1 Jan 2026`.
 pub(crate) fn day(time: DateTime<Utc>) -> String {
     time.format("%-d %b %Y").to_string()
 }
 
-/// `1 Jan 2026, 21:56`.
+/// Time to the minute: `1 Jan 2026, 21:56`.
 pub(crate) fn minute(time: DateTime<Utc>) -> String {
     time.format("%-d %b %Y, %H:%M").to_string()
-}
-
-/// A time or a day, as a request may name it.
-pub(crate) fn named(text: &str) -> Option<DateTime<Utc>> {
-    let time = text.parse::<DateTime<Utc>>().ok();
-    time.or_else(|| text.parse::<NaiveDate>().ok().map(midnight))
 }
 
 fn midnight(day: NaiveDate) -> DateTime<Utc> {
     day.and_time(NaiveTime::MIN).and_utc()
 }
 
-/// How far apart the names on an axis are.
+/// Distance between the ticks of a time axis.
 #[derive(Clone, Copy)]
 enum Step {
     Hours(i64),
@@ -50,16 +44,16 @@ const STEPS: [Step; 15] = [
     Step::Months(120),
 ];
 
-/// At most so many round times of a span, with their names.
-pub(crate) fn ticks(from: DateTime<Utc>, to: DateTime<Utc>, most: usize) -> Vec<(DateTime<Utc>, String)> {
-    let of = |step: Step| {
+/// Round times from `from` to `to`, at most `max` of them, with their labels.
+pub(crate) fn ticks(from: DateTime<Utc>, to: DateTime<Utc>, max: usize) -> Vec<(DateTime<Utc>, String)> {
+    let times_of = |step: Step| {
         let times = successors(step.at_or_after(from), |time| step.after(*time)).take_while(|time| *time <= to);
-        (step, times.take(most + 1).collect::<Vec<_>>())
+        (step, times.take(max + 1).collect::<Vec<_>>())
     };
-    let fitting = STEPS.into_iter().map(of).find(|(_, times)| times.len() <= most);
+    let fitting = STEPS.into_iter().map(times_of).find(|(_, times)| times.len() <= max);
     let Some((step, times)) = fitting else { return Vec::new() };
     let first = times.first().copied();
-    times.into_iter().map(|time| (time, step.name(time, Some(time) == first))).collect()
+    times.into_iter().map(|time| (time, step.label(time, Some(time) == first))).collect()
 }
 
 impl Step {
@@ -89,14 +83,14 @@ impl Step {
         }
     }
 
-    /// The year, or the day, is told once and where it changes.
-    fn name(self, time: DateTime<Utc>, first: bool) -> String {
+    /// Label of a tick. The year or the day is in the first label and where it changes.
+    fn label(self, time: DateTime<Utc>, is_first: bool) -> String {
         let format = match self {
-            Self::Hours(_) if first || time.time() == NaiveTime::MIN => "%-d %b %H:%M",
+            Self::Hours(_) if is_first || time.time() == NaiveTime::MIN => "%-d %b %H:%M",
             Self::Hours(_) => "%H:%M",
             Self::Days(_) => "%-d %b",
             Self::Months(12..) => "%Y",
-            Self::Months(_) if first || time.month() == 1 => "%b %Y",
+            Self::Months(_) if is_first || time.month() == 1 => "%b %Y",
             Self::Months(_) => "%b",
         };
         time.format(format).to_string()
@@ -105,35 +99,37 @@ impl Step {
 
 #[cfg(test)]
 mod tests {
+    use nofomo_analytics::parse_time_or_day;
+
     use super::*;
 
-    fn names(from: &str, to: &str, most: usize) -> String {
-        let ticks = ticks(named(from).unwrap(), named(to).unwrap(), most);
+    fn labels(from: &str, to: &str, max: usize) -> String {
+        let ticks = ticks(parse_time_or_day(from).unwrap(), parse_time_or_day(to).unwrap(), max);
         ticks.into_iter().map(|(_, name)| name).collect::<Vec<_>>().join("|")
     }
 
     #[test]
-    fn an_axis_names_round_times() {
-        assert_eq!(names("2026-01-01", "2026-06-29", 8), "Jan 2026|Feb|Mar|Apr|May|Jun");
-        assert_eq!(names("2026-01-01", "2026-06-29", 4), "Jan 2026|Mar|May");
-        assert_eq!(names("2025-11-20", "2026-03-02", 6), "Dec 2025|Jan 2026|Feb|Mar");
-        assert_eq!(names("2026-01-01", "2026-01-09", 8), "1 Jan|3 Jan|5 Jan|7 Jan|9 Jan");
-        assert_eq!(names("2026-01-01", "2026-01-30", 6), "5 Jan|12 Jan|19 Jan|26 Jan");
-        assert_eq!(names("2026-01-01T10:30:00Z", "2026-01-01T13:00:00Z", 4), "1 Jan 11:00|12:00|13:00");
-        assert_eq!(names("2019-05-01", "2026-06-29", 8), "2020|2021|2022|2023|2024|2025|2026");
-        assert_eq!(names("1926-05-01", "2026-04-29", 12), "1930|1940|1950|1960|1970|1980|1990|2000|2010|2020");
+    fn an_axis_has_ticks_at_round_times() {
+        assert_eq!(labels("2026-01-01", "2026-06-29", 8), "Jan 2026|Feb|Mar|Apr|May|Jun");
+        assert_eq!(labels("2026-01-01", "2026-06-29", 4), "Jan 2026|Mar|May");
+        assert_eq!(labels("2025-11-20", "2026-03-02", 6), "Dec 2025|Jan 2026|Feb|Mar");
+        assert_eq!(labels("2026-01-01", "2026-01-09", 8), "1 Jan|3 Jan|5 Jan|7 Jan|9 Jan");
+        assert_eq!(labels("2026-01-01", "2026-01-30", 6), "5 Jan|12 Jan|19 Jan|26 Jan");
+        assert_eq!(labels("2026-01-01T10:30:00Z", "2026-01-01T13:00:00Z", 4), "1 Jan 11:00|12:00|13:00");
+        assert_eq!(labels("2019-05-01", "2026-06-29", 8), "2020|2021|2022|2023|2024|2025|2026");
+        assert_eq!(labels("1926-05-01", "2026-04-29", 12), "1930|1940|1950|1960|1970|1980|1990|2000|2010|2020");
     }
 
     #[test]
-    fn a_moment_and_a_thousand_years_have_an_axis_without_names() {
-        assert_eq!(names("2026-01-01T10:30:00Z", "2026-01-01T10:30:00Z", 4), "");
-        assert_eq!(names("1000-01-01", "2026-01-01", 4), "");
+    fn a_moment_and_a_thousand_years_have_an_axis_without_ticks() {
+        assert_eq!(labels("2026-01-01T10:30:00Z", "2026-01-01T10:30:00Z", 4), "");
+        assert_eq!(labels("1000-01-01", "2026-01-01", 4), "");
     }
 
     #[test]
-    fn a_request_names_a_time_or_a_day() {
-        assert_eq!(named("2026-01-01").map(day).unwrap(), "1 Jan 2026");
-        assert_eq!(named("2026-01-01T23:30:00-02:00").map(minute).unwrap(), "2 Jan 2026, 01:30");
-        assert_eq!(named("yesterday"), None);
+    fn a_time_or_a_day_is_parsed() {
+        assert_eq!(parse_time_or_day("2026-01-01").map(day).unwrap(), "1 Jan 2026");
+        assert_eq!(parse_time_or_day("2026-01-01T23:30:00-02:00").map(minute).unwrap(), "2 Jan 2026, 01:30");
+        assert_eq!(parse_time_or_day("yesterday"), None);
     }
 }

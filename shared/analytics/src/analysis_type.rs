@@ -1,37 +1,34 @@
-//! Which kind of analysis shows which metrics.
+//! Metrics that each type of analysis shows.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-/// A kind of analysis. Each one shows the confidence and the notes, too.
+/// Type of an analysis. All types show the confidence and the notes, and in addition:
 ///
-/// | | beside the metrics |
+/// | type | shows |
 /// |---|---|
-/// | performance | slices, series |
-/// | risk | series |
-/// | optimization | slices with their verdicts, excursions and stop-losses, overfitting of the trials |
-/// | backtest | series with the cone, halves, stress |
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+/// | performance | metrics of trades and growth, slices, series |
+/// | risk | metrics of risk, series |
+/// | optimization | metrics of position size and costs, slices with their verdicts |
+/// | backtest | metrics of performance and risk, series, halves, stress scenarios, comparison with a backtest |
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AnalysisType {
-    /// What it earned, and how.
+    #[default]
     Performance,
-    /// What it may lose.
     Risk,
-    /// How large it should be, and which part of it works.
     Optimization,
-    /// Performance and risk of a record that nobody has traded.
     Backtest,
 }
 
 impl AnalysisType {
-    /// Whether it shows the metric of that name.
+    /// `true` if this type shows the metric of this name.
     pub fn shows(self, metric: &str) -> bool {
-        let of = |keys: &[&str]| keys.contains(&metric);
+        let is_in = |names: &[&str]| names.contains(&metric);
         match self {
-            Self::Performance => of(TRADES) || of(GROWTH),
-            Self::Risk => of(RISK),
-            Self::Optimization => of(SIZE),
-            Self::Backtest => of(TRADES) || of(GROWTH) || of(RISK),
+            Self::Performance => is_in(TRADES) || is_in(GROWTH),
+            Self::Risk => is_in(RISK),
+            Self::Optimization => is_in(SIZE),
+            Self::Backtest => is_in(TRADES) || is_in(GROWTH) || is_in(RISK),
         }
     }
 }

@@ -1,46 +1,59 @@
-//! What became of the balance: return, growth, drawdown.
+//! Metrics of the balance curve: return, annual growth, drawdowns.
 
 use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
 use serde::Serialize;
 
 use crate::drawdown::{Drawdown, each_drawdown};
+#[cfg(feature = "openapi")]
+use crate::openapi;
 use crate::record::{Record, float, ratio};
 use crate::sample::finite;
 
-/// Days of a year. Crypto trades on every one of them, and the daily series holds every one of them.
-pub(crate) const YEAR: f64 = 365.0;
+/// Days of a year. Crypto trades every day, and the daily series contains every day.
+pub(crate) const DAYS_PER_YEAR: f64 = 365.0;
 
-/// Of the balance E, which begins with E_0 and ends with E_end after n days. Drawdowns are positive fractions of the peak before.
+/// Metrics of the balance E, from E_0 before the first trade to E_end after n days. Drawdowns are positive fractions of the previous
+/// peak.
 ///
-/// Only closed trades are in it: an open loss is in no drawdown.
+/// Closed trades only: the loss of an open position is in no drawdown.
+#[cfg_attr(
+    feature = "openapi",
+    serde_with::apply(
+        Decimal => #[schema(value_type = openapi::Decimal)],
+        Option<Decimal> => #[schema(value_type = Option<openapi::Decimal>)],
+        usize => #[schema(value_type = u64)],
+    )
+)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct BalanceMetrics {
     /// E_end, in the account's currency.
     pub final_balance: Decimal,
-    /// E_end / E_0 - 1, fraction.
+    /// E_end / E_0 - 1, as a fraction.
     pub total_return: f64,
-    /// (E_end / E_0)^(365 / n) - 1, fraction a year. None below zero and where no number can hold it; -1 with nothing left.
+    /// Compound annual growth rate: (E_end / E_0)^(365 / n) - 1, as a fraction per year; -1 if E_end is 0. Null if E_end is negative, if
+    /// there is no day, or if the result overflows.
     pub cagr: Option<f64>,
-    /// max((peak - E) / peak) over all trades, E_0 included; fraction. Above 1 if E fell below 0.
+    /// Maximum drawdown: max((peak - E) / peak) over all trades, E_0 included, as a fraction. Above 1 if E fell below 0.
     pub max_drawdown: f64,
-    /// max(peak - E) over all trades, in the account's currency. Need not be the same fall.
+    /// Maximum drawdown in money: max(peak - E) over all trades, in the account's currency. Can be another drawdown than `max_drawdown`.
     pub max_drawdown_abs: Decimal,
-    /// When E was last at the peak of `max_drawdown`: an exit, or midnight of the first day. None without a fall.
+    /// Time of the peak before `max_drawdown`: an exit, or midnight of the first day. Null without a drawdown.
     pub max_drawdown_peak: Option<DateTime<Utc>>,
-    /// When E was lowest in it.
+    /// Time of the lowest balance in `max_drawdown`. Null without a drawdown.
     pub max_drawdown_trough: Option<DateTime<Utc>>,
-    /// When E was back at the peak. None while it is not.
+    /// Time of the recovery from `max_drawdown`: the balance is back at its peak. Null until then, and without a drawdown.
     pub max_drawdown_recovery: Option<DateTime<Utc>>,
-    /// The longest time from a peak to its recovery, or to the last exit.
+    /// Longest time under water, in seconds: from a peak to the recovery, or to the last exit.
     pub longest_underwater_s: f64,
-    /// (peak - E_end) / peak, fraction.
+    /// (peak - E_end) / peak, as a fraction.
     pub current_drawdown: f64,
-    /// In the account's currency, E_0 included.
+    /// Lowest balance, E_0 included, in the account's currency.
     pub min_balance: Decimal,
-    /// In the account's currency, E_0 included.
+    /// Highest balance, E_0 included, in the account's currency.
     pub max_balance: Decimal,
-    /// net profit / `max_drawdown_abs`, with the profit's sign. None without a fall.
+    /// net profit / `max_drawdown_abs`; negative after a loss. Null without a drawdown.
     pub recovery_factor: Option<f64>,
 }
 
@@ -52,12 +65,12 @@ impl BalanceMetrics {
             min_balance = min_balance.min(balance);
             max_balance = max_balance.max(balance);
         }
-        let mut deepest: Option<Drawdown> = None;
+        let mut worst: Option<Drawdown> = None;
         let mut max_drawdown_abs = Decimal::ZERO;
         let mut longest_underwater_s: f64 = 0.0;
         each_drawdown(record, |drawdown| {
-            if deepest.is_none_or(|other| drawdown.depth > other.depth) {
-                deepest = Some(drawdown);
+            if worst.is_none_or(|other| drawdown.depth > other.depth) {
+                worst = Some(drawdown);
             }
             max_drawdown_abs = max_drawdown_abs.max(drawdown.depth_abs);
             longest_underwater_s = longest_underwater_s.max(drawdown.underwater_s);
@@ -66,12 +79,12 @@ impl BalanceMetrics {
         Self {
             final_balance: record.final_balance,
             total_return: float(net_profit) / float(initial),
-            cagr: growth_a_year(record),
-            max_drawdown: deepest.map_or(0.0, |drawdown| drawdown.depth),
+            cagr: annual_growth(record),
+            max_drawdown: worst.map_or(0.0, |drawdown| drawdown.depth),
             max_drawdown_abs,
-            max_drawdown_peak: deepest.map(|drawdown| drawdown.peak),
-            max_drawdown_trough: deepest.map(|drawdown| drawdown.trough),
-            max_drawdown_recovery: deepest.and_then(|drawdown| drawdown.recovery),
+            max_drawdown_peak: worst.map(|drawdown| drawdown.peak),
+            max_drawdown_trough: worst.map(|drawdown| drawdown.trough),
+            max_drawdown_recovery: worst.and_then(|drawdown| drawdown.recovery),
             longest_underwater_s,
             current_drawdown: float(max_balance - record.final_balance) / float(max_balance),
             min_balance,
@@ -81,7 +94,7 @@ impl BalanceMetrics {
     }
 }
 
-fn growth_a_year(record: &Record<'_>) -> Option<f64> {
-    let left = float(record.final_balance) / record.initial_balance();
-    (record.days > 0 && left >= 0.0).then(|| left.powf(YEAR / record.days as f64) - 1.0).and_then(finite)
+fn annual_growth(record: &Record<'_>) -> Option<f64> {
+    let ratio = float(record.final_balance) / record.initial_balance();
+    (record.days > 0 && ratio >= 0.0).then(|| ratio.powf(DAYS_PER_YEAR / record.days as f64) - 1.0).and_then(finite)
 }

@@ -1,75 +1,82 @@
-//! How sure one may be that a bot's expected daily return, after costs, is above zero.
+//! Confidence that a bot's expected daily return, after costs, is positive.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::daily_metrics::sharpe;
 use crate::record::Record;
-use crate::sample::{Sample, finite, normal, normal_quantile};
+use crate::sample::{Sample, finite, normal_cdf, normal_quantile};
 use crate::significance::{SharpeEstimate, expected_maximum};
 use crate::trade::ASSUMED_MAX_LOSS;
 
-/// A score that a bot without any edge cannot earn: it gets `score >= c` with a probability of at most 1 - c, whatever its returns are
-/// distributed like, and whenever one looks.
+/// Confidence that the expected daily return, after costs, is positive. A bot without an edge gets `score >= c` with a probability of at
+/// most 1 - c, for any distribution of its returns and at any time of looking.
 ///
-/// It claims one thing: this bot's expected daily return, after costs, is above zero. Not that the future is like the past. Open
-/// losses are not in it, the number of trials must be told honestly, and the maximal loss is an assumption.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+/// The score claims nothing else: not that the future resembles the past. It does not contain open losses, it relies on the stated number
+/// of trials, and the maximum loss of a position is an assumption.
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "openapi", schema(as = EmptyConfidence, description = "Confidence without anything to judge."))]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Confidence {
-    /// Runs that these trades are the best of.
+    /// Number of runs that these trades are the best of.
     pub trials: u32,
-    /// The most that an open position is taken to lose, as a fraction of its notional.
+    /// Assumed maximum loss of an open position, as a fraction of its notional.
     pub assumed_max_loss: f64,
-    /// What it is made of. None where there is nothing to judge.
+    /// Parts of the score, or None if there is nothing to judge.
     #[serde(flatten)]
+    #[cfg_attr(feature = "openapi", schema(ignore))]
     pub parts: Option<Evidence>,
-    /// floor(100 * raw) / 100, at most 0.99.
+    /// floor(100 * raw) / 100, at most 0.99; 0 without anything to judge.
     pub score: f64,
     pub reason: Reason,
 }
 
-/// What the score is made of. SR, n, g3, g4 and rho are daily Sharpe ratio, days, skewness, raw kurtosis and autocorrelation.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+/// Parts of the score. SR, n, g3, g4 and rho are the Sharpe ratio, the number, the skewness, the raw kurtosis and the autocorrelation of the
+/// daily returns r.
+#[cfg_attr(feature = "openapi", serde_with::apply(usize => #[schema(value_type = u64)]))]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Evidence {
-    /// Days with a closed trade.
+    /// Number of days with a closed trade.
     pub active_days: usize,
-    /// Largest notional open at once / balance then.
+    /// Peak exposure: the largest notional open at once, as a multiple of the balance at that time.
     pub peak_exposure: f64,
-    /// l = max(assumed_max_loss * peak_exposure, -min(r)): the return of a day on which everything that was ever open at once loses the
-    /// maximum, positive.
+    /// Worst-case day: l = max(assumed_max_loss * peak_exposure, -min(r)), the loss of a day on which every position of the peak
+    /// exposure loses the assumed maximum; a positive fraction of the balance.
     pub worst_day_assumed: f64,
-    /// ln E, with E the wealth that five cautious bettors on the bot's own days make of 1: the sum of w prod(1 + b r / l). Without an edge
-    /// E is expected to stay at 1 or below, whenever one looks (Ville).
+    /// ln E, where E is the wealth of five betting strategies that start with 1 together: sum of w prod(1 + b r / l). Without an edge, the
+    /// expected value of E is at most 1 at every time (Ville 1939).
     pub log_e_value: f64,
     /// max(0, 1 - 1/E).
     pub tail_guard: f64,
-    /// SR = mean(r) / sd(r), not annualised. None if all days are the same.
+    /// SR = mean(r) / sd(r), not annualised. Null if all returns are equal.
     pub daily_sharpe: Option<f64>,
-    /// Lag-1 autocorrelation of r, at least 0 and at most 0.95.
+    /// Lag-1 autocorrelation of r, limited to 0 to 0.95.
     pub rho_used: f64,
-    /// 1 - g3 SR + (g4 - 1) / 4 SR^2 (Bailey and López de Prado 2012).
+    /// 1 - g3 SR + (g4 - 1) / 4 SR^2 (Bailey and López de Prado 2012). Null if all returns are equal.
     pub variance_observed: Option<f64>,
     /// (1 + rho) / (1 - rho) (López de Prado, Lipton and Zoonekynd 2026, at SR = 0).
     pub variance_null: f64,
-    /// Probability that the true SR is above 0 by the first variance.
+    /// Probabilistic Sharpe ratio with `variance_observed`: probability that the true SR is positive. Null if all returns are equal.
     pub psr_2012: Option<f64>,
-    /// The same by the second.
+    /// Probabilistic Sharpe ratio with `variance_null`. Null if all returns are equal.
     pub psr_null: Option<f64>,
-    /// Days after which `psr_2012` would be 0.95 at this rate. None without a gain.
+    /// Minimum track record length for `psr_2012` = 0.95 at the present SR, in days. Null unless SR is positive.
     pub min_trl_days_2012: Option<f64>,
-    /// Days after which `edge_probability` would be 0.95 at this rate. None if SR is not above `benchmark_sharpe`.
+    /// Minimum track record length for `edge_probability` = 0.95 at the present SR, in days. Null unless SR is above `benchmark_sharpe`.
     pub min_trl_days: Option<f64>,
-    /// The SR that the best of the trials would have without any edge: deviation of the trials' SR * expected maximum of as many.
+    /// Expected SR of the best of the trials without any edge: standard deviation of the trials' SR * expected maximum of their number.
     pub benchmark_sharpe: f64,
-    /// (SR - benchmark) sqrt(n - 1) / sqrt(v), v the larger of the two variances. None if all days are the same.
+    /// (SR - benchmark) sqrt(n - 1) / sqrt(v), with v the larger of the two variances. Null if all returns are equal.
     pub z: Option<f64>,
-    /// Phi(z): the probabilistic Sharpe ratio; with several trials the deflated one (Bailey and López de Prado 2014).
+    /// Phi(z): the probabilistic Sharpe ratio; with several trials, the deflated Sharpe ratio (Bailey and López de Prado 2014).
     pub edge_probability: f64,
-    /// min(1, (z / 1.645)^2), 0 unless z > 0: which part of the track record that is needed is there.
+    /// min(1, (z / 1.645)^2), or 0 unless z > 0: available share of the required track record.
     pub track_record_factor: f64,
     /// min(1, trades / 50, active days / 30).
     pub sample_factor: f64,
-    /// Probability that the configuration is overfit, if the trials' returns are known.
+    /// Probability of backtest overfitting. Absent unless the returns of the trials are known.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub overfit_probability: Option<f64>,
     /// edge_probability * track_record_factor * sample_factor.
     pub statistical: f64,
@@ -77,56 +84,59 @@ pub struct Evidence {
     pub raw: f64,
 }
 
-/// What holds the score down.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+/// Main reason why the score is not higher.
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Reason {
     NoTrades,
-    /// There is only one day of returns.
+    /// There is only one daily return.
     OneDay,
     Ruined,
-    /// It has not earned more than chance would.
+    /// The profit is no larger than chance would explain.
     NoEdgeShown,
-    /// Fewer than 50 trades or 30 days with one.
+    /// Fewer than 50 trades or fewer than 30 days with a trade.
     FewObservations,
-    /// It would have to go on like this for longer.
+    /// The track record is too short.
     ShortTrackRecord,
-    /// It has not earned enough to make up for one plausible bad day.
+    /// The profit would not cover one worst-case day.
     ProfitBelowWorstCase,
-    /// It may be the best of many by chance alone.
+    /// The trades may be the best of many runs by chance.
     LikelyOverfit,
-    /// Nothing: the score is 0.95 or more.
+    /// None: the score is 0.95 or higher.
     Sufficient,
 }
 
-/// The score in a word.
+/// Level of the score.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ConfidenceLevel {
     /// Below 0.50.
     NotShown,
-    /// Below 0.80.
+    /// 0.50 to below 0.80.
     Weak,
-    /// Below 0.95.
+    /// 0.80 to below 0.95.
     Fair,
+    /// 0.95 or higher.
     Strong,
 }
 
-/// How long the bot would have to go on at this rate.
+/// Additional track record that the bot needs at its present rate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TrackRecord {
     LongEnough,
-    /// About so many days.
+    /// Number of additional days, rounded up.
     MoreDays(u32),
     NotInTenYears,
 }
 
-/// Stake as a fraction of the worst loss, and share of the wealth. A small stake sees a small edge, a large one sees it soon.
+/// Stake as a fraction of the worst-case day, and initial share of the wealth. Small stakes detect a small edge, large ones detect an edge
+/// early.
 const BETTING_STRATEGIES: [(f64, f64); 5] =
     [(0.9, 0.40), (0.3, 0.30), (0.1, 0.15), (0.1 / 3.0, 0.10), (0.1 / 9.0, 0.05)];
 
-/// The probability from which an edge counts as shown.
+/// Probability from which an edge counts as shown.
 const REQUIRED_PROBABILITY: f64 = 0.95;
 const MIN_TRADES: f64 = 50.0;
 const MIN_ACTIVE_DAYS: f64 = 30.0;
@@ -134,7 +144,7 @@ const MAX_SCORE: f64 = 0.99;
 const TEN_YEARS_IN_DAYS: f64 = 3_650.0;
 
 impl Record<'_> {
-    /// Costs one pass over the days, and no simulation.
+    /// Takes one pass over the days, and no simulation.
     pub fn confidence(&self) -> Confidence {
         let confidence = |parts: Option<Evidence>, score, reason| Confidence {
             trials: self.settings.trials.runs,
@@ -174,25 +184,25 @@ impl Record<'_> {
         let deviation = trials.sharpe_deviation.unwrap_or_else(|| (variance / (days - 1.0)).sqrt());
         let benchmark = deviation * expected_maximum(trials.runs);
         let excess = estimate.map(|estimate| estimate.sharpe - benchmark);
-        // Without any spread there is no ratio; a gain is then as far above 0 as can be.
+        // Equal returns have no Sharpe ratio; a constant gain is then infinitely far above 0.
         let z = match excess {
             Some(excess) => excess * (days - 1.0).sqrt() / variance.sqrt(),
             None if sample.mean > 0.0 => f64::INFINITY,
             None => f64::NEG_INFINITY,
         };
-        let needed = normal_quantile(REQUIRED_PROBABILITY);
-        let edge_probability = normal(z);
-        let track_record_factor = if z > 0.0 { (z / needed).powi(2).min(1.0) } else { 0.0 };
+        let required_z = normal_quantile(REQUIRED_PROBABILITY);
+        let edge_probability = normal_cdf(z);
+        let track_record_factor = if z > 0.0 { (z / required_z).powi(2).min(1.0) } else { 0.0 };
         let trades = self.profits.len() as f64;
         let sample_factor = (trades / MIN_TRADES).min(self.active_days as f64 / MIN_ACTIVE_DAYS).min(1.0);
         let statistical = edge_probability * track_record_factor * sample_factor;
 
         let max_loss = self.settings.max_loss.unwrap_or(ASSUMED_MAX_LOSS);
-        let worst_seen = -self.returns.iter().copied().fold(0.0, f64::min);
-        let worst_day = (max_loss * self.peak_exposure).max(worst_seen);
+        let worst_observed = -self.returns.iter().copied().fold(0.0, f64::min);
+        let worst_day = (max_loss * self.peak_exposure).max(worst_observed);
         let log_e_value = log_wealth(&self.returns, worst_day);
         let tail_guard = (1.0 - (-log_e_value).exp()).max(0.0);
-        let genuine = trials.overfit_probability.map_or(1.0, |probability| 1.0 - probability);
+        let no_overfit_probability = trials.overfit_probability.map_or(1.0, |probability| 1.0 - probability);
         Evidence {
             active_days: self.active_days,
             peak_exposure: self.peak_exposure,
@@ -208,7 +218,7 @@ impl Record<'_> {
             min_trl_days_2012: estimate.and_then(|estimate| estimate.min_track_record_2012(0.0, REQUIRED_PROBABILITY)),
             min_trl_days: excess
                 .filter(|excess| *excess > 0.0)
-                .and_then(|excess| finite(1.0 + variance * (needed / excess).powi(2))),
+                .and_then(|excess| finite(1.0 + variance * (required_z / excess).powi(2))),
             benchmark_sharpe: benchmark,
             z: finite(z),
             edge_probability,
@@ -216,7 +226,7 @@ impl Record<'_> {
             sample_factor,
             overfit_probability: trials.overfit_probability,
             statistical,
-            raw: statistical.min(tail_guard).min(genuine),
+            raw: statistical.min(tail_guard).min(no_overfit_probability),
         }
     }
 }
@@ -240,6 +250,7 @@ impl Evidence {
 }
 
 impl Confidence {
+    /// Level of the score.
     pub fn level(&self) -> ConfidenceLevel {
         match self.score {
             score if score >= REQUIRED_PROBABILITY => ConfidenceLevel::Strong,
@@ -249,20 +260,20 @@ impl Confidence {
         }
     }
 
-    /// For how many more days the bot would have to go on at this rate, to one of `return_days` days. None if it has shown no edge to go
-    /// on with.
+    /// Track record that is missing to the minimum, for a record of `return_days` days. None unless the Sharpe ratio is above the
+    /// benchmark.
     pub fn track_record(&self, return_days: usize) -> Option<TrackRecord> {
         let evidence = self.parts.as_ref()?;
-        let more = evidence.min_trl_days? - return_days as f64;
-        Some(match more {
-            more if more <= 0.0 => TrackRecord::LongEnough,
-            more if more > TEN_YEARS_IN_DAYS => TrackRecord::NotInTenYears,
-            more => TrackRecord::MoreDays(more.ceil() as u32),
+        let missing_days = evidence.min_trl_days? - return_days as f64;
+        Some(match missing_days {
+            days if days <= 0.0 => TrackRecord::LongEnough,
+            days if days > TEN_YEARS_IN_DAYS => TrackRecord::NotInTenYears,
+            days => TrackRecord::MoreDays(days.ceil() as u32),
         })
     }
 }
 
-/// The logarithm of what the bettors have in the end. In logarithms, because a good bot makes them richer than a number can hold.
+/// Logarithm of the final wealth of all betting strategies. The wealth itself would overflow for a good bot.
 fn log_wealth(returns: &[f64], worst_day: f64) -> f64 {
     let logs = BETTING_STRATEGIES.map(|(stake, share)| {
         let growth: f64 = returns.iter().map(|day| (stake * day / worst_day).ln_1p()).sum();

@@ -1,72 +1,76 @@
-//! Metrics on the daily clock: everything that is a ratio of return to risk.
+//! Metrics of daily returns: every ratio of return to risk.
 
 use serde::Serialize;
 
-use crate::balance_metrics::YEAR;
+use crate::balance_metrics::DAYS_PER_YEAR;
 use crate::record::Record;
 use crate::sample::{Sample, finite, normal_quantile, quantile, sorted};
 
-/// Of the daily returns r of n days, days without a trade included as 0. Annualised with 365 days, risk-free rate 0. Cutting orders
-/// in two changes none of them.
+/// Metrics of the daily returns r of n days; days without a trade count as 0. Annualised with 365 days, at a risk-free rate of 0.
+///
+/// Splitting orders in two changes none of them.
+#[cfg_attr(feature = "openapi", serde_with::apply(usize => #[schema(value_type = u64)]))]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct DailyMetrics {
     /// Calendar days of the period, in UTC.
     pub days: usize,
-    /// The balance was 0 or less at the end of a day. The return of that day is -1 and the last.
+    /// `true` if the balance was 0 or less at the end of a day. The return of that day is -1 and the last.
     pub ruined: bool,
-    /// n: as many as `days`, unless ruined.
+    /// Days with a return, n. Equals `days`, unless ruined.
     pub return_days: usize,
-    /// max((peak - E) / peak) over the ends of days, the initial balance included; fraction. None without a day.
+    /// Maximum drawdown between ends of days, the initial balance included, as a fraction. Null without a day.
     pub max_drawdown_daily: Option<f64>,
-    /// sqrt(mean(drawdown^2)) over the ends of days, fraction (Martin and McCann). None without a day.
+    /// Ulcer index: sqrt(mean(drawdown^2)) over the ends of days, as a fraction (Martin and McCann 1989). Null without a day.
     pub ulcer_index: Option<f64>,
-    /// max(r).
+    /// max(r), as a fraction. Null without a day.
     pub best_day: Option<f64>,
-    /// min(r).
+    /// min(r), as a fraction. Null without a day.
     pub worst_day: Option<f64>,
-    /// Days with r > 0.
+    /// Number of days with r > 0.
     pub positive_days: usize,
-    /// Days with r < 0.
+    /// Number of days with r < 0.
     pub negative_days: usize,
-    /// mean(r).
+    /// mean(r), as a fraction per day. Null without a day.
     pub daily_mean: Option<f64>,
-    /// Sample standard deviation of r. None below two days.
+    /// Sample standard deviation of r, as a fraction per day. Null below two days.
     pub daily_std: Option<f64>,
-    /// `daily_std` * sqrt(365), fraction a year. None below two days.
+    /// `daily_std` * sqrt(365), as a fraction per year. Null below two days.
     pub volatility: Option<f64>,
-    /// mean(r) / sd(r) * sqrt(365) (Sharpe 1994). None below two days, or if all are the same.
+    /// Sharpe ratio: mean(r) / sd(r) * sqrt(365) (Sharpe 1994). Null below two days, or if all returns are equal.
     pub sharpe: Option<f64>,
-    /// sqrt(mean(min(r, 0)^2)) over all days * sqrt(365), fraction a year. None without a day.
+    /// Downside deviation: sqrt(mean(min(r, 0)^2)) over all days * sqrt(365), as a fraction per year. Null without a day.
     pub downside_deviation: Option<f64>,
-    /// mean(r) * 365 / `downside_deviation` (Sortino and Price 1994). None below two days, or without a losing one.
+    /// Sortino ratio: mean(r) * 365 / `downside_deviation` (Sortino and Price 1994). Null below two days, or without a losing day.
     pub sortino: Option<f64>,
-    /// cagr / `max_drawdown_daily` (Young 1991). None without a fall.
+    /// Calmar ratio: cagr / `max_drawdown_daily` (Young 1991). Null without a drawdown.
     pub calmar: Option<f64>,
-    /// cagr / `ulcer_index`, also known as the ulcer performance index. None without a fall.
+    /// Martin ratio, also known as ulcer performance index: cagr / `ulcer_index`. Null without a drawdown.
     pub martin: Option<f64>,
-    /// Sum of r > 0 / |sum of r < 0|: Keating and Shadwick's omega at threshold 0. None without a losing day.
+    /// Omega ratio at threshold 0: sum of r > 0 / |sum of r < 0| (Keating and Shadwick 2002). Null without a losing day.
     pub omega: Option<f64>,
-    /// Sum of r / |sum of r < 0| = omega - 1 (Schwager). None without a losing day.
+    /// Gain-to-pain ratio: sum of r / |sum of r < 0| = omega - 1 (Schwager). Null without a losing day.
     pub gain_to_pain: Option<f64>,
-    /// Bias-adjusted skewness G1 of r. None below three days, or if all are the same.
+    /// Bias-adjusted skewness G1 of r. Null below three days, or if all returns are equal.
     pub skew: Option<f64>,
-    /// Bias-adjusted excess kurtosis G2 of r; 0 for a normal distribution. None below four days, or if all are the same.
+    /// Bias-adjusted excess kurtosis G2 of r; 0 for a normal distribution. Null below four days, or if all returns are equal.
     pub kurtosis_excess: Option<f64>,
-    /// Correlation of r with r of the day before. None below two days, or if all are the same.
+    /// Lag-1 autocorrelation of r. Null below two days, or if all returns are equal.
     pub lag1_autocorrelation: Option<f64>,
-    /// Historical value at risk: the 5 % quantile of r, negative. None below 20 days.
+    /// Historical value at risk: 5 % quantile of r, as a fraction per day; a loss is negative. Null below 20 days.
     pub var_95: Option<f64>,
-    /// Historical expected shortfall: mean of the worst floor((n - 1) * 0.05) + 1 days, negative. None below 20 days.
+    /// Historical expected shortfall: mean of the worst floor((n - 1) * 0.05) + 1 days, as a fraction per day; a loss is negative. Null
+    /// below 20 days.
     pub cvar_95: Option<f64>,
-    /// |95 % quantile| / |5 % quantile| of r. None below 20 days, or if the latter is 0.
+    /// |95 % quantile| / |5 % quantile| of r. Null below 20 days, or if the 5 % quantile is 0.
     pub tail_ratio: Option<f64>,
-    /// mean(r) / var(r): the multiple of the present size that Kelly would take. None as `sharpe`.
+    /// mean(r) / var(r): Kelly's multiple of the present position size. Null when `sharpe` is.
     pub kelly_continuous: Option<f64>,
-    /// (mean(r) - 1.645 sd(r) / sqrt(n)) / var(r): the same for the lower bound of the mean. None as `sharpe`.
+    /// (mean(r) - 1.645 sd(r) / sqrt(n)) / var(r): Kelly's multiple at the lower 95 % bound of the mean. Null when `sharpe` is.
     pub kelly_continuous_lower95: Option<f64>,
 }
 
-/// Below this many days a tail has no member.
+/// Minimum number of days for tail metrics: with fewer, the worst 5 % are less than one day.
 pub(crate) const MIN_DAYS_FOR_TAILS: usize = 20;
 
 impl DailyMetrics {
@@ -74,7 +78,7 @@ impl DailyMetrics {
         let returns = &record.returns;
         let sample = Sample::of(returns);
         let n = sample.size();
-        let some = !returns.is_empty();
+        let has_days = !returns.is_empty();
         let gains: f64 = returns.iter().filter(|day| **day > 0.0).sum();
         let losses: f64 = -returns.iter().filter(|day| **day < 0.0).sum::<f64>();
         let semivariance = returns.iter().map(|day| day.min(0.0).powi(2)).sum::<f64>() / n;
@@ -84,31 +88,31 @@ impl DailyMetrics {
         } else {
             (quantile(&ranked, 0.05), quantile(&ranked, 0.95))
         };
-        let (deepest, ulcer) = falls(record);
-        let lost = (losses > 0.0).then_some(losses);
-        let shape = sample.spread().zip(sample.variance());
+        let (worst, ulcer) = daily_drawdowns(record);
+        let total_loss = (losses > 0.0).then_some(losses);
+        let spread_and_variance = sample.spread().zip(sample.variance());
         Self {
             days: record.days,
             ruined: record.ruined,
             return_days: returns.len(),
-            max_drawdown_daily: some.then_some(deepest),
-            ulcer_index: some.then_some(ulcer),
+            max_drawdown_daily: has_days.then_some(worst),
+            ulcer_index: has_days.then_some(ulcer),
             best_day: ranked.last().copied(),
             worst_day: ranked.first().copied(),
             positive_days: returns.iter().filter(|day| **day > 0.0).count(),
             negative_days: returns.iter().filter(|day| **day < 0.0).count(),
-            daily_mean: some.then_some(sample.mean),
+            daily_mean: has_days.then_some(sample.mean),
             daily_std: sample.deviation(),
-            volatility: sample.deviation().map(|sd| sd * YEAR.sqrt()),
-            sharpe: sharpe(&sample).map(|daily| daily * YEAR.sqrt()),
-            downside_deviation: some.then(|| (semivariance * YEAR).sqrt()),
-            sortino: lost
+            volatility: sample.deviation().map(|sd| sd * DAYS_PER_YEAR.sqrt()),
+            sharpe: sharpe(&sample).map(|daily| daily * DAYS_PER_YEAR.sqrt()),
+            downside_deviation: has_days.then(|| (semivariance * DAYS_PER_YEAR).sqrt()),
+            sortino: total_loss
                 .filter(|_| returns.len() >= 2)
-                .and_then(|_| finite(sample.mean / semivariance.sqrt() * YEAR.sqrt())),
-            calmar: cagr.and_then(|cagr| finite(cagr / deepest)),
+                .and_then(|_| finite(sample.mean / semivariance.sqrt() * DAYS_PER_YEAR.sqrt())),
+            calmar: cagr.and_then(|cagr| finite(cagr / worst)),
             martin: cagr.and_then(|cagr| finite(cagr / ulcer)),
-            omega: lost.and_then(|lost| finite(gains / lost)),
-            gain_to_pain: lost.and_then(|lost| finite((gains - lost) / lost)),
+            omega: total_loss.and_then(|loss| finite(gains / loss)),
+            gain_to_pain: total_loss.and_then(|loss| finite((gains - loss) / loss)),
             skew: sample.skew(),
             kurtosis_excess: sample.kurtosis_excess(),
             lag1_autocorrelation: sample.lag1_autocorrelation(returns),
@@ -118,34 +122,34 @@ impl DailyMetrics {
                 ranked.iter().take(worst).sum::<f64>() / worst as f64
             }),
             tail_ratio: high.zip(low).and_then(|(high, low)| finite((high / low).abs())),
-            kelly_continuous: shape.and_then(|(_, variance)| finite(sample.mean / variance)),
-            kelly_continuous_lower95: shape
+            kelly_continuous: spread_and_variance.and_then(|(_, variance)| finite(sample.mean / variance)),
+            kelly_continuous_lower95: spread_and_variance
                 .and_then(|(sd, variance)| finite((sample.mean - normal_quantile(0.95) * sd / n.sqrt()) / variance)),
         }
     }
 
-    /// The multiple of the present size that the record supports: the lesser of half of Kelly's and of its lower bound, and never
-    /// below 0.
+    /// Supported multiple of the present position size: the smaller of half Kelly and Kelly's lower bound, at least 0. None when
+    /// `sharpe` is.
     pub fn supported_size(&self) -> Option<f64> {
         let (kelly, lower) = self.kelly_continuous.zip(self.kelly_continuous_lower95)?;
         Some((kelly / 2.0).min(lower).max(0.0))
     }
 }
 
-/// For each day, not annualised.
+/// Daily Sharpe ratio, not annualised.
 pub(crate) fn sharpe(sample: &Sample) -> Option<f64> {
     sample.spread().and_then(|sd| finite(sample.mean / sd))
 }
 
-/// The deepest fall between the ends of days, and the ulcer index.
-fn falls(record: &Record<'_>) -> (f64, f64) {
+/// Maximum drawdown between ends of days, and the ulcer index.
+fn daily_drawdowns(record: &Record<'_>) -> (f64, f64) {
     let mut peak = record.initial_balance();
-    let (mut deepest, mut squares) = (0.0_f64, 0.0);
+    let (mut worst, mut squares) = (0.0_f64, 0.0);
     for &balance in &record.daily_balances {
         peak = peak.max(balance);
-        let fall = (peak - balance) / peak;
-        deepest = deepest.max(fall);
-        squares += fall * fall;
+        let drawdown = (peak - balance) / peak;
+        worst = worst.max(drawdown);
+        squares += drawdown * drawdown;
     }
-    (deepest, (squares / record.daily_balances.len().max(1) as f64).sqrt())
+    (worst, (squares / record.daily_balances.len().max(1) as f64).sqrt())
 }

@@ -1,12 +1,12 @@
-//! Long curves as short ones that look the same.
+//! Downsampling of curves for plots.
 
-/// As many as a screen has columns.
+/// Maximum number of points of a series, about the columns of a screen.
 const MAX_POINTS: usize = 2_000;
 
-/// Of each stretch the lowest, the highest and, if there is a gap, the first point without a value are kept.
+/// Points kept of each stretch: the lowest, the highest and, if there is a gap, the first one without a value.
 const POINTS_PER_STRETCH: usize = 3;
 
-/// Keeps the first and the last of the points, and what stands out between them, in their order. `count` is how many there are.
+/// Reduces a curve of `count` points to at most [`MAX_POINTS`]: the first, the last, and the extremes of each stretch between them, in order.
 pub(crate) fn downsample<T: Copy>(
     points: impl Iterator<Item = T>,
     count: usize,
@@ -18,19 +18,19 @@ pub(crate) fn downsample<T: Copy>(
     let stretches = (MAX_POINTS - 2) / POINTS_PER_STRETCH;
     let mut kept = Vec::with_capacity(MAX_POINTS);
     let mut stretch = Stretch::default();
-    for (place, point) in points.enumerate() {
-        let number = match place {
+    for (index, point) in points.enumerate() {
+        let number = match index {
             0 => 0,
-            place if place + 1 >= count => stretches + 1,
-            place => 1 + (place - 1) * stretches / (count - 2),
+            index if index + 1 >= count => stretches + 1,
+            index => 1 + (index - 1) * stretches / (count - 2),
         };
         if number != stretch.number {
-            stretch.keep(&mut kept);
+            stretch.append_to(&mut kept);
             stretch = Stretch { number, ..Stretch::default() };
         }
-        stretch.see(place, point, value(&point));
+        stretch.add(index, point, value(&point));
     }
-    stretch.keep(&mut kept);
+    stretch.append_to(&mut kept);
     kept
 }
 
@@ -48,23 +48,23 @@ impl<T> Default for Stretch<T> {
 }
 
 impl<T: Copy> Stretch<T> {
-    fn see(&mut self, place: usize, point: T, value: Option<f64>) {
+    fn add(&mut self, index: usize, point: T, value: Option<f64>) {
         let Some(value) = value else {
-            self.gap = self.gap.or(Some((place, point, 0.0)));
+            self.gap = self.gap.or(Some((index, point, 0.0)));
             return;
         };
         if self.lowest.is_none_or(|lowest| value < lowest.2) {
-            self.lowest = Some((place, point, value));
+            self.lowest = Some((index, point, value));
         }
         if self.highest.is_none_or(|highest| value > highest.2) {
-            self.highest = Some((place, point, value));
+            self.highest = Some((index, point, value));
         }
     }
 
-    fn keep(&self, kept: &mut Vec<T>) {
+    fn append_to(&self, kept: &mut Vec<T>) {
         let mut found: Vec<(usize, T, f64)> = [self.lowest, self.highest, self.gap].into_iter().flatten().collect();
-        found.sort_unstable_by_key(|(place, ..)| *place);
-        found.dedup_by_key(|(place, ..)| *place);
+        found.sort_unstable_by_key(|(index, ..)| *index);
+        found.dedup_by_key(|(index, ..)| *index);
         kept.extend(found.into_iter().map(|(_, point, _)| point));
     }
 }

@@ -1,35 +1,39 @@
-//! Falls of the balance below what it has been, on the trade clock.
+//! Drawdowns of the balance after each closed trade.
 
 use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
+#[cfg(feature = "openapi")]
+use crate::openapi;
 use crate::record::{MICROSECONDS, Record, float};
 
-/// One fall below a peak, from that peak until the balance is back at it.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+/// Drawdown: from a peak of the balance until the balance is back at it.
+#[cfg_attr(feature = "openapi", serde_with::apply(Decimal => #[schema(value_type = openapi::Decimal)]))]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Drawdown {
-    /// When the balance was last at the peak. The initial balance is one, at midnight of the first day.
+    /// Time of the peak. The initial balance counts as one, at midnight of the first day.
     pub peak: DateTime<Utc>,
-    /// When it was lowest.
+    /// Time of the lowest balance.
     pub trough: DateTime<Utc>,
-    /// When it was back at the peak. None while it is not.
+    /// Time of the recovery. Null until then.
     pub recovery: Option<DateTime<Utc>>,
-    /// (peak - lowest) / peak, fraction; above 1 if the balance fell below 0.
+    /// (peak - lowest) / peak, as a fraction; above 1 if the balance fell below 0.
     pub depth: f64,
     /// peak - lowest, in the account's currency.
     pub depth_abs: Decimal,
-    /// From the peak to the recovery, or to the last exit.
+    /// Time from the peak to the recovery, or to the last exit; in seconds.
     pub underwater_s: f64,
 }
 
-/// Calls `seen` for every fall, in the order in which they begin.
-pub(crate) fn each_drawdown(record: &Record<'_>, mut seen: impl FnMut(Drawdown)) {
+/// Calls `visit` for every drawdown, in the order of their peaks.
+pub(crate) fn each_drawdown(record: &Record<'_>, mut visit: impl FnMut(Drawdown)) {
     let Some(start) = record.start() else { return };
     let (mut peak, mut peak_time) = (record.settings.initial_balance, start);
     let (mut trough, mut trough_time) = (peak, start);
     let mut last = start;
-    let fall = |peak: Decimal, peak_time, trough: Decimal, trough_time, recovery, until: DateTime<Utc>| {
+    let drawdown = |peak: Decimal, peak_time, trough: Decimal, trough_time, recovery, until: DateTime<Utc>| {
         let underwater = until.timestamp_micros() - DateTime::timestamp_micros(&peak_time);
         let depth = float(peak - trough) / float(peak);
         let underwater_s = underwater as f64 / MICROSECONDS;
@@ -39,7 +43,7 @@ pub(crate) fn each_drawdown(record: &Record<'_>, mut seen: impl FnMut(Drawdown))
         last = time;
         if balance >= peak {
             if trough < peak {
-                seen(fall(peak, peak_time, trough, trough_time, Some(time), time));
+                visit(drawdown(peak, peak_time, trough, trough_time, Some(time), time));
             }
             (peak, peak_time) = (balance, time);
             trough = balance;
@@ -48,19 +52,19 @@ pub(crate) fn each_drawdown(record: &Record<'_>, mut seen: impl FnMut(Drawdown))
         }
     }
     if trough < peak {
-        seen(fall(peak, peak_time, trough, trough_time, None, last));
+        visit(drawdown(peak, peak_time, trough, trough_time, None, last));
     }
 }
 
-/// The deepest falls, deepest first; of equal ones the earliest first.
-pub(crate) fn deepest(record: &Record<'_>, count: usize) -> Vec<Drawdown> {
-    let mut deepest: Vec<Drawdown> = Vec::with_capacity(count + 1);
+/// Worst drawdowns, the deepest first; of equal ones the earliest first.
+pub(crate) fn worst_drawdowns(record: &Record<'_>, count: usize) -> Vec<Drawdown> {
+    let mut worst: Vec<Drawdown> = Vec::with_capacity(count + 1);
     each_drawdown(record, |drawdown| {
-        let place = deepest.partition_point(|other| other.depth >= drawdown.depth);
+        let place = worst.partition_point(|other| other.depth >= drawdown.depth);
         if place < count {
-            deepest.insert(place, drawdown);
-            deepest.truncate(count);
+            worst.insert(place, drawdown);
+            worst.truncate(count);
         }
     });
-    deepest
+    worst
 }

@@ -1,4 +1,4 @@
-//! How far the price went against and for each trade while it was open, and what a stop-loss would have done.
+//! Price excursions of open trades, and the effect of a stop-loss.
 
 use rust_decimal::{Decimal, dec};
 use serde::Serialize;
@@ -8,38 +8,39 @@ use crate::record::{Record, float};
 use crate::sample::{quantile, sorted};
 use crate::trade::{PriceRange, Side, Trade};
 
-/// Known only if somebody has watched the prices of every trade. From closed trades alone it cannot be computed, and is not guessed.
+/// Price excursions. Known only if the price range of every trade is: closed trades alone do not contain it, and it is not estimated.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Excursions {
-    /// By exit, thinned to what a plot can show.
+    /// Trades by exit, downsampled for a plot.
     pub trades: Vec<Excursion>,
-    /// Median over the winning trades of the part of the best price that was kept. None without one that had a better price.
+    /// Median of profit / `mfe` over the winning trades: the share of the best price that was realised. None without a winning trade
+    /// that had a favourable excursion.
     pub kept_of_best: Option<f64>,
-    /// By distance.
+    /// Effect of stop-losses, by distance.
     pub stop_losses: Vec<StopLoss>,
 }
 
-/// One trade. Fractions of the entry price, before fees.
+/// Excursions of one trade, as fractions of the entry price, before fees.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Excursion {
-    /// Maximum adverse excursion: how far the price went against the trade, 0 or more. Long: (price - low) / price; short mirrored.
+    /// Maximum adverse excursion, at least 0. Long: (price - low) / price; short: (high - price) / price.
     pub mae: f64,
-    /// Maximum favourable excursion: how far it went for the trade, 0 or more. Long: (high - price) / price; short mirrored.
+    /// Maximum favourable excursion, at least 0. Long: (high - price) / price; short: (price - low) / price.
     pub mfe: f64,
-    /// profit / notional, net.
+    /// profit / notional, after fees.
     pub profit: f64,
 }
 
-/// What would have been with a stop-loss: trades whose price went as far against them end there, and pay their fees.
+/// Effect of a stop-loss: trades whose adverse excursion reaches the distance are closed there, and pay their fees.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct StopLoss {
-    /// Fraction of the entry price.
+    /// Distance from the entry price, as a fraction of it.
     pub distance: f64,
-    /// Trades that it would have closed.
+    /// Trades that the stop-loss would have closed.
     pub stopped: usize,
-    /// Of them, those that were closed with a profit.
+    /// Stopped trades that in fact closed with a profit.
     pub winners_stopped: usize,
-    /// Of all trades, in the account's currency.
+    /// Net profit of all trades, in the account's currency.
     pub net_profit: Decimal,
 }
 
@@ -47,38 +48,40 @@ const STOP_LOSS_DISTANCES: [Decimal; 7] =
     [dec!(0.005), dec!(0.01), dec!(0.02), dec!(0.03), dec!(0.05), dec!(0.10), dec!(0.20)];
 
 impl Record<'_> {
-    /// None unless every trade has its price range.
+    /// Excursions, or None unless every trade has its price range.
     pub fn excursions(&self) -> Option<Excursions> {
-        let watched = || self.closed().filter_map(|trade| Some((trade, against_and_for(trade, trade.range?))));
-        if self.trades.is_empty() || watched().count() < self.trades.len() {
+        let with_range =
+            || self.closed().filter_map(|trade| Some((trade, adverse_and_favourable(trade, trade.range?))));
+        if self.trades.is_empty() || with_range().count() < self.trades.len() {
             return None;
         }
-        let seen = || watched().map(|(trade, (against, along))| excursion(trade, against, along));
-        let kept = seen().filter(|seen| seen.profit > 0.0 && seen.mfe > 0.0).map(|seen| seen.profit / seen.mfe);
+        let excursions = || with_range().map(|(trade, (adverse, favourable))| excursion(trade, adverse, favourable));
+        let realised =
+            excursions().filter(|trade| trade.profit > 0.0 && trade.mfe > 0.0).map(|trade| trade.profit / trade.mfe);
         let stop_loss = |distance: Decimal| {
-            let mut what_if =
+            let mut effect =
                 StopLoss { distance: float(distance), stopped: 0, winners_stopped: 0, net_profit: Decimal::ZERO };
-            for (trade, (against, _)) in watched() {
-                if against >= distance * trade.price {
-                    what_if.stopped += 1;
-                    what_if.winners_stopped += usize::from(trade.profit > Decimal::ZERO);
-                    what_if.net_profit -= distance * trade.notional() + trade.fee;
+            for (trade, (adverse, _)) in with_range() {
+                if adverse >= distance * trade.price {
+                    effect.stopped += 1;
+                    effect.winners_stopped += usize::from(trade.profit > Decimal::ZERO);
+                    effect.net_profit -= distance * trade.notional() + trade.fee;
                 } else {
-                    what_if.net_profit += trade.profit;
+                    effect.net_profit += trade.profit;
                 }
             }
-            what_if
+            effect
         };
         Some(Excursions {
-            trades: downsample(seen(), self.trades.len(), |seen| Some(seen.profit)),
-            kept_of_best: quantile(&sorted(kept.collect()), 0.5),
+            trades: downsample(excursions(), self.trades.len(), |trade| Some(trade.profit)),
+            kept_of_best: quantile(&sorted(realised.collect()), 0.5),
             stop_losses: STOP_LOSS_DISTANCES.map(stop_loss).to_vec(),
         })
     }
 }
 
-/// In the price's own unit.
-fn against_and_for(trade: &Trade<'_>, range: PriceRange) -> (Decimal, Decimal) {
+/// Adverse and favourable excursion, in units of the price.
+fn adverse_and_favourable(trade: &Trade<'_>, range: PriceRange) -> (Decimal, Decimal) {
     let below = (trade.price - range.low).max(Decimal::ZERO);
     let above = (range.high - trade.price).max(Decimal::ZERO);
     match trade.side {
@@ -87,7 +90,11 @@ fn against_and_for(trade: &Trade<'_>, range: PriceRange) -> (Decimal, Decimal) {
     }
 }
 
-fn excursion(trade: &Trade<'_>, against: Decimal, along: Decimal) -> Excursion {
-    let of_price = |difference: Decimal| float(difference) / float(trade.price);
-    Excursion { mae: of_price(against), mfe: of_price(along), profit: float(trade.profit) / float(trade.notional()) }
+fn excursion(trade: &Trade<'_>, adverse: Decimal, favourable: Decimal) -> Excursion {
+    let fraction_of_price = |difference: Decimal| float(difference) / float(trade.price);
+    Excursion {
+        mae: fraction_of_price(adverse),
+        mfe: fraction_of_price(favourable),
+        profit: float(trade.profit) / float(trade.notional()),
+    }
 }

@@ -1,32 +1,35 @@
-//! The first half of the days against the second: whether what worked has gone on working.
+//! The first half of the days compared with the second: has the performance changed?
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use crate::balance_metrics::YEAR;
+use crate::balance_metrics::DAYS_PER_YEAR;
 use crate::daily_metrics::sharpe;
 use crate::record::Record;
 use crate::sample::{Sample, finite, two_sided_p};
 
-/// The days with a return, cut in the middle; the day in the middle of an odd number belongs to the second half.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+/// Comparison of the first and the second half of the days with a return. The middle day of an odd number belongs to the second half.
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Halves {
     pub first: Half,
     pub second: Half,
-    /// Welch's t of the difference of the means, second less first. None if neither half varies.
+    /// Welch's t of the difference of the mean daily returns, second minus first. Null if the returns of neither half vary.
     pub t: Option<f64>,
-    /// Of t, with Welch and Satterthwaite's degrees of freedom.
+    /// Two-sided p-value of t, with Welch and Satterthwaite's degrees of freedom. Null when `t` is.
     pub p_value_two_sided: Option<f64>,
 }
 
-/// Of the daily returns r.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+/// Daily returns r of one half.
+#[cfg_attr(feature = "openapi", serde_with::apply(usize => #[schema(value_type = u64)]))]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Half {
     pub days: usize,
-    /// prod(1 + r) - 1, fraction.
+    /// Compounded return: prod(1 + r) - 1, as a fraction.
     pub compounded: f64,
-    /// mean(r).
+    /// mean(r), as a fraction per day.
     pub daily_mean: f64,
-    /// mean(r) / sd(r) * sqrt(365). None if all days are the same.
+    /// Sharpe ratio: mean(r) / sd(r) * sqrt(365). Null if all returns are equal.
     pub sharpe: Option<f64>,
 }
 
@@ -35,13 +38,13 @@ impl Record<'_> {
     pub fn halves(&self) -> Option<Halves> {
         let (first, second) = self.returns.split_at(self.returns.len() / 2);
         let (one, other) = (Sample::of(first), Sample::of(second));
-        let share = |sample: &Sample| sample.variance().map(|variance| variance / sample.size());
-        let (share_of_one, share_of_other) = share(&one).zip(share(&other))?;
-        let variance = share_of_one + share_of_other;
+        let squared_error = |sample: &Sample| sample.variance().map(|variance| variance / sample.size());
+        let (one_error, other_error) = squared_error(&one).zip(squared_error(&other))?;
+        let variance = one_error + other_error;
         let varies = !(one.is_flat() && other.is_flat());
         let t = varies.then(|| (other.mean - one.mean) / variance.sqrt()).and_then(finite);
-        let spent = share_of_one.powi(2) / (one.size() - 1.0) + share_of_other.powi(2) / (other.size() - 1.0);
-        let p_value_two_sided = t.and_then(|t| two_sided_p(t, variance.powi(2) / spent));
+        let weight = one_error.powi(2) / (one.size() - 1.0) + other_error.powi(2) / (other.size() - 1.0);
+        let p_value_two_sided = t.and_then(|t| two_sided_p(t, variance.powi(2) / weight));
         Some(Halves { first: half(first, &one), second: half(second, &other), t, p_value_two_sided })
     }
 }
@@ -51,6 +54,6 @@ fn half(returns: &[f64], sample: &Sample) -> Half {
         days: returns.len(),
         compounded: returns.iter().map(|r| 1.0 + r).product::<f64>() - 1.0,
         daily_mean: sample.mean,
-        sharpe: sharpe(sample).map(|daily| daily * YEAR.sqrt()),
+        sharpe: sharpe(sample).map(|daily| daily * DAYS_PER_YEAR.sqrt()),
     }
 }

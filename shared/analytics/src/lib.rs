@@ -1,6 +1,12 @@
-//! From a list of closed trades to one set of exact figures: what they are, what is undefined and why, and how sure one may be.
+//! Metrics of closed trades, how far they can be trusted, and the analysis that is stored of them.
 //!
-//! Pure functions, without any input or output. A [`Record`] sorts the trades once; everything else is read from it, when it is asked for.
+//! - [`Record`] takes trades and [`Settings`], and computes everything else on demand: [`Metrics`], the [`Confidence`], [`Slice`]s,
+//!   [`Series`] for charts, [`Halves`], [`Stress`] scenarios, [`Excursions`].
+//! - [`TrialMatrix`] estimates the probability of backtest overfitting from the returns of all configurations tried.
+//! - [`Analysis`] is the row of `ai_analyses`: run-analysis writes it, show-report reads it, and with the feature `openapi` the API document
+//!   describes it.
+//!
+//! All functions are pure: no input, no output, no clock.
 //!
 //! ```
 //! use nofomo_analytics::{Record, Settings, Side, Trade};
@@ -19,22 +25,29 @@
 //!     range: None,
 //! }];
 //! let metrics = Record::new(&trades, Settings::new(dec!(1000)))?.metrics();
-//! assert_eq!(metrics.balance.final_balance, dec!(1001.798));
-//! assert_eq!(metrics.daily.sharpe, None); // One day has no deviation, and `metrics.notes` says so.
+//! assert_eq!(metrics.historical.balance.final_balance, dec!(1001.798));
+//! assert_eq!(metrics.historical.daily.sharpe, None); // One day has no deviation, see `notes`.
 //! # Ok(())
 //! # }
 //! ```
 
+#![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test that meets what it did not expect ends there"))]
+
+mod analysis;
 mod analysis_type;
 mod balance_metrics;
+mod comparison;
 mod confidence;
 mod daily_metrics;
 mod downsample;
 mod drawdown;
 mod excursions;
 mod halves;
+mod metric_values;
 mod metrics;
 mod monte_carlo;
+#[cfg(feature = "openapi")]
+mod openapi;
 mod overfitting;
 mod record;
 mod sample;
@@ -43,23 +56,28 @@ mod significance;
 mod simulation;
 mod slices;
 mod stress;
+mod tolerant;
 mod trade;
 mod trade_metrics;
 
+pub use analysis::{Analysis, AnalysisInput, AnalysisResults, CurrencyAnalysis, Narrative, NoteCode};
 pub use analysis_type::AnalysisType;
 pub use balance_metrics::BalanceMetrics;
+pub use comparison::{ComparedBacktest, Comparison, Pairing, PairingOutcome, Slippage};
 pub use confidence::{Confidence, ConfidenceLevel, Evidence, Reason, TrackRecord};
 pub use daily_metrics::DailyMetrics;
 pub use drawdown::Drawdown;
 pub use excursions::{Excursion, Excursions, StopLoss};
 pub use halves::{Half, Halves};
+pub use metric_values::MetricValues;
 pub use metrics::{HistoricalMetrics, Metrics, Note};
 pub use monte_carlo::MonteCarlo;
 pub use overfitting::{Overfitting, TrialMatrix};
 pub use record::Record;
 pub use series::{Band, Dot, Histogram, Month, Point, Series, Year};
 pub use significance::{SharpeEstimate, expected_maximum};
-pub use slices::{Dimension, Slice, Verdict};
+pub use slices::{Dimension, Slice, SliceVerdict};
 pub use stress::{Scenario, Stress};
+pub use tolerant::parse_time_or_day;
 pub use trade::{ASSUMED_MAX_LOSS, InvalidInput, PriceRange, Settings, Side, Trade, Trials};
 pub use trade_metrics::TradeMetrics;

@@ -1,6 +1,6 @@
-//! All metrics of a record, with the codes of what is undefined and why.
+//! All metrics of a record, and notes on undefined ones.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::balance_metrics::BalanceMetrics;
 use crate::confidence::Confidence;
@@ -14,19 +14,21 @@ use crate::trade_metrics::TradeMetrics;
 ///
 /// Fractions are not percentages (0.05 is 5 %). Money is in the account's currency and a string in JSON, times are in UTC, durations in
 /// seconds. An undefined metric is null, and a [`Note`] gives the reason.
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Metrics {
     #[serde(flatten)]
     pub historical: HistoricalMetrics,
     /// Probability of ever falling to half of the initial balance, by diffusion: exp(-2 m B / s^2), with the mean m and the variance s^2
-    /// of the trades' profits and the cushion B = E_end - E_0 / 2; 1 unless m > 0. None below two trades.
+    /// of the trades' profits and the cushion B = E_end - E_0 / 2; 1 unless m > 0. Null below two trades.
     pub risk_of_ruin: Option<f64>,
-    /// None below two trades.
+    /// Null below two trades.
     pub monte_carlo: Option<MonteCarlo>,
     pub confidence: Confidence,
 }
 
 /// The metrics of what happened, without any simulation.
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct HistoricalMetrics {
     #[serde(flatten)]
@@ -38,21 +40,23 @@ pub struct HistoricalMetrics {
     pub notes: Vec<Note>,
 }
 
-/// Why a metric is null, or not worth much.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+/// Reason why metrics are null or of little value.
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Note {
     NoTrades,
-    /// Nothing to divide the profits by.
+    /// No trade has lost: ratios to losses are null.
     NoLosses,
     #[serde(rename = "annualised_from_under_30_days")]
     AnnualisedFromUnder30Days,
     /// The balance was 0 or less at the end of a day; the daily returns end there.
     Ruined,
-    /// There is only one day of returns.
+    /// There is only one daily return: metrics that need a deviation are null.
     OneDay,
-    /// All daily returns are the same.
+    /// All daily returns are equal: ratios to their deviation are null.
     ZeroVariance,
+    /// Value at risk, expected shortfall and tail ratio are null.
     #[serde(rename = "under_20_days_no_tail_metrics")]
     Under20DaysNoTailMetrics,
 }
@@ -82,7 +86,7 @@ impl Record<'_> {
 
 fn notes(record: &Record<'_>, trades: &TradeMetrics) -> Vec<Note> {
     let returns = record.returns.len();
-    let said = [
+    let applicable = [
         (trades.trades == 0, Note::NoTrades),
         (trades.trades > 0 && trades.losses == 0, Note::NoLosses),
         ((1..MIN_DAYS_TO_ANNUALISE).contains(&record.days), Note::AnnualisedFromUnder30Days),
@@ -91,5 +95,5 @@ fn notes(record: &Record<'_>, trades: &TradeMetrics) -> Vec<Note> {
         (returns > 1 && Sample::of(&record.returns).is_flat(), Note::ZeroVariance),
         ((1..MIN_DAYS_FOR_TAILS).contains(&returns), Note::Under20DaysNoTailMetrics),
     ];
-    said.into_iter().filter(|(applies, _)| *applies).map(|(_, note)| note).collect()
+    applicable.into_iter().filter(|(applies, _)| *applies).map(|(_, note)| note).collect()
 }

@@ -1,50 +1,61 @@
-//! What else could have come of the same trades: paths of profits drawn with replacement.
+//! Monte Carlo simulation of the balance, and the risk of ruin.
 
 use rust_decimal::Decimal;
 use rust_decimal::prelude::FromPrimitive;
 use serde::Serialize;
 
+#[cfg(feature = "openapi")]
+use crate::openapi;
 use crate::record::{Record, float};
 use crate::sample::{Sample, quantile};
 use crate::simulation::Simulation;
 
-/// Paths of N trade profits each, drawn with replacement and added to the initial balance. A path at 0 or less ends at 0.
+/// Monte Carlo simulation: paths of N trade profits each, drawn with replacement and added to the initial balance. A path that reaches 0
+/// or less ends at 0.
 ///
-/// Path i draws from SplitMix64(seed + i), and the place of a draw is the high 64 bits of next * N, so that the figures are the same in
-/// any language and in any order of execution.
+/// Path i draws from SplitMix64(seed + i), and the index of a draw is the high 64 bits of next * N, so that the figures are the same in
+/// every language and in every order of execution.
+#[cfg_attr(
+    feature = "openapi",
+    serde_with::apply(
+        Option<Decimal> => #[schema(value_type = Option<openapi::Decimal>)],
+        usize => #[schema(value_type = u64)],
+    )
+)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct MonteCarlo {
-    /// Paths: 1,000, and 200 of more than 20,000 trades.
+    /// Number of paths: 1,000, or 200 with more than 20,000 trades.
     pub sims: usize,
     pub seed: u64,
-    /// In words.
+    /// Description of the method.
     pub method: &'static str,
     /// 5 % quantile of the final balances, in the account's currency.
     pub final_p05: Option<Decimal>,
-    /// Their median.
+    /// Median of the final balances, in the account's currency.
     pub final_p50: Option<Decimal>,
-    /// Their 95 % quantile.
+    /// 95 % quantile of the final balances, in the account's currency.
     pub final_p95: Option<Decimal>,
-    /// Median of the paths' deepest falls below a peak, the initial balance included; fraction.
+    /// Median of the paths' maximum drawdowns, as a fraction; the initial balance counts as a peak.
     pub max_drawdown_p50: f64,
-    /// Their 95 % quantile: one path in twenty falls further.
+    /// 95 % quantile of the paths' maximum drawdowns, as a fraction: exceeded by 5 % of the paths.
     pub max_drawdown_p95: f64,
-    /// Their 99 % quantile.
+    /// 99 % quantile of the paths' maximum drawdowns, as a fraction.
     pub max_drawdown_p99: f64,
-    /// Share of the paths that end below the initial balance.
+    /// Share of the paths that end below the initial balance, as a fraction.
     pub prob_loss: f64,
-    /// Share of the paths that end at half of the initial balance or less.
+    /// Share of the paths that end at half of the initial balance or less, as a fraction.
     pub prob_ruin: f64,
 }
 
 const METHOD: &str = "iid trades with replacement; path i draws from SplitMix64(seed + i), index = (next * n) >> 64; \
                       a path ends at 0";
 
-/// The fraction of the initial balance at which an account counts as ruined.
+/// Fraction of the initial balance at or below which a simulated account counts as ruined.
 pub(crate) const RUIN_LEVEL: f64 = 0.5;
 
 impl Record<'_> {
-    /// None below two trades.
+    /// Monte Carlo simulation, or None below two trades.
     pub fn monte_carlo(&self) -> Option<MonteCarlo> {
         let Simulation { paths, finals, drawdowns, .. } = self.simulation()?;
         let money = |share| quantile(finals, share).and_then(Decimal::from_f64);
@@ -65,8 +76,8 @@ impl Record<'_> {
         })
     }
 
-    /// Diffusion in closed form: exp(-2 m B / s^2) with mean m and variance s^2 of the trades' profits and the cushion B = E_end - E_0 / 2,
-    /// which is above 0 whenever m is; 1 unless m is. None below two trades.
+    /// Risk of ruin by diffusion, in closed form: exp(-2 m B / s^2), with the mean m and the variance s^2 of the trades' profits and the
+    /// cushion B = E_end - E_0 / 2, which is positive whenever m is; 1 unless m > 0. None below two trades.
     pub(crate) fn risk_of_ruin(&self) -> Option<f64> {
         let sample = Sample::of(&self.profits);
         let variance = sample.variance()?;

@@ -1,4 +1,4 @@
-//! The probability of backtest overfitting: how the best of many configurations does where it was not chosen.
+//! Probability of backtest overfitting, by combinatorially symmetric cross-validation.
 
 use serde::Serialize;
 
@@ -6,31 +6,33 @@ use crate::daily_metrics::sharpe;
 use crate::sample::{Sample, quantile, sorted};
 use crate::trade::{InvalidInput, Trials};
 
-/// The returns of all configurations that were tried: a row for each day, a column for each configuration.
+/// Returns of all configurations tried: a row per day, a column per configuration.
 #[derive(Clone, Copy, Debug)]
 pub struct TrialMatrix<'a> {
-    /// Row after row.
+    /// Returns in row-major order.
     returns: &'a [f64],
     configurations: usize,
 }
 
-/// What combinatorially symmetric cross-validation found (Bailey, Borwein, López de Prado and Zhu 2015).
+/// Result of combinatorially symmetric cross-validation (Bailey, Borwein, López de Prado and Zhu 2015).
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Overfitting {
-    /// Blocks of days that the rows were cut into.
+    /// Number of blocks that the days are divided into.
     #[serde(rename = "S")]
     pub blocks: usize,
-    /// Ways to choose half of the blocks.
+    /// Number of ways to choose half of the blocks.
     pub combinations: usize,
-    /// Share of them in which the configuration that is best in the chosen half has a relative rank of at most 1/2 in the other.
+    /// Probability of backtest overfitting: share of the combinations whose best in-sample configuration has a relative rank of at most 1/2
+    /// out of sample.
     pub pbo: f64,
-    /// Share of them in which it loses in the other half.
+    /// Share of the combinations whose best in-sample configuration loses out of sample.
     pub prob_oos_loss: f64,
-    /// Median of ln(w / (1 - w)), w = rank / (configurations + 1) of it in the other half; above 0 is better than the middle.
+    /// Median of ln(w / (1 - w)), with the relative rank w = rank / (configurations + 1) of the best in-sample configuration out of sample;
+    /// positive if it is better than the middle.
     pub median_logit: f64,
 }
 
-/// Sums over one block of one configuration's returns.
+/// Sums over the returns of one configuration in one block.
 #[derive(Clone, Copy, Default)]
 struct Sums {
     count: f64,
@@ -41,20 +43,20 @@ struct Sums {
 impl<'a> TrialMatrix<'a> {
     /// # Errors
     ///
-    /// Fewer than two configurations or rows, a row that is not whole, a return that is not a number.
+    /// Fewer than two configurations or rows, an incomplete row, a return that is not finite.
     pub fn new(returns: &'a [f64], configurations: usize) -> Result<Self, InvalidInput> {
-        let whole = configurations >= 2 && returns.len().is_multiple_of(configurations);
-        if !whole || returns.len() < 2 * configurations || !returns.iter().all(|value| value.is_finite()) {
+        let is_complete = configurations >= 2 && returns.len().is_multiple_of(configurations);
+        if !is_complete || returns.len() < 2 * configurations || !returns.iter().all(|value| value.is_finite()) {
             return Err(InvalidInput::Matrix);
         }
         Ok(Self { returns, configurations })
     }
 
-    /// What the confidence needs to know of these trials, with the days cut into `blocks`.
+    /// Trials for the confidence, with the days divided into `blocks`.
     ///
     /// # Errors
     ///
-    /// As [`overfitting`](Self::overfitting).
+    /// Those of [`overfitting`](Self::overfitting).
     pub fn trials(&self, blocks: usize) -> Result<Trials, InvalidInput> {
         Ok(Trials {
             runs: u32::try_from(self.configurations).unwrap_or(u32::MAX),
@@ -65,16 +67,16 @@ impl<'a> TrialMatrix<'a> {
 
     /// Standard deviation of the configurations' daily Sharpe ratios. None unless at least two of them have one.
     fn sharpe_deviation(&self) -> Option<f64> {
-        let column = |place: usize| -> Vec<f64> {
-            self.returns.chunks_exact(self.configurations).filter_map(|row| row.get(place).copied()).collect()
+        let returns_of = |column: usize| -> Vec<f64> {
+            self.returns.chunks_exact(self.configurations).filter_map(|row| row.get(column).copied()).collect()
         };
         let ratios: Vec<f64> =
-            (0..self.configurations).filter_map(|place| sharpe(&Sample::of(&column(place)))).collect();
+            (0..self.configurations).filter_map(|column| sharpe(&Sample::of(&returns_of(column)))).collect();
         Sample::of(&ratios).deviation()
     }
 
-    /// Cuts the days into `blocks`, takes every half of the blocks as the sample in which the best configuration (by Sharpe ratio) is
-    /// chosen, and looks at it in the other half. Days that do not fill the blocks evenly are left out, the oldest first.
+    /// Divides the days into `blocks`, chooses the best configuration (by Sharpe ratio) in every half of the blocks, and ranks it in the
+    /// other half. Days that do not fill the blocks evenly are left out, the oldest first.
     ///
     /// # Errors
     ///
@@ -86,53 +88,55 @@ impl<'a> TrialMatrix<'a> {
             return Err(InvalidInput::Blocks);
         }
         let sums = self.sums(rows % blocks, length);
-        let (mut behind, mut lost, mut logits) = (0_usize, 0_usize, Vec::new());
-        let (mut chosen, mut others) = (vec![0.0; self.configurations], vec![0.0; self.configurations]);
+        let (mut overfit, mut lost, mut logits) = (0_usize, 0_usize, Vec::new());
+        let (mut in_sample, mut out_of_sample) = (vec![0.0; self.configurations], vec![0.0; self.configurations]);
         for half in (0_u32..1 << blocks).filter(|half| half.count_ones() as usize == blocks / 2) {
-            self.ratios(&sums, |block| (half >> block) & 1 == 1, &mut chosen);
-            self.ratios(&sums, |block| (half >> block) & 1 == 0, &mut others);
-            let best = chosen.iter().enumerate().reduce(|best, next| if next.1 > best.1 { next } else { best });
-            let Some(outside) = best.and_then(|(place, _)| others.get(place).copied()) else { continue };
-            let below = others.iter().filter(|ratio| **ratio < outside).count() as f64;
-            let equal = others.iter().filter(|ratio| **ratio == outside).count() as f64;
+            self.ratios(&sums, |block| (half >> block) & 1 == 1, &mut in_sample);
+            self.ratios(&sums, |block| (half >> block) & 1 == 0, &mut out_of_sample);
+            let best = in_sample.iter().enumerate().reduce(|best, next| if next.1 > best.1 { next } else { best });
+            let Some(result) = best.and_then(|(column, _)| out_of_sample.get(column).copied()) else { continue };
+            let below = out_of_sample.iter().filter(|ratio| **ratio < result).count() as f64;
+            let equal = out_of_sample.iter().filter(|ratio| **ratio == result).count() as f64;
             let rank = below + (equal + 1.0) / 2.0;
             let relative = rank / (self.configurations as f64 + 1.0);
-            behind += usize::from(relative <= 0.5);
-            lost += usize::from(outside < 0.0);
+            overfit += usize::from(relative <= 0.5);
+            lost += usize::from(result < 0.0);
             logits.push((relative / (1.0 - relative)).ln());
         }
         let combinations = logits.len();
         Ok(Overfitting {
             blocks,
             combinations,
-            pbo: behind as f64 / combinations as f64,
+            pbo: overfit as f64 / combinations as f64,
             prob_oos_loss: lost as f64 / combinations as f64,
             median_logit: quantile(&sorted(logits), 0.5).unwrap_or(0.0),
         })
     }
 
-    /// Block after block, one for each configuration.
+    /// Sums by block and configuration, in row-major order.
     fn sums(&self, left_out: usize, length: usize) -> Vec<Sums> {
         let rows = self.returns.chunks_exact(self.configurations).skip(left_out);
         let rows: Vec<&[f64]> = rows.collect();
-        let sum = |block: &[&[f64]], place: usize| {
-            block.iter().filter_map(|row| row.get(place)).fold(Sums::default(), |sums, value| Sums {
+        let sum = |block: &[&[f64]], column: usize| {
+            block.iter().filter_map(|row| row.get(column)).fold(Sums::default(), |sums, value| Sums {
                 count: sums.count + 1.0,
                 sum: sums.sum + value,
                 squares: sums.squares + value * value,
             })
         };
         let blocks = rows.chunks_exact(length);
-        blocks.flat_map(|block| (0..self.configurations).map(move |place| sum(block, place))).collect()
+        blocks.flat_map(|block| (0..self.configurations).map(move |column| sum(block, column))).collect()
     }
 
-    /// The Sharpe ratio of every configuration over some of the blocks. Without any spread a gain is better than everything, and a
-    /// loss worse; no trade at all is 0.
-    fn ratios(&self, sums: &[Sums], within: impl Fn(usize) -> bool, ratios: &mut [f64]) {
-        for (place, ratio) in ratios.iter_mut().enumerate() {
+    /// Sharpe ratio of every configuration over the selected blocks. Constant returns have an infinite ratio of their sign, or 0 without
+    /// a trade.
+    fn ratios(&self, sums: &[Sums], is_selected: impl Fn(usize) -> bool, ratios: &mut [f64]) {
+        for (column, ratio) in ratios.iter_mut().enumerate() {
             let mut total = Sums::default();
-            for (_, block) in sums.chunks_exact(self.configurations).enumerate().filter(|(block, _)| within(*block)) {
-                let Some(sums) = block.get(place) else { continue };
+            for (_, block) in
+                sums.chunks_exact(self.configurations).enumerate().filter(|(block, _)| is_selected(*block))
+            {
+                let Some(sums) = block.get(column) else { continue };
                 total.count += sums.count;
                 total.sum += sums.sum;
                 total.squares += sums.squares;

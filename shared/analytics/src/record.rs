@@ -1,4 +1,4 @@
-//! A bot's record: its trades on two clocks, from one sort and one pass.
+//! Record of a bot: its trades in order of their exits and its daily returns, from one sort and one pass.
 
 use std::cmp::Ordering;
 use std::sync::OnceLock;
@@ -9,69 +9,70 @@ use rust_decimal::Decimal;
 use crate::simulation::{Simulation, simulate};
 use crate::trade::{InvalidInput, Settings, Trade, checked_period};
 
-/// Closed trades in the order of their exits, and what they make of each day. All metrics are read from it.
+/// Closed trades in order of their exits, and the daily returns that follow from them. All metrics are computed from a record.
 ///
-/// Two clocks, never mixed. The *trade clock* ticks with each closed trade, ordered by (exit time, entry time, input order), with
-/// the initial balance as point 0. The *daily clock* ticks at the end of each calendar day in UTC, days without a trade included:
-/// `r_d = E_d / E_(d-1) - 1`, with the initial balance before the first day.
+/// A metric uses one of two series, never both. The *trade series* has the balance after each closed trade, ordered by (exit time, entry
+/// time, input order), with the initial balance as point 0. The *daily series* has the balance E at the end of each calendar day in UTC,
+/// days without a trade included: `r_d = E_d / E_(d-1) - 1`, with the initial balance before the first day.
 #[derive(Debug)]
 pub struct Record<'a> {
     pub(crate) trades: &'a [Trade<'a>],
     pub(crate) settings: Settings,
-    /// Indices into `trades`, by exit.
+    /// Indices into `trades`, in order of exits.
     by_exit: Vec<u32>,
-    /// By exit.
+    /// Profits in order of exits.
     pub(crate) profits: Vec<f64>,
     pub(crate) final_balance: Decimal,
     pub(crate) first_day: Option<NaiveDate>,
     /// Calendar days of the period.
     pub(crate) days: usize,
-    /// One for each day, up to the day of ruin.
+    /// Daily returns, up to the day of ruin.
     pub(crate) returns: Vec<f64>,
-    /// At the end of each day that has a return.
+    /// Balances at the end of each day with a return.
     pub(crate) daily_balances: Vec<f64>,
-    /// Days with a closed trade, among those that have a return.
+    /// Number of days with a closed trade, among those with a return.
     pub(crate) active_days: usize,
     pub(crate) ruined: bool,
-    /// Microseconds within the period in which at least one trade was open.
-    pub(crate) busy: i64,
-    /// Microseconds within the period, added over all trades.
-    pub(crate) open: i128,
-    /// The largest notional open at once, as a multiple of the balance then.
+    /// Time within the period with at least one open trade, in microseconds.
+    pub(crate) time_in_market: i64,
+    /// Sum of the holding times within the period, in microseconds.
+    pub(crate) total_holding_time: i128,
+    /// Largest notional open at once, as a multiple of the balance at that time.
     pub(crate) peak_exposure: f64,
     simulation: OnceLock<Option<Simulation>>,
 }
 
+/// Microseconds per second.
 pub(crate) const MICROSECONDS: f64 = 1e6;
 
-/// A trade is opened, or closed. Small, because a million trades make two million of them.
+/// Entry or exit of a trade. Small, because a million trades have two million events.
 #[derive(Clone, Copy)]
 struct Event {
-    /// Microseconds since 1970.
+    /// Time in microseconds since 1970.
     at: i64,
     trade: u32,
     kind: Kind,
 }
 
-/// In this order at one and the same moment: what is closed frees the balance for what is opened; and what is closed the moment it
-/// is opened was open, if only then.
+/// Kinds of events, in the order in which simultaneous events count: an exit frees the balance for an entry; an exit at the time of its
+/// own entry comes after it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Kind {
     Exit,
     Entry,
-    ExitAtOnce,
+    InstantExit,
 }
 
 impl<'a> Record<'a> {
     /// # Errors
     ///
-    /// The first thing that is wrong with the settings or with a trade. An empty list of trades is a record, too.
+    /// The first error of the settings or of a trade. An empty list of trades is valid.
     pub fn new(trades: &'a [Trade<'a>], settings: Settings) -> Result<Self, InvalidInput> {
         let period = checked_period(trades, &settings)?;
         Ok(Self::of(trades, settings, period))
     }
 
-    /// For trades that have been checked.
+    /// Record of trades that have been checked.
     pub(crate) fn of(trades: &'a [Trade<'a>], settings: Settings, period: Option<(NaiveDate, NaiveDate)>) -> Self {
         let days = period.map_or(0, |(first, last)| (last - first).num_days() as usize + 1);
         let mut record = Self {
@@ -86,29 +87,30 @@ impl<'a> Record<'a> {
             daily_balances: Vec::with_capacity(days),
             active_days: 0,
             ruined: false,
-            busy: 0,
-            open: 0,
+            time_in_market: 0,
+            total_holding_time: 0,
             peak_exposure: 0.0,
             simulation: OnceLock::new(),
         };
         if let Some((first, last)) = period {
-            record.walk(first, last);
+            record.replay(first, last);
         }
         record
     }
 
-    fn walk(&mut self, first: NaiveDate, last: NaiveDate) {
+    /// Replays all entries and exits.
+    fn replay(&mut self, first: NaiveDate, last: NaiveDate) {
         let start = midnight(first).timestamp_micros();
         let end = midnight(last).timestamp_micros() + MICROSECONDS_PER_DAY;
-        let (mut open_trades, mut busy_since) = (0_usize, start);
+        let (mut open_trades, mut in_market_since) = (0_usize, start);
         let mut open_notional = Decimal::ZERO;
-        let mut day = Day { ends: start + MICROSECONDS_PER_DAY, began_with: self.final_balance, active: false };
+        let mut day = Day { ends: start + MICROSECONDS_PER_DAY, start_balance: self.final_balance, active: false };
         for event in events(self.trades) {
             let Some(trade) = self.trades.get(event.trade as usize) else { continue };
             let within = event.at.clamp(start, end);
             if event.kind == Kind::Entry {
                 if open_trades == 0 {
-                    busy_since = within;
+                    in_market_since = within;
                 }
                 open_trades += 1;
                 open_notional += trade.notional();
@@ -124,10 +126,10 @@ impl<'a> Record<'a> {
             }
             open_trades -= 1;
             if open_trades == 0 {
-                self.busy += within - busy_since;
+                self.time_in_market += within - in_market_since;
             }
             open_notional -= trade.notional();
-            self.open += i128::from(within - trade.entry_time.timestamp_micros().clamp(start, end));
+            self.total_holding_time += i128::from(within - trade.entry_time.timestamp_micros().clamp(start, end));
             self.final_balance += trade.profit;
             day.active = true;
             self.by_exit.push(event.trade);
@@ -138,27 +140,27 @@ impl<'a> Record<'a> {
         }
     }
 
-    /// The first day that ends with nothing left ends the series.
+    /// The first day that ends with a balance of 0 or less ends the daily series.
     fn end_day(&mut self, day: &mut Day) {
         day.ends += MICROSECONDS_PER_DAY;
         if self.ruined {
             return;
         }
         self.ruined = self.final_balance <= Decimal::ZERO;
-        let change = if self.ruined { -day.began_with } else { self.final_balance - day.began_with };
-        self.returns.push(float(change) / float(day.began_with));
+        let change = if self.ruined { -day.start_balance } else { self.final_balance - day.start_balance };
+        self.returns.push(float(change) / float(day.start_balance));
         self.daily_balances.push(float(self.final_balance).max(0.0));
         self.active_days += usize::from(day.active);
         day.active = false;
-        day.began_with = self.final_balance;
+        day.start_balance = self.final_balance;
     }
 
-    /// The trades in the order of their exits.
+    /// Trades in order of their exits.
     pub(crate) fn closed(&self) -> impl Iterator<Item = &'a Trade<'a>> {
         self.by_exit.iter().filter_map(|&index| self.trades.get(index as usize))
     }
 
-    /// The balance after each closed trade, in the order of exits.
+    /// Balance after each closed trade, in order of exits.
     pub(crate) fn balances(&self) -> impl Iterator<Item = (DateTime<Utc>, Decimal)> {
         self.closed().scan(self.settings.initial_balance, |balance, trade| {
             *balance += trade.profit;
@@ -166,31 +168,31 @@ impl<'a> Record<'a> {
         })
     }
 
-    /// Each day that has a return, with it.
-    pub(crate) fn daily(&self) -> impl Iterator<Item = (NaiveDate, f64)> {
+    /// Days with their returns.
+    pub(crate) fn daily_returns(&self) -> impl Iterator<Item = (NaiveDate, f64)> {
         let days = self.first_day.into_iter().flat_map(|first| first.iter_days());
         days.zip(self.returns.iter().copied())
     }
 
-    /// When the initial balance is taken to have been there.
+    /// Time of the initial balance: midnight of the first day.
     pub(crate) fn start(&self) -> Option<DateTime<Utc>> {
         self.first_day.map(midnight)
     }
 
-    /// Drawn once, when it is first asked for. None below two trades.
+    /// Monte Carlo paths, simulated once at the first call. None below two trades.
     ///
-    /// In one thread: a function gets a second core only with more memory than it needs for anything else.
+    /// Runs in one thread: a function has a second core only with far more memory than it needs.
     pub(crate) fn simulation(&self) -> Option<&Simulation> {
-        let draw =
+        let paths =
             || (self.profits.len() >= 2).then(|| simulate(&self.profits, self.initial_balance(), self.settings.seed));
-        self.simulation.get_or_init(draw).as_ref()
+        self.simulation.get_or_init(paths).as_ref()
     }
 
     pub(crate) fn initial_balance(&self) -> f64 {
         float(self.settings.initial_balance)
     }
 
-    /// The period as it was checked.
+    /// First and last day of the period.
     pub(crate) fn period(&self) -> Option<(NaiveDate, NaiveDate)> {
         let first = self.first_day?;
         Some((first, first.checked_add_days(Days::new(self.days.saturating_sub(1) as u64))?))
@@ -200,16 +202,16 @@ impl<'a> Record<'a> {
 const MICROSECONDS_PER_DAY: i64 = 86_400_000_000;
 
 struct Day {
-    /// The first microsecond of the next.
+    /// First microsecond of the next day.
     ends: i64,
-    began_with: Decimal,
+    start_balance: Decimal,
     active: bool,
 }
 
-/// All entries and exits, in the order in which they happened.
+/// All entries and exits, in order of time.
 fn events(trades: &[Trade<'_>]) -> Vec<Event> {
     let mut events = Vec::with_capacity(2 * trades.len());
-    // Trades usually come ordered by entry or by exit; the sort is fast on what is in order already.
+    // Trades usually come ordered by entry or by exit, and the sort is fast on ordered runs.
     events.extend((0..).zip(trades).map(|(index, trade)| Event {
         at: trade.entry_time.timestamp_micros(),
         trade: index,
@@ -219,7 +221,7 @@ fn events(trades: &[Trade<'_>]) -> Vec<Event> {
         at: trade.exit_time.timestamp_micros(),
         trade: index,
         kind: if trade.exit_time.timestamp_micros() == trade.entry_time.timestamp_micros() {
-            Kind::ExitAtOnce
+            Kind::InstantExit
         } else {
             Kind::Exit
         },
@@ -227,7 +229,7 @@ fn events(trades: &[Trade<'_>]) -> Vec<Event> {
     let entry = |event: &Event| trades.get(event.trade as usize).map(|trade| trade.entry_time);
     events.sort_by(|one, other| {
         let order = (one.at, one.kind).cmp(&(other.at, other.kind));
-        // Only simultaneous events are worth a look at the trades themselves.
+        // Only simultaneous events need a look at the trades themselves.
         order.then_with(|| if one.kind == Kind::Entry { Ordering::Equal } else { entry(one).cmp(&entry(other)) })
     });
     events
@@ -237,12 +239,12 @@ pub(crate) fn midnight(day: NaiveDate) -> DateTime<Utc> {
     day.and_time(NaiveTime::MIN).and_utc()
 }
 
-/// The nearest binary number, or one beside it.
+/// Nearest `f64`, or a neighbour of it.
 pub(crate) fn float(value: Decimal) -> f64 {
     value.as_f64()
 }
 
-/// None where the quotient says nothing.
+/// part / whole, or None unless `whole` is positive.
 pub(crate) fn ratio(part: Decimal, whole: Decimal) -> Option<f64> {
     (whole > Decimal::ZERO).then(|| float(part) / float(whole))
 }

@@ -1,8 +1,8 @@
-//! Statistics of a sample: deviation, shape, quantiles, and the two distributions that p-values come from.
+//! Sample statistics: moments, quantiles, and the two distributions behind the p-values.
 
 use statrs::distribution::{ContinuousCDF, Normal, StudentsT};
 
-/// Deviations from the mean, summed by power, in two passes: nothing cancels.
+/// Central moments of a sample. Computed in two passes, to avoid cancellation.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Sample {
     pub(crate) count: usize,
@@ -10,11 +10,11 @@ pub(crate) struct Sample {
     second: f64,
     third: f64,
     fourth: f64,
-    /// All values are the same but for what rounding money to some digits does to them.
+    /// `true` if all values are equal but for the rounding of money.
     flat: bool,
 }
 
-/// Of the size of the values. Profits rounded to eight digits make equal returns differ by less.
+/// Relative difference up to which values are equal. Rounding profits to eight digits changes equal returns by less.
 const FLATNESS_TOLERANCE: f64 = 1e-9;
 
 impl Sample {
@@ -40,16 +40,17 @@ impl Sample {
         self.count as f64
     }
 
-    /// With n - 1 in the denominator; None below two values.
+    /// Sample variance, with n - 1 in the denominator. None below two values.
     pub(crate) fn variance(&self) -> Option<f64> {
         (self.count >= 2).then(|| self.second / (self.size() - 1.0))
     }
 
+    /// Sample standard deviation. None below two values.
     pub(crate) fn deviation(&self) -> Option<f64> {
         self.variance().map(f64::sqrt)
     }
 
-    /// The deviation, where it is something to divide by.
+    /// Standard deviation to divide by: None if all values are equal.
     pub(crate) fn spread(&self) -> Option<f64> {
         self.deviation().filter(|_| !self.flat)
     }
@@ -58,27 +59,27 @@ impl Sample {
         self.flat
     }
 
-    /// Bias-adjusted skewness, G1; None below three values or if they are all the same.
+    /// Bias-adjusted skewness, G1. None below three values, or if all are equal.
     pub(crate) fn skew(&self) -> Option<f64> {
         if self.count < 3 || self.flat {
             return None;
         }
         let n = self.size();
-        let plain = (self.third / n) / (self.second / n).powf(1.5);
-        finite(plain * (n * (n - 1.0)).sqrt() / (n - 2.0))
+        let biased = (self.third / n) / (self.second / n).powf(1.5);
+        finite(biased * (n * (n - 1.0)).sqrt() / (n - 2.0))
     }
 
-    /// Bias-adjusted excess kurtosis, G2; None below four values or if they are all the same.
+    /// Bias-adjusted excess kurtosis, G2. None below four values, or if all are equal.
     pub(crate) fn kurtosis_excess(&self) -> Option<f64> {
         if self.count < 4 || self.flat {
             return None;
         }
         let n = self.size();
-        let plain = (self.fourth / n) / (self.second / n).powi(2) - 3.0;
-        finite((n - 1.0) / ((n - 2.0) * (n - 3.0)) * ((n + 1.0) * plain + 6.0))
+        let biased = (self.fourth / n) / (self.second / n).powi(2) - 3.0;
+        finite((n - 1.0) / ((n - 2.0) * (n - 3.0)) * ((n + 1.0) * biased + 6.0))
     }
 
-    /// How much a value says about the next one; None if they are all the same.
+    /// Lag-1 autocorrelation. None below two values, or if all are equal.
     pub(crate) fn lag1_autocorrelation(&self, values: &[f64]) -> Option<f64> {
         if self.count < 2 || self.flat {
             return None;
@@ -89,12 +90,12 @@ impl Sample {
     }
 }
 
-/// By linear interpolation between order statistics (Hyndman and Fan's type 7).
+/// Quantile by linear interpolation between order statistics (Hyndman and Fan's type 7). None of no values.
 pub(crate) fn quantile(sorted: &[f64], share: f64) -> Option<f64> {
-    let place = share * sorted.len().checked_sub(1)? as f64;
-    let below = *sorted.get(place.floor() as usize)?;
-    let above = *sorted.get(place.ceil() as usize)?;
-    Some(below + (above - below) * place.fract())
+    let position = share * sorted.len().checked_sub(1)? as f64;
+    let below = *sorted.get(position.floor() as usize)?;
+    let above = *sorted.get(position.ceil() as usize)?;
+    Some(below + (above - below) * position.fract())
 }
 
 pub(crate) fn sorted(mut values: Vec<f64>) -> Vec<f64> {
@@ -102,22 +103,22 @@ pub(crate) fn sorted(mut values: Vec<f64>) -> Vec<f64> {
     values
 }
 
-/// No result is a NaN or an infinity.
+/// The value, or None if it is NaN or infinite.
 pub(crate) fn finite(value: f64) -> Option<f64> {
     value.is_finite().then_some(value)
 }
 
-/// The standard normal distribution function.
-pub(crate) fn normal(z: f64) -> f64 {
+/// Cumulative distribution function of the standard normal distribution.
+pub(crate) fn normal_cdf(z: f64) -> f64 {
     Normal::standard().cdf(z)
 }
 
-/// Its inverse.
+/// Quantile of the standard normal distribution.
 pub(crate) fn normal_quantile(probability: f64) -> f64 {
     Normal::standard().inverse_cdf(probability)
 }
 
-/// The probability of a t at least as far from 0 by chance alone.
+/// Two-sided p-value of t under Student's t distribution.
 pub(crate) fn two_sided_p(t: f64, degrees: f64) -> Option<f64> {
     let distribution = StudentsT::new(0.0, 1.0, degrees).ok()?;
     finite(2.0 * distribution.sf(t.abs()))

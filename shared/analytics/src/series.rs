@@ -1,63 +1,86 @@
-//! What a page of charts is drawn from. No series has more than 2,000 points.
+//! Series for charts.
 
 use chrono::{DateTime, Datelike, Utc};
 use rust_decimal::Decimal;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use crate::balance_metrics::YEAR;
+use crate::balance_metrics::DAYS_PER_YEAR;
 use crate::daily_metrics::sharpe;
 use crate::downsample::downsample;
-use crate::drawdown::{Drawdown, deepest};
+use crate::drawdown::{Drawdown, worst_drawdowns};
+#[cfg(feature = "openapi")]
+use crate::openapi;
 use crate::record::{MICROSECONDS, Record, float, midnight};
 use crate::sample::{Sample, quantile, sorted};
+use crate::tolerant::{or_default, readable_elements};
 use crate::trade::{Side, Trade};
 use crate::trade_metrics::duration;
 
-/// A series is empty where the record is too short to show it. Amounts are plain numbers in the account's currency, for drawing.
+/// Series to draw, with at most 2,000 points each. A series is empty if the record is too short for it.
 ///
-/// Long curves keep the lowest and the highest point of each stretch: a mean would hide the drawdown.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+/// Amounts are plain numbers in the account's currency, for drawing. A longer curve keeps the lowest and the highest point of each stretch:
+/// averaging would hide drawdowns.
+#[cfg_attr(feature = "openapi", serde_with::apply(usize => #[schema(value_type = u64)]))]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Series {
-    /// The balance after each closed trade, with the initial one. From 2 trades.
+    /// Balance after each closed trade, with the initial balance first. From 2 trades.
+    #[serde(deserialize_with = "readable_elements")]
     pub equity: Vec<Point>,
-    /// What the Monte Carlo simulation makes of the balance, beside `equity`. From 2 trades.
+    /// Monte Carlo cone: quantiles of the simulated balances, to draw over `equity`. From 2 trades.
+    #[serde(deserialize_with = "readable_elements")]
     pub cone: Vec<Band>,
-    /// Minus the drawdown after each closed trade, fraction. From 2 trades.
+    /// Underwater curve: minus the drawdown after each closed trade, as a fraction. From 2 trades.
+    #[serde(deserialize_with = "readable_elements")]
     pub underwater: Vec<Point>,
-    /// The five deepest.
+    /// Worst drawdowns, at most five, the deepest first.
+    #[serde(deserialize_with = "readable_elements")]
     pub worst_drawdowns: Vec<Drawdown>,
-    /// Compounded daily returns of each month that has a day. From 2 months.
+    /// Return of each month that has a day. From 2 months.
+    #[serde(deserialize_with = "readable_elements")]
     pub months: Vec<Month>,
-    /// The same of each year.
+    /// Return of each year that has a day. From 2 months.
+    #[serde(deserialize_with = "readable_elements")]
     pub years: Vec<Year>,
-    /// r, fraction. From 7 days.
+    /// Daily returns, as fractions. From 7 days.
+    #[serde(deserialize_with = "readable_elements")]
     pub daily_returns: Vec<Point>,
-    /// Profits as fractions of their notional. From 20 trades.
+    /// Distribution of the returns per trade (profit / notional, after fees), as fractions. From 20 trades.
+    #[serde(deserialize_with = "or_default")]
     pub profits: Option<Histogram>,
-    /// Every trade at its exit. From 1 trade.
+    /// Every trade, at its exit. From 1 trade.
+    #[serde(deserialize_with = "readable_elements")]
     pub trades: Vec<Dot>,
-    /// Days of the windows of the two series that follow: 30, and 90 from one year on.
+    /// Window of `rolling_sharpe` and `rolling_volatility`, in days: 30, or 90 from one year on.
+    #[serde(deserialize_with = "or_default")]
     pub rolling_days: usize,
-    /// Annualised, of the window that ends with that day; null where all of its days are the same. From 60 days.
+    /// Annualised Sharpe ratio of the window that ends with the day; null if all its returns are equal. From 60 days.
+    #[serde(deserialize_with = "readable_elements")]
     pub rolling_sharpe: Vec<Point>,
-    /// Annualised, of the window that ends with that day. From 60 days.
+    /// Annualised volatility of the window that ends with the day, as a fraction. From 60 days.
+    #[serde(deserialize_with = "readable_elements")]
     pub rolling_volatility: Vec<Point>,
-    /// Deepest falls of the simulated paths, fractions. From 20 trades.
+    /// Distribution of the maximum drawdowns of the simulated paths, as fractions. From 20 trades.
+    #[serde(deserialize_with = "or_default")]
     pub simulated_drawdowns: Option<Histogram>,
 }
 
-/// At midnight of the day where it belongs to a day.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+/// Point of a curve; at midnight if it belongs to a day.
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Point {
     pub at: DateTime<Utc>,
     pub value: Option<f64>,
 }
 
-/// Simulated balances after a number of trades.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+/// Simulated balances after a number of trades, in the account's currency.
+#[cfg_attr(feature = "openapi", serde_with::apply(usize => #[schema(value_type = u64)]))]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Band {
     pub trades: usize,
-    /// When as many trades were closed.
+    /// Exit of the last of these trades.
     pub at: DateTime<Utc>,
     /// 5 % quantile.
     pub p05: f64,
@@ -67,45 +90,52 @@ pub struct Band {
     pub p95: f64,
 }
 
-/// One cell of the heat map.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+/// Return of a month.
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Month {
     pub year: i32,
     /// 1 to 12.
     pub month: u32,
-    /// prod(1 + r) - 1, fraction.
+    /// Compounded daily returns: prod(1 + r) - 1, as a fraction.
     pub compounded: f64,
 }
 
-/// The total of one row of the heat map.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+/// Return of a year.
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Year {
     pub year: i32,
-    /// prod(1 + r) - 1, fraction.
+    /// Compounded daily returns: prod(1 + r) - 1, as a fraction.
     pub compounded: f64,
 }
 
-/// One trade.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+/// One trade of a scatter plot.
+#[cfg_attr(feature = "openapi", serde_with::apply(Side => #[schema(value_type = openapi::Side)]))]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Dot {
-    /// Its exit.
+    /// Exit.
     pub at: DateTime<Utc>,
     pub side: Side,
-    /// Net, in the account's currency.
+    /// Profit after fees, in the account's currency.
     pub profit: f64,
-    /// At the entry, in the account's currency.
+    /// Notional at the entry, in the account's currency.
     pub notional: f64,
-    /// Exit - entry.
+    /// Holding time (exit - entry), in seconds.
     pub duration_s: f64,
 }
 
-/// How often values of each size occur.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+/// Histogram with its quantiles.
+#[cfg_attr(feature = "openapi", serde_with::apply(Vec<usize> => #[schema(value_type = Vec<u64>)]))]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Histogram {
-    /// Where the first bin begins.
+    /// Lower bound of the first bin.
     pub from: f64,
-    /// Of each bin; the last includes its upper end.
+    /// Width of a bin. The last bin includes its upper bound.
     pub width: f64,
+    /// Number of values in each bin.
     pub counts: Vec<usize>,
     pub mean: f64,
     pub median: f64,
@@ -113,7 +143,7 @@ pub struct Histogram {
     pub p05: f64,
     /// 95 % quantile.
     pub p95: f64,
-    /// What really happened, where the values are simulated.
+    /// Observed value, if the values of the histogram are simulated; else null.
     pub observed: Option<f64>,
 }
 
@@ -126,31 +156,31 @@ const MAX_WORST_DRAWDOWNS: usize = 5;
 const BINS: usize = 40;
 
 impl Record<'_> {
-    /// Everything that is drawn, but for slices and excursions.
+    /// All series for charts, except for excursions.
     pub fn series(&self) -> Series {
         let (months, years) = self.calendar();
-        let rolling_days = if (self.returns.len() as f64) < YEAR { 30 } else { 90 };
+        let rolling_days = if (self.returns.len() as f64) < DAYS_PER_YEAR { 30 } else { 90 };
         let curve = self.trades.len() >= MIN_TRADES_FOR_CURVE;
         Series {
             equity: if curve { self.equity() } else { Vec::new() },
             cone: self.cone(),
             underwater: if curve { self.underwater() } else { Vec::new() },
-            worst_drawdowns: deepest(self, MAX_WORST_DRAWDOWNS),
+            worst_drawdowns: worst_drawdowns(self, MAX_WORST_DRAWDOWNS),
             months,
             years,
-            daily_returns: self.daily_returns(),
+            daily_returns: self.daily_return_points(),
             profits: self.profit_histogram(),
             trades: downsample(self.closed().map(dot), self.trades.len(), |dot| Some(dot.profit)),
             rolling_days,
             rolling_sharpe: self
-                .rolling(rolling_days, |window| sharpe(&Sample::of(window)).map(|daily| daily * YEAR.sqrt())),
+                .rolling(rolling_days, |window| sharpe(&Sample::of(window)).map(|daily| daily * DAYS_PER_YEAR.sqrt())),
             rolling_volatility: self
-                .rolling(rolling_days, |window| Sample::of(window).deviation().map(|sd| sd * YEAR.sqrt())),
+                .rolling(rolling_days, |window| Sample::of(window).deviation().map(|sd| sd * DAYS_PER_YEAR.sqrt())),
             simulated_drawdowns: self.drawdown_histogram(),
         }
     }
 
-    /// The balance from its start on.
+    /// Balance curve, with the initial balance first.
     fn curve(&self) -> impl Iterator<Item = (DateTime<Utc>, Decimal)> {
         self.start().map(|start| (start, self.settings.initial_balance)).into_iter().chain(self.balances())
     }
@@ -180,7 +210,7 @@ impl Record<'_> {
 
     fn calendar(&self) -> (Vec<Month>, Vec<Year>) {
         let (mut months, mut years): (Vec<Month>, Vec<Year>) = (Vec::new(), Vec::new());
-        for (day, r) in self.daily() {
+        for (day, r) in self.daily_returns() {
             match months.last_mut().filter(|last| (last.year, last.month) == (day.year(), day.month())) {
                 Some(month) => month.compounded = (1.0 + month.compounded) * (1.0 + r) - 1.0,
                 None => months.push(Month { year: day.year(), month: day.month(), compounded: r }),
@@ -193,11 +223,11 @@ impl Record<'_> {
         if months.len() < MIN_MONTHS_FOR_HEAT_MAP { (Vec::new(), Vec::new()) } else { (months, years) }
     }
 
-    fn daily_returns(&self) -> Vec<Point> {
+    fn daily_return_points(&self) -> Vec<Point> {
         if self.returns.len() < MIN_DAYS_FOR_BARS {
             return Vec::new();
         }
-        let points = self.daily().map(|(day, r)| Point { at: midnight(day), value: Some(r) });
+        let points = self.daily_returns().map(|(day, r)| Point { at: midnight(day), value: Some(r) });
         downsample(points, self.returns.len(), |point| point.value)
     }
 
@@ -205,7 +235,7 @@ impl Record<'_> {
         if self.returns.len() < MIN_DAYS_FOR_ROLLING {
             return Vec::new();
         }
-        let ends = self.daily().skip(days - 1).map(|(day, _)| midnight(day));
+        let ends = self.daily_returns().skip(days - 1).map(|(day, _)| midnight(day));
         let points = ends.zip(self.returns.windows(days)).map(|(at, window)| Point { at, value: figure(window) });
         downsample(points, self.returns.len() + 1 - days, |point| point.value)
     }
@@ -219,7 +249,7 @@ impl Record<'_> {
         if self.trades.len() < MIN_TRADES_FOR_HISTOGRAM {
             return None;
         }
-        let observed = deepest(self, 1).first().map_or(0.0, |drawdown| drawdown.depth);
+        let observed = worst_drawdowns(self, 1).first().map_or(0.0, |drawdown| drawdown.depth);
         histogram(self.simulation()?.drawdowns.clone(), Some(observed))
     }
 }

@@ -1,24 +1,24 @@
-//! How sure one may be of a Sharpe ratio: probabilistic and deflated Sharpe ratio, minimum track record.
+//! Significance of a Sharpe ratio: probabilistic and deflated Sharpe ratio, minimum track record length.
 
-use crate::sample::{finite, normal, normal_quantile};
+use crate::sample::{finite, normal_cdf, normal_quantile};
 
-/// A Sharpe ratio as it was estimated from a number of returns. Everything here is for one period (a day, a month), not annualised.
+/// Sharpe ratio estimated from returns. All figures are per period (a day, a month), not annualised.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct SharpeEstimate {
     /// mean / standard deviation of the returns.
     pub sharpe: f64,
-    /// How many returns.
+    /// Number of returns.
     pub observations: f64,
-    /// Of the returns; 0 for a normal distribution.
+    /// Skewness of the returns; 0 for a normal distribution.
     pub skew: f64,
-    /// Of the returns, raw; 3 for a normal distribution.
+    /// Raw kurtosis of the returns; 3 for a normal distribution.
     pub kurtosis: f64,
-    /// Lag-1 autocorrelation of the returns. Only the formulas of 2026 know it.
+    /// Lag-1 autocorrelation of the returns. Only the formulas of 2026 use it.
     pub autocorrelation: f64,
 }
 
 impl SharpeEstimate {
-    /// Of returns that are normal and independent.
+    /// Estimate from normal and independent returns.
     pub fn normal(sharpe: f64, observations: f64) -> Self {
         Self { sharpe, observations, skew: 0.0, kurtosis: 3.0, autocorrelation: 0.0 }
     }
@@ -29,7 +29,7 @@ impl SharpeEstimate {
     }
 
     /// Variance of sqrt(n) times the estimate if the true ratio is `null`: a - b g3 SR0 + c (g4 - 1) / 4 SR0^2 with a, b and c of
-    /// the autocorrelation (López de Prado, Lipton and Zoonekynd 2026).
+    /// functions of the autocorrelation (López de Prado, Lipton and Zoonekynd 2026).
     pub fn variance_2026(&self, null: f64) -> f64 {
         let rho = self.autocorrelation;
         let square = rho * rho;
@@ -48,20 +48,20 @@ impl SharpeEstimate {
     /// `null` = deviation of the tried ratios * [`expected_maximum`] it is the deflated Sharpe ratio (2014).
     pub fn psr_2012(&self, null: f64) -> Option<f64> {
         let z = (self.sharpe - null) * (self.observations - 1.0).sqrt() / self.variance_2012().sqrt();
-        finite(z).map(normal)
+        finite(z).map(normal_cdf)
     }
 
-    /// The same with the variance at `null` (López de Prado, Lipton and Zoonekynd 2026).
+    /// Probabilistic Sharpe ratio with the variance at `null` (López de Prado, Lipton and Zoonekynd 2026).
     pub fn psr_2026(&self, null: f64) -> Option<f64> {
-        finite((self.sharpe - null) / self.deviation_2026(null)?).map(normal)
+        finite((self.sharpe - null) / self.deviation_2026(null)?).map(normal_cdf)
     }
 
-    /// Minimum track record length: with how many returns `psr_2012` would reach `level`. None if the estimate is not above `null`.
+    /// Minimum track record length: number of returns at which `psr_2012` reaches `level`. None unless the estimate is above `null`.
     pub fn min_track_record_2012(&self, null: f64, level: f64) -> Option<f64> {
         self.track_record(self.variance_2012(), null, level).map(|length| 1.0 + length)
     }
 
-    /// With how many returns `psr_2026` would reach `level`. None if the estimate is not above `null`.
+    /// Minimum track record length: number of returns at which `psr_2026` reaches `level`. None unless the estimate is above `null`.
     pub fn min_track_record_2026(&self, null: f64, level: f64) -> Option<f64> {
         self.track_record(self.variance_2026(null), null, level)
     }
@@ -72,8 +72,8 @@ impl SharpeEstimate {
     }
 }
 
-/// The expected maximum of K independent standard normal values: (1 - g) PPF(1 - 1/K) + g PPF(1 - 1/(K e)) with g = 0.5772, the
-/// Euler-Mascheroni constant (Bailey and López de Prado 2014). 0 for one.
+/// Expected maximum of K independent standard normal values: (1 - g) PPF(1 - 1/K) + g PPF(1 - 1/(K e)) with g = 0.5772, the
+/// Euler-Mascheroni constant (Bailey and López de Prado 2014); 0 for K = 1.
 pub fn expected_maximum(runs: u32) -> f64 {
     if runs <= 1 {
         return 0.0;

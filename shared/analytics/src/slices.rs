@@ -1,34 +1,45 @@
-//! The same trades by pair, side, weekday, hour and duration, with a verdict only where one is due.
+//! Slices: the trades of one pair, side, weekday, hour or duration, with a verdict that holds after a correction for multiple tests.
 
 use std::collections::BTreeMap;
 
 use chrono::{Datelike, Timelike};
 use rust_decimal::Decimal;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
+#[cfg(feature = "openapi")]
+use crate::openapi;
 use crate::record::{MICROSECONDS, Record, float};
 use crate::sample::two_sided_p;
 use crate::trade::{Side, Trade};
 use crate::trade_metrics::duration;
 
-/// The trades that have one thing in common.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+/// Trades that share a property.
+#[cfg_attr(
+    feature = "openapi",
+    serde_with::apply(
+        Decimal => #[schema(value_type = openapi::Decimal)],
+        usize => #[schema(value_type = u64)],
+    )
+)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Slice {
     pub by: Dimension,
-    /// `BTC/USDT`, `buy`, `monday`, `09`, `under_15_minutes`. Weekday and hour are those of the entry, in UTC.
+    /// Value of the property: `BTC/USDT`, `buy`, `monday`, `09`, `under_15_minutes`. Weekday and hour are those of the entry, in UTC.
     pub key: String,
     pub trades: usize,
-    /// wins / trades, fraction.
+    /// wins / trades, as a fraction.
     pub win_rate: f64,
-    /// In the account's currency.
+    /// Net profit, in the account's currency.
     pub net_profit: Decimal,
-    /// That the mean profit is 0, by Student's t test. None with fewer than 30 trades, or if all are the same.
+    /// Two-sided p-value of Student's t test that the mean profit is 0. Null below 30 trades, or if all profits are equal.
     pub p_value_two_sided: Option<f64>,
-    pub verdict: Verdict,
+    pub verdict: SliceVerdict,
 }
 
-/// What the trades of a slice have in common.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+/// Property that the trades of a slice share.
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Dimension {
     Pair,
@@ -38,16 +49,19 @@ pub enum Dimension {
     Duration,
 }
 
-/// What may be said of a slice. Among fifty slices of trades without any edge, two or three look significant by themselves: a verdict
-/// holds after Benjamini and Hochberg, with a false discovery rate of 10 % over all slices shown.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+/// Verdict on a slice, after Benjamini and Hochberg's correction with a false discovery rate of 10 % over all slices shown. Without it,
+/// two or three of fifty slices of a bot without any edge would look significant.
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Verdict {
-    /// Fewer than 30.
+pub enum SliceVerdict {
+    /// Fewer than 30 trades.
     TooFewTrades,
-    /// Not different from chance.
+    /// Not distinguishable from chance.
     NotShown,
+    /// Significant profit.
     Earns,
+    /// Significant loss.
     Loses,
 }
 
@@ -56,7 +70,7 @@ const FALSE_DISCOVERY_RATE: f64 = 0.10;
 
 const WEEKDAY_KEYS: [&str; 7] = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"];
 
-/// Shorter than so many seconds.
+/// Upper bounds in seconds, exclusive, and the keys of the durations below them.
 const DURATION_KEYS: [(f64, &str); 6] = [
     (900.0, "under_15_minutes"),
     (3_600.0, "15_minutes_to_1_hour"),
@@ -67,27 +81,27 @@ const DURATION_KEYS: [(f64, &str); 6] = [
 ];
 
 impl Record<'_> {
-    /// Every slice that has a trade: by dimension, and within it by key, weekdays and durations in their own order.
+    /// All slices with a trade, by dimension and then by key; weekdays and durations in their natural order.
     pub fn slices(&self) -> Vec<Slice> {
         let mut tallies: BTreeMap<(Dimension, u32, &str), Tally> = BTreeMap::new();
         for trade in self.closed() {
-            for place in places(trade) {
-                tallies.entry(place).or_default().add(trade);
+            for slice in slices_of(trade) {
+                tallies.entry(slice).or_default().add(trade);
             }
         }
         let mut slices: Vec<Slice> =
-            tallies.iter().map(|(&(by, place, key), tally)| tally.slice(by, place, key)).collect();
-        judge(&mut slices);
+            tallies.iter().map(|(&(by, position, key), tally)| tally.slice(by, position, key)).collect();
+        set_verdicts(&mut slices);
         slices
     }
 }
 
-/// Where a trade belongs, in each dimension: place in the order, and key.
-fn places<'a>(trade: &Trade<'a>) -> [(Dimension, u32, &'a str); 5] {
+/// Slice of a trade in each dimension: position in the order of keys, and key.
+fn slices_of<'a>(trade: &Trade<'a>) -> [(Dimension, u32, &'a str); 5] {
     let weekday = trade.entry_time.weekday().num_days_from_monday();
     let seconds = duration(trade) as f64 / MICROSECONDS;
-    let length = (0..).zip(DURATION_KEYS).find(|(_, (most, _))| seconds < *most);
-    let (length, name) = length.map_or((0, ""), |(place, (_, name))| (place, name));
+    let length = (0..).zip(DURATION_KEYS).find(|(_, (limit, _))| seconds < *limit);
+    let (length, name) = length.map_or((0, ""), |(position, (_, name))| (position, name));
     let side = match trade.side {
         Side::Buy => "buy",
         Side::Sell => "sell",
@@ -101,7 +115,7 @@ fn places<'a>(trade: &Trade<'a>) -> [(Dimension, u32, &'a str); 5] {
     ]
 }
 
-/// Mean and squared deviations as they come in (Welford).
+/// Running mean and sum of squared deviations (Welford).
 #[derive(Default)]
 struct Tally {
     trades: usize,
@@ -122,15 +136,19 @@ impl Tally {
         self.squares += deviation * (profit - self.mean);
     }
 
-    fn slice(&self, by: Dimension, place: u32, key: &str) -> Slice {
+    fn slice(&self, by: Dimension, position: u32, key: &str) -> Slice {
         Slice {
             by,
-            key: if by == Dimension::Hour { format!("{place:02}") } else { key.to_owned() },
+            key: if by == Dimension::Hour { format!("{position:02}") } else { key.to_owned() },
             trades: self.trades,
             win_rate: self.wins as f64 / self.trades as f64,
             net_profit: self.net_profit,
             p_value_two_sided: self.p_value(),
-            verdict: if self.trades < MIN_TRADES_FOR_VERDICT { Verdict::TooFewTrades } else { Verdict::NotShown },
+            verdict: if self.trades < MIN_TRADES_FOR_VERDICT {
+                SliceVerdict::TooFewTrades
+            } else {
+                SliceVerdict::NotShown
+            },
         }
     }
 
@@ -142,8 +160,8 @@ impl Tally {
     }
 }
 
-/// Slices too small to be tested are shown, so they count among the tests; that only makes the verdicts harder to earn.
-fn judge(slices: &mut [Slice]) {
+/// Sets the verdicts. Slices too small to test count among the tests, because they are shown; this only makes verdicts stricter.
+fn set_verdicts(slices: &mut [Slice]) {
     let shown = slices.len() as f64;
     let mut by_p: Vec<(f64, &mut Slice)> =
         slices.iter_mut().filter_map(|slice| Some((slice.p_value_two_sided?, slice))).collect();
@@ -151,6 +169,6 @@ fn judge(slices: &mut [Slice]) {
     let discovered = (1..).zip(&by_p).filter(|(rank, (p, _))| *p <= FALSE_DISCOVERY_RATE * f64::from(*rank) / shown);
     let discovered = discovered.map(|(rank, _)| rank).last().unwrap_or(0);
     for (_, slice) in by_p.into_iter().take(discovered as usize) {
-        slice.verdict = if slice.net_profit > Decimal::ZERO { Verdict::Earns } else { Verdict::Loses };
+        slice.verdict = if slice.net_profit > Decimal::ZERO { SliceVerdict::Earns } else { SliceVerdict::Loses };
     }
 }

@@ -1,53 +1,58 @@
-//! The same trades at higher costs.
+//! Stress scenarios: the same trades at higher costs.
 
 use rust_decimal::{Decimal, dec};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::balance_metrics::BalanceMetrics;
 use crate::daily_metrics::DailyMetrics;
+#[cfg(feature = "openapi")]
+use crate::openapi;
 use crate::record::Record;
 use crate::trade::Trade;
 
-/// What would be left.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+/// Result of a stress scenario.
+#[cfg_attr(feature = "openapi", serde_with::apply(Decimal => #[schema(value_type = openapi::Decimal)]))]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Stress {
     pub scenario: Scenario,
-    /// In the account's currency.
+    /// Net profit, in the account's currency.
     pub net_profit: Decimal,
-    /// Fraction.
+    /// Net profit / initial balance, as a fraction.
     pub total_return: f64,
-    /// Annualised. None as ever.
+    /// Annualised Sharpe ratio. Null below two days, or if all daily returns are equal.
     pub sharpe: Option<f64>,
-    /// On the trade clock, fraction.
+    /// Maximum drawdown over all trades, as a fraction.
     pub max_drawdown: f64,
-    /// The confidence's.
+    /// Confidence score.
     pub score: f64,
 }
 
-/// What costs more.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+/// Higher costs of a stress scenario.
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Scenario {
-    /// Every fee twice.
+    /// All fees doubled.
     FeesDoubled,
-    /// 0.05 % of each trade's notional is lost to worse prices.
+    /// Slippage of 0.05 % of each trade's notional.
     Slippage,
-    /// Both.
+    /// Fees doubled, and slippage.
     FeesDoubledAndSlippage,
 }
 
 const SLIPPAGE: Decimal = dec!(0.0005);
 
 impl Record<'_> {
-    /// Every scenario.
+    /// Results of all scenarios.
     pub fn stress(&self) -> Vec<Stress> {
         let scenarios = [Scenario::FeesDoubled, Scenario::Slippage, Scenario::FeesDoubledAndSlippage];
         scenarios.into_iter().map(|scenario| self.under(scenario)).collect()
     }
 
     fn under(&self, scenario: Scenario) -> Stress {
-        let dearer: Vec<Trade<'_>> = self.trades.iter().map(|trade| scenario.applied(trade)).collect();
-        let record = Record::of(&dearer, self.settings.clone(), self.period());
+        let costlier: Vec<Trade<'_>> = self.trades.iter().map(|trade| scenario.apply(trade)).collect();
+        let record = Record::of(&costlier, self.settings.clone(), self.period());
         let balance = BalanceMetrics::of(&record);
         Stress {
             scenario,
@@ -61,8 +66,8 @@ impl Record<'_> {
 }
 
 impl Scenario {
-    fn applied<'a>(self, trade: &Trade<'a>) -> Trade<'a> {
-        // A rebate is not paid twice.
+    fn apply<'a>(self, trade: &Trade<'a>) -> Trade<'a> {
+        // A negative fee, a maker rebate, is not doubled.
         let fee = trade.fee.max(Decimal::ZERO);
         let slippage = SLIPPAGE * trade.notional();
         let (more_fee, lost) = match self {

@@ -1,88 +1,87 @@
-//! What goes in: closed trades, the account they ran on, and what may be wrong with either.
+//! Input: closed trades, the account that made them, and the checks of both.
 
 use chrono::{DateTime, NaiveDate, Utc};
 use rust_decimal::{Decimal, dec};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-/// One closed trade. All money is in the account's currency, which is the pair's quote currency.
+/// Closed trade. All money is in the account's currency, which is the quote currency of the pair.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Trade<'a> {
     pub entry_time: DateTime<Utc>,
-    /// The trade's profit exists from here on.
+    /// Time from which the profit counts.
     pub exit_time: DateTime<Utc>,
     pub side: Side,
     pub pair: &'a str,
-    /// In the pair's base currency. `amount * price` is the entry notional.
+    /// Amount in the base currency of the pair. `amount * price` is the entry notional.
     pub amount: Decimal,
-    /// At which the trade was entered.
+    /// Entry price.
     pub price: Decimal,
-    /// Of both legs. Already taken off `profit`: no metric subtracts it again.
+    /// Fees of entry and exit. `profit` is net of them: no metric subtracts them again.
     pub fee: Decimal,
-    /// Net of all fees.
+    /// Profit, net of all fees.
     pub profit: Decimal,
-    /// What the price did while the trade was open, if somebody has watched.
+    /// Price range while the trade was open, if known.
     pub range: Option<PriceRange>,
 }
 
-/// The side of the entry: who buys first is long.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+/// Side of the entry: `buy` opens a long position, `sell` a short one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Side {
     Buy,
     Sell,
 }
 
-/// The lowest and the highest price between entry and exit, both included. Of candles only those entirely within the trade may be used:
-/// what an entry's own candle did before the entry is not the trade's.
+/// Lowest and highest price from entry to exit, both included. If it comes from candles, use only candles entirely within the trade: the
+/// candle of the entry also contains prices before it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct PriceRange {
     pub low: Decimal,
     pub high: Decimal,
 }
 
-/// The account the trades ran on, and what is known about how they came to be.
+/// Account that made the trades, and what is known about their selection.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
-    /// Before the first trade.
+    /// Balance before the first trade.
     pub initial_balance: Decimal,
-    /// The first day that counts, if it is not that of the first entry.
+    /// First day of the period. Default: the day of the first entry.
     pub period_start: Option<DateTime<Utc>>,
-    /// The last day that counts, if it is not that of the last exit.
+    /// Last day of the period. Default: the day of the last exit.
     pub period_end: Option<DateTime<Utc>>,
-    /// The most that an open position can lose, as a fraction of its notional: the distance of the stop-loss that is in force.
-    /// Without one [`ASSUMED_MAX_LOSS`] is taken.
+    /// Maximum loss of an open position, as a fraction of its notional: the distance of its stop-loss. Default: [`ASSUMED_MAX_LOSS`].
     pub max_loss: Option<f64>,
     pub trials: Trials,
-    /// Of the Monte Carlo simulation: the same seed draws the same paths everywhere.
+    /// Seed of the Monte Carlo simulation: the same seed draws the same paths everywhere.
     pub seed: u64,
 }
 
-/// How many runs these trades are the best of.
+/// Runs that these trades were selected from.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Trials {
-    /// Configurations that were tried, this one included; 1 if only this one is known of.
+    /// Number of configurations tried, this one included; 1 if no other is known.
     pub runs: u32,
-    /// Standard deviation of the runs' daily (not annualised) Sharpe ratios, if they are known.
+    /// Standard deviation of the runs' daily (not annualised) Sharpe ratios, if known.
     pub sharpe_deviation: Option<f64>,
-    /// Probability of backtest overfitting, if the runs' returns are known. See [`TrialMatrix`](crate::TrialMatrix).
+    /// Probability of backtest overfitting, if the returns of the runs are known. See [`TrialMatrix`](crate::TrialMatrix).
     pub overfit_probability: Option<f64>,
 }
 
-/// Bitcoin fell further than that on 12 March 2020.
+/// Assumed maximum loss of a position without a stop-loss, as a fraction of its notional. Bitcoin fell further on 12 March 2020.
 pub const ASSUMED_MAX_LOSS: f64 = 0.25;
 
-/// Nobody can stop a loss sooner, and it is divided by.
+/// Smallest accepted `max_loss`, which is a divisor. No stop-loss is closer.
 const MIN_MAX_LOSS: f64 = 1e-9;
 
-/// Within this every sum of money is exact, and no sum or product leaves the range of a decimal.
+/// Limits within which every sum of money is exact, and no sum or product leaves the range of a decimal.
 const MAX_MONEY: Decimal = dec!(1_000_000_000_000);
 const MAX_NOTIONAL: Decimal = dec!(1_000_000_000_000_000_000);
 const MAX_TRADES: usize = 1 << 31;
 
-/// A hundred years. A wrong date must not cost a gigabyte of days.
+/// Maximum length of the period: a hundred years. A wrong date must not allocate a gigabyte of days.
 const MAX_PERIOD_DAYS: i64 = 36_525;
 
-/// Why there are no metrics: the input contradicts itself.
+/// Error in the input, for which there are no metrics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidInput {
     #[error("the initial balance must be above 0 and at most {MAX_MONEY}")]
@@ -91,7 +90,7 @@ pub enum InvalidInput {
     Period,
     #[error("max_loss must be at least {MIN_MAX_LOSS}")]
     MaxLoss,
-    #[error("there must be at least one run, a deviation of at least 0, and a probability between 0 and 1")]
+    #[error("trials need at least one run, a deviation of at least 0, and a probability between 0 and 1")]
     Trials,
     #[error("the matrix must have at least two configurations, and whole rows of finite returns")]
     Matrix,
@@ -104,6 +103,7 @@ pub enum InvalidInput {
 }
 
 impl Settings {
+    /// Settings with defaults: no stop-loss, a single run.
     pub fn new(initial_balance: Decimal) -> Self {
         Self {
             initial_balance,
@@ -144,8 +144,8 @@ impl Trade<'_> {
         self.amount * self.price
     }
 
-    /// The first thing that is wrong with it.
-    fn wrong(&self) -> Option<&'static str> {
+    /// First error of the trade, in words.
+    fn error(&self) -> Option<&'static str> {
         let positive = |value: Decimal| value > Decimal::ZERO && value <= MAX_MONEY;
         let bounded = |value: Decimal| value.abs() <= MAX_MONEY;
         if self.exit_time < self.entry_time {
@@ -167,11 +167,11 @@ impl Trade<'_> {
     }
 }
 
-/// The first and the last day that count, both included; none if there is neither a trade nor a period.
+/// First and last day of the period, both included, or None without a trade and a period.
 ///
 /// # Errors
 ///
-/// Whatever is wrong with the settings or with a trade.
+/// The first error of the settings or of a trade.
 pub(crate) fn checked_period(
     trades: &[Trade<'_>],
     settings: &Settings,
@@ -185,7 +185,7 @@ pub(crate) fn checked_period(
     let start = settings.period_start.map(|time| time.date_naive());
     let end = settings.period_end.map(|time| time.date_naive());
     for (index, trade) in trades.iter().enumerate() {
-        if let Some(wrong) = trade.wrong() {
+        if let Some(wrong) = trade.error() {
             return Err(InvalidInput::Trade { index, wrong });
         }
         let (entry, exit) = (trade.entry_time.date_naive(), trade.exit_time.date_naive());

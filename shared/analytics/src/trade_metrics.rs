@@ -1,86 +1,101 @@
-//! Metrics on the trade clock: what each trade won or lost, how often, and how long it took.
+//! Metrics per closed trade: profits and losses, win rate, costs, durations.
 
 use rust_decimal::Decimal;
 use rust_decimal::prelude::FromPrimitive;
 use serde::Serialize;
 
+#[cfg(feature = "openapi")]
+use crate::openapi;
 use crate::record::{MICROSECONDS, Record, float, ratio};
 use crate::sample::{Sample, finite, two_sided_p};
 use crate::trade::Trade;
 
-/// Of N trades with profits p. A win has p > 0, a loss p < 0, a draw p = 0.
+/// Metrics of N closed trades with the profits p. A win has p > 0, a loss p < 0, a draw p = 0.
 ///
-/// `sqn`, its p-value and `kelly_trade` take trades as independent: cutting every order in two raises them. They are for showing,
-/// never for deciding.
+/// `sqn`, its p-value and `kelly_trade` assume independent trades: splitting every order in two raises them. Show them, and base no
+/// decision on them.
+#[cfg_attr(
+    feature = "openapi",
+    serde_with::apply(
+        Decimal => #[schema(value_type = openapi::Decimal)],
+        Option<Decimal> => #[schema(value_type = Option<openapi::Decimal>)],
+        usize => #[schema(value_type = u64)],
+    )
+)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct TradeMetrics {
-    /// N.
+    /// Number of closed trades, N.
     pub trades: usize,
+    /// Number of trades with p > 0.
     pub wins: usize,
+    /// Number of trades with p < 0.
     pub losses: usize,
+    /// Number of trades with p = 0.
     pub draws: usize,
     /// Sum of the wins, in the account's currency.
     pub gross_profit: Decimal,
-    /// Sum of the losses, in the account's currency, positive.
+    /// Sum of the losses, in the account's currency; positive.
     pub gross_loss: Decimal,
-    /// Sum of all profits, in the account's currency.
+    /// Sum of all profits and losses after fees, in the account's currency.
     pub net_profit: Decimal,
-    /// Sum of all fees, in the account's currency. They are already taken off the profits.
+    /// Sum of all fees, in the account's currency. The profits are net of them.
     pub fees: Decimal,
-    /// fees / (net_profit + fees), fraction: what the exchange keeps of the gain before fees. None if there was none.
+    /// fees / (net_profit + fees): the share of the profit before fees that fees take, as a fraction. Null without a profit before fees.
     pub fee_share_of_gross: Option<f64>,
-    /// 1 + net_profit / fees: fees this many times as high leave nothing. None without fees.
+    /// 1 + net_profit / fees: the multiple of today's fees at which the net profit is zero. Null without fees.
     pub fee_break_even_multiple: Option<f64>,
-    /// wins / N, fraction. None without trades.
+    /// wins / N, as a fraction. Null without trades.
     pub win_rate: Option<f64>,
-    /// gross_profit / gross_loss. None without a loss.
+    /// gross_profit / gross_loss. Null without a loss.
     pub profit_factor: Option<f64>,
-    /// Mean of the wins, in the account's currency. None without one.
+    /// Mean win, in the account's currency. Null without a win.
     pub avg_win: Option<Decimal>,
-    /// Mean of the losses, in the account's currency, negative. None without one.
+    /// Mean loss, in the account's currency; negative. Null without a loss.
     pub avg_loss: Option<Decimal>,
-    /// avg_win / |avg_loss|. None unless there are both.
+    /// avg_win / |avg_loss|. Null unless there are both wins and losses.
     pub payoff_ratio: Option<f64>,
-    /// Mean profit, in the account's currency for each trade. None without trades.
+    /// Mean profit per trade, in the account's currency. Null without trades.
     pub expectancy: Option<Decimal>,
-    /// expectancy / |avg_loss|: the mean profit in multiples of what is lost in a losing trade (Tharp's R). None without a loss.
+    /// expectancy / |avg_loss|: the mean profit in multiples of the mean loss (Tharp's R). Null without a loss.
     pub expectancy_r: Option<f64>,
-    /// In the account's currency.
+    /// Median profit per trade, in the account's currency. Null without trades.
     pub median_trade: Option<Decimal>,
-    /// In the account's currency.
+    /// Largest profit, in the account's currency. Null without trades.
     pub best_trade: Option<Decimal>,
-    /// In the account's currency.
+    /// Smallest profit or largest loss, in the account's currency. Null without trades.
     pub worst_trade: Option<Decimal>,
-    /// Sample standard deviation of p, in the account's currency. None below two trades.
+    /// Sample standard deviation of p, in the account's currency. Null below two trades.
     pub std_trade: Option<Decimal>,
-    /// sqrt(N) * mean(p) / sd(p): Tharp's system quality number. None below two trades, or if all are the same.
+    /// sqrt(N) * mean(p) / sd(p): Tharp's system quality number. Null below two trades, or if all profits are equal.
     pub sqn: Option<f64>,
-    /// The same with N at most 100, as Tharp caps it.
+    /// System quality number with N capped at 100, as Tharp defines it. Null when `sqn` is.
     pub sqn_100: Option<f64>,
-    /// Of `sqn` under Student's t distribution with N - 1 degrees of freedom.
+    /// Two-sided p-value of `sqn` under Student's t distribution with N - 1 degrees of freedom. Null when `sqn` is.
     pub p_value_two_sided: Option<f64>,
-    /// Sum of the best ceil(5 %) of the trades / net_profit. Above 1 the account would have lost without them. None if it has lost.
+    /// Sum of the best ceil(5 %) of the trades / net_profit, as a fraction; above 1, the other trades lost money. Null unless net_profit
+    /// is positive.
     pub profit_share_of_best_5pct: Option<f64>,
-    /// A draw ends a run.
+    /// Longest winning streak, in trades; a draw ends it.
     pub max_consecutive_wins: usize,
-    /// A draw ends a run.
+    /// Longest losing streak, in trades; a draw ends it.
     pub max_consecutive_losses: usize,
-    /// Exit - entry, seconds.
+    /// Mean holding time (exit - entry), in seconds. Null without trades.
     pub avg_duration_s: Option<f64>,
-    /// Exit - entry, seconds.
+    /// Median holding time (exit - entry), in seconds. Null without trades.
     pub median_duration_s: Option<f64>,
-    /// w - (1 - w) / payoff_ratio with w = wins / (wins + losses): the fraction of the account that Kelly would stake. Negative
-    /// means none. None unless there are both wins and losses.
+    /// w - (1 - w) / payoff_ratio with w = wins / (wins + losses): Kelly fraction of the account per trade; negative means no stake.
+    /// Null unless there are both wins and losses.
     pub kelly_trade: Option<f64>,
-    /// N / days of the period. None without a day.
+    /// N / days of the period. Null without a day.
     pub trades_per_day: Option<f64>,
-    /// Length of the union of all [entry, exit] / length of the period, fraction. None without a day.
+    /// Length of the union of all [entry, exit] / length of the period, as a fraction. Null without a day.
     pub time_in_market: Option<f64>,
-    /// Sum of all durations / length of the period. None without a day.
+    /// Sum of all holding times / length of the period: mean number of open trades. Null without a day.
     pub avg_open_trades: Option<f64>,
 }
 
-/// More digits say nothing, and a third has no end.
+/// Significant digits of a mean. A third has no finite decimal expansion.
 const MEAN_SIGNIFICANT_DIGITS: u32 = 18;
 
 impl TradeMetrics {
@@ -91,8 +106,9 @@ impl TradeMetrics {
         let trades = wins + losses + draws;
         let net_profit = gross_profit - gross_loss;
         let sample = Sample::of(&record.profits);
-        let quality = |trades: usize| sample.spread().and_then(|sd| finite((trades as f64).sqrt() * sample.mean / sd));
-        let sqn = quality(trades);
+        let system_quality =
+            |trades: usize| sample.spread().and_then(|sd| finite((trades as f64).sqrt() * sample.mean / sd));
+        let sqn = system_quality(trades);
         let avg_win = mean(gross_profit, wins);
         let avg_loss = mean(-gross_loss, losses);
         let expectancy = mean(net_profit, trades);
@@ -122,11 +138,11 @@ impl TradeMetrics {
             worst_trade: tally.worst,
             std_trade: sample.deviation().and_then(Decimal::from_f64),
             sqn,
-            sqn_100: quality(trades.min(100)),
+            sqn_100: system_quality(trades.min(100)),
             p_value_two_sided: sqn.and_then(|sqn| two_sided_p(sqn, trades as f64 - 1.0)),
             profit_share_of_best_5pct: ratio(best_5pct, net_profit),
-            max_consecutive_wins: tally.most_wins,
-            max_consecutive_losses: tally.most_losses,
+            max_consecutive_wins: tally.max_wins,
+            max_consecutive_losses: tally.max_losses,
             avg_duration_s: (trades > 0).then(|| tally.duration as f64 / MICROSECONDS / trades as f64),
             median_duration_s: median_duration(record),
             kelly_trade: payoff_ratio.and_then(|payoff| {
@@ -134,13 +150,13 @@ impl TradeMetrics {
                 finite(winning - (1.0 - winning) / payoff)
             }),
             trades_per_day: (record.days > 0).then(|| trades as f64 / record.days as f64),
-            time_in_market: period.map(|seconds| record.busy as f64 / MICROSECONDS / seconds),
-            avg_open_trades: period.map(|seconds| record.open as f64 / MICROSECONDS / seconds),
+            time_in_market: period.map(|seconds| record.time_in_market as f64 / MICROSECONDS / seconds),
+            avg_open_trades: period.map(|seconds| record.total_holding_time as f64 / MICROSECONDS / seconds),
         }
     }
 }
 
-/// What one pass over the trades adds up.
+/// Sums over one pass of the trades.
 #[derive(Default)]
 struct Tally {
     wins: usize,
@@ -151,11 +167,11 @@ struct Tally {
     fees: Decimal,
     best: Option<Decimal>,
     worst: Option<Decimal>,
-    winning: usize,
-    losing: usize,
-    most_wins: usize,
-    most_losses: usize,
-    /// Microseconds.
+    current_wins: usize,
+    current_losses: usize,
+    max_wins: usize,
+    max_losses: usize,
+    /// Sum of the holding times, in microseconds.
     duration: i128,
 }
 
@@ -165,17 +181,17 @@ impl Tally {
         if profit > Decimal::ZERO {
             self.wins += 1;
             self.gross_profit += profit;
-            (self.winning, self.losing) = (self.winning + 1, 0);
+            (self.current_wins, self.current_losses) = (self.current_wins + 1, 0);
         } else if profit < Decimal::ZERO {
             self.losses += 1;
             self.gross_loss -= profit;
-            (self.winning, self.losing) = (0, self.losing + 1);
+            (self.current_wins, self.current_losses) = (0, self.current_losses + 1);
         } else {
             self.draws += 1;
-            (self.winning, self.losing) = (0, 0);
+            (self.current_wins, self.current_losses) = (0, 0);
         }
-        self.most_wins = self.most_wins.max(self.winning);
-        self.most_losses = self.most_losses.max(self.losing);
+        self.max_wins = self.max_wins.max(self.current_wins);
+        self.max_losses = self.max_losses.max(self.current_losses);
         self.fees += trade.fee;
         self.best = Some(self.best.map_or(profit, |best| best.max(profit)));
         self.worst = Some(self.worst.map_or(profit, |worst| worst.min(profit)));
@@ -183,7 +199,7 @@ impl Tally {
     }
 }
 
-/// Microseconds.
+/// Holding time of a trade, in microseconds.
 pub(crate) fn duration(trade: &Trade<'_>) -> i64 {
     trade.exit_time.timestamp_micros() - trade.entry_time.timestamp_micros()
 }
@@ -193,7 +209,7 @@ fn mean(sum: Decimal, count: usize) -> Option<Decimal> {
     mean.round_sf(MEAN_SIGNIFICANT_DIGITS)
 }
 
-/// The median profit, and the sum of the best twentieth. Finding a place among the profits takes no sort.
+/// Median profit, and the sum of the best 5 % of the trades. Selects by rank instead of sorting.
 fn ranked_profits(record: &Record<'_>) -> (Option<Decimal>, Decimal) {
     let mut profits = Vec::with_capacity(record.profits.len());
     profits.extend(record.closed().map(|trade| trade.profit));
@@ -213,7 +229,7 @@ fn median_duration(record: &Record<'_>) -> Option<f64> {
     Some((low as f64 + high as f64) / 2.0 / MICROSECONDS)
 }
 
-/// The two values in the middle; of an odd number, the one value twice.
+/// The two middle values; the middle value twice if their number is odd.
 fn middle<T: Copy + Ord>(values: &mut [T]) -> Option<(T, T)> {
     let (place, odd) = (values.len() / 2, values.len() % 2 == 1);
     if values.is_empty() {

@@ -12,8 +12,6 @@
     )
 )]
 
-#[cfg(feature = "openapi")]
-pub mod analyses;
 mod analysis_request;
 pub mod bots;
 mod field_error;

@@ -141,7 +141,7 @@ async fn a_time_range_covers_its_own_trades_and_starts_with_the_balance_at_its_s
     let analysis = run_analysis(&world, &token, empty).await;
     let block = only_block(&analysis);
     assert_eq!((&block["notes"], &block["confidence"]["reason"]), (&json!(["no_trades"]), &json!("no_trades")));
-    assert_eq!(analysis["recommendations"], json!(["No case for a change: 0 trades were closed."]));
+    assert_eq!(analysis["recommendations"], json!(["No change recommended: 0 trades were closed."]));
     assert_eq!(analysis["confidence_score"], "0.00");
 }
 

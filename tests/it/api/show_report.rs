@@ -122,7 +122,9 @@ async fn the_screenshot_in_the_documentation_is_of_a_current_report() {
     let browser = Browser::open(1000, 1850).await;
     browser.go_to(&world.url(&format!("/_local/reports/{id}?email=enterprise@nofomo.test"))).await;
     let page = browser.text().await;
-    for words in [name, "No edge is shown: it earned 165.86 USDT", "Trade cheaper: fees take 70.6 %", "Balance"] {
+    for words in
+        [name, "No edge shown: the bot earned 165.86 USDT", "Reduce trading costs: fees take 70.6 %", "Balance"]
+    {
         assert!(page.contains(words), "{words} is not in\n{page}");
     }
     browser.keep_picture("report").await;

@@ -1,10 +1,10 @@
-//! The balance after each trade, and what else could have come of the same trades.
+//! Balance curve, with the Monte Carlo cone and the max drawdown.
 
+use nofomo_analytics::{Band, Series};
 use plotters::prelude::*;
 
 use super::palette::{CURVE, LOSS, QUIET};
-use super::{Axis, DrawingError, Drawings, Measure, PIXEL, Size, both, is_drawable, lines, plane, seconds, span};
-use crate::analysis::{Band, Series};
+use super::{Axis, DrawingError, Drawings, Measure, PIXEL, Size, draw_both, is_drawable, lines, plane, seconds, span};
 
 pub(crate) fn equity(series: &Series) -> Result<Drawings, DrawingError> {
     let curve = lines(&series.equity);
@@ -14,16 +14,16 @@ pub(crate) fn equity(series: &Series) -> Result<Drawings, DrawingError> {
         start.into_iter().chain(edges.filter(|(_, balance)| is_drawable(*balance))).collect::<Vec<_>>()
     };
     let (low, middle, high) = (band(|band| band.p05), band(|band| band.p50), band(|band| band.p95));
-    both(
+    draw_both(
         |size| if size == Size::Wide { 330 } else { 290 },
         |area, size| {
             let times = series.equity.iter().map(|point| point.at).chain(series.cone.iter().map(|band| band.at));
             let x = Axis::of_times(times, size);
-            let shown = curve.iter().flatten().chain(&low).chain(&high).map(|(_, balance)| *balance);
-            let y = Axis::of_values(span(shown), 7, Measure::Amount);
-            let mut plane = plane(area, x.clone(), y.clone(), y.widest())?;
-            if let Some(fall) = series.worst_drawdowns.first() {
-                let corners = [(seconds(fall.peak), y.from), (seconds(fall.trough), y.to)];
+            let balances = curve.iter().flatten().chain(&low).chain(&high).map(|(_, balance)| *balance);
+            let y = Axis::of_values(span(balances), 7, Measure::Amount);
+            let mut plane = plane(area, x.clone(), y.clone(), y.label_width())?;
+            if let Some(drawdown) = series.worst_drawdowns.first() {
+                let corners = [(seconds(drawdown.peak), y.from), (seconds(drawdown.trough), y.to)];
                 plane.draw_series([Rectangle::new(corners, LOSS.mix(0.12).filled())])?;
             }
             if !series.cone.is_empty() {

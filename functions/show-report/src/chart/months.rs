@@ -1,26 +1,26 @@
 //! What each month made, as a calendar. A month without a day stays empty.
 
+use nofomo_analytics::{Month, Series, Year};
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, VPos};
 
 use super::palette::{GAIN, GRID, INK, LOSS, QUIET};
-use super::{Area, DrawingError, Drawings, Size, both, pixels, text};
-use crate::analysis::{Month, Series, Year};
+use super::{Area, DrawingError, Drawings, Size, draw_both, pixels, text};
 use crate::format::{Sign, fixed, grouped};
 
-pub(crate) const NAMES: [&str; 12] =
+pub(crate) const MONTH_NAMES: [&str; 12] =
     ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
-/// Where everything is, in pixels of the page.
+/// Layout of the calendar, in pixels of the page.
 struct Layout {
-    /// Months beside each other.
+    /// Months per row.
     columns: u32,
     cell: (u32, u32),
-    /// Where the first cell of a year begins.
+    /// Left edge of the first cell of a row.
     left: u32,
-    /// Above all years.
+    /// Height of the header above all years.
     header: u32,
-    /// Above each year.
+    /// Height of the title above each year.
     title: u32,
 }
 
@@ -30,20 +30,20 @@ impl Layout {
     fn of(size: Size) -> Self {
         match size {
             Size::Wide => Self { columns: 12, cell: (55, 38), left: 50, header: 26, title: 0 },
-            // Three rows of four, each cell with its name, below the year and its total.
+            // Three rows of four months with their names, below the year and its total.
             Size::Narrow => Self { columns: 4, cell: (92, 52), left: 2, header: 0, title: 30 },
         }
     }
 
-    /// Of a year, with what is above it.
-    fn year(&self) -> u32 {
+    /// Height of a year with its title.
+    fn year_height(&self) -> u32 {
         self.title + 12_u32.div_ceil(self.columns) * self.cell.1 + 6
     }
 
-    /// The upper left corner.
+    /// Upper left corner of a cell.
     fn cell_of(&self, year: u32, month: u32) -> (i32, i32) {
         let (row, column) = (month / self.columns, month % self.columns);
-        let top = self.header + year * self.year() + self.title;
+        let top = self.header + year * self.year_height() + self.title;
         (pixels(self.left + column * self.cell.0), pixels(top + row * self.cell.1))
     }
 }
@@ -51,11 +51,11 @@ impl Layout {
 pub(crate) fn months(series: &Series) -> Result<Drawings, DrawingError> {
     let years = u32::try_from(series.years.len()).unwrap_or_default();
     let strongest = series.months.iter().map(|month| month.compounded.abs()).fold(0.0, f64::max);
-    both(
-        |size| Layout::of(size).header + years * Layout::of(size).year(),
+    draw_both(
+        |size| Layout::of(size).header + years * Layout::of(size).year_height(),
         |area, size| {
             let layout = Layout::of(size);
-            for (month, name) in (0..).zip(NAMES).filter(|_| size == Size::Wide) {
+            for (month, name) in (0..).zip(MONTH_NAMES).filter(|_| size == Size::Wide) {
                 let (left, _) = layout.cell_of(0, month);
                 let middle = left + pixels(layout.cell.0 - GAP) / 2;
                 area.draw(&Text::new(name, (middle, pixels(8)), text(QUIET, HPos::Center, VPos::Top)))?;
@@ -66,7 +66,7 @@ pub(crate) fn months(series: &Series) -> Result<Drawings, DrawingError> {
             }
             for (place, year) in (0..).zip(&series.years) {
                 draw_year(area, size, &layout, place, year)?;
-                for (number, name) in (0..).zip(NAMES) {
+                for (number, name) in (0..).zip(MONTH_NAMES) {
                     let of = |month: &&Month| month.year == year.year && month.month == number + 1;
                     let returned = series.months.iter().find(of).map(|month| month.compounded);
                     let tint = returned.map(|returned| tint(returned, strongest));
@@ -100,14 +100,14 @@ fn draw_year(area: &Area<'_>, size: Size, layout: &Layout, place: u32, year: &Ye
     }
 }
 
-/// The stronger, the further from nothing, and never so strong that its text cannot be read.
+/// Colour of a return: stronger with its size, within the limit where text stays readable.
 fn tint(returned: f64, strongest: f64) -> ShapeStyle {
     let colour = if returned < 0.0 { LOSS } else { GAIN };
     let strength = if strongest > 0.0 { returned.abs() / strongest } else { 0.0 };
     colour.mix(0.07 + 0.40 * strength).filled()
 }
 
-/// Without a day it is an empty place.
+/// Draws a month, empty if it has no data.
 fn draw_month(
     area: &Area<'_>,
     size: Size,
@@ -131,7 +131,7 @@ fn draw_month(
     area.draw(&Text::new(in_cell(returned), (middle, place), text(INK, HPos::Center, down)))
 }
 
-/// Short enough for a cell.
+/// Return in percent, short enough for a cell.
 fn in_cell(fraction: f64) -> String {
     let percent = 100.0 * fraction;
     let places = if percent.abs() >= 100.0 { 0 } else { 1 };

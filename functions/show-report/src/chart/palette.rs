@@ -1,8 +1,8 @@
-//! The colours of the plots. A stylesheet replaces each by its own name, so that a dark page has others.
+//! Colours of the charts. The style sheet replaces each one by a variable, which has another value on a dark page.
 
 use plotters::style::RGBColor;
 
-/// A drawing has the light one; `--name` is whichever the reader has.
+/// Colour of the palette. Drawings contain the light one; the style sheet maps it to the variable `--name`.
 pub(crate) struct Colour {
     pub(crate) name: &'static str,
     pub(crate) light: RGBColor,
@@ -19,19 +19,19 @@ pub(crate) const PALETTE: [Colour; 7] = [
     Colour { name: "loss", light: LOSS, dark: RGBColor(0xFF, 0x8F, 0x80) },
 ];
 
-/// What is read.
+/// Text.
 pub(super) const INK: RGBColor = RGBColor(0x16, 0x20, 0x2E);
-/// What names and measures.
+/// Labels and axes.
 pub(super) const QUIET: RGBColor = RGBColor(0x58, 0x64, 0x75);
 pub(super) const GRID: RGBColor = RGBColor(0xDF, 0xE4, 0xEC);
-/// What a plot lies on.
+/// Background of a chart.
 pub(super) const CARD: RGBColor = RGBColor(0xFF, 0xFF, 0xFE);
 pub(super) const CURVE: RGBColor = RGBColor(0x15, 0x52, 0xC8);
 pub(super) const GAIN: RGBColor = RGBColor(0x0B, 0x7A, 0x48);
 pub(super) const LOSS: RGBColor = RGBColor(0xBD, 0x33, 0x20);
 
 impl Colour {
-    /// As the backend writes it, by which the stylesheet finds it.
+    /// Hexadecimal code as the backend writes it; the style sheet selects by it.
     pub(crate) fn light(&self) -> String {
         hexadecimal(self.light)
     }

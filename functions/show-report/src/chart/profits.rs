@@ -1,25 +1,25 @@
-//! How often a trade made how much, in percent of its notional.
+//! Histogram of the returns per trade, in percent of the notional.
 
+use nofomo_analytics::Histogram;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, VPos};
 
 use super::palette::{CURVE, GAIN, INK, LOSS, QUIET};
-use super::{Axis, DrawingError, Drawings, Measure, PIXEL, Size, both, pixels, plane, text};
-use crate::analysis::Histogram;
+use super::{Axis, DrawingError, Drawings, Measure, PIXEL, Size, draw_both, pixels, plane, text};
 
 pub(crate) fn profits(histogram: &Histogram) -> Result<Drawings, DrawingError> {
     let width = if histogram.width > 0.0 { histogram.width } else { 0.001 };
-    let most = histogram.counts.iter().max().copied().unwrap_or_default();
+    let max_count = histogram.counts.iter().max().copied().unwrap_or_default();
     let to = histogram.from + width * histogram.counts.len() as f64;
-    both(
+    draw_both(
         |size| if size == Size::Wide { 290 } else { 270 },
         |area, size| {
-            let x = Axis::of_values(histogram.from - width..to + width, size.names(), Measure::Percent);
-            // Above the bars there is room for what the marks are called.
-            let top = 1.45 * most.max(1) as f64;
+            let x = Axis::of_values(histogram.from - width..to + width, size.max_labels(), Measure::Percent);
+            // Space above the bars for the labels of the marks.
+            let top = 1.45 * max_count.max(1) as f64;
             let y = Axis::of_values(0.0..top, 5, Measure::Count);
-            let room = y.widest();
-            let mut plane = plane(area, x.clone(), y, room)?;
+            let label_width = y.label_width();
+            let mut plane = plane(area, x.clone(), y, label_width)?;
             for (place, count) in (0..).zip(&histogram.counts).filter(|(_, count)| **count > 0) {
                 let from = histogram.from + width * f64::from(place);
                 let colour = if from + width / 2.0 < 0.0 { LOSS } else { GAIN };
@@ -30,9 +30,9 @@ pub(crate) fn profits(histogram: &Histogram) -> Result<Drawings, DrawingError> {
                 let height = mark.height * top;
                 let line = vec![(mark.value, 0.0), (mark.value, height)];
                 plane.draw_series([PathElement::new(line, mark.colour.stroke_width(3 * PIXEL / 2))])?;
-                let (across, beside) =
-                    if mark.leads_right { (HPos::Left, pixels(5)) } else { (HPos::Right, -pixels(5)) };
-                let name = Text::new(mark.name, (beside, 0), text(INK, across, VPos::Top));
+                let (anchor, offset) =
+                    if mark.is_label_right { (HPos::Left, pixels(5)) } else { (HPos::Right, -pixels(5)) };
+                let name = Text::new(mark.name, (offset, 0), text(INK, anchor, VPos::Top));
                 plane.draw_series([EmptyElement::at((mark.value, height)) + name])?;
             }
             Ok(())
@@ -40,32 +40,32 @@ pub(crate) fn profits(histogram: &Histogram) -> Result<Drawings, DrawingError> {
     )
 }
 
-/// A line, and beside its upper end what it is called.
+/// Vertical line with a label beside its upper end.
 struct Mark {
     name: &'static str,
     value: f64,
     colour: RGBColor,
-    /// As a share of the plot's.
+    /// Share of the height of the chart.
     height: f64,
-    /// On which side its name is.
-    leads_right: bool,
+    /// `true` if the label is on the right of the line.
+    is_label_right: bool,
 }
 
 const HEIGHTS: [f64; 3] = [0.99, 0.90, 0.81];
 
-/// Names are on the side where there is room, and the lines so high that none goes through another's name.
+/// Marks with labels on the side that has space, and with heights at which no line crosses another label.
 fn marks(histogram: &Histogram, x: &Axis) -> Vec<Mark> {
     let mut values =
-        [("worst 1 in 20", histogram.p05, QUIET), ("mean", histogram.mean, CURVE), ("median", histogram.median, QUIET)];
+        [("5 % quantile", histogram.p05, QUIET), ("mean", histogram.mean, CURVE), ("median", histogram.median, QUIET)];
     values.sort_by(|one, other| one.1.total_cmp(&other.1));
     let part = |value: f64| (value - x.from) / (x.to - x.from);
-    let leads_right = values.iter().all(|(_, value, _)| part(*value) < 0.62);
-    if !leads_right {
+    let is_label_right = values.iter().all(|(_, value, _)| part(*value) < 0.62);
+    if !is_label_right {
         values.reverse();
     }
     let marks = values.into_iter().zip(HEIGHTS).map(|((name, value, colour), height)| {
-        // At the left end there is no room at the left.
-        Mark { name, value, colour, height, leads_right: leads_right || part(value) < 0.28 }
+        // There is no space left of the left end.
+        Mark { name, value, colour, height, is_label_right: is_label_right || part(value) < 0.28 }
     });
     marks.collect()
 }

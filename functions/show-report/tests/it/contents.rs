@@ -1,4 +1,4 @@
-//! What a page tells.
+//! Contents of the page.
 
 use nofomo_analytics::{AnalysisType, Settings, Trials};
 use rust_decimal::{Decimal, dec};
@@ -12,7 +12,7 @@ fn name(kind: AnalysisType) -> String {
     json!(kind).as_str().unwrap().to_owned()
 }
 
-/// As complete as one can be.
+/// Row with all parts that its type can have.
 pub(crate) fn full(kind: AnalysisType) -> Value {
     let mut row = row(kind, vec![block(kind, "USDT", &trades("main"))]);
     if kind == AnalysisType::Backtest {
@@ -32,7 +32,7 @@ pub(crate) fn full(kind: AnalysisType) -> Value {
 fn every_type_has_a_page() {
     for kind in TYPES {
         let page = Page::of(&full(kind));
-        page.keep(&name(kind));
+        page.save(&name(kind));
         assert_eq!(page.words("h1").to_lowercase(), format!("{} of ema cross on four pairs", name(kind)));
         assert_eq!(page.words(".facts"), "1 Jan 2026 to 29 Jun 2026 1,000 trades 2 bots analysed 2 Jul 2026");
         assert_eq!(page.words(".score"), "Confidence 0.17 not shown");
@@ -40,15 +40,15 @@ fn every_type_has_a_page() {
         for part in ["nofomo-quant-1", "41 ms", "2 Jul 2026, 09:14 UTC", "9f86d081884c7d65"] {
             assert!(colophon.contains(part), "{part} in {colophon}");
         }
-        let how = page.words("footer p");
-        for part in ["365 days", "calendar days in UTC", "every fall is a realised one"] {
-            assert!(how.contains(part), "{part} in {how}");
+        let method = page.words("footer p");
+        for part in ["365 days", "calendar days in UTC", "every drawdown is a realised one"] {
+            assert!(method.contains(part), "{part} in {method}");
         }
     }
 }
 
 #[test]
-fn without_a_window_the_time_is_that_of_the_trades() {
+fn without_a_requested_time_the_facts_have_that_of_the_trades() {
     let mut row = full(AnalysisType::Risk);
     let facts = |row: &Value| Page::of(row).words(".facts");
     row["input_data"]["from"] = Value::Null;
@@ -60,7 +60,7 @@ fn without_a_window_the_time_is_that_of_the_trades() {
 }
 
 #[test]
-fn every_figure_of_an_analysis_is_on_its_page_as_it_is() {
+fn every_metric_of_an_analysis_is_on_its_page_exactly() {
     for kind in TYPES {
         let row = full(kind);
         let page = Page::of(&row);
@@ -95,45 +95,50 @@ fn every_figure_of_an_analysis_is_on_its_page_as_it_is() {
 }
 
 #[test]
-fn the_verdict_is_said_in_one_sentence_with_its_reason_and_what_would_raise_it() {
+fn the_verdict_is_one_sentence_with_its_reason_and_improvements() {
     let page = Page::of(&full(AnalysisType::Performance));
     assert_eq!(
         page.words(".verdict .sentence"),
-        "No edge is shown: it earned 165.86 USDT (+16.59 %) with 1,000 trades in 180 days, less than one plausible bad day \
-         would take."
+        "No edge shown: the bot earned 165.86 USDT (+16.59 %) with 1,000 trades in 180 days, less than the loss of one \
+         worst-case day."
     );
     let why = page.words(".why");
-    for part in
-        ["not earned enough to make up for one plausible bad day", "0.44 times", "about 124 more days at this rate"]
-    {
+    for part in ["does not cover the loss of one worst-case day", "0.44 times", "about 124 more days at this rate"] {
         assert!(why.contains(part), "{part} in {why}");
     }
     let assumed = page.words(".assumed");
-    assert!(assumed.contains("loses at most 25 % of what it was bought for"), "{assumed}");
-    assert!(assumed.contains("one plausible bad day takes 37.8 % of the balance"), "{assumed}");
-    assert!(page.words(".verdict").contains("The best twentieth of the trades made 254.7 % of the profit"));
+    assert!(assumed.contains("loses at most 25 % of its notional"), "{assumed}");
+    assert!(assumed.contains("one worst-case day costs 37.8 % of the balance"), "{assumed}");
+    assert!(page.words(".verdict").contains("The best 5 % of the trades made 254.7 % of the net profit"));
 }
 
 #[test]
-fn a_risk_analysis_knows_the_profit_though_it_does_not_show_it() {
+fn a_risk_analysis_states_the_profit_that_is_not_among_its_metrics() {
     let page = Page::of(&full(AnalysisType::Risk));
     let sentence = page.words(".verdict .sentence");
-    assert!(sentence.contains("it earned 165.86 USDT (+16.59 %) with 1,000 trades in 180 days"), "{sentence}");
-    assert!(page.words(".verdict").contains("The deepest fall so far was 8.9 %. Of the same trades drawn again, one path in twenty falls further than 17.6 %."));
+    assert!(sentence.contains("the bot earned 165.86 USDT (+16.59 %) with 1,000 trades in 180 days"), "{sentence}");
+    assert!(
+        page.words(".verdict")
+            .contains("The max drawdown so far is 8.9 %; 5 % of the simulated paths have a max drawdown above 17.6 %.")
+    );
 }
 
 #[test]
-fn an_optimization_says_whether_there_is_a_case_for_more() {
+fn an_optimization_states_the_supported_position_size() {
     let page = Page::of(&full(AnalysisType::Optimization));
-    assert!(page.words(".verdict").contains("The evidence supports no larger size than today's."));
+    assert!(page.words(".verdict").contains("The evidence does not support a larger position size."));
     let row = full(AnalysisType::Optimization);
     let mut better = row.clone();
     better["results"]["blocks"][0]["metrics"]["kelly_continuous_lower95"] = json!(1.5);
-    assert!(Page::of(&better).words(".verdict").contains("The evidence supports at most 1.50 times today's size."));
+    assert!(
+        Page::of(&better)
+            .words(".verdict")
+            .contains("The evidence supports at most 1.50 times the present position size.")
+    );
 }
 
 #[test]
-fn a_stop_loss_and_the_number_of_runs_are_told_as_they_were_assumed() {
+fn a_stop_loss_and_the_number_of_runs_are_among_the_assumptions() {
     let trials = Trials { runs: 5, sharpe_deviation: None, overfit_probability: None };
     let settings = Settings { max_loss: Some(0.1), trials, ..Settings::new(dec!(1000)) };
     let kind = AnalysisType::Performance;
@@ -144,61 +149,61 @@ fn a_stop_loss_and_the_number_of_runs_are_told_as_they_were_assumed() {
 }
 
 #[test]
-fn without_trades_there_is_nothing_but_the_reason() {
+fn without_trades_there_is_only_the_reason() {
     for kind in TYPES {
         let mut row = row(kind, vec![block(kind, "USDT", &[])]);
         row["input_data"]["trades"] = json!(0);
         let page = Page::of(&row);
-        assert_eq!(page.words(".verdict .sentence"), "No edge is shown: there is no closed trade to judge.");
-        assert!(page.words(".notes").contains("There is no closed trade, so there is nothing to compute. no_trades"));
+        assert_eq!(page.words(".verdict .sentence"), "No edge shown: there are no closed trades.");
+        assert!(page.words(".notes").contains("There are no closed trades, so no metric is defined. no_trades"));
         assert!(page.all("figure").is_empty());
     }
 }
 
 #[test]
-fn an_analysis_without_figures_says_why_there_is_nothing_to_show() {
+fn an_analysis_without_figures_gives_the_reason() {
     let mut sample = row(AnalysisType::Performance, Vec::new());
     sample["input_data"] = json!({ "trades": 30, "from": null, "to": null });
     sample["results"] = json!({ "blocks": [], "sample": true });
     let page = Page::of(&sample);
-    page.keep("sample");
+    page.save("sample");
     let sentence = page.words(".sentence");
-    assert_eq!(sentence, "Nothing to show because this is a sample that came with the database, and holds no figures.");
+    assert_eq!(sentence, "This analysis is part of the sample data and has no figures.");
     assert!(page.words(".advice").starts_with("No case for a larger size"));
 
     let mut empty = row(AnalysisType::Risk, Vec::new());
     empty["input_data"]["trades"] = json!(0);
     let sentence = Page::of(&empty).words(".sentence");
-    assert_eq!(sentence, "Nothing to show because there was no closed trade among what was asked for.");
+    assert_eq!(sentence, "There are no closed trades in the requested time.");
     empty["input_data"]["trades"] = json!(7);
     let sentence = Page::of(&empty).words(".sentence");
-    assert_eq!(sentence, "Nothing to show because this analysis holds no figures that can be read.");
+    assert_eq!(sentence, "This analysis has no readable figures.");
 }
 
 #[test]
-fn one_trade_has_a_page_that_says_what_more_would_need() {
+fn one_trade_has_a_page_that_states_what_its_metrics_and_charts_need() {
     for kind in TYPES {
         let page = Page::of(&row(kind, vec![block(kind, "USDT", &trades("one_win"))]));
-        page.keep(&format!("one-trade-{}", name(kind)));
+        page.save(&format!("one-trade-{}", name(kind)));
         let sentence = page.words(".sentence");
-        assert!(sentence.ends_with("and one day cannot tell skill from luck."), "{sentence}");
+        assert!(sentence.ends_with("and one day cannot distinguish skill from luck."), "{sentence}");
         assert!(page.all("svg").is_empty());
         if kind != AnalysisType::Optimization {
             let missing = page.words("main > section:not(.card):not(.verdict) > .quiet");
-            for part in ["from 2 trades on", "2 of them", "from 20 trades on", "from 60 days on"] {
+            for part in ["needs 2 trades", "needs 2 months", "needs 20 trades", "need 60 days"] {
                 assert!(missing.contains(part), "{part} in {missing}");
             }
         }
     }
     let page = Page::of(&row(AnalysisType::Backtest, vec![block(AnalysisType::Backtest, "USDT", &trades("one_win"))]));
-    let of = |figure: &str| {
-        let row = page.all(".group tr").into_iter().map(words).find(|row| row.starts_with(figure));
-        row.unwrap_or_else(|| panic!("no {figure}"))
+    let row_of = |metric: &str| {
+        let row = page.all(".group tr").into_iter().map(words).find(|row| row.starts_with(metric));
+        row.unwrap_or_else(|| panic!("no {metric}"))
     };
-    assert!(of("Profit factor").ends_with("— needs a losing trade"), "{}", of("Profit factor"));
-    assert!(of("Sharpe ratio").ends_with("— needs two days that differ"), "{}", of("Sharpe ratio"));
-    assert!(of("Value at risk").ends_with("— needs 20 days"), "{}", of("Value at risk"));
-    assert!(of("Growth a year").ends_with("a year, from under 30 days"), "{}", of("Growth a year"));
+    assert!(row_of("Profit factor").ends_with("— needs a losing trade"), "{}", row_of("Profit factor"));
+    assert!(row_of("Sharpe ratio").ends_with("— needs two days with different returns"), "{}", row_of("Sharpe ratio"));
+    assert!(row_of("Value at risk").ends_with("— needs 20 days"), "{}", row_of("Value at risk"));
+    assert!(row_of("Annual growth").ends_with("per year, from under 30 days"), "{}", row_of("Annual growth"));
     let notes = page.words(".notes");
     for code in ["no_losses", "one_day", "annualised_from_under_30_days", "under_20_days_no_tail_metrics"] {
         assert!(notes.contains(code), "{code} in {notes}");
@@ -206,25 +211,25 @@ fn one_trade_has_a_page_that_says_what_more_would_need() {
 }
 
 #[test]
-fn a_lost_account_is_called_lost() {
+fn a_lost_account_is_reported_as_lost() {
     for kind in TYPES {
         let page = Page::of(&row(kind, vec![block(kind, "USDT", &trades("ruin"))]));
-        page.keep(&format!("ruin-{}", name(kind)));
+        page.save(&format!("ruin-{}", name(kind)));
         assert_eq!(
             page.words(".verdict.lost .sentence"),
-            "No edge is shown: the account was lost; its balance fell to zero or below."
+            "No edge shown: the account was lost; its balance fell to zero or below."
         );
         assert!(page.words(".notes").contains("The daily returns end there. ruined"));
-        let loses = page.words(".verdict").contains("drawn again, one path in twenty loses everything.");
+        let loses = page.words(".verdict").contains("5 % of the simulated paths lose everything.");
         assert_eq!(loses, kind == AnalysisType::Risk);
     }
 }
 
 #[test]
-fn a_record_without_a_loss_has_no_ratio_to_losses() {
+fn a_record_without_a_loss_has_a_note_about_ratios_to_losses() {
     let page = Page::of(&row(AnalysisType::Backtest, vec![block(AnalysisType::Backtest, "USDT", &trades("all_wins"))]));
-    page.keep("all-wins");
-    assert!(page.words(".notes").contains("That is no proof that none will. no_losses"));
+    page.save("all-wins");
+    assert!(page.words(".notes").contains("Future trades can still lose. no_losses"));
     assert!(page.words(".score").contains("0.32"));
 }
 
@@ -240,19 +245,19 @@ fn every_currency_has_its_own_verdict_charts_and_figures() {
         block(kind, "USDC", &[]),
     ];
     let page = Page::of(&row(kind, blocks));
-    page.keep("currencies");
+    page.save("currencies");
     let headings: Vec<String> = page.all("h2").into_iter().map(words).collect();
-    for heading in ["Verdict, USDT", "Verdict, BTC", "Verdict, USDC", "Charts, USDT", "Charts, BTC", "Figures, BTC"] {
+    for heading in ["Verdict, USDT", "Verdict, BTC", "Verdict, USDC", "Charts, USDT", "Charts, BTC", "Metrics, BTC"] {
         assert!(headings.iter().any(|other| other == heading), "{heading} in {headings:?}");
     }
     let sentences: Vec<String> = page.all(".sentence").into_iter().map(words).collect();
     assert!(sentences[1].contains(" BTC (") && sentences[1].contains("with 90 trades in 90 days"), "{sentences:?}");
-    assert_eq!(sentences[2], "No edge is shown: there is no closed trade to judge.");
+    assert_eq!(sentences[2], "No edge shown: there are no closed trades.");
 }
 
 #[test]
-fn the_trades_of_all_currencies_are_not_those_of_each() {
-    // Of all figures, a risk analysis does not tell the number of trades.
+fn the_number_of_all_trades_is_not_that_of_each_currency() {
+    // The number of trades is not among the metrics of a risk analysis.
     let kind = AnalysisType::Risk;
     let one = block(kind, "USDT", &trades("main"));
     assert!(Page::of(&row(kind, vec![one.clone()])).words(".sentence").contains("1,000 trades"));
@@ -270,13 +275,13 @@ fn a_comparison_is_in_its_own_currency() {
         ],
     );
     row["results"]["comparison"] = comparison();
-    assert!(Page::of(&row).words("main").contains("live made 12.35 USDT less"));
+    assert!(Page::of(&row).words("main").contains("made 12.35 USDT less live"));
     row["results"]["comparison"]["currency"] = json!("BTC");
-    assert!(Page::of(&row).words("main").contains("live made 12.34567891 BTC less"));
+    assert!(Page::of(&row).words("main").contains("made 12.34567891 BTC less live"));
 }
 
 #[test]
-fn what_cannot_be_read_takes_nothing_else_with_it() {
+fn an_unreadable_part_does_not_affect_the_others() {
     for (place, kept) in [
         ("/results/blocks/0/series/equity/0", "figure:nth-of-type(5)"),
         ("/results/blocks/0/series/months", "figure:nth-of-type(4)"),
@@ -293,14 +298,14 @@ fn what_cannot_be_read_takes_nothing_else_with_it() {
         *row.pointer_mut(place).unwrap() = json!("?");
         let page = Page::of(&row);
         assert!(!page.all(kept).is_empty(), "{place}");
-        assert!(page.text.contains("Live against backtest") && page.text.contains("At higher costs"), "{place}");
+        assert!(page.text.contains("Live compared with backtest") && page.text.contains("Stress scenarios"), "{place}");
     }
 }
 
 #[test]
-fn a_kind_without_plots_does_not_miss_them() {
+fn a_type_without_charts_does_not_mention_them() {
     let page = Page::of(&full(AnalysisType::Optimization));
-    assert!(!page.text.contains("<h2>Charts") && !page.text.contains("drawn from"));
+    assert!(!page.text.contains("<h2>Charts") && !page.text.contains("needs 2 trades"));
 }
 
 #[test]
@@ -322,7 +327,7 @@ fn many_currencies_still_fit_in_one_answer() {
     let answer = json!({ "body": page.text }).to_string();
     assert!(answer.len() < 5_500_000, "{}", answer.len());
     assert_eq!(page.all(".verdict").len(), 20);
-    assert!(page.text.contains("Charts are drawn of the first"), "charts of all");
+    assert!(page.text.contains("Charts are drawn for the first"), "charts of all currencies");
 }
 
 #[test]
@@ -334,7 +339,7 @@ fn recommendations_are_a_list() {
 }
 
 #[test]
-fn a_narrative_is_paragraphs_and_says_who_wrote_it() {
+fn a_narrative_has_paragraphs_and_names_its_model() {
     let page = Page::of(&full(AnalysisType::Performance));
     let paragraphs: Vec<String> = page.all(".narrative p").into_iter().map(words).collect();
     assert_eq!(paragraphs.len(), 3);
@@ -343,14 +348,14 @@ fn a_narrative_is_paragraphs_and_says_who_wrote_it() {
 }
 
 #[test]
-fn a_narrative_that_failed_says_so() {
+fn a_failed_narrative_shows_its_error() {
     let mut row = full(AnalysisType::Risk);
     row["results"]["narrative_error"] = json!("the language model has not answered within 20 s");
     let page = Page::of(&row);
-    assert!(page.text.contains("There is no text: the language model has not answered within 20 s"));
-    // Where there is a text there is nothing to excuse.
+    assert!(page.words(".card .quiet").contains("the language model has not answered within 20 s"));
+    // With a narrative, the error is not shown.
     row["results"]["narrative"] = json!({ "text": "Words.", "model": "m" });
-    assert!(!Page::of(&row).text.contains("There is no text"));
+    assert!(!Page::of(&row).text.contains("has not answered within 20 s"));
 }
 
 #[test]
@@ -363,7 +368,7 @@ fn slices_have_verdicts_and_small_ones_are_faint() {
     }
     // The hours of a day are many.
     let folded: Vec<String> = page.all(".alike summary").into_iter().map(words).collect();
-    assert_eq!(folded, ["Hour of the entry, UTC; money in USDT"]);
+    assert_eq!(folded, ["Hour of the entry, UTC; amounts in USDT"]);
     let few = Page::of(&row(
         AnalysisType::Performance,
         vec![block(AnalysisType::Performance, "USDT", &trades("main")[..40])],
@@ -373,7 +378,7 @@ fn slices_have_verdicts_and_small_ones_are_faint() {
 }
 
 #[test]
-fn of_many_pairs_those_with_most_trades_are_shown() {
+fn of_many_pairs_those_with_the_most_trades_are_shown() {
     let mut row = full(AnalysisType::Performance);
     let slices = row["results"]["blocks"][0]["slices"].as_array_mut().unwrap();
     slices.retain(|slice| slice["by"] == "pair");
@@ -391,33 +396,33 @@ fn of_many_pairs_those_with_most_trades_are_shown() {
         page.all("th[scope=row]").into_iter().map(words).filter(|name| name.starts_with("COIN")).collect();
     assert_eq!(pairs.len(), 25);
     assert_eq!((pairs[0].as_str(), pairs[24].as_str()), ("COIN200/USDT", "COIN176/USDT"));
-    assert!(page.text.contains("the 25 with most trades of 200"));
+    assert!(page.text.contains("the 25 with the most trades of 200"));
 }
 
 #[test]
-fn a_backtest_has_halves_and_higher_costs() {
+fn a_backtest_has_halves_and_stress_scenarios() {
     let page = Page::of(&full(AnalysisType::Backtest));
     let text = page.words("main");
     for part in [
-        "The two halves differ no more than chance makes them (Welch's t 1.31, p 0.1919).",
-        "In 2 of 3 cases nothing would have been earned.",
-        "Every fee twice −232.00 −23.20 % −2.30 26.23 % 0.00",
+        "The halves do not differ significantly (Welch's t 1.31, p 0.1919).",
+        "In 2 of 3 scenarios, the bot would not have made a profit.",
+        "Doubled fees −232.00 −23.20 % −2.30 26.23 % 0.00",
     ] {
         assert!(text.contains(part), "{part}");
     }
 }
 
 #[test]
-fn live_against_backtest_is_told_trade_by_trade() {
+fn live_trades_are_compared_with_the_backtest_one_by_one() {
     let mut row = full(AnalysisType::Backtest);
     let page = Page::of(&row);
     let text = page.words("main");
     for part in [
-        "The live record lies within what the backtest made likely.",
-        "The backtest is of EMA cross on BTC/USDT, 1h candles, 1 Jan 2026 to 1 Jun 2026, imported 20 Jun 2026.",
-        "Its own confidence is 0.04, not shown, taken as the best of 5 runs.",
-        "50 trades are matched by pair, side and entry candle; 5 of the backtest missing live, 5 live that the backtest does not have.",
-        "Of the trades that match, live made 12.35 USDT less than the backtest.",
+        "The live result is within the expected range of the backtest.",
+        "Backtest of EMA cross on BTC/USDT, 1h candles, 1 Jan 2026 to 1 Jun 2026, imported 20 Jun 2026.",
+        "Confidence score of the backtest as the best of 5 runs: 0.04, not shown.",
+        "50 trades match in pair, side and entry candle; 5 trades of the backtest are missing live, 5 trades are live only.",
+        "The matched trades made 12.35 USDT less live than in the backtest.",
         "Entry +0.04 % +0.04 % +0.31 %",
         "Net profit, USDT +18.42 +30.77",
         "Sharpe ratio 1.21 1.93",
@@ -431,13 +436,13 @@ fn live_against_backtest_is_told_trade_by_trade() {
 
     let mut unmatched = row.clone();
     unmatched["results"]["comparison"]["matched"] = json!(0);
-    assert!(!Page::of(&unmatched).words("main").contains("Of the trades that match"));
+    assert!(!Page::of(&unmatched).words("main").contains("The matched trades made"));
     row["results"]["comparison"]["inside_band"] = json!(false);
-    assert!(Page::of(&row).words("main").contains("The live record lies outside of what the backtest made likely."));
+    assert!(Page::of(&row).words("main").contains("The live result is outside the expected range of the backtest."));
     row["results"]["comparison"]["inside_band"] = Value::Null;
-    assert!(Page::of(&row).words("main").contains("There is too little to say"));
+    assert!(Page::of(&row).words("main").contains("There are too few trades to compare"));
     row["results"]["comparison"]["profit_difference"] = json!("12.3");
-    assert!(Page::of(&row).words("main").contains("live made 12.30 USDT more than the backtest."));
+    assert!(Page::of(&row).words("main").contains("made 12.30 USDT more live than in the backtest."));
 }
 
 #[test]
@@ -448,10 +453,13 @@ fn an_analysis_of_everything_is_of_all_your_trades() {
 }
 
 #[test]
-fn the_score_s_parts_are_told() {
+fn the_parts_of_the_score_are_shown() {
     let page = Page::of(&full(AnalysisType::Backtest));
-    let parts =
-        page.all(".group").into_iter().find(|group| words(*group).starts_with("What the score is made of")).unwrap();
+    let parts = page
+        .all(".group")
+        .into_iter()
+        .find(|group| words(*group).starts_with("Parts of the confidence score"))
+        .unwrap();
     let names: Vec<String> = parts.select(&Selector::parse("tbody tr").unwrap()).map(words).collect();
     for part in
         ["Statistical evidence", "Worst-case guard", "Minimum track record", "Runs", "Probabilistic Sharpe ratio"]

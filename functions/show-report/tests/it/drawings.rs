@@ -1,4 +1,4 @@
-//! What the plots are: complete, within their frames, and in colours that a dark page can change.
+//! Charts: complete, within their frames, and in colours that a dark page can change.
 
 use std::collections::BTreeSet;
 
@@ -15,7 +15,7 @@ fn inside<'a>(element: ElementRef<'a>, selector: &str) -> Vec<ElementRef<'a>> {
     element.select(&Selector::parse(selector).unwrap()).collect()
 }
 
-/// The plot of that name.
+/// Chart with this title.
 #[track_caller]
 fn figure<'a>(page: &'a Page, title: &str) -> ElementRef<'a> {
     let of = |figure: &ElementRef<'_>| inside(*figure, "h3").into_iter().any(|heading| words(heading) == title);
@@ -23,11 +23,11 @@ fn figure<'a>(page: &'a Page, title: &str) -> ElementRef<'a> {
 }
 
 #[test]
-fn the_five_plots_and_the_worst_falls_are_there() {
+fn the_five_charts_and_the_worst_drawdowns_are_present() {
     for kind in [AnalysisType::Performance, AnalysisType::Risk, AnalysisType::Backtest] {
         let page = Page::of(&full(kind));
         let titles: Vec<String> = page.all("figure h3").into_iter().map(words).collect();
-        assert_eq!(titles, ["Balance", "Below the peak", "Months", "What a trade made", "Over the last 30 days"]);
+        assert_eq!(titles, ["Balance", "Underwater curve", "Monthly returns", "Return per trade", "Rolling 30 days"]);
         for figure in page.all("figure") {
             assert_eq!(inside(figure, "svg.wide").len(), 1);
             assert_eq!(inside(figure, "svg.narrow").len(), 1);
@@ -39,7 +39,7 @@ fn the_five_plots_and_the_worst_falls_are_there() {
 }
 
 #[test]
-fn every_plot_has_its_numbers_beside_it() {
+fn every_chart_has_its_data_as_tables() {
     let page = Page::of(&full(AnalysisType::Risk));
     let numbers = |title: &str| {
         let tables = inside(figure(&page, title), "details table");
@@ -49,18 +49,18 @@ fn every_plot_has_its_numbers_beside_it() {
     for number in ["Balance in USDT, by week in UTC", "week of 16 Feb 2026", "914.16", "1,165.86", "1,385.08"] {
         assert!(balance.contains(number), "{number} in {balance}");
     }
-    assert!(numbers("Below the peak").contains("−8.94 %"));
+    assert!(numbers("Underwater curve").contains("−8.94 %"));
     for number in ["Jan 2026 −6.46 %", "Apr 2026 +9.95 %", "2026 +16.59 %"] {
-        assert!(numbers("Months").contains(number), "{number}");
+        assert!(numbers("Monthly returns").contains(number), "{number}");
     }
-    let trades = inside(figure(&page, "What a trade made"), "details table:first-of-type tbody tr td");
+    let trades = inside(figure(&page, "Return per trade"), "details table:first-of-type tbody tr td");
     let counted: u64 = trades.into_iter().filter_map(|cell| words(cell).parse::<u64>().ok()).sum();
     assert_eq!(counted, 1_000);
-    assert!(numbers("Over the last 30 days").contains("Volatility over 30 days, by week in UTC"));
+    assert!(numbers("Rolling 30 days").contains("Rolling volatility, 30 days, by week in UTC"));
 }
 
 #[test]
-fn a_plot_says_what_somebody_who_does_not_see_it_would_have_seen() {
+fn a_chart_has_a_text_alternative() {
     let page = Page::of(&full(AnalysisType::Performance));
     let label = |title: &str| inside(figure(&page, title), "svg")[0].attr("aria-label").unwrap().replace('\u{a0}', " ");
     assert_eq!(
@@ -68,12 +68,12 @@ fn a_plot_says_what_somebody_who_does_not_see_it_would_have_seen() {
         "Line chart of the balance from 1 Jan 2026 to 29 Jun 2026: from 1,000.00 to 1,165.86 USDT, lowest 914.16, highest \
          1,184.68."
     );
-    assert!(label("Below the peak").ends_with("at most 8.94 %."));
-    assert!(label("Months").ends_with("best Apr 2026 (+9.95 %), worst Jan 2026 (−6.46 %)."));
+    assert!(label("Underwater curve").ends_with("max drawdown 8.94 %."));
+    assert!(label("Monthly returns").ends_with("best Apr 2026 (+9.95 %), worst Jan 2026 (−6.46 %)."));
 }
 
 #[test]
-fn nothing_is_drawn_outside_of_its_frame() {
+fn nothing_is_drawn_outside_its_frame() {
     let pages = [
         full(AnalysisType::Backtest),
         row(AnalysisType::Risk, vec![block(AnalysisType::Risk, "USDT", &trades("ruin"))]),
@@ -99,7 +99,7 @@ fn nothing_is_drawn_outside_of_its_frame() {
                     places.extend(numbers(points).chunks(2).map(|place| (place[0], place[1])));
                 }
                 if value.attr("text-anchor") == Some("end") {
-                    // Roughly: digits are half as wide as they are high.
+                    // Approximation: digits are half as wide as high.
                     let length = 0.5 * number("font-size").unwrap() * words(shape).chars().count() as f64;
                     places.push((number("x").unwrap() - length, number("y").unwrap()));
                 }
@@ -117,7 +117,7 @@ fn numbers(text: &str) -> Vec<f64> {
 }
 
 #[test]
-fn every_colour_of_a_plot_has_a_name_that_a_dark_page_changes() {
+fn every_colour_of_a_chart_has_a_variable_that_a_dark_page_changes() {
     let page = Page::of(&full(AnalysisType::Backtest));
     let mut colours = BTreeSet::new();
     for shape in page.all("svg *") {
@@ -150,7 +150,7 @@ fn every_colour_that_is_used_has_a_value_in_light_and_in_dark() {
     let named = |text: &str| -> BTreeSet<String> {
         text.split("--").skip(1).filter_map(|part| part.split_once(": #")).map(|(name, _)| name.to_owned()).collect()
     };
-    // Set where they are used, of the others.
+    // Local variables, defined from the others where they are used.
     let local = ["tone", "tint", "mark"];
     let all = format!("{light}{}", rest.split(":root").nth(2).unwrap());
     for used in style.split("var(--").skip(1) {
@@ -160,7 +160,7 @@ fn every_colour_that_is_used_has_a_value_in_light_and_in_dark() {
 }
 
 #[test]
-fn text_in_a_plot_is_text() {
+fn text_in_a_chart_is_text() {
     let page = Page::of(&full(AnalysisType::Performance));
     let texts: Vec<String> = page.all("svg.wide text").into_iter().map(words).collect();
     for text in ["Jan 2026", "1,000", "−5 %", "+9.9%", "mean", "Sharpe ratio, annualised"] {
@@ -169,9 +169,9 @@ fn text_in_a_plot_is_text() {
 }
 
 #[test]
-fn a_month_without_a_day_is_empty_and_not_zero() {
+fn a_month_without_data_is_empty_and_not_zero() {
     let page = Page::of(&full(AnalysisType::Performance));
-    let texts: Vec<String> = inside(figure(&page, "Months"), "svg.wide text").into_iter().map(words).collect();
+    let texts: Vec<String> = inside(figure(&page, "Monthly returns"), "svg.wide text").into_iter().map(words).collect();
     assert_eq!(texts.iter().filter(|text| text.ends_with('%')).count(), 7, "{texts:?}");
 }
 
@@ -185,29 +185,29 @@ fn a_gap_is_a_gap() {
     assert!(block["series"]["rolling_sharpe"].as_array().unwrap().iter().any(|point| point["value"].is_null()));
     let page = Page::of(&row(kind, vec![block]));
     let curves = |stroke: &str| {
-        inside(figure(&page, "Over the last 30 days"), &format!("svg.wide polyline[stroke=\"{stroke}\"]")).len()
+        inside(figure(&page, "Rolling 30 days"), &format!("svg.wide polyline[stroke=\"{stroke}\"]")).len()
     };
     // Two of the ratio, one of the volatility.
     assert_eq!(curves("#1552C8"), 3);
-    assert!(words(figure(&page, "Over the last 30 days")).contains("—"));
+    assert!(words(figure(&page, "Rolling 30 days")).contains("—"));
 }
 
 #[test]
-fn what_does_not_move_is_drawn_too() {
+fn a_constant_balance_is_drawn() {
     let kind = AnalysisType::Performance;
     let mut row = row(kind, vec![block(kind, "USDT", &one_a_day(&[dec!(0); 90]))]);
     assert_eq!(Page::of(&row).all("figure").len(), 5);
-    // And what happened in one moment.
+    // All points at the same time.
     let point = json!({ "at": "2026-01-01T00:00:00Z", "value": 1000.0 });
     row["results"]["blocks"][0]["series"]["equity"] = json!([point, point]);
     assert_eq!(Page::of(&row).all("figure").len(), 5);
 }
 
 #[test]
-fn a_distribution_of_nothing_is_not_drawn() {
+fn an_empty_histogram_is_not_drawn() {
     let mut row = full(AnalysisType::Risk);
     row["results"]["blocks"][0]["series"]["profits"]["counts"] = json!([]);
     let page = Page::of(&row);
     assert_eq!(page.all("figure").len(), 4);
-    assert!(page.text.contains("The distribution of trades is drawn from 20 trades on."));
+    assert!(page.text.contains("The distribution of returns per trade needs 20 trades."));
 }

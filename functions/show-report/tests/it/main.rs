@@ -1,4 +1,4 @@
-//! What the page must be: readable whatever the analysis holds, complete, and alone.
+//! Tests of the page: complete, readable for any content of a row, self-contained.
 
 #![allow(
     clippy::expect_used,

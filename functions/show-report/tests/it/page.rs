@@ -1,10 +1,10 @@
-//! A page, and what every page must be.
+//! A rendered page, and the checks of every page.
 
 use std::path::PathBuf;
 
 use scraper::{ElementRef, Html, Selector};
 use serde_json::Value;
-use show_report::Analysis;
+use show_report::Report;
 
 pub(crate) struct Page {
     pub(crate) text: String,
@@ -12,10 +12,10 @@ pub(crate) struct Page {
 }
 
 impl Page {
-    /// Of a row; checked.
+    /// Page of a row, checked.
     #[track_caller]
     pub(crate) fn of(row: &Value) -> Self {
-        let text = written(row);
+        let text = rendered(row);
         let page = Self { html: Html::parse_document(&text), text };
         page.check();
         page
@@ -25,29 +25,29 @@ impl Page {
         self.html.select(&Selector::parse(selector).unwrap()).collect()
     }
 
-    /// Of the first one, in one line, with ordinary spaces.
+    /// Text of the first match, in one line, with ordinary spaces.
     #[track_caller]
     pub(crate) fn words(&self, selector: &str) -> String {
         words(*self.all(selector).first().unwrap_or_else(|| panic!("no {selector}")))
     }
 
-    /// Kept with what the tests leave behind, to be looked at.
-    pub(crate) fn keep(&self, name: &str) {
+    /// Saves the page with the artifacts of the tests, to look at.
+    pub(crate) fn save(&self, name: &str) {
         let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).with_file_name("pictures");
         std::fs::create_dir_all(&folder).unwrap();
         std::fs::write(folder.join(format!("report-{name}.html")), &self.text).unwrap();
     }
 
-    /// It is HTML, it stands alone, and everybody can read it.
+    /// Checks that the page is valid HTML, self-contained and accessible.
     #[track_caller]
     fn check(&self) {
         assert_eq!(self.html.errors, Vec::<&str>::new());
-        self.check_that_it_stands_alone();
-        self.check_that_everybody_can_read_it();
-        self.check_that_nothing_is_written_that_is_no_word();
+        self.check_self_contained();
+        self.check_accessible();
+        self.check_words();
     }
 
-    fn check_that_it_stands_alone(&self) {
+    fn check_self_contained(&self) {
         for element in ["script", "iframe", "object", "embed", "form", "img", "base", "a"] {
             assert_eq!(self.all(element).len(), 0, "{element}");
         }
@@ -63,11 +63,11 @@ impl Page {
         }
         for style in self.all("style") {
             let style = style.text().collect::<String>();
-            assert!(!style.contains("@import") && !style.contains("url("), "a style fetches something");
+            assert!(!style.contains("@import") && !style.contains("url("), "a style loads a resource");
         }
     }
 
-    fn check_that_everybody_can_read_it(&self) {
+    fn check_accessible(&self) {
         assert_eq!(self.all("h1").len(), 1);
         assert_eq!(self.all("title").len(), 1);
         assert_eq!(self.all("html[lang=en]").len(), 1);
@@ -105,8 +105,8 @@ impl Page {
         }
     }
 
-    /// No code's idea of nothing or of a number that is none, wherever a reader may meet it.
-    fn check_that_nothing_is_written_that_is_no_word(&self) {
+    /// Checks that no text contains a word of code for an undefined value.
+    fn check_words(&self) {
         let labels = self.all("[aria-label]");
         let labels = labels.iter().filter_map(|labelled| labelled.attr("aria-label"));
         let body = self.all("body");
@@ -115,16 +115,16 @@ impl Page {
             let mut words = text.split(|c: char| !c.is_alphanumeric());
             let wrong = words
                 .find(|word| ["NaN", "nan", "inf", "Infinity", "null", "None", "Some", "undefined"].contains(word));
-            let said = ["What is undefined is", "undefined throughout"];
-            assert!(wrong.is_none() || said.iter().any(|said| text.contains(said)), "{wrong:?} in {text:?}");
+            let allowed = ["An undefined metric is", "undefined throughout"];
+            assert!(wrong.is_none() || allowed.iter().any(|allowed| text.contains(allowed)), "{wrong:?} in {text:?}");
         }
     }
 }
 
-/// Only written, which takes less time than to read it again.
-pub(crate) fn written(row: &Value) -> String {
-    let analysis: Analysis = serde_json::from_value(row.clone()).unwrap();
-    analysis.page().unwrap()
+/// Page as text, without parsing it.
+pub(crate) fn rendered(row: &Value) -> String {
+    let report: Report = serde_json::from_value(row.clone()).unwrap();
+    report.page().unwrap()
 }
 
 pub(crate) fn words(element: ElementRef<'_>) -> String {

@@ -1,4 +1,4 @@
-//! Whatever a row holds, there is a page: nothing in it becomes markup, and what cannot be read is left out.
+//! Every content of a row has a page: no text becomes markup, and unreadable parts are left out.
 
 use std::collections::BTreeSet;
 
@@ -6,14 +6,14 @@ use nofomo_analytics::AnalysisType;
 use serde_json::{Value, json};
 
 use crate::contents::full;
-use crate::page::{Page, written};
+use crate::page::{Page, rendered};
 use crate::rows::{block, row, trades};
 
-/// Closes whatever it may stand in.
+/// Text that closes any context it may be in.
 const HOSTILE: &str =
     r#"</title></style></svg></data>--><script>alert(1)</script>"'><img src=x onerror=alert(1)>&lt;{{ 7 }}"#;
 
-/// Every place of a row; of many alike the first ones.
+/// JSON pointers to all places of a row; of lists, to the first element only.
 fn places(value: &Value) -> Vec<String> {
     let members: Vec<(String, &Value)> = match value {
         Value::Object(members) => members.iter().map(|(name, member)| (name.clone(), member)).take(28).collect(),
@@ -27,7 +27,7 @@ fn places(value: &Value) -> Vec<String> {
     places
 }
 
-/// One with everything in it, and one with what excludes that; both short, because there are many places.
+/// A row with all parts, and one with the parts that exclude others. Both are short, because there are many places.
 fn rows() -> Vec<Value> {
     let trades = trades("main");
     let mut everything = full(AnalysisType::Backtest);
@@ -60,10 +60,10 @@ fn rows() -> Vec<Value> {
     vec![everything, failed]
 }
 
-/// Sets each place of each row to this, one at a time.
+/// Replaces each place of each row by a value, one at a time.
 fn with_everything_replaced_by(value: &Value, wanted: impl Fn(&Value) -> bool, mut look: impl FnMut(&Value)) {
     for row in rows() {
-        // An id is always one.
+        // The id comes from a typed column.
         for place in places(&row).into_iter().filter(|place| !place.is_empty() && place != "/id") {
             if wanted(row.pointer(&place).unwrap()) {
                 let mut row = row.clone();
@@ -77,7 +77,7 @@ fn with_everything_replaced_by(value: &Value, wanted: impl Fn(&Value) -> bool, m
 #[test]
 fn no_text_becomes_markup() {
     with_everything_replaced_by(&json!(HOSTILE), Value::is_string, |row| drop(Page::of(row)));
-    // Where text is shown it is shown as it is.
+    // Text is shown as it is.
     let mut row = rows().remove(0);
     row["subject"] = json!(HOSTILE);
     row["recommendations"][0] = json!(HOSTILE);
@@ -93,13 +93,13 @@ fn no_text_becomes_markup() {
 }
 
 #[test]
-fn a_row_s_parts_may_be_missing() {
+fn parts_of_a_row_may_be_null() {
     with_everything_replaced_by(&Value::Null, |_| true, |row| drop(Page::of(row)));
 }
 
 #[test]
-fn a_row_s_parts_may_be_something_else() {
-    // What the row's columns are is certain; what is in its JSON is not.
+fn parts_of_a_row_may_have_another_type() {
+    // The types of the columns are certain, those inside the JSON are not.
     for value in [json!("NaN"), json!([[null]]), json!({ "value": {} })] {
         with_everything_replaced_by(&value, |old| !old.is_string() && !old.is_null(), check);
     }
@@ -112,9 +112,9 @@ fn numbers_may_be_of_any_size() {
     }
 }
 
-/// It is written, and without what is no number.
+/// Checks that the page is complete, without numbers that are not finite.
 fn check(row: &Value) {
-    let page = written(row);
+    let page = rendered(row);
     assert!(page.ends_with("</html>\n") || page.ends_with("</html>"), "{}", &page[page.len() - 30..]);
     for wrong in ["NaN", ">inf", " inf", "−inf"] {
         assert!(!page.contains(wrong), "{wrong}");
@@ -142,12 +142,12 @@ fn every_number_may_be_of_any_size_at_once() {
 #[test]
 fn an_empty_row_has_a_page() {
     let page = Page::of(&json!({}));
-    assert!(page.words(".sentence").contains("holds no figures that can be read"));
+    assert!(page.words(".sentence").contains("has no readable figures"));
 }
 
 #[test]
-fn every_place_of_a_row_is_looked_at() {
-    // Otherwise the tests above would prove little.
+fn every_place_of_a_row_is_tested() {
+    // The other tests depend on it.
     let places: BTreeSet<String> = rows().iter().flat_map(places).collect();
     for place in [
         "/subject",

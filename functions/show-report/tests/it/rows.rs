@@ -1,4 +1,4 @@
-//! Rows of `ai_analyses` as run-analysis writes them, from the trades that the analytics are tested with.
+//! Rows of `ai_analyses` as run-analysis writes them, from the fixtures of the analytics.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use nofomo_analytics::{AnalysisType, Record, Settings, Side, Trade};
@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 pub(crate) const TYPES: [AnalysisType; 4] =
     [AnalysisType::Performance, AnalysisType::Risk, AnalysisType::Optimization, AnalysisType::Backtest];
 
-/// One of the sets: `main`, `no_trades`, `one_win`, `all_wins`, `ruin`. Leaked: trades borrow the names of their pairs.
+/// Trades of a fixture: `main`, `no_trades`, `one_win`, `all_wins`, `ruin`. Leaked: trades borrow the names of their pairs.
 pub(crate) fn trades(set: &str) -> Vec<Trade<'static>> {
     let path = format!("{}/../../shared/analytics/fixtures/trades-{set}.csv", env!("CARGO_MANIFEST_DIR"));
     let mut rows = csv::Reader::from_path(path).unwrap();
@@ -33,7 +33,7 @@ pub(crate) fn trades(set: &str) -> Vec<Trade<'static>> {
     rows.collect()
 }
 
-/// One trade a day, of 100 in notional.
+/// One trade per day, with a notional of 100.
 pub(crate) fn one_a_day(profits: &[Decimal]) -> Vec<Trade<'static>> {
     let first: DateTime<Utc> = "2026-01-01T06:00:00Z".parse().unwrap();
     let trades = (0..).zip(profits).map(|(day, &profit)| Trade {
@@ -102,7 +102,7 @@ pub(crate) fn row(kind: AnalysisType, blocks: Vec<Value>) -> Value {
     })
 }
 
-/// A live record of the first trades of a backtest, at slightly worse prices.
+/// Comparison of live trades with the first trades of a backtest, at slightly worse prices.
 pub(crate) fn comparison() -> Value {
     let trades = trades("main");
     let pairings = trades.iter().take(60).enumerate().map(|(place, trade)| {

@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 
 use chrono::TimeDelta;
-use nofomo_analytics::{AnalysisType, Dimension, PriceRange, Record, Scenario, Series, Settings, Side, Trade, Verdict};
+use nofomo_analytics::{
+    AnalysisType, Dimension, PriceRange, Record, Scenario, Series, Settings, Side, SliceVerdict, Trade,
+};
 use rust_decimal::{Decimal, dec};
 
 use crate::support::{close, fixture, one_a_day, record, reference, settings, time};
@@ -55,7 +57,7 @@ fn the_slices_of_each_dimension_are_all_trades() {
     assert!(keys(Dimension::Side).eq(["buy", "sell"]));
     assert_eq!(keys(Dimension::Hour).collect::<Vec<_>>()[9], "09");
     assert!(slices.iter().all(|slice| slice.p_value_two_sided.is_some() == (slice.trades >= 30)));
-    assert!(slices.iter().all(|slice| (slice.verdict == Verdict::TooFewTrades) == (slice.trades < 30)));
+    assert!(slices.iter().all(|slice| (slice.verdict == SliceVerdict::TooFewTrades) == (slice.trades < 30)));
 }
 
 #[test]
@@ -72,9 +74,9 @@ fn a_slice_is_tested_against_chance() {
     }
     let slices = record(&trades).slices();
     let verdict = |key: &str| slices.iter().find(|slice| slice.key == key).map(|slice| slice.verdict);
-    assert_eq!(verdict("GOOD/USDT"), Some(Verdict::Earns));
-    assert_eq!(verdict("BAD/USDT"), Some(Verdict::Loses));
-    assert_eq!(verdict("NEW/USDT"), Some(Verdict::TooFewTrades));
+    assert_eq!(verdict("GOOD/USDT"), Some(SliceVerdict::Earns));
+    assert_eq!(verdict("BAD/USDT"), Some(SliceVerdict::Loses));
+    assert_eq!(verdict("NEW/USDT"), Some(SliceVerdict::TooFewTrades));
     // All of them at six o'clock: two gains for one loss.
     let six = slices.iter().find(|slice| slice.key == "06").unwrap();
     close(six.win_rate, 59.0 / 89.0, 1e-12);
@@ -97,7 +99,7 @@ fn one_slice_in_twenty_is_not_a_discovery() {
     let slices = record(&trades).slices();
     let lucky = slices.iter().find(|slice| slice.key == "C7/USDT").unwrap();
     assert!(lucky.p_value_two_sided.unwrap() < 0.05);
-    assert_eq!(lucky.verdict, Verdict::NotShown);
+    assert_eq!(lucky.verdict, SliceVerdict::NotShown);
 }
 
 #[test]
@@ -111,14 +113,14 @@ fn many_slices_that_are_each_a_little_lucky_support_each_other() {
     let slices = record(&trades).slices();
     let of_pairs = || slices.iter().filter(|slice| slice.by == Dimension::Pair);
     assert!(of_pairs().all(|slice| slice.p_value_two_sided.unwrap() > 0.10 / slices.len() as f64));
-    assert_eq!(of_pairs().filter(|slice| slice.verdict == Verdict::Earns).count(), 40);
+    assert_eq!(of_pairs().filter(|slice| slice.verdict == SliceVerdict::Earns).count(), 40);
 }
 
 #[test]
 fn a_slice_whose_trades_are_all_the_same_is_not_tested() {
     let slices = record(&one_a_day(&[dec!(1.1); 40])).slices();
     let side = slices.iter().find(|slice| slice.by == Dimension::Side).unwrap();
-    assert_eq!((side.p_value_two_sided, side.verdict), (None, Verdict::NotShown));
+    assert_eq!((side.p_value_two_sided, side.verdict), (None, SliceVerdict::NotShown));
 }
 
 #[test]
