@@ -22,8 +22,8 @@ use tokio::net::TcpListener;
 use uuid::Uuid;
 
 use crate::support::database::PRO;
-use crate::support::issuer::{Issuer, published};
-use crate::support::waiting::until;
+use crate::support::issuer::{Issuer, published_keys};
+use crate::support::waiting::wait_until;
 use crate::support::world::{Answer, World};
 
 const HS256_SECRET: &str = "super-secret-jwt-token-with-at-least-32-characters-long";
@@ -147,7 +147,7 @@ async fn a_token_is_accepted_only_with_the_signature_of_its_key() {
 #[tokio::test]
 async fn hs256_is_accepted_only_if_configured() {
     let settings = BTreeMap::from([("AUTH_HS256_SECRET".into(), HS256_SECRET.into())]);
-    let world = World::with(settings).await;
+    let world = World::with_settings(settings).await;
     let sign = |secret: &str, changes: Value| {
         let key = EncodingKey::from_secret(secret.as_bytes());
         jsonwebtoken::encode(&Header::new(Algorithm::HS256), &with_claims(claims(&world), changes), &key).unwrap()
@@ -167,7 +167,7 @@ async fn hs256_is_accepted_only_if_configured() {
 async fn an_unknown_key_is_fetched_once_and_then_not_for_a_while() {
     let issuer = Issuer::start(&json!({"keys": []})).await;
     let world = issuer.world().await;
-    *issuer.body.lock().unwrap() = published(&world).await.to_string();
+    *issuer.body.lock().unwrap() = published_keys(&world).await.to_string();
     let known = world.stack.auth().sign(&claims(&world)).unwrap();
     assert_eq!(try_token(&world, &known).await.status, 200);
     assert_eq!(issuer.take_fetches(), 1, "at start-up");
@@ -178,7 +178,7 @@ async fn an_unknown_key_is_fetched_once_and_then_not_for_a_while() {
     // After a rotation, tokens of the new key arrive before it has been fetched.
     let rotated = SigningKey::generate().unwrap();
     world.stack.auth().publish(&rotated);
-    *issuer.body.lock().unwrap() = published(&world).await.to_string();
+    *issuer.body.lock().unwrap() = published_keys(&world).await.to_string();
     assert_eq!(try_token(&world, &rotated.sign(&claims(&world)).unwrap()).await.status, 200);
     assert_eq!(issuer.take_fetches(), 1, "one fetch for a key that was not there");
 
@@ -193,15 +193,15 @@ async fn an_unknown_key_is_fetched_once_and_then_not_for_a_while() {
 #[tokio::test]
 async fn while_the_keys_are_unavailable_a_valid_token_is_not_refused_as_invalid() {
     let issuer = Issuer::start(&json!({"keys": []})).await;
-    issuer.away.store(true, Ordering::SeqCst);
+    issuer.is_unavailable.store(true, Ordering::SeqCst);
     let world = issuer.world().await;
-    *issuer.body.lock().unwrap() = published(&world).await.to_string();
+    *issuer.body.lock().unwrap() = published_keys(&world).await.to_string();
     let token = world.stack.auth().sign(&claims(&world)).unwrap();
     let answer = try_token(&world, &token).await;
     assert_eq!((answer.status.as_u16(), answer.problem()), (503, "unavailable".into()));
     assert!(answer.headers.contains_key("retry-after"));
 
-    issuer.away.store(false, Ordering::SeqCst);
+    issuer.is_unavailable.store(false, Ordering::SeqCst);
     let mut status = 503;
     for _ in 0..40 {
         status = try_token(&world, &token).await.status.as_u16();
@@ -213,7 +213,7 @@ async fn while_the_keys_are_unavailable_a_valid_token_is_not_refused_as_invalid(
     assert_eq!(status, 200, "the same instance finds the keys once they are there");
 
     // Fetched keys stay in use; a token that was verified before needs none.
-    issuer.away.store(true, Ordering::SeqCst);
+    issuer.is_unavailable.store(true, Ordering::SeqCst);
     assert_eq!(try_token(&world, &token).await.status, 200);
     let other = world.stack.auth().sign(&with_claims(claims(&world), json!({"session_id": Uuid::new_v4()}))).unwrap();
     assert_eq!(try_token(&world, &other).await.status, 200);
@@ -223,7 +223,7 @@ async fn while_the_keys_are_unavailable_a_valid_token_is_not_refused_as_invalid(
 async fn keys_of_other_types_are_ignored() {
     let issuer = Issuer::start(&json!({"keys": []})).await;
     let world = issuer.world().await;
-    let mut keys = published(&world).await;
+    let mut keys = published_keys(&world).await;
     let ours = keys["keys"][0].take();
     let secret = BASE64_URL_SAFE_NO_PAD.encode(HS256_SECRET);
     *issuer.body.lock().unwrap() = json!({"keys": [
@@ -265,13 +265,13 @@ async fn rs256_is_accepted_from_a_published_key() {
 async fn a_verified_token_is_remembered_until_it_expires() {
     let issuer = Issuer::start(&json!({"keys": []})).await;
     let world = issuer.world().await;
-    *issuer.body.lock().unwrap() = published(&world).await.to_string();
+    *issuer.body.lock().unwrap() = published_keys(&world).await.to_string();
     // Expires in twenty seconds, including the leeway.
     let token =
         world.stack.auth().sign(&with_claims(claims(&world), json!({"exp": Utc::now().timestamp() - 10}))).unwrap();
     assert_eq!(try_token(&world, &token).await.status, 200);
     assert_eq!(try_token(&world, &token).await.status, 200);
-    until("it expires", async || try_token(&world, &token).await.status != 200).await;
+    wait_until("it expires", async || try_token(&world, &token).await.status != 200).await;
     let expired = try_token(&world, &token).await;
     assert_eq!(expired.status, 401);
     assert!(expired.json()["detail"].as_str().unwrap().contains("expired"), "{expired:?}");
@@ -281,7 +281,7 @@ async fn a_verified_token_is_remembered_until_it_expires() {
 async fn a_verified_token_is_not_verified_again() {
     let issuer = Issuer::start(&json!({"keys": []})).await;
     let world = issuer.world().await;
-    *issuer.body.lock().unwrap() = published(&world).await.to_string();
+    *issuer.body.lock().unwrap() = published_keys(&world).await.to_string();
     let fresh =
         || world.stack.auth().sign(&with_claims(claims(&world), json!({"session_id": Uuid::new_v4()}))).unwrap();
     let old = fresh();
@@ -291,7 +291,7 @@ async fn a_verified_token_is_not_verified_again() {
     // The key is withdrawn; a token with an unknown key id makes the instance fetch the keys.
     let successor = SigningKey::generate().unwrap();
     world.stack.auth().publish(&successor);
-    let mut keys = published(&world).await;
+    let mut keys = published_keys(&world).await;
     assert_eq!(keys["keys"].as_array_mut().unwrap().remove(0)["kid"], key_id(&old));
     *issuer.body.lock().unwrap() = keys.to_string();
     let unknown = SigningKey::generate().unwrap().sign(&claims(&world)).unwrap();
@@ -320,7 +320,7 @@ async fn a_key_that_is_not_for_signatures_is_ignored() {
     let [signing, encrypting, unspecified] =
         [world.stack.auth().sign(&claims(&world)), others[0].sign(&claims(&world)), others[1].sign(&claims(&world))]
             .map(Result::unwrap);
-    let mut keys = published(&world).await;
+    let mut keys = published_keys(&world).await;
     for (token, purpose) in [(&signing, Some("sig")), (&encrypting, Some("enc")), (&unspecified, None)] {
         let mut all = keys["keys"].as_array_mut().unwrap().iter_mut();
         let key = all.find(|key| key["kid"] == key_id(token)).unwrap().as_object_mut().unwrap();
@@ -340,7 +340,7 @@ async fn a_key_that_is_not_for_signatures_is_ignored() {
 async fn a_key_set_of_more_than_64_kibibytes_is_refused() {
     let issuer = Issuer::start(&json!({"keys": []})).await;
     let world = issuer.world().await;
-    let keys = published(&world).await.to_string();
+    let keys = published_keys(&world).await.to_string();
     let token = world.stack.auth().sign(&claims(&world)).unwrap();
     let padded = |bytes: usize| format!("{keys}{}", " ".repeat(bytes - keys.len()));
     *issuer.body.lock().unwrap() = padded(64 * 1024 + 1);
@@ -369,8 +369,8 @@ async fn a_redirect_to_other_keys_is_not_followed() {
         Redirect::temporary(&target)
     };
     tokio::spawn(axum::serve(listener, Router::new().route("/jwks.json", get(redirect))).into_future());
-    let world = World::with(BTreeMap::from([("AUTH_JWKS_URL".into(), url)])).await;
-    *elsewhere.body.lock().unwrap() = published(&world).await.to_string();
+    let world = World::with_settings(BTreeMap::from([("AUTH_JWKS_URL".into(), url)])).await;
+    *elsewhere.body.lock().unwrap() = published_keys(&world).await.to_string();
     let token = world.stack.auth().sign(&claims(&world)).unwrap();
     let answer = try_token(&world, &token).await;
     assert_eq!((answer.status.as_u16(), answer.problem()), (503, "unavailable".into()));

@@ -146,7 +146,7 @@ async fn a_signed_unreadable_body_is_stored_and_answered_with_400() {
     }
     assert_eq!(event_count(&owner).await, count.to_string());
     assert_eq!(buyer.state(&owner).await, UNPAID);
-    let unreadable = world.logged(ATTENTION_MESSAGE, count).await;
+    let unreadable = world.log_lines(ATTENTION_MESSAGE, count).await;
     assert!(
         unreadable.iter().all(|line| line["level"] == "ERROR" && line["outcome"] == "unreadable"),
         "{unreadable:?}"
@@ -192,7 +192,7 @@ async fn a_database_failure_is_answered_with_500_so_that_tripay_retries() {
     let database = Database::new().await;
     // Bypasses the pooler, which would outlive the server for a while.
     let settings = BTreeMap::from([("DATABASE_URL".into(), database.url("nofomo_jobs"))]);
-    let world = World::on(database, settings).await;
+    let world = World::on_database(database, settings).await;
     let owner = world.database.owner().await;
     let limit = |limit| format!("alter database {} connection limit {limit}", world.database.name);
     let buyer = Buyer::new(&owner).await;
@@ -226,7 +226,7 @@ async fn a_database_failure_is_answered_with_500_so_that_tripay_retries() {
     owner.run("alter function private.settle(jsonb) rename to settle_payment").await.unwrap();
     assert!(is_success(&deliver_callback(&world, &refund).await));
     assert_eq!(buyer.outcomes(&owner).await, "paid refunded");
-    let causes = world.logged("POST /callbacks/tripay 500", 3).await;
+    let causes = world.log_lines("POST /callbacks/tripay 500", 3).await;
     assert!(causes.iter().all(|line| line["level"] == "ERROR" && line["cause"].is_string()), "{causes:?}");
     assert!(!world.log().contains("planted-note"));
 }
@@ -275,11 +275,11 @@ async fn outcomes_that_need_attention_are_logged_as_errors_and_no_log_holds_a_pa
     .await;
     errors.push(json!("other_event"));
     send_callback(&world, &[("x-callback-signature", "planted-signature")], body).await;
-    world.logged("POST /callbacks/tripay 401", 1).await;
-    let attention = world.logged(ATTENTION_MESSAGE, errors.len()).await;
+    world.log_lines("POST /callbacks/tripay 401", 1).await;
+    let attention = world.log_lines(ATTENTION_MESSAGE, errors.len()).await;
     assert!(attention.iter().all(|line| line["level"] == "ERROR"), "{attention:?}");
     assert_eq!(attention.iter().map(|line| line["outcome"].clone()).collect::<Vec<_>>(), errors);
-    let requests = world.logged("POST /callbacks/tripay 200", signatures.len() - 1).await;
+    let requests = world.log_lines("POST /callbacks/tripay 200", signatures.len() - 1).await;
 
     let distinct = "select count(distinct outcome) from private.payment_events";
     assert_eq!(owner.text(distinct).await, "20", "all outcomes");

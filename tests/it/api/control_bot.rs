@@ -18,7 +18,7 @@ async fn control(world: &World, token: &str, bot: &str, action: &str) -> Answer 
 async fn every_transition_follows_the_contract() {
     let world = World::new().await;
     let token = world.sign_in("pro@nofomo.test").await;
-    let bot = world.bot_of(PRO).await;
+    let bot = world.oldest_bot_of(PRO).await;
     let owner = world.database.owner().await;
     for (action, target, sources) in [
         ("start", "running", vec!["stopped", "paused", "error"]),
@@ -56,7 +56,7 @@ async fn every_transition_follows_the_contract() {
 async fn the_message_of_a_failure_is_stored_until_the_next_start() {
     let world = World::new().await;
     let token = world.sign_in("pro@nofomo.test").await;
-    let bot = world.bot_of(PRO).await;
+    let bot = world.oldest_bot_of(PRO).await;
     let failed = control(&world, &token, &bot, "fail").await.json();
     assert_eq!((&failed["status"], &failed["error_message"]), (&json!("error"), &json!("exchange\nrefused the key")));
     let started = control(&world, &token, &bot, "start").await.json();
@@ -77,7 +77,7 @@ async fn a_bot_that_the_plan_no_longer_covers_does_not_start() {
     let newest = owner
         .text(&format!("select id from public.bots where user_id = '{PRO}' order by created_at desc limit 1"))
         .await;
-    let oldest = world.bot_of(PRO).await;
+    let oldest = world.oldest_bot_of(PRO).await;
     owner.run(&format!("update public.subscriptions set expires_at = now() where user_id = '{PRO}'; update public.bots set status = 'stopped'")).await.unwrap();
     let refused = control(&world, &token, &newest, "start").await;
     assert_eq!(refused.status_and_problem(), (403, "plan-limit".into()));
@@ -116,7 +116,7 @@ async fn a_live_bot_without_credentials_does_not_start() {
 async fn concurrent_actions_change_the_state_once_each() {
     let world = World::new().await;
     let token = world.sign_in("pro@nofomo.test").await;
-    let bot = world.bot_of(PRO).await;
+    let bot = world.oldest_bot_of(PRO).await;
     let answers =
         join_all((0..20).map(|n| control(&world, &token, &bot, if n % 2 == 0 { "stop" } else { "pause" }))).await;
     // The sample bot is running: it is paused at most once and stopped once; a pause after the stop is refused.
@@ -129,7 +129,7 @@ async fn concurrent_actions_change_the_state_once_each() {
 async fn another_users_bot_and_an_unknown_action_are_not_found() {
     let world = World::new().await;
     let token = world.sign_in("pro@nofomo.test").await;
-    let (own, theirs) = (world.bot_of(PRO).await, world.bot_of(FREE).await);
+    let (own, theirs) = (world.oldest_bot_of(PRO).await, world.oldest_bot_of(FREE).await);
     for (bot, action) in [
         (theirs.as_str(), "start"),
         (theirs.as_str(), "fail"),

@@ -311,7 +311,7 @@ async fn at_the_limit_a_second_insert_waits_for_the_outcome_of_the_first() {
         second.become_user(FREE).await;
         let insert = insert("second");
         let ending = async {
-            first.blocks(1).await;
+            first.wait_until_blocking(1).await;
             first.run(end).await.unwrap();
         };
         let (outcome, ()) = tokio::join!(second.run(&insert), ending);

@@ -17,7 +17,7 @@ async fn a_new_invoice_opens_a_tripay_transaction_and_returns_every_field() {
     let mut settings = tripay.settings();
     settings.insert("TRIPAY_CALLBACK_URL".into(), "https://api.nofomo.test/callbacks/tripay".into());
     settings.insert("TRIPAY_RETURN_URL".into(), "https://nofomo.test/billing".into());
-    let world = World::with(settings).await;
+    let world = World::with_settings(settings).await;
     let token = world.sign_in("free@nofomo.test").await;
     let body = json!({"plan": "PRO", "period": "monthly", "method": "BRIVA", "customer_phone": "+6281200000000"});
     let before = Utc::now();
@@ -152,7 +152,7 @@ async fn every_kind_of_payment_channel_works_against_the_local_sandbox() {
 #[tokio::test]
 async fn the_invoice_is_committed_before_tripay_is_called() {
     let tripay = ManualTripay::start().await;
-    let world = World::with(tripay.settings()).await;
+    let world = World::with_settings(tripay.settings()).await;
     let token = world.sign_in("free@nofomo.test").await;
     let owner = world.database.owner().await;
     let creation = async {
@@ -179,7 +179,7 @@ async fn the_invoice_is_committed_before_tripay_is_called() {
 #[tokio::test]
 async fn an_identical_request_returns_the_existing_payable_invoice() {
     let tripay = ManualTripay::start().await;
-    let world = World::with(tripay.settings()).await;
+    let world = World::with_settings(tripay.settings()).await;
     let token = world.sign_in("free@nofomo.test").await;
     let owner = world.database.owner().await;
     let first = buy(&world, &tripay, &token, &pro_monthly("BRIVA"), "T1").await.json();
@@ -239,7 +239,7 @@ async fn an_identical_request_returns_the_existing_payable_invoice() {
 #[tokio::test]
 async fn an_idempotency_key_creates_one_invoice_whatever_its_later_status() {
     let tripay = ManualTripay::start().await;
-    let world = World::with(tripay.settings()).await;
+    let world = World::with_settings(tripay.settings()).await;
     let token = world.sign_in("free@nofomo.test").await;
     let owner = world.database.owner().await;
     let (briva, bniva) = (pro_monthly("BRIVA"), pro_monthly("BNIVA"));
@@ -292,7 +292,7 @@ async fn an_idempotency_key_creates_one_invoice_whatever_its_later_status() {
 #[tokio::test]
 async fn concurrent_identical_requests_open_one_payment() {
     let tripay = ManualTripay::start().await;
-    let world = World::with(tripay.settings()).await;
+    let world = World::with_settings(tripay.settings()).await;
     let token = world.sign_in("free@nofomo.test").await;
     let owner = world.database.owner().await;
     // Starts ten instances, so that no request waits for a cold start.
@@ -344,7 +344,7 @@ async fn concurrent_identical_requests_open_one_payment() {
 #[tokio::test]
 async fn invalid_requests_are_rejected_before_tripay_is_called() {
     let tripay = ManualTripay::start().await;
-    let world = World::with(tripay.settings()).await;
+    let world = World::with_settings(tripay.settings()).await;
     let token = world.sign_in("free@nofomo.test").await;
     let owner = world.database.owner().await;
     owner
@@ -431,7 +431,7 @@ async fn invalid_requests_are_rejected_before_tripay_is_called() {
 #[tokio::test]
 async fn a_user_can_open_at_most_twenty_invoices_per_hour() {
     let tripay = ManualTripay::start().await;
-    let world = World::with(tripay.settings()).await;
+    let world = World::with_settings(tripay.settings()).await;
     let token = world.sign_in("free@nofomo.test").await;
     let owner = world.database.owner().await;
     // Failed invoices count, too. One is older than an hour.

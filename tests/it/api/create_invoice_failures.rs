@@ -16,7 +16,7 @@ use crate::support::world::World;
 #[tokio::test]
 async fn a_refusal_by_tripay_is_quoted_and_fails_the_invoice() {
     let tripay = ManualTripay::start().await;
-    let world = World::with(tripay.settings()).await;
+    let world = World::with_settings(tripay.settings()).await;
     let token = world.sign_in("free@nofomo.test").await;
     let owner = world.database.owner().await;
     for (round, (status, message, detail)) in [
@@ -53,7 +53,7 @@ async fn a_refusal_by_tripay_is_quoted_and_fails_the_invoice() {
 #[tokio::test]
 async fn a_problem_with_the_merchant_account_is_only_logged() {
     let tripay = ManualTripay::start().await;
-    let world = World::with(tripay.settings()).await;
+    let world = World::with_settings(tripay.settings()).await;
     let token = world.sign_in("free@nofomo.test").await;
     let owner = world.database.owner().await;
     for (round, (status, message)) in [
@@ -74,7 +74,7 @@ async fn a_problem_with_the_merchant_account_is_only_logged() {
             !refused.text.contains(message) && !refused.text.contains("203.0.113.7") && !refused.text.contains("T0000")
         );
         assert_eq!(invoices(&owner, FREE).await, vec!["failed -"; round + 1].join(", "));
-        let line = &world.logged("POST /invoices 502", round + 1).await[round];
+        let line = &world.log_lines("POST /invoices 502", round + 1).await[round];
         assert_eq!((&line["level"], &line["cause"]), (&json!("ERROR"), &json!(message)));
     }
     assert!(!world.log().contains("DEV-local-sandbox-key"));
@@ -91,7 +91,7 @@ enum UnclearResponse {
 #[tokio::test]
 async fn after_an_unclear_response_tripay_is_queried_and_no_second_payment_is_opened() {
     let tripay = ManualTripay::start().await;
-    let world = World::with(tripay.settings()).await;
+    let world = World::with_settings(tripay.settings()).await;
     let token = world.sign_in("free@nofomo.test").await;
     let owner = world.database.owner().await;
     for (round, (response, cause)) in [
@@ -149,7 +149,7 @@ async fn after_an_unclear_response_tripay_is_queried_and_no_second_payment_is_op
         assert!(is_no_answer_problem(&answer), "{cause}: {answer:?}");
         let reference = order["merchant_ref"].as_str().unwrap();
         assert!(answer.json()["detail"].as_str().unwrap().contains(reference.trim_start_matches("INV-")), "{answer:?}");
-        let line = &world.logged("POST /invoices 504", 4 * round + 1).await[4 * round];
+        let line = &world.log_lines("POST /invoices 504", 4 * round + 1).await[4 * round];
         assert!(line["level"] == "ERROR" && line["cause"].as_str().unwrap().contains(cause), "{cause}: {line}");
         let state = format!(
             "select concat_ws(' ', status, tripay_invoice_id, checkout_url) from public.invoices
@@ -199,7 +199,7 @@ async fn after_an_unclear_response_tripay_is_queried_and_no_second_payment_is_op
 #[tokio::test]
 async fn a_slow_tripay_times_out_before_api_gateway_does() {
     let tripay = ManualTripay::start().await;
-    let world = World::with(tripay.settings()).await;
+    let world = World::with_settings(tripay.settings()).await;
     let token = world.sign_in("free@nofomo.test").await;
     let started = Instant::now();
     let (answer, request) = buy_while(&world, &token, &pro_monthly("BRIVA"), tripay.next_create_request()).await;
@@ -227,7 +227,7 @@ async fn an_invoice_survives_a_database_outage_during_the_tripay_call() {
     // Bypasses the pooler, which would outlive the server for a while.
     let mut settings = tripay.settings();
     settings.insert("DATABASE_URL".into(), database.url("nofomo_api"));
-    let world = World::on(database, settings).await;
+    let world = World::on_database(database, settings).await;
     let token = world.sign_in("free@nofomo.test").await;
     let owner = world.database.owner().await;
     let limit = |limit| format!("alter database {} connection limit {limit}", world.database.name);
@@ -275,7 +275,7 @@ async fn deliver_callback(world: &World, request: &PendingRequest, reference: &s
 #[tokio::test]
 async fn a_callback_that_arrives_before_the_create_response_prevails() {
     let tripay = ManualTripay::start().await;
-    let world = World::with(tripay.settings()).await;
+    let world = World::with_settings(tripay.settings()).await;
     let token = world.sign_in("free@nofomo.test").await;
     let owner = world.database.owner().await;
     for (status, then) in [("PAID", "paid"), ("EXPIRED", "expired"), ("FAILED", "failed"), ("UNPAID", "pending")] {

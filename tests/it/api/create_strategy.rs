@@ -374,7 +374,7 @@ async fn freqtrade_loads_every_good_strategy() {
         }));
     }
     assert!(requests.len() >= 30);
-    let answers = freqtrade::run("load_strategies.py", &requests).await;
+    let answers = freqtrade::run_script("load_strategies.py", &requests).await;
     for (request, answer) in requests.iter().zip(answers) {
         for fact in ["class_name", "timeframe", "can_short", "version"] {
             assert_eq!(answer[fact], request[fact], "{answer}");
@@ -382,7 +382,7 @@ async fn freqtrade_loads_every_good_strategy() {
     }
     // Freqtrade fails to load a strategy that does not exist.
     let refused = json!({ "class_name": "Nowhere", "directory": directory, "can_short": false });
-    let answers = freqtrade::run("load_strategies.py", &[refused]).await;
+    let answers = freqtrade::run_script("load_strategies.py", &[refused]).await;
     assert!(answers[0]["error"].as_str().unwrap().contains("Impossible to load Strategy"), "{answers:?}");
 }
 

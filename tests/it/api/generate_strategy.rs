@@ -8,7 +8,7 @@ use futures_util::future::join_all;
 use serde_json::{Value, json};
 use wiremock::{MockServer, Request, ResponseTemplate};
 
-use crate::support::database::{PRO, at_full_size, run_directory};
+use crate::support::database::{PRO, is_full_size_run, run_directory};
 use crate::support::freqtrade;
 use crate::support::language_model::{answer_with, completion_for_tokens, start_language_model};
 use crate::support::strategies::{clean_source, look_ahead_source};
@@ -88,7 +88,7 @@ async fn every_template_loads_and_backtests_in_freqtrade() {
                 let folder = directory.join(format!("{template}-{risk}-{timeframe}"));
                 let request = write_strategy(&folder, &strategy);
                 // Each risk of each template at 1h, and the other timeframes spread over the templates; all of them at full size.
-                let is_chosen = at_full_size() || place % TEMPLATES.len() == template_at;
+                let is_chosen = is_full_size_run() || place % TEMPLATES.len() == template_at;
                 if timeframe == "1h" || (place % 3 == at && is_chosen) {
                     tested.push(request.clone());
                 }
@@ -97,10 +97,10 @@ async fn every_template_loads_and_backtests_in_freqtrade() {
         }
     }
     assert_eq!(loaded.len(), 84);
-    for (request, answer) in loaded.iter().zip(freqtrade::run("load_strategies.py", &loaded).await) {
+    for (request, answer) in loaded.iter().zip(freqtrade::run_script("load_strategies.py", &loaded).await) {
         assert_eq!((&answer["timeframe"], &answer["version"]), (&request["timeframe"], &json!(3)), "{answer}");
     }
-    for (request, answer) in tested.iter().zip(freqtrade::run("backtest_strategies.py", &tested).await) {
+    for (request, answer) in tested.iter().zip(freqtrade::run_script("backtest_strategies.py", &tested).await) {
         assert!(answer["trades"].as_u64().is_some_and(|trades| trades > 0), "{request}: {answer}");
     }
 }
@@ -125,7 +125,7 @@ async fn a_model_writes_a_strategy_and_repairs_its_findings() {
         strategy_completion(&clean_source("Mean")),
     ])
     .await;
-    let world = World::with(settings).await;
+    let world = World::with_settings(settings).await;
     let token = world.sign_in("pro@nofomo.test").await;
     let answer = generate(&world, &token, json!({ "prompt": "Buy above the mean", "risk_level": "high" })).await;
     assert_eq!(answer.status, 201, "{answer:?}");
@@ -166,7 +166,7 @@ async fn a_model_writes_a_strategy_and_repairs_its_findings() {
 async fn after_two_repairs_a_valid_strategy_is_stored_and_an_invalid_one_is_not() {
     // A source that still has look-ahead bias is stored with its findings.
     let (server, settings) = scripted_model(vec![strategy_completion(&look_ahead_source())]).await;
-    let world = World::with(settings).await;
+    let world = World::with_settings(settings).await;
     let token = world.sign_in("pro@nofomo.test").await;
     let stored = generate(&world, &token, json!({ "prompt": "x", "name": "Mine" })).await.json();
     assert_eq!((&stored["name"], &stored["check"]["verdict"]), (&json!("Mine"), &json!("refused")));
@@ -182,7 +182,7 @@ async fn after_two_repairs_a_valid_strategy_is_stored_and_an_invalid_one_is_not(
         strategy_completion(&format!("{}# \u{0}", clean_source("Mean"))),
     ] {
         let (server, settings) = scripted_model(vec![unusable]).await;
-        let world = World::with(settings).await;
+        let world = World::with_settings(settings).await;
         let token = world.sign_in("pro@nofomo.test").await;
         let answer = generate(&world, &token, json!({ "prompt": "x" })).await;
         assert_eq!(answer.status_and_problem(), (502, "bad-gateway".into()));
@@ -196,7 +196,7 @@ async fn after_two_repairs_a_valid_strategy_is_stored_and_an_invalid_one_is_not(
 async fn a_request_that_failed_with_the_model_is_finished_by_its_idempotency_key() {
     let down = ResponseTemplate::new(503).set_body_string("down");
     let (server, settings) = scripted_model(vec![down, strategy_completion(&clean_source("Mean"))]).await;
-    let world = World::with(settings).await;
+    let world = World::with_settings(settings).await;
     let token = world.sign_in("pro@nofomo.test").await;
     let key = [("idempotency-key", "one")];
     let body = request_body(json!({ "prompt": "x" })).to_string();
@@ -248,7 +248,7 @@ async fn without_a_model_the_answer_says_what_to_configure_and_templates_work() 
 #[tokio::test]
 async fn cargo_dev_answers_prompts_with_templates() {
     let settings = BTreeMap::from([("TEMPLATES_FOR_PROMPTS".into(), "true".into())]);
-    let world = World::with(settings).await;
+    let world = World::with_settings(settings).await;
     let token = world.sign_in("pro@nofomo.test").await;
     for (prompt, template) in
         [("Buy when oversold", "rsi"), ("Volatility bands", "bollinger"), ("Anything", "ema_cross")]

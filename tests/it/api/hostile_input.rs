@@ -58,9 +58,9 @@ async fn send_all<F: Future<Output = Option<Answer>>>(
 
 #[tokio::test]
 async fn no_input_causes_a_server_error_or_breaks_a_database_rule() {
-    let world = World::with(BTreeMap::from([("TRIPAY_PRIVATE_KEY".into(), TRIPAY_PRIVATE_KEY.into())])).await;
+    let world = World::with_settings(BTreeMap::from([("TRIPAY_PRIVATE_KEY".into(), TRIPAY_PRIVATE_KEY.into())])).await;
     let user = world.sign_in("pro@nofomo.test").await;
-    let bot = world.bot_of(PRO).await;
+    let bot = world.oldest_bot_of(PRO).await;
     let token = issue_bot_token(&world, &user, &bot).await;
 
     let path = &format!("/bots/{bot}/trades");

@@ -212,7 +212,7 @@ async fn an_import_waits_for_an_earlier_one_and_counts_its_minutes() {
         .await
         .unwrap();
     let ending = async {
-        first.blocks(1).await;
+        first.wait_until_blocking(1).await;
         first.run("commit").await.unwrap();
     };
     let (answer, ()) = tokio::join!(import(&world, &token, &strategy, export(ONE_TRADE)), ending);
@@ -374,7 +374,7 @@ async fn two_concurrent_changes_of_backtests_are_both_counted() {
     let other = delete(2);
     let waiting = two.run(&other);
     let ending = async {
-        one.blocks(1).await;
+        one.wait_until_blocking(1).await;
         one.run("commit").await
     };
     let (waited, ended) = tokio::join!(waiting, ending);

@@ -20,7 +20,7 @@ fn trade() -> Value {
 async fn a_token_is_shown_once_and_only_its_hash_is_stored() {
     let world = World::new().await;
     let user = world.sign_in("pro@nofomo.test").await;
-    let bot = world.bot_of(PRO).await;
+    let bot = world.oldest_bot_of(PRO).await;
     let to_trade = json!({"scopes": ["report", "trade"]});
     let answer = world.post(&format!("/bots/{bot}/token"), &user, &to_trade).await;
     assert_eq!((answer.status.as_u16(), answer.problem().as_str()), (409, "paper-bot"));
@@ -64,7 +64,7 @@ async fn a_token_is_shown_once_and_only_its_hash_is_stored() {
 async fn a_token_allows_reporting_for_its_own_bot_only() {
     let world = World::new().await;
     let user = world.sign_in("pro@nofomo.test").await;
-    let bot = world.bot_of(PRO).await;
+    let bot = world.oldest_bot_of(PRO).await;
     let second = world
         .database
         .owner()
@@ -77,7 +77,7 @@ async fn a_token_allows_reporting_for_its_own_bot_only() {
     assert_eq!(world.post(&format!("/bots/{bot}/logs"), &token, &log).await.status, 201);
     assert_eq!(world.post(&format!("/bots/{bot}/fail"), &token, &json!({"message": "x"})).await.status, 200);
     // Not valid for another bot of the same owner, nor for the bot of another user.
-    for other in [second, world.bot_of(FREE).await] {
+    for other in [second, world.oldest_bot_of(FREE).await] {
         assert_eq!(world.post(&format!("/bots/{other}/trades"), &token, &trade()).await.status, 404);
         assert_eq!(world.post(&format!("/bots/{other}/logs"), &token, &log).await.status, 404);
         assert_eq!(world.post(&format!("/bots/{other}/fail"), &token, &json!({"message": "x"})).await.status, 404);
@@ -101,7 +101,7 @@ async fn a_token_allows_reporting_for_its_own_bot_only() {
 async fn a_new_token_revokes_the_old_one_and_delete_revokes_the_current_one() {
     let world = World::new().await;
     let user = world.sign_in("pro@nofomo.test").await;
-    let bot = world.bot_of(PRO).await;
+    let bot = world.oldest_bot_of(PRO).await;
     let path = format!("/bots/{bot}/trades");
     let first = issue_bot_token(&world, &user, &bot).await;
     assert_eq!(world.post(&path, &first, &trade()).await.status, 201);
@@ -125,8 +125,8 @@ async fn a_new_token_revokes_the_old_one_and_delete_revokes_the_current_one() {
 async fn a_token_of_a_deactivated_owner_or_for_another_users_bot_is_refused() {
     let world = World::new().await;
     let user = world.sign_in("pro@nofomo.test").await;
-    let bot = world.bot_of(PRO).await;
-    let theirs = world.bot_of(FREE).await;
+    let bot = world.oldest_bot_of(PRO).await;
+    let theirs = world.oldest_bot_of(FREE).await;
     assert_eq!(world.post_with(&format!("/bots/{theirs}/token"), &user, &[], "").await.status, 404);
     assert_eq!(revoke_bot_token(&world, &user, &theirs).await.status, 404);
     let token = issue_bot_token(&world, &user, &bot).await;

@@ -126,7 +126,7 @@ async fn a_trial_gives_seven_days_of_pro_once_per_user() {
     let used = post_action(&world, &token, "trial").await;
     assert!(is_problem(&used, 409, "trial-used"), "{used:?}");
     // After the expiry run.
-    assert_eq!(world.run("expire-subscriptions", "2027-02-01T00:00:00Z").await.status, 200);
+    assert_eq!(world.invoke_job("expire-subscriptions", "2027-02-01T00:00:00Z").await.status, 200);
     assert_eq!(owner.text(&plan).await, "free");
     let used = post_action(&world, &token, "trial").await;
     assert!(is_problem(&used, 409, "trial-used"), "{used:?}");
@@ -257,7 +257,7 @@ async fn cancelling_turns_the_renewal_off_and_keeps_the_plan_to_its_end() {
     let plan = format!("select subscription_plan from public.users where id = '{PRO}'");
     let almost = time(&cancelled["plan_ends_at"]) - TimeDelta::seconds(1);
     for (moment, expected) in [(almost, "pro"), (time(&cancelled["plan_ends_at"]), "free")] {
-        assert_eq!(world.run("expire-subscriptions", &moment.to_rfc3339()).await.status, 200);
+        assert_eq!(world.invoke_job("expire-subscriptions", &moment.to_rfc3339()).await.status, 200);
         assert_eq!(owner.text(&plan).await, expected, "{moment}");
     }
 }

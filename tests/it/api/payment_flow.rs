@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::support::browser::Browser;
 use crate::support::database::FREE;
-use crate::support::waiting::until;
+use crate::support::waiting::wait_until;
 use crate::support::world::{World, new_bot};
 
 async fn open_invoice(world: &World, token: &str, plan: &str) -> Value {
@@ -20,7 +20,7 @@ async fn portfolio(world: &World, token: &str) -> Value {
 /// Waits until the user has the plan, as callbacks are sent in the background.
 async fn wait_for_plan(world: &World, token: &str, plan: &str) -> Value {
     let has_plan = async || portfolio(world, token).await["user"]["plan"] == plan;
-    until(&format!("the plan becomes {plan}"), has_plan).await;
+    wait_until(&format!("the plan becomes {plan}"), has_plan).await;
     portfolio(world, token).await
 }
 
@@ -49,14 +49,14 @@ async fn an_invoice_paid_in_a_browser_activates_the_plan_until_it_ends() {
         assert!(page.contains(words), "{words} is not on the page:\n{page}");
     }
     assert!(!browser.overflows().await);
-    browser.keep_picture("checkout-unpaid").await;
+    browser.save_screenshot("checkout-unpaid").await;
     browser.press("Pay").await;
     let paid = wait_for_plan(&world, &token, "Pro").await;
     browser.client.refresh().await.unwrap();
     let page = browser.text().await;
     assert!(page.contains("PAID") && !page.contains("UNPAID"), "{page}");
     assert!(!browser.overflows().await);
-    browser.keep_picture("checkout-paid").await;
+    browser.save_screenshot("checkout-paid").await;
     browser.close().await;
 
     // The portfolio shows the plan and the payment.
@@ -75,7 +75,7 @@ async fn an_invoice_paid_in_a_browser_activates_the_plan_until_it_ends() {
     // The plan allows a second running bot.
     let second = world.post("/bots", &token, &new_bot("second")).await;
     assert_eq!(second.status, 201, "{}", second.text);
-    let first = world.bot_of(FREE).await;
+    let first = world.oldest_bot_of(FREE).await;
     for bot in [first.as_str(), second.json()["id"].as_str().unwrap()] {
         assert_eq!(world.post_with(&format!("/bots/{bot}/start"), &token, &[], "").await.status, 200);
     }
@@ -107,7 +107,7 @@ async fn a_payment_can_fail_expire_and_be_refunded_on_the_checkout_page() {
         browser.go_to(invoice["checkout_url"].as_str().unwrap()).await;
         browser.press(button).await;
         let row = format!("select status from public.invoices where id = '{}'", invoice["id"].as_str().unwrap());
-        until("the callback", async || owner.text(&row).await != "pending").await;
+        wait_until("the callback", async || owner.text(&row).await != "pending").await;
         assert_eq!(owner.text(&row).await, status);
     }
     let invoice = open_invoice(&world, &token, "enterprise").await;
@@ -120,7 +120,7 @@ async fn a_payment_can_fail_expire_and_be_refunded_on_the_checkout_page() {
     assert_eq!(refunded["notifications"][0]["title"], "Payment refunded");
     browser.client.refresh().await.unwrap();
     assert!(browser.text().await.contains("REFUND"));
-    browser.keep_picture("checkout-refunded").await;
+    browser.save_screenshot("checkout-refunded").await;
     browser.close().await;
     let rows = "select i.status || ' ' || (i.refunded_at is not null) || ' ' || s.status || ' ' || s.value::text
         from public.invoices i join public.subscriptions s on s.invoice_id = i.id";

@@ -9,7 +9,7 @@ use crate::support::world::World;
 async fn logs_are_stored_unchanged_for_the_bot_and_its_owner() {
     let world = World::new().await;
     let token = world.sign_in("pro@nofomo.test").await;
-    let bot = world.bot_of(PRO).await;
+    let bot = world.oldest_bot_of(PRO).await;
     let sent = json!([
         {"log_level": "error", "message": "Traceback:\n\tValueError 🐔", "context": {"pair": "BTC/USDT", "deep": [1]}, "created_at": "2026-02-03T04:05:06+07:00"},
         {"log_level": "debug", "message": "tick"},
@@ -27,7 +27,7 @@ async fn logs_are_stored_unchanged_for_the_bot_and_its_owner() {
 async fn a_repeated_idempotency_key_stores_logs_once() {
     let world = World::new().await;
     let token = world.sign_in("pro@nofomo.test").await;
-    let bot = world.bot_of(PRO).await;
+    let bot = world.oldest_bot_of(PRO).await;
     let sent =
         json!([{"log_level": "info", "message": "once"}, {"log_level": "info", "message": "once too"}]).to_string();
     for (status, recorded) in [(201, 2), (200, 0)] {
@@ -46,7 +46,7 @@ async fn a_repeated_idempotency_key_stores_logs_once() {
 async fn invalid_fields_are_named_and_nothing_is_stored() {
     let world = World::new().await;
     let token = world.sign_in("pro@nofomo.test").await;
-    let (bot, theirs) = (world.bot_of(PRO).await, world.bot_of(FREE).await);
+    let (bot, theirs) = (world.oldest_bot_of(PRO).await, world.oldest_bot_of(FREE).await);
     let entry = json!({"log_level": "info", "message": "planted"});
     let path = format!("/bots/{bot}/logs");
     for (field, value) in [
@@ -87,7 +87,7 @@ async fn invalid_fields_are_named_and_nothing_is_stored() {
 async fn five_hundred_logs_cost_one_round_trip() {
     let (world, proxy) = World::behind_proxy().await;
     let token = world.sign_in("pro@nofomo.test").await;
-    let path = format!("/bots/{}/logs", world.bot_of(PRO).await);
+    let path = format!("/bots/{}/logs", world.oldest_bot_of(PRO).await);
     let entry = json!({"log_level": "info", "message": "tick"});
     assert_eq!(world.post(&path, &token, &entry).await.status, 201);
     proxy.take_round_trips();

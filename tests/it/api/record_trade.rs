@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::support::database::{ENTERPRISE, PRO, Session, at_full_size};
+use crate::support::database::{ENTERPRISE, PRO, Session, is_full_size_run};
 use crate::support::statistics::assert_statistics_equal_recount;
 use crate::support::trades::{closed_trade, count_trades, create_empty_bot, open_trade, with_fields};
 use crate::support::world::{World, new_bot};
@@ -273,7 +273,7 @@ async fn recording_a_trade_costs_the_same_with_ten_trades_and_with_a_hundred_tho
         world.post("/bots", &token, &with_fields(new_bot("large"), json!({"initial_balance": "100000"}))).await.json();
     let large = large["id"].as_str().unwrap().to_owned();
     owner.run(&insert_closed_trades(&small, 10)).await.unwrap();
-    let many = if at_full_size() { 1_000_000 } else { 100_000 };
+    let many = if is_full_size_run() { 1_000_000 } else { 100_000 };
     owner.run(&insert_closed_trades(&large, many)).await.unwrap();
     for sql in ["vacuum analyze public.trades", "vacuum public.bots"] {
         owner.run(sql).await.unwrap();

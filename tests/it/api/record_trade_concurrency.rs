@@ -149,7 +149,7 @@ async fn a_thousand_trades_from_each_of_eight_concurrent_clients_are_stored_once
 async fn a_killed_database_loses_no_acknowledged_trade_and_counts_none_twice() {
     let mut postgres = Postgres::start(&run_directory("postgres-killed-trades"), None).await.unwrap();
     migrate_template(&postgres).await;
-    let world = World::on(Database::template_of(&postgres), BTreeMap::new()).await;
+    let world = World::on_database(Database::migrated_of(&postgres), BTreeMap::new()).await;
     let (token, bot) = create_empty_bot(&world).await;
     let path = format!("/bots/{bot}/trades");
     let answered = AtomicUsize::new(0);
@@ -212,7 +212,7 @@ async fn an_id_that_another_bot_uses_concurrently_is_refused_without_showing_its
         (format!("/bots/{bot}/trades"), json!([open_trade(), with_fields(open_trade(), json!({"id": id}))]));
     let request = world.post(&path, &token, &batch);
     let committing = async {
-        other.blocks(1).await;
+        other.wait_until_blocking(1).await;
         other.run("commit").await.unwrap();
     };
     let (answer, ()) = tokio::join!(request, committing);
@@ -230,7 +230,7 @@ async fn a_report_for_a_bot_that_is_being_deleted_is_unavailable_and_then_not_fo
     let (path, trade) = (format!("/bots/{bot}/trades"), open_trade());
     let request = world.post(&path, &token, &trade);
     let committing = async {
-        owner.blocks(1).await;
+        owner.wait_until_blocking(1).await;
         owner.run("commit").await.unwrap();
     };
     let (answer, ()) = tokio::join!(request, committing);

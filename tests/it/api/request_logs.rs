@@ -7,7 +7,7 @@ use tokio::net::UdpSocket;
 use tokio::time::timeout;
 
 use crate::support::database::PRO;
-use crate::support::waiting::PATIENCE;
+use crate::support::waiting::WAIT_TIMEOUT;
 use crate::support::world::{World, new_bot};
 
 /// Names of the metrics that a line declares for CloudWatch, by their dimensions; the line must contain each as a number.
@@ -28,12 +28,12 @@ fn metrics(line: &Value) -> BTreeMap<String, BTreeSet<String>> {
 
 #[tokio::test]
 async fn a_request_has_one_log_line_with_user_outcome_durations_and_metrics() {
-    let world = World::with(BTreeMap::from([("STAGE".into(), "staging".into())])).await;
+    let world = World::with_settings(BTreeMap::from([("STAGE".into(), "staging".into())])).await;
     let token = world.sign_in("pro@nofomo.test").await;
     for name in ["first", "second"] {
         assert_eq!(world.post("/bots", &token, &new_bot(name)).await.status, 201);
     }
-    let lines = world.logged("POST /bots 201", 2).await;
+    let lines = world.log_lines("POST /bots 201", 2).await;
     let [first, second] = &lines[..] else { panic!("{lines:?}") };
     for (line, cold_starts) in [(first, 1), (second, 0)] {
         assert_eq!((&line["level"], &line["outcome"]), (&json!("INFO"), &json!("ok")));
@@ -55,15 +55,15 @@ async fn a_request_has_one_log_line_with_user_outcome_durations_and_metrics() {
     }
     let refused = world.post("/bots", &token, &json!({})).await;
     assert_eq!(refused.status, 422);
-    let line = world.logged("POST /bots 422", 1).await.remove(0);
+    let line = world.log_lines("POST /bots 422", 1).await.remove(0);
     assert_eq!((&line["outcome"], &line["cause"]), (&json!("invalid"), &Value::Null));
 }
 
 #[tokio::test]
 async fn a_job_logs_its_counts_and_each_count_is_a_metric() {
     let world = World::new().await;
-    world.counts("expire-subscriptions", "2040-01-01T00:00:00Z").await;
-    let line = world.logged("Run completed", 1).await.remove(0);
+    world.run_job("expire-subscriptions", "2040-01-01T00:00:00Z").await;
+    let line = world.log_lines("Run completed", 1).await.remove(0);
     assert!(line["subscriptions"].as_i64().unwrap() > 0 && line["database_ms"].as_f64().unwrap() > 0.0, "{line}");
     let metrics = metrics(&line);
     let figures = ["cold_starts", "database_ms", "outside_ms", "subscriptions", "stopped_bots", "invoices", "failures"];
@@ -74,17 +74,17 @@ async fn a_job_logs_its_counts_and_each_count_is_a_metric() {
 async fn a_trace_shows_the_external_calls_of_a_request() {
     let daemon = UdpSocket::bind("127.0.0.1:0").await.unwrap();
     let address = daemon.local_addr().unwrap().to_string();
-    let world = World::with(BTreeMap::from([("AWS_XRAY_DAEMON_ADDRESS".into(), address)])).await;
+    let world = World::with_settings(BTreeMap::from([("AWS_XRAY_DAEMON_ADDRESS".into(), address)])).await;
     let token = world.sign_in("pro@nofomo.test").await;
     let body = json!({"plan": "Enterprise", "period": "monthly", "method": "QRIS"});
     assert_eq!(world.post("/invoices", &token, &body).await.status, 201);
-    let line = world.logged("POST /invoices 201", 1).await.remove(0);
+    let line = world.log_lines("POST /invoices 201", 1).await.remove(0);
     assert!(line["outside_ms"].as_f64().unwrap() > 0.0, "Tripay was called: {line}");
 
     let mut names = Vec::new();
     for _ in 0..3 {
         let mut datagram = vec![0; 4096];
-        let received = timeout(PATIENCE, daemon.recv(&mut datagram)).await.unwrap().unwrap();
+        let received = timeout(WAIT_TIMEOUT, daemon.recv(&mut datagram)).await.unwrap().unwrap();
         let text = std::str::from_utf8(&datagram[..received]).unwrap();
         let segment: Value = serde_json::from_str(text.split_once('\n').unwrap().1).unwrap();
         assert_eq!((&segment["trace_id"], &segment["type"]), (&line["trace_id"], &json!("subsegment")));

@@ -288,7 +288,7 @@ async fn concurrent_requests_that_wait_for_the_same_lock_are_counted_one_by_one(
         holder.run(&lock).await.unwrap();
         let requests = join_all((0..2).map(|_| world.post_with("/analyses", &token, &[], &body)));
         let release = async {
-            holder.blocks(2).await;
+            holder.wait_until_blocking(2).await;
             holder.run("commit").await.unwrap();
         };
         let (answers, ()) = tokio::join!(requests, release);

@@ -13,7 +13,7 @@ use tokio_postgres::error::SqlState;
 
 use crate::support::credentials::{delete_credentials, save_credentials, send};
 use crate::support::database::{Database, ENTERPRISE, PRO, Session, migrate_template, run_directory};
-use crate::support::world::{Answer, FIRST_KEY, World, new_bot};
+use crate::support::world::{Answer, DEFAULT_CREDENTIALS_KEY, World, new_bot};
 
 const SECOND_KEY: &str = "2:Hx4dHBsaGRgXFhUUExIREA8ODQwLCgkIBwYFBAMCAQA=";
 
@@ -63,7 +63,7 @@ async fn credentials_are_sealed_and_shown_by_their_last_four_characters() {
     assert_eq!(saved.as_object().unwrap().len(), 3, "{saved}");
     assert_eq!(answer.headers["cache-control"], "no-store");
     let first = sealed_credentials(&owner, PRO, "binance").await;
-    assert_eq!(decrypt(FIRST_KEY, PRO, "binance", &first), key_and_secret(&binance_credentials()));
+    assert_eq!(decrypt(DEFAULT_CREDENTIALS_KEY, PRO, "binance", &first), key_and_secret(&binance_credentials()));
     assert_eq!(world.get("/portfolio", &token).await.json()["exchanges"], json!([saved]));
 
     // A second exchange is added; saving the first one again seals it again.
@@ -71,7 +71,7 @@ async fn credentials_are_sealed_and_shown_by_their_last_four_characters() {
     save_credentials(&world, &token, "binance", &binance_credentials()).await;
     assert_ne!(sealed_credentials(&owner, PRO, "binance").await, first);
     assert_eq!(
-        decrypt(FIRST_KEY, PRO, "bybit", &sealed_credentials(&owner, PRO, "bybit").await),
+        decrypt(DEFAULT_CREDENTIALS_KEY, PRO, "bybit", &sealed_credentials(&owner, PRO, "bybit").await),
         key_and_secret(&bybit_credentials())
     );
     let audit =
@@ -116,7 +116,7 @@ async fn credentials_are_nowhere_in_plaintext() {
     // A server that logs every statement with its parameters.
     let mut postgres = Postgres::start(&run_directory("postgres-verbose"), None).await.unwrap();
     migrate_template(&postgres).await;
-    let database = Database::template_of(&postgres);
+    let database = Database::migrated_of(&postgres);
     let admin = database.session("supabase_admin").await;
     for setting in [
         "shared_preload_libraries = 'pg_stat_statements'",
@@ -133,7 +133,7 @@ async fn credentials_are_nowhere_in_plaintext() {
     let admin = database.session("supabase_admin").await;
     admin.run("create extension if not exists pg_stat_statements").await.unwrap();
 
-    let world = World::on(database, BTreeMap::new()).await;
+    let world = World::on_database(database, BTreeMap::new()).await;
     let token = world.sign_in("pro@nofomo.test").await;
     assert_eq!(save_credentials(&world, &token, "binance", &binance_credentials()).await.status, 200);
     save_credentials(&world, &token, "binance", &json!({ "api_key": "Planted", "api_secret": "Planted" })).await;
@@ -224,7 +224,7 @@ async fn a_concurrent_start_and_deletion_leave_no_bot_running_without_credential
         .await
         .unwrap();
     let release = async {
-        holder.blocks(1).await;
+        holder.wait_until_blocking(1).await;
         holder.run("commit").await.unwrap();
     };
     let (held, ()) = tokio::join!(start_bot(&world, &token, &bot), release);
@@ -235,7 +235,7 @@ async fn a_concurrent_start_and_deletion_leave_no_bot_running_without_credential
 
 /// Adds users with credentials of two exchanges each, sealed with the first key.
 async fn add_users_with_credentials(owner: &Session, count: u32) {
-    let ring = KeyRing::parse(FIRST_KEY).unwrap();
+    let ring = KeyRing::parse(DEFAULT_CREDENTIALS_KEY).unwrap();
     owner
         .run(&format!(
             "insert into auth.users (id, email)
@@ -260,7 +260,7 @@ async fn an_interrupted_key_rotation_resumes_and_overwrites_no_newer_credentials
     let world = World::new().await;
     let owner = world.database.owner().await;
     add_users_with_credentials(&owner, 130).await;
-    let both = KeyRing::parse(&format!("{SECOND_KEY},{FIRST_KEY}")).unwrap();
+    let both = KeyRing::parse(&format!("{SECOND_KEY},{DEFAULT_CREDENTIALS_KEY}")).unwrap();
     let url = world.database.url("postgres");
     let remaining = "select count(*) from public.users cross join lateral jsonb_each(exchange_credentials) as saved
          where saved.value ->> 'sealed' not like 'v1.2.%'";
@@ -269,7 +269,7 @@ async fn an_interrupted_key_rotation_resumes_and_overwrites_no_newer_credentials
     // Aborted after the first batch of 100.
     let (killed, first) = tokio::sync::oneshot::channel::<()>();
     let killed = Mutex::new(Some(killed));
-    let (running_url, ring) = (url.clone(), format!("{SECOND_KEY},{FIRST_KEY}"));
+    let (running_url, ring) = (url.clone(), format!("{SECOND_KEY},{DEFAULT_CREDENTIALS_KEY}"));
     let running = tokio::spawn(async move {
         let ring = KeyRing::parse(&ring).unwrap();
         rotate_keys(&running_url, &ring, |_| drop(killed.lock().unwrap().take())).await

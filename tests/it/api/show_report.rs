@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::support::analyses::{insert_followed_backtest, run_analysis, world_with_trades};
 use crate::support::browser::Browser;
-use crate::support::database::keeps_all_pictures;
+use crate::support::database::saves_all_screenshots;
 use crate::support::world::World;
 
 /// Script: headings of the page's sections.
@@ -78,7 +78,7 @@ async fn every_report_is_readable_on_phone_and_desktop_and_requests_nothing_else
             browser.go_to(url).await;
             assert!(!browser.overflows().await, "{kind} is wider than a {device}");
             assert_eq!(browser.requests().await, [url.as_str()], "{kind} on a {device}");
-            assert_eq!(browser.complaints().await, Vec::<String>::new(), "{kind} on a {device}");
+            assert_eq!(browser.console_messages().await, Vec::<String>::new(), "{kind} on a {device}");
             let page = browser.text().await;
             for words in
                 [hostile, "0.17", "<script src=http://127.0.0.1:9/text></script> Most of the gain", "example-large-3"]
@@ -87,12 +87,12 @@ async fn every_report_is_readable_on_phone_and_desktop_and_requests_nothing_else
             }
             let headings = browser.client.execute(HEADINGS, Vec::new()).await.unwrap();
             assert!(headings.as_array().unwrap().iter().any(|heading| heading == "Recommendations"), "{headings}");
-            if keeps_all_pictures() {
-                browser.keep_whole_picture(&format!("report-{kind}-{device}")).await;
+            if saves_all_screenshots() {
+                browser.save_full_page_screenshot(&format!("report-{kind}-{device}")).await;
             }
             for (medium, scheme) in [("screen", "light"), ("screen", "dark"), ("print", "light"), ("print", "dark")] {
                 let place = format!("{kind} on a {device} in {medium}, {scheme}");
-                browser.look_at_it(medium, scheme).await;
+                browser.emulate_media(medium, scheme).await;
                 let low_contrast = browser.client.execute(LOW_CONTRAST_TEXTS, Vec::new()).await.unwrap();
                 assert_eq!(low_contrast, json!([]), "{place}");
                 assert!(!browser.overflows().await, "{place} is too wide");
@@ -101,11 +101,11 @@ async fn every_report_is_readable_on_phone_and_desktop_and_requests_nothing_else
                 // Collapsed on screen, expanded in print.
                 assert!(appearance[2] == true || *kind == "optimization", "{place}: no numbers");
                 assert!(medium == "screen" || appearance[1] == true, "{place}: numbers are folded away");
-                if keeps_all_pictures() {
-                    browser.keep_whole_picture(&format!("report-{kind}-{device}-{medium}-{scheme}")).await;
+                if saves_all_screenshots() {
+                    browser.save_full_page_screenshot(&format!("report-{kind}-{device}-{medium}-{scheme}")).await;
                 }
             }
-            browser.look_at_it("screen", "light").await;
+            browser.emulate_media("screen", "light").await;
         }
         browser.close().await;
     }
@@ -127,7 +127,7 @@ async fn the_screenshot_in_the_documentation_is_of_a_current_report() {
     {
         assert!(page.contains(words), "{words} is not in\n{page}");
     }
-    browser.keep_picture("report").await;
+    browser.save_screenshot("report").await;
     browser.close().await;
 }
 

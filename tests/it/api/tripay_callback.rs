@@ -14,7 +14,7 @@ use crate::support::world::World;
 
 #[tokio::test]
 async fn documented_callbacks_are_verified_byte_for_byte() {
-    let world = World::with(BTreeMap::from([("TRIPAY_PRIVATE_KEY".into(), DOCUMENTED_KEY.into())])).await;
+    let world = World::with_settings(BTreeMap::from([("TRIPAY_PRIVATE_KEY".into(), DOCUMENTED_KEY.into())])).await;
     let owner = world.database.owner().await;
     let mut buyers = Vec::new();
     for merchant_ref in ["INV-2025-000123", "INV/2025/000124", "INV-2025-000125"] {

@@ -12,7 +12,7 @@ use tokio_postgres::Row;
 use uuid::Uuid;
 
 use crate::support::database::{Database, Session};
-use crate::support::waiting::until;
+use crate::support::waiting::wait_until;
 
 mod calendar;
 mod concurrency;
@@ -157,7 +157,7 @@ impl BillingFixture {
         let blocked =
             "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'";
         let is_blocked = async || self.owner.text(blocked).await.parse::<usize>().unwrap() >= count;
-        until("statements wait for locks", is_blocked).await;
+        wait_until("statements wait for locks", is_blocked).await;
     }
 }
 

@@ -10,8 +10,8 @@ use nix::unistd::Pid;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::database::{PRO, Session, at_full_size};
-use crate::support::waiting::until;
+use crate::support::database::{PRO, Session, is_full_size_run};
+use crate::support::waiting::wait_until;
 use crate::support::world::World;
 
 const FUNCTION: &str = "clean-logs";
@@ -112,7 +112,7 @@ const EXPECTED_ROWS: [&str; 12] = [
 
 #[tokio::test]
 async fn only_rows_older_than_their_retention_period_are_deleted() {
-    let world = World::with(BTreeMap::from([("INFO_LOG_DAYS".into(), "400".into())])).await;
+    let world = World::with_settings(BTreeMap::from([("INFO_LOG_DAYS".into(), "400".into())])).await;
     let owner = delete_sample_rows(&world).await;
     let days = [
         ("debug", 7),
@@ -134,7 +134,7 @@ async fn only_rows_older_than_their_retention_period_are_deleted() {
     assert_eq!(owner.list(REMAINING_ROWS).await, kept);
 
     // A future time does not make rows older: it is replaced by the current time.
-    let counts = world.counts(FUNCTION, "2040-01-01T00:00:00Z").await;
+    let counts = world.run_job(FUNCTION, "2040-01-01T00:00:00Z").await;
     assert_eq!((&counts["debug"], &counts["is_complete"]), (&json!(0), &json!(true)), "{counts}");
     assert_eq!(owner.list(REMAINING_ROWS).await, kept);
 }
@@ -159,13 +159,13 @@ async fn many_rows_are_deleted_in_batches_during_writes_and_an_interrupted_run_i
     let world = Arc::new(World::new().await);
     let owner = delete_sample_rows(&world).await;
     // Dozens of batches.
-    let rows: u64 = if at_full_size() { 1_000_000 } else { 300_000 };
+    let rows: u64 = if is_full_size_run() { 1_000_000 } else { 300_000 };
     let young = rows / 10;
     fill(&owner, rows).await;
     let counting = world.database.owner().await;
     let left = async || counting.text("select count(*) from public.logs where log_level = 'info'").await;
     let killed = async {
-        until("a batch is gone", async || left().await != rows.to_string()).await;
+        wait_until("a batch is gone", async || left().await != rows.to_string()).await;
         let [instance] = world.stack.fleet(FUNCTION).unwrap().instances()[..] else { panic!("one instance") };
         kill(Pid::from_raw(i32::try_from(instance).unwrap()), Signal::SIGKILL).unwrap();
     };
@@ -175,7 +175,7 @@ async fn many_rows_are_deleted_in_batches_during_writes_and_an_interrupted_run_i
     // The server still finishes the statement of the killed instance.
     let doing = "select count(*) from pg_stat_activity
          where datname = current_database() and state = 'active' and query like '%private.clean_logs%' and pid <> pg_backend_pid()";
-    until("it is done", async || counting.text(doing).await == "0").await;
+    wait_until("it is done", async || counting.text(doing).await == "0").await;
     let rest: u64 = left().await.parse().unwrap();
     assert!((young + 1..rows).contains(&rest), "{rest}");
 

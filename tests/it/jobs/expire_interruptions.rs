@@ -12,7 +12,7 @@ use crate::support::expiring_subscriptions::{
     FUNCTION, NOW, add_due_subscriptions, billing_rows, bots_of, expected_counts,
 };
 use crate::support::payers::payer_id;
-use crate::support::waiting::until;
+use crate::support::waiting::wait_until;
 use crate::support::world::World;
 
 /// Batch size of the function.
@@ -37,7 +37,7 @@ async fn block_on_advisory_lock(owner: &Session, user: u32) {
 }
 
 async fn wait_for_value(owner: &Session, sql: &str, value: &str) {
-    until(&format!("{sql} is {value}"), async || owner.text(sql).await == value).await;
+    wait_until(&format!("{sql} is {value}"), async || owner.text(sql).await == value).await;
 }
 
 #[tokio::test]
@@ -48,7 +48,7 @@ async fn a_killed_run_is_completed_by_the_next_one() {
     let undisturbed = World::new().await;
     let owner = undisturbed.database.owner().await;
     add_due_subscriptions(&owner, 3_000).await;
-    assert_eq!(undisturbed.counts(FUNCTION, NOW).await, expected_counts(3_000, 300, 0, true));
+    assert_eq!(undisturbed.run_job(FUNCTION, NOW).await, expected_counts(3_000, 300, 0, true));
     let expected = billing_rows(&owner).await;
 
     for kills_function in [true, false] {
@@ -74,10 +74,10 @@ async fn a_killed_run_is_completed_by_the_next_one() {
                 owner.run("select pg_advisory_unlock(1)").await.unwrap();
             }
         };
-        let (answer, ()) = tokio::join!(world.run(FUNCTION, NOW), interruption);
+        let (answer, ()) = tokio::join!(world.invoke_job(FUNCTION, NOW), interruption);
         assert_eq!(answer.status, 502, "{answer:?}");
         let (left, bots) = if kills_function { (1_500, 150) } else { (2_000, 200) };
-        assert_eq!(world.counts(FUNCTION, NOW).await, expected_counts(left, bots, 0, true));
+        assert_eq!(world.run_job(FUNCTION, NOW).await, expected_counts(left, bots, 0, true));
         for (table, expected) in billing_rows(&owner).await.iter().zip(&expected) {
             assert_eq!(table, expected, "killed: {kills_function}");
         }
@@ -89,7 +89,7 @@ async fn concurrent_runs_share_the_work_and_notify_once() {
     let world = World::new().await;
     let owner = world.database.owner().await;
     add_due_subscriptions(&owner, 3_000).await;
-    let (one, other) = tokio::join!(world.counts(FUNCTION, NOW), world.counts(FUNCTION, NOW));
+    let (one, other) = tokio::join!(world.run_job(FUNCTION, NOW), world.run_job(FUNCTION, NOW));
     let sum = |name: &str| one[name].as_u64().unwrap() + other[name].as_u64().unwrap();
     let sums = ["subscriptions", "stopped_bots", "failures"].map(sum);
     assert_eq!(sums, [3_000, 300, 0], "{one} {other}");
@@ -97,7 +97,7 @@ async fn concurrent_runs_share_the_work_and_notify_once() {
     let reference = World::new().await;
     let alone = reference.database.owner().await;
     add_due_subscriptions(&alone, 3_000).await;
-    assert_eq!(reference.counts(FUNCTION, NOW).await, expected_counts(3_000, 300, 0, true));
+    assert_eq!(reference.run_job(FUNCTION, NOW).await, expected_counts(3_000, 300, 0, true));
     assert_eq!(billing_rows(&owner).await, billing_rows(&alone).await);
 }
 
@@ -162,8 +162,8 @@ async fn one_failing_row_affects_nobody_else() {
         ))
         .await
         .unwrap();
-    assert_eq!(world.counts(FUNCTION, NOW).await, expected_counts(1_199, 118, 1, true));
-    let line = world.logged("Failed to end subscription", 1).await.remove(0);
+    assert_eq!(world.run_job(FUNCTION, NOW).await, expected_counts(1_199, 118, 1, true));
+    let line = world.log_lines("Failed to end subscription", 1).await.remove(0);
     assert_eq!((line["level"].as_str(), line["user_id"].as_str()), (Some("ERROR"), Some(payer_id(605).as_str())));
     assert_eq!(line["cause"], "P0001 a bad row");
     // Nothing has changed for this user, everything for the others.
@@ -177,7 +177,7 @@ async fn one_failing_row_affects_nobody_else() {
     assert_eq!(owner.text("select count(*) from public.notifications").await, (1_200 - 120 - 1).to_string());
 
     owner.run("drop trigger refuse on public.notifications").await.unwrap();
-    assert_eq!(world.counts(FUNCTION, NOW).await, expected_counts(1, 2, 0, true));
+    assert_eq!(world.run_job(FUNCTION, NOW).await, expected_counts(1, 2, 0, true));
     assert_eq!(owner.text("select count(*) from public.notifications").await, (1_200 - 120).to_string());
 }
 
@@ -190,12 +190,12 @@ async fn a_locked_user_is_left_for_the_next_run() {
     let paying = world.database.owner().await;
     let lock = format!("begin; select from public.users where id = '{}' for no key update", payer_id(25));
     paying.run(&lock).await.unwrap();
-    assert_eq!(world.counts(FUNCTION, NOW).await, expected_counts(39, 2, 0, true));
+    assert_eq!(world.run_job(FUNCTION, NOW).await, expected_counts(39, 2, 0, true));
     let left = "select string_agg(right(user_id::text, 2), ', ') from public.subscriptions
         where status = 'active' and expires_at <= '2027-03-01T05:00:00Z'";
     assert_eq!(owner.text(left).await, "25");
     paying.rollback().await;
-    assert_eq!(world.counts(FUNCTION, NOW).await, expected_counts(1, 2, 0, true));
+    assert_eq!(world.run_job(FUNCTION, NOW).await, expected_counts(1, 2, 0, true));
     assert_eq!(bots_of(&owner, 25).await, "Bot 1 running, Bot 2 stopped, Bot 3 stopped");
 }
 
@@ -208,11 +208,11 @@ async fn a_locked_bot_delays_only_its_owner() {
     let reporting = world.database.owner().await;
     let lock = format!("begin; select from public.bots where user_id = '{}' for update", payer_id(25));
     reporting.run(&lock).await.unwrap();
-    assert_eq!(world.counts(FUNCTION, NOW).await, expected_counts(39, 2, 1, true));
-    let line = world.logged("Failed to end subscription", 1).await.remove(0);
+    assert_eq!(world.run_job(FUNCTION, NOW).await, expected_counts(39, 2, 1, true));
+    let line = world.log_lines("Failed to end subscription", 1).await.remove(0);
     assert_eq!((line["level"].as_str(), line["user_id"].as_str()), (Some("ERROR"), Some(payer_id(25).as_str())));
     reporting.rollback().await;
-    assert_eq!(world.counts(FUNCTION, NOW).await, expected_counts(1, 2, 0, true));
+    assert_eq!(world.run_job(FUNCTION, NOW).await, expected_counts(1, 2, 0, true));
     assert_eq!(bots_of(&owner, 25).await, "Bot 1 running, Bot 2 stopped, Bot 3 stopped");
 }
 
@@ -230,7 +230,7 @@ async fn a_run_stops_before_its_timeout_and_the_next_one_continues() {
         )
         .await
         .unwrap();
-    let stopped = world.counts(FUNCTION, NOW).await;
+    let stopped = world.run_job(FUNCTION, NOW).await;
     assert_eq!(stopped["is_complete"], false);
     let ended = stopped["subscriptions"].as_u64().unwrap();
     assert!((BATCH..=3 * BATCH).contains(&ended) && ended.is_multiple_of(BATCH), "{stopped}");
@@ -238,7 +238,7 @@ async fn a_run_stops_before_its_timeout_and_the_next_one_continues() {
     assert_eq!(owner.text(expired).await, ended.to_string());
 
     owner.run("drop trigger slow_down on public.subscriptions").await.unwrap();
-    let rest = world.counts(FUNCTION, NOW).await;
+    let rest = world.run_job(FUNCTION, NOW).await;
     assert_eq!(rest["is_complete"], true);
     let sum = |name: &str| stopped[name].as_u64().unwrap() + rest[name].as_u64().unwrap();
     assert_eq!(["subscriptions", "stopped_bots", "failures"].map(sum), [3_000, 300, 0]);

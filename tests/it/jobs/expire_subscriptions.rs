@@ -7,7 +7,7 @@ use crate::support::expiring_subscriptions::{
     FUNCTION, NOW, add_due_subscriptions, billing_rows, bots_of, expected_counts,
 };
 use crate::support::payers::{Period, add_period, payer_id, reset_to_payers};
-use crate::support::world::{World, tells};
+use crate::support::world::{World, assert_log_reports};
 
 const PRO: Period =
     Period { plan: "Pro", status: "active", from: "2027-02-01T04:59:59Z", until: "2027-03-01T04:59:59Z" };
@@ -56,11 +56,11 @@ async fn only_due_subscriptions_end() {
     add_period(&owner, 8, &Period { from: "2026-12-01T00:00:00Z", until: "2027-01-01T00:00:00Z", ..PRO }).await;
     add_period(&owner, 8, &Period { from: "2027-01-01T00:00:00Z", until: "2027-02-01T00:00:00Z", ..PRO }).await;
 
-    let answered = world.counts(FUNCTION, NOW).await;
+    let answered = world.run_job(FUNCTION, NOW).await;
     assert_eq!(answered, expected_counts(7, 0, 0, true));
-    let line = world.logged("Run completed", 1).await.remove(0);
+    let line = world.log_lines("Run completed", 1).await.remove(0);
     assert_eq!((line["level"].as_str(), line["function"].as_str()), (Some("INFO"), Some(FUNCTION)));
-    tells(&line, &answered);
+    assert_log_reports(&line, &answered);
 
     let periods = "select concat_ws(' ', right(user_id::text, 1), plans.name, subscriptions.status)
         from public.subscriptions inner join public.plans on plans.id = plan_id order by user_id, expires_at";
@@ -120,9 +120,9 @@ async fn only_due_subscriptions_end() {
 
     // A second run changes nothing; a run a microsecond later does.
     let before = billing_rows(&owner).await;
-    assert_eq!(world.counts(FUNCTION, NOW).await, expected_counts(0, 0, 0, true));
+    assert_eq!(world.run_job(FUNCTION, NOW).await, expected_counts(0, 0, 0, true));
     assert_eq!(billing_rows(&owner).await, before);
-    assert_eq!(world.counts(FUNCTION, "2027-03-01T05:00:00.000001Z").await, expected_counts(2, 0, 0, true));
+    assert_eq!(world.run_job(FUNCTION, "2027-03-01T05:00:00.000001Z").await, expected_counts(2, 0, 0, true));
 }
 
 #[tokio::test]
@@ -154,7 +154,7 @@ async fn a_lower_bot_limit_stops_only_the_newest_running_bots() {
     add_period(&owner, 6, &Period { until: "2027-03-01T06:00:00Z", ..PRO }).await;
     add_bots(&owner, 6, &mixed).await;
 
-    assert_eq!(world.counts(FUNCTION, NOW).await, expected_counts(5, 5, 0, true));
+    assert_eq!(world.run_job(FUNCTION, NOW).await, expected_counts(5, 5, 0, true));
     let left = "a running, b stopped, c paused, d error, e stopped, f stopped";
     assert_eq!(bots_of(&owner, 1).await, left);
     assert_eq!(bots_of(&owner, 2).await, "first stopped, second stopped");
@@ -211,14 +211,14 @@ async fn only_pending_invoices_expire() {
         ))
         .await
         .unwrap();
-    let answered = world.counts(FUNCTION, NOW).await;
+    let answered = world.run_job(FUNCTION, NOW).await;
     assert_eq!((&answered["invoices"], &answered["is_complete"]), (&json!(1201), &json!(true)));
     let statuses = "select string_agg(line, ', ' order by line) from (
         select split_part(reference_id, '-', 2) || ' ' || status || ' ' || count(*) as line
         from public.invoices group by 1, split_part(reference_id, '-', 2), status) as counted";
     let after = "cancelled cancelled 3, failed failed 3, later pending 1, paid paid 3, pending expired 1201";
     assert_eq!(owner.text(&statuses.replace("group by 1, ", "group by ")).await, after);
-    assert_eq!(world.counts(FUNCTION, NOW).await["invoices"], 0);
+    assert_eq!(world.run_job(FUNCTION, NOW).await["invoices"], 0);
 }
 
 #[tokio::test]
@@ -226,7 +226,7 @@ async fn a_hundred_thousand_subscriptions_end_within_the_memory_limit() {
     let world = World::new().await;
     let owner = world.database.owner().await;
     add_due_subscriptions(&owner, 100_000).await;
-    assert_eq!(world.counts(FUNCTION, NOW).await, expected_counts(100_000, 10_000, 0, true));
+    assert_eq!(world.run_job(FUNCTION, NOW).await, expected_counts(100_000, 10_000, 0, true));
 
     let [instance] = world.stack.fleet(FUNCTION).unwrap().instances()[..] else { panic!("one instance") };
     let status = std::fs::read_to_string(format!("/proc/{instance}/status")).unwrap();
@@ -247,5 +247,5 @@ async fn a_hundred_thousand_subscriptions_end_within_the_memory_limit() {
         (select count(*) from public.logs where message = 'Stopped bot'))";
     // 200 batches, each in a transaction of its own.
     assert_eq!(owner.text(left).await, "100000 10000 90000 10000 5000 10000 90000 200 100000 10000");
-    assert_eq!(world.counts(FUNCTION, NOW).await, expected_counts(0, 0, 0, true));
+    assert_eq!(world.run_job(FUNCTION, NOW).await, expected_counts(0, 0, 0, true));
 }

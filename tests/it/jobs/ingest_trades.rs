@@ -26,7 +26,7 @@ impl QueueReporter {
 
     async fn with_world(world: World) -> Self {
         let user = world.sign_in("pro@nofomo.test").await;
-        let bot = world.bot_of(PRO).await;
+        let bot = world.oldest_bot_of(PRO).await;
         let token = issue_bot_token(&world, &user, &bot).await;
         let hash = format!("select encode(sha256('{token}'::bytea), 'hex')");
         let hash = world.database.owner().await.text(&hash).await;
@@ -90,9 +90,9 @@ async fn a_batch_is_recorded_and_an_invalid_message_fails_alone() {
     // A queue may deliver a message more than once.
     assert_eq!(reporter.deliver(&bodies[..1]).await, Vec::<usize>::new());
     assert_eq!(reporter.orders().await, ["Q1", "Q2", "Q3"]);
-    let line = reporter.world.logged("Run completed", 2).await.remove(0);
+    let line = reporter.world.log_lines("Run completed", 2).await.remove(0);
     assert_eq!((&line["messages"], &line["taken"], &line["not_taken"]), (&json!(8), &json!(3), &json!(6)));
-    let refused = reporter.world.logged("Message failed", 6).await;
+    let refused = reporter.world.log_lines("Message failed", 6).await;
     let outcomes: Vec<_> = refused.iter().map(|line| line["outcome"].as_str().unwrap()).collect();
     assert_eq!(outcomes, ["not-json", "unauthenticated", "invalid", "invalid", "not-json", "invalid"]);
 }
@@ -116,13 +116,13 @@ async fn while_the_database_is_unavailable_no_message_is_accepted_or_lost() {
     // Without a pooler, which has open connections.
     let database = Database::new().await;
     let settings = BTreeMap::from([("DATABASE_URL".into(), database.url("nofomo_api"))]);
-    let reporter = QueueReporter::with_world(World::on(database, settings).await).await;
+    let reporter = QueueReporter::with_world(World::on_database(database, settings).await).await;
     let bodies: Vec<_> = (1..=5).map(|n| reporter.report(&trade(&format!("Q{n}"))).to_string()).collect();
     let owner = reporter.world.database.owner().await;
     let limit = |limit| format!("alter database {} connection limit {limit}", reporter.world.database.name);
     owner.run(&limit(0)).await.unwrap();
     assert_eq!(reporter.deliver(&bodies).await, [0, 1, 2, 3, 4]);
-    let failures = reporter.world.logged("Message failed", 1).await;
+    let failures = reporter.world.log_lines("Message failed", 1).await;
     assert_eq!(
         (failures.len(), &failures[0]["outcome"]),
         (1, &json!("unavailable")),

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::support::database::{Database, Session};
 use crate::support::fake_tripay::{FailureMode, FakeTripay};
 use crate::support::payers::{payer_id, reset_to_payers, world_with_payers};
-use crate::support::world::{World, tells};
+use crate::support::world::{World, assert_log_reports};
 
 const FUNCTION: &str = "reconcile-invoices";
 const NOW: &str = "2027-03-01T05:00:00Z";
@@ -76,7 +76,7 @@ fn expected_counts(changes: &Value) -> Value {
 
 /// Counts of a run without `oldest_pending_seconds`.
 async fn run_counts(world: &World, time: &str) -> Value {
-    let mut counts = world.counts(FUNCTION, time).await;
+    let mut counts = world.run_job(FUNCTION, time).await;
     counts.as_object_mut().unwrap().remove("oldest_pending_seconds").unwrap();
     counts
 }
@@ -108,13 +108,13 @@ async fn a_new_status_of_a_pending_invoice_is_settled_and_stored() {
         &json!({ "amount": AMOUNT + 1450, "fee_customer": 1450, "fee_merchant": 0, "amount_received": AMOUNT }),
     );
 
-    let answered = world.counts(FUNCTION, NOW).await;
+    let answered = world.run_job(FUNCTION, NOW).await;
     // The fifth invoice is the oldest pending one, opened an hour less five seconds ago.
     let oldest = json!({ "asked": 9, "paid": 2, "expired": 2, "refunded": 1, "oldest_pending_seconds": 3595 });
     assert_eq!(answered, expected_counts(&oldest));
-    let line = world.logged("Run completed", 1).await.remove(0);
+    let line = world.log_lines("Run completed", 1).await.remove(0);
     assert_eq!((line["level"].as_str(), line["function"].as_str()), (Some("INFO"), Some(FUNCTION)));
-    tells(&line, &answered);
+    assert_log_reports(&line, &answered);
     assert_eq!(tripay.take_requests(), (1..=9).map(|n| format!("detail DEV-{n}")).collect::<Vec<_>>());
     assert_eq!(
         statuses(&owner).await,
@@ -147,14 +147,14 @@ async fn a_new_status_of_a_pending_invoice_is_settled_and_stored() {
     let bodies = "select string_agg(convert_from(body, 'UTF8')::jsonb ->> 'reference', ' ' order by sequence) from private.payment_events";
     assert_eq!(owner.text(bodies).await, "DEV-1 DEV-2 DEV-3 DEV-4 DEV-7 DEV-8 DEV-9");
     let mut alarms: Vec<String> = world
-        .logged("Payment needs attention", 3)
+        .log_lines("Payment needs attention", 3)
         .await
         .iter()
         .map(|line| format!("{} {}", line["level"].as_str().unwrap(), line["outcome"].as_str().unwrap()))
         .collect();
     alarms.sort();
     assert_eq!(alarms, ["ERROR refunded_unpaid", "ERROR unknown_status", "ERROR wrong_amount"]);
-    assert_eq!(world.logged("Tripay does not find a transaction that it created", 1).await[0]["level"], "ERROR");
+    assert_eq!(world.log_lines("Tripay does not find a transaction that it created", 1).await[0]["level"], "ERROR");
 
     // 15 minutes later, pending invoices are queried again, without news.
     assert_eq!(run_counts(&world, &later(15)).await, expected_counts(&json!({ "asked": 4 })));
@@ -201,7 +201,7 @@ async fn an_invoice_is_queried_while_pending_and_hourly_for_a_day_after_expiry()
         run_counts(&world, &later(15 * quarter + 9)).await;
         assert_eq!(tripay.take_requests(), [""; 0]);
         if quarter % 4 == 0 {
-            world.counts("expire-subscriptions", &time).await;
+            world.run_job("expire-subscriptions", &time).await;
         }
     }
     let hourly_until_a_day_after = (12..4 * 26).step_by(4);
@@ -291,7 +291,7 @@ async fn while_tripay_is_unavailable_nothing_changes_and_the_next_run_continues(
     assert_eq!(tripay.take_requests(), ["detail DEV-7", "detail DEV-8", "detail DEV-1"]);
     assert_eq!(owner.list(rows).await, before);
     assert_eq!(events(&owner).await, [""; 0]);
-    assert!(world.logged("Tripay query failed", 9).await.iter().all(|line| line["level"] == "WARN"));
+    assert!(world.log_lines("Tripay query failed", 9).await.iter().all(|line| line["level"] == "WARN"));
 
     tripay.set_failure_mode(FailureMode::None);
     let recovered = run_counts(&world, &later(45)).await;
@@ -398,7 +398,7 @@ async fn a_late_payment_counts_after_expiry_and_cancellation() {
     for n in 1..=3 {
         tripay.add_transaction(&format!("DEV-{n}"), &format!("INV-{n}"), AMOUNT, "PAID");
     }
-    assert_eq!(world.counts("expire-subscriptions", NOW).await["invoices"], 1);
+    assert_eq!(world.run_job("expire-subscriptions", NOW).await["invoices"], 1);
     assert_eq!(statuses(&owner).await, "1 expired, 2 cancelled, 3 cancelled");
     assert_eq!(run_counts(&world, NOW).await, expected_counts(&json!({ "asked": 2, "paid": 2 })));
     assert_eq!(statuses(&owner).await, "1 paid, 2 paid, 3 cancelled");

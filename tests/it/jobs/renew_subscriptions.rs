@@ -11,20 +11,20 @@ use crate::support::payers::{
     Period, Purchase, add_period, buy, payer_id, reset_to_payers, settle_callback, world_with_payers,
 };
 use crate::support::renewals::{FUNCTION, PRO, TWO_DAYS_BEFORE_END, expected_counts, renewals};
-use crate::support::world::{World, tells};
+use crate::support::world::{World, assert_log_reports};
 
 #[tokio::test]
 async fn a_late_renewal_invoice_can_be_paid_for_a_day() {
     let (world, tripay, owner) = world_with_payers(1).await;
     buy(&owner, 1, &PRO).await;
-    let answered = world.counts(FUNCTION, "2027-04-01T04:59:59Z").await;
+    let answered = world.run_job(FUNCTION, "2027-04-01T04:59:59Z").await;
     assert_eq!(answered, expected_counts(&json!({ "notices": 1, "invoices": 1 })));
     let until: DateTime<Utc> = "2027-04-02T04:59:59Z".parse().unwrap();
     assert_eq!(tripay.take_create_bodies()[0]["expired_time"], until.timestamp());
     // If paid after the end, the period starts at the payment.
     tripay.update_transaction("DEV-T000000001", &json!({ "status": "PAID" }));
-    world.counts("expire-subscriptions", "2027-04-01T05:00:00Z").await;
-    assert_eq!(world.counts("reconcile-invoices", "2027-04-01T06:00:00Z").await["paid"], 1);
+    world.run_job("expire-subscriptions", "2027-04-01T05:00:00Z").await;
+    assert_eq!(world.run_job("reconcile-invoices", "2027-04-01T06:00:00Z").await["paid"], 1);
     let periods = "select concat_ws(' ', status, started_at at time zone 'UTC', expires_at at time zone 'UTC')
         from public.subscriptions order by started_at";
     assert_eq!(
@@ -44,22 +44,22 @@ async fn three_days_before_the_end_a_renewal_invoice_is_opened() {
         let end: DateTime<Utc> = format!("{year}-02-{february}T05:00:00Z").parse().unwrap();
         let three_days_before = (end - Duration::days(3)).to_rfc3339();
         let early = (end - Duration::days(3) - Duration::microseconds(1)).to_rfc3339();
-        assert_eq!(world.counts(FUNCTION, &early).await, expected_counts(&json!({ "notices": 1 })));
+        assert_eq!(world.run_job(FUNCTION, &early).await, expected_counts(&json!({ "notices": 1 })));
         assert_eq!(tripay.take_requests(), [""; 0]);
 
-        let answered = world.counts(FUNCTION, &three_days_before).await;
+        let answered = world.run_job(FUNCTION, &three_days_before).await;
         assert_eq!(answered, expected_counts(&json!({ "notices": 1, "invoices": 1 })));
-        let line = world.logged("Run completed", 2).await.remove(1);
+        let line = world.log_lines("Run completed", 2).await.remove(1);
         assert_eq!((line["level"].as_str(), line["function"].as_str()), (Some("INFO"), Some(FUNCTION)));
-        tells(&line, &answered);
+        assert_log_reports(&line, &answered);
 
         // Further runs open no second invoice.
         let again =
-            tokio::join!(world.counts(FUNCTION, &three_days_before), world.counts(FUNCTION, &three_days_before));
+            tokio::join!(world.run_job(FUNCTION, &three_days_before), world.run_job(FUNCTION, &three_days_before));
         assert_eq!(again, (expected_counts(&json!({})), expected_counts(&json!({}))));
         for day in [2, 1] {
             let time = (end - Duration::days(day)).to_rfc3339();
-            assert_eq!(world.counts(FUNCTION, &time).await["invoices"], 0);
+            assert_eq!(world.run_job(FUNCTION, &time).await["invoices"], 0);
         }
         let reference = "select reference_id from public.invoices where renews_subscription_id is not null";
         let reference = owner.text(reference).await;
@@ -108,9 +108,9 @@ async fn three_days_before_the_end_a_renewal_invoice_is_opened() {
 
         // If paid, the period starts where the last one ends, and ends on the last day of the month.
         tripay.update_transaction("DEV-T000000001", &json!({ "status": "PAID" }));
-        let reconciled = world.counts("reconcile-invoices", &(end - Duration::days(1)).to_rfc3339()).await;
+        let reconciled = world.run_job("reconcile-invoices", &(end - Duration::days(1)).to_rfc3339()).await;
         assert_eq!((&reconciled["asked"], &reconciled["paid"]), (&json!(1), &json!(1)));
-        let ended = world.counts("expire-subscriptions", &end.to_rfc3339()).await;
+        let ended = world.run_job("expire-subscriptions", &end.to_rfc3339()).await;
         assert_eq!(ended["subscriptions"], 1);
         let periods = "select concat_ws(' ', status, started_at at time zone 'UTC', expires_at at time zone 'UTC')
             from public.subscriptions order by started_at";
@@ -124,10 +124,10 @@ async fn three_days_before_the_end_a_renewal_invoice_is_opened() {
         assert_eq!(owner.text("select count(*) from public.notifications where fact like '%:ended'").await, "0");
 
         // The next month is renewed likewise.
-        let next = world.counts(FUNCTION, &format!("{year}-03-28T05:00:00Z")).await;
+        let next = world.run_job(FUNCTION, &format!("{year}-03-28T05:00:00Z")).await;
         assert_eq!(next, expected_counts(&json!({ "notices": 1, "invoices": 1 })));
         tripay.update_transaction("DEV-T000000002", &json!({ "status": "PAID" }));
-        world.counts("reconcile-invoices", &format!("{year}-03-28T06:00:00Z")).await;
+        world.run_job("reconcile-invoices", &format!("{year}-03-28T06:00:00Z")).await;
         let third = format!("active {year}-03-31 05:00:00 {year}-04-30 05:00:00");
         assert_eq!(owner.list(periods).await[2], third);
     }
@@ -141,12 +141,12 @@ async fn a_renewal_uses_the_period_and_channel_of_the_last_payment() {
     buy(&owner, 2, &Purchase { method: "QRIS", at: "2028-12-30T05:00:00Z", ..PRO }).await;
     buy(&owner, 2, &Purchase { method: "BCAVA", at: "2029-01-27T05:00:00Z", ..PRO }).await;
     owner.run("update public.plans set price_yearly = 1590000 where name = 'Pro'").await.unwrap();
-    let answered = world.counts(FUNCTION, "2029-02-26T05:00:00Z").await;
+    let answered = world.run_job(FUNCTION, "2029-02-26T05:00:00Z").await;
     assert_eq!(answered, expected_counts(&json!({ "notices": 2, "invoices": 2 })));
     assert_eq!(renewals(&owner).await, ["1 pending yearly 1590000 QRIS", "2 pending monthly 149000 BCAVA"]);
     tripay.update_transaction("DEV-T000000001", &json!({ "status": "PAID" }));
     tripay.update_transaction("DEV-T000000002", &json!({ "status": "PAID" }));
-    world.counts("reconcile-invoices", "2029-02-26T06:00:00Z").await;
+    world.run_job("reconcile-invoices", "2029-02-26T06:00:00Z").await;
     let periods =
         "select concat_ws(' ', right(user_id::text, 1), started_at at time zone 'UTC', expires_at at time zone 'UTC')
         from public.subscriptions order by user_id, started_at";
@@ -218,7 +218,7 @@ async fn ineligible_subscriptions_are_not_renewed() {
     // The payment channel of 10 is unknown.
     owner.run(&format!("update public.invoices set payment_method = null where {}", of(10))).await.unwrap();
 
-    let answered = world.counts(FUNCTION, TWO_DAYS_BEFORE_END).await;
+    let answered = world.run_job(FUNCTION, TWO_DAYS_BEFORE_END).await;
     assert_eq!(answered, expected_counts(&json!({ "notices": 12, "invoices": 4 })));
     let pro = |user: u32| format!("{user} pending monthly 149000 BRIVA");
     assert_eq!(renewals(&owner).await, [1, 7, 8, 9].map(pro));
@@ -232,7 +232,7 @@ async fn concurrent_runs_renew_each_subscription_once() {
         buy(&owner, user, &PRO).await;
     }
     let (one, other) =
-        tokio::join!(world.counts(FUNCTION, TWO_DAYS_BEFORE_END), world.counts(FUNCTION, TWO_DAYS_BEFORE_END));
+        tokio::join!(world.run_job(FUNCTION, TWO_DAYS_BEFORE_END), world.run_job(FUNCTION, TWO_DAYS_BEFORE_END));
     let sum = |name: &str| one[name].as_u64().unwrap() + other[name].as_u64().unwrap();
     let sums = ["notices", "invoices", "refused", "unanswered", "failures"].map(sum);
     assert_eq!(sums, [35, 35, 0, 0, 0], "{one} {other}");
@@ -253,7 +253,7 @@ async fn a_refused_renewal_fails_and_notifies_the_payer() {
     buy(&owner, 1, &PRO).await;
     tripay.set_failure_mode(FailureMode::Refuses("Channel BRIVA tidak aktif"));
     assert_eq!(
-        world.counts(FUNCTION, TWO_DAYS_BEFORE_END).await,
+        world.run_job(FUNCTION, TWO_DAYS_BEFORE_END).await,
         expected_counts(&json!({ "notices": 1, "refused": 1 }))
     );
     assert_eq!(renewals(&owner).await, ["1 failed monthly 149000 BRIVA"]);
@@ -262,13 +262,13 @@ async fn a_refused_renewal_fails_and_notifies_the_payer() {
     let text = "invoice|Renewal payment failed|The payment of Rp149.000 for Pro, monthly by BRIVA could not be created. \
                 Choose another payment method before your plan ends.|t";
     assert_eq!(owner.list(notification).await, [text]);
-    let line = world.logged("Tripay refused a renewal", 1).await.remove(0);
+    let line = world.log_lines("Tripay refused a renewal", 1).await.remove(0);
     assert_eq!((line["level"].as_str(), line["cause"].as_str()), (Some("ERROR"), Some("Channel BRIVA tidak aktif")));
     // It is not retried.
     tripay.set_failure_mode(FailureMode::None);
     tripay.take_requests();
-    assert_eq!(world.counts(FUNCTION, "2027-03-31T01:00:00Z").await, expected_counts(&json!({})));
-    assert_eq!(world.counts("reconcile-invoices", "2027-03-31T02:00:00Z").await["asked"], 0);
+    assert_eq!(world.run_job(FUNCTION, "2027-03-31T01:00:00Z").await, expected_counts(&json!({})));
+    assert_eq!(world.run_job("reconcile-invoices", "2027-03-31T02:00:00Z").await["asked"], 0);
     assert_eq!(tripay.take_requests(), [""; 0]);
 }
 
@@ -281,11 +281,11 @@ async fn an_unanswered_renewal_stays_pending_until_it_is_reconciled() {
     buy(&owner, 1, &PRO).await;
     tripay.set_failure_mode(FailureMode::LosesResponse);
     let unanswered = expected_counts(&json!({ "notices": 1, "unanswered": 1 }));
-    assert_eq!(world.counts(FUNCTION, TWO_DAYS_BEFORE_END).await, unanswered);
+    assert_eq!(world.run_job(FUNCTION, TWO_DAYS_BEFORE_END).await, unanswered);
     // Not created: the response is a page of Cloudflare.
     buy(&owner, 2, &PRO).await;
     tripay.set_failure_mode(FailureMode::ServesHtml);
-    assert_eq!(world.counts(FUNCTION, TWO_DAYS_BEFORE_END).await, unanswered);
+    assert_eq!(world.run_job(FUNCTION, TWO_DAYS_BEFORE_END).await, unanswered);
     // Committed, and the instance died before it called Tripay.
     buy(&owner, 3, &PRO).await;
     let jobs = world.database.session("nofomo_jobs").await;
@@ -294,16 +294,16 @@ async fn an_unanswered_renewal_stays_pending_until_it_is_reconciled() {
     assert_eq!(serde_json::from_str::<Value>(&opened).unwrap()["opened"].as_array().unwrap().len(), 1);
     let waiting = [1, 2, 3].map(|user| format!("{user} pending monthly 149000 BRIVA"));
     assert_eq!(renewals(&owner).await, waiting);
-    assert_eq!(world.logged("Tripay did not confirm a renewal", 2).await[0]["level"], "WARN");
+    assert_eq!(world.log_lines("Tripay did not confirm a renewal", 2).await[0]["level"], "WARN");
 
     tripay.set_failure_mode(FailureMode::None);
     tripay.take_requests();
-    assert_eq!(world.counts(FUNCTION, &minutes(1)).await, expected_counts(&json!({})));
-    assert_eq!(world.counts("reconcile-invoices", &minutes(9)).await["asked"], 0);
+    assert_eq!(world.run_job(FUNCTION, &minutes(1)).await, expected_counts(&json!({})));
+    assert_eq!(world.run_job("reconcile-invoices", &minutes(9)).await["asked"], 0);
     assert_eq!(renewals(&owner).await, waiting);
     assert_eq!(tripay.take_requests(), [""; 0]);
 
-    let reconciled = world.counts("reconcile-invoices", &minutes(10)).await;
+    let reconciled = world.run_job("reconcile-invoices", &minutes(10)).await;
     assert_eq!(["asked", "found", "failed", "paid"].map(|name| reconciled[name].as_u64().unwrap()), [3, 1, 2, 0]);
     let one = |user: u32, status: &str| format!("{user} {status} monthly 149000 BRIVA");
     assert_eq!(renewals(&owner).await, [one(1, "pending"), one(2, "failed"), one(3, "failed")]);
@@ -320,7 +320,7 @@ async fn an_unanswered_renewal_stays_pending_until_it_is_reconciled() {
         ]
     );
     // No second payment is opened.
-    assert_eq!(world.counts(FUNCTION, "2027-03-31T05:00:00Z").await["invoices"], 0);
+    assert_eq!(world.run_job(FUNCTION, "2027-03-31T05:00:00Z").await["invoices"], 0);
     assert!(!tripay.take_requests().iter().any(|request| request.starts_with("create")));
 }
 
@@ -342,9 +342,9 @@ async fn one_failing_row_and_one_locked_user_affect_nobody_else() {
     let paying = world.database.owner().await;
     let lock = format!("begin; select from public.users where id = '{}' for no key update", payer_id(25));
     paying.run(&lock).await.unwrap();
-    let answered = world.counts(FUNCTION, TWO_DAYS_BEFORE_END).await;
+    let answered = world.run_job(FUNCTION, TWO_DAYS_BEFORE_END).await;
     assert_eq!(answered, expected_counts(&json!({ "notices": 28, "invoices": 28, "failures": 1 })));
-    let line = world.logged("Failed to renew subscription", 1).await.remove(0);
+    let line = world.log_lines("Failed to renew subscription", 1).await.remove(0);
     assert_eq!((line["level"].as_str(), line["user_id"].as_str()), (Some("ERROR"), Some(payer_id(12).as_str())));
     assert_eq!(line["cause"], "P0001 a bad row");
     // The notice of the failed renewal is rolled back.
@@ -354,7 +354,7 @@ async fn one_failing_row_and_one_locked_user_affect_nobody_else() {
 
     paying.rollback().await;
     owner.run("drop trigger refuse on public.invoices").await.unwrap();
-    let rest = world.counts(FUNCTION, TWO_DAYS_BEFORE_END).await;
+    let rest = world.run_job(FUNCTION, TWO_DAYS_BEFORE_END).await;
     assert_eq!(rest, expected_counts(&json!({ "notices": 2, "invoices": 2 })));
     assert_eq!((renewals(&owner).await.len(), tripay.take_create_bodies().len()), (30, 30));
 }
@@ -370,10 +370,10 @@ async fn a_run_stops_before_its_timeout_and_the_next_one_continues() {
         buy(&owner, user, &PRO).await;
     }
     tripay.set_failure_mode(FailureMode::Slow);
-    let stopped = world.counts(FUNCTION, TWO_DAYS_BEFORE_END).await;
+    let stopped = world.run_job(FUNCTION, TWO_DAYS_BEFORE_END).await;
     assert_eq!(stopped, expected_counts(&json!({ "notices": 10, "invoices": 10, "is_complete": false })));
     tripay.set_failure_mode(FailureMode::None);
-    let rest = world.counts(FUNCTION, TWO_DAYS_BEFORE_END).await;
+    let rest = world.run_job(FUNCTION, TWO_DAYS_BEFORE_END).await;
     assert_eq!(rest, expected_counts(&json!({ "notices": 15, "invoices": 15 })));
     assert_eq!(tripay.take_requests().iter().collect::<BTreeSet<_>>().len(), 25);
     assert_eq!(renewals(&owner).await.len(), 25);

@@ -23,8 +23,8 @@ async fn the_end_of_a_plan_is_announced_once_seven_three_and_one_day_before() {
     add_period(&owner, 4, &Period { status: "cancelled", plan: "Enterprise", ..first }).await;
     let mut notice_count = 0;
     for day in days_of_march(20, 34) {
-        notice_count += world.counts(FUNCTION, &day).await["notices"].as_u64().unwrap();
-        assert_eq!(world.counts(FUNCTION, &day).await, expected_counts(&json!({})), "again on {day}");
+        notice_count += world.run_job(FUNCTION, &day).await["notices"].as_u64().unwrap();
+        assert_eq!(world.run_job(FUNCTION, &day).await, expected_counts(&json!({})), "again on {day}");
     }
     assert_eq!(notice_count, 12);
     assert_eq!(
@@ -70,13 +70,14 @@ async fn missed_and_concurrent_runs_send_no_duplicate_or_outdated_notice() {
     add_period(&owner, 1, &Period { plan: "Pro", status: "active", from: "2027-03-01T05:00:00Z", until }).await;
     // No run from the 26th to the 28th, then three at once.
     let late = "2027-03-29T01:00:00Z";
-    let runs = tokio::join!(world.counts(FUNCTION, late), world.counts(FUNCTION, late), world.counts(FUNCTION, late));
+    let runs =
+        tokio::join!(world.run_job(FUNCTION, late), world.run_job(FUNCTION, late), world.run_job(FUNCTION, late));
     let counts = [runs.0, runs.1, runs.2].map(|run| run["notices"].as_u64().unwrap());
     assert_eq!(counts.iter().sum::<u64>(), 1, "{counts:?}");
     // No run on the 30th and 31st, so that the notice for three days before is skipped.
-    world.counts(FUNCTION, "2027-04-01T01:00:00Z").await;
+    world.run_job(FUNCTION, "2027-04-01T01:00:00Z").await;
     for over in [until, "2027-04-02T01:00:00Z"] {
-        assert_eq!(world.counts(FUNCTION, over).await, expected_counts(&json!({})));
+        assert_eq!(world.run_job(FUNCTION, over).await, expected_counts(&json!({})));
     }
     assert_eq!(notices(&owner).await, ["1 ends-in-7 2027-03-29 01:00:00", "1 ends-in-1 2027-04-01 01:00:00"]);
 }
@@ -105,7 +106,7 @@ async fn the_end_of_a_period_followed_by_the_same_plan_is_not_announced() {
         "1 2027-04-01, 1 2027-05-01, 2 2027-04-01, 2 2027-05-01, 3 2027-04-01, 4 2027-04-01, 5 2027-04-01"
     );
     assert_eq!(
-        world.counts(FUNCTION, TWO_DAYS_BEFORE_END).await,
+        world.run_job(FUNCTION, TWO_DAYS_BEFORE_END).await,
         expected_counts(&json!({ "notices": 4, "invoices": 3 }))
     );
     let notices = "select concat_ws(' ', right(user_id::text, 1), title) from public.notifications
@@ -121,7 +122,7 @@ async fn the_end_of_a_period_followed_by_the_same_plan_is_not_announced() {
     let methods: Vec<_> = tripay.take_create_bodies().iter().map(|order| order["method"].clone()).collect();
     assert_eq!(methods, ["BRIVA", "BRIVA", "BRIVA"]);
     // In the next month the following period ends.
-    world.counts(FUNCTION, "2027-04-29T05:00:00Z").await;
+    world.run_job(FUNCTION, "2027-04-29T05:00:00Z").await;
     assert_eq!(owner.list(notices).await.len(), 6);
     assert_eq!(owner.list(notices).await[0], "1 Pro ends on 1 May 2027");
 }
@@ -132,7 +133,7 @@ async fn the_end_of_a_trial_is_announced_but_not_on_its_first_day() {
     let trial = Period { plan: "Pro", status: "trial", from: "2027-03-01T00:30:00Z", until: "2027-03-08T00:30:00Z" };
     add_period(&owner, 1, &trial).await;
     for day in days_of_march(1, 9) {
-        world.counts(FUNCTION, &day).await;
+        world.run_job(FUNCTION, &day).await;
     }
     assert_eq!(notices(&owner).await, ["1 ends-in-3 2027-03-05 01:00:00", "1 ends-in-1 2027-03-07 01:00:00"]);
     let notices = "select distinct title || '|' || body from public.notifications";

@@ -18,14 +18,14 @@ use tokio_postgres::NoTls;
 use crate::support::database::{Database, migrate_template, run_directory, server};
 use crate::support::pooler::Pooler;
 use crate::support::trade_load::{TradeLoad, UNAVAILABLE, assert_only_status, milliseconds};
-use crate::support::waiting::until;
+use crate::support::waiting::wait_until;
 use crate::support::world::World;
 
 /// Starts a server for one test, and a world on it.
 async fn start_own_server(directory: PathBuf) -> (Postgres, World) {
     let postgres = Postgres::start(&directory, None).await.unwrap();
     migrate_template(&postgres).await;
-    let world = World::on(Database::template_of(&postgres), BTreeMap::new()).await;
+    let world = World::on_database(Database::migrated_of(&postgres), BTreeMap::new()).await;
     (postgres, world)
 }
 
@@ -46,8 +46,8 @@ async fn acknowledged_trades_survive_a_killed_database() {
 async fn acknowledged_trades_survive_a_restart_of_the_pooler() {
     let mut pooler = Pooler::start(server().await, "pgbouncer-fault").await;
     let database = Database::new().await;
-    let settings = BTreeMap::from([("DATABASE_URL".into(), database.url_at(pooler.port, "nofomo_api"))]);
-    let world = World::on(database, settings).await;
+    let settings = BTreeMap::from([("DATABASE_URL".into(), database.url_at_port(pooler.port, "nofomo_api"))]);
+    let world = World::on_database(database, settings).await;
     let load = TradeLoad::new(&world).await;
     assert_only_status(&load.during(pooler.restart(load.wait_until_refused())).await, UNAVAILABLE);
     load.assert_recovered(server().await).await;
@@ -57,8 +57,8 @@ async fn acknowledged_trades_survive_a_restart_of_the_pooler() {
 async fn acknowledged_trades_survive_repeatedly_cut_connections() {
     let database = Database::new().await;
     let proxy = Proxy::start(database.port, milliseconds(5)).await.unwrap();
-    let settings = BTreeMap::from([("DATABASE_URL".into(), database.url_at(proxy.port(), "nofomo_api"))]);
-    let world = World::on(database, settings).await;
+    let settings = BTreeMap::from([("DATABASE_URL".into(), database.url_at_port(proxy.port(), "nofomo_api"))]);
+    let world = World::on_database(database, settings).await;
     let load = TradeLoad::new(&world).await;
     let owner = world.database.owner().await;
     let refused = load.during(async {
@@ -72,19 +72,19 @@ async fn acknowledged_trades_survive_repeatedly_cut_connections() {
             load.wait_until_acknowledged().await;
             let before = load.already_stored.get();
             owner.run("begin; lock table public.trades in share row exclusive mode").await.unwrap();
-            owner.blocks(1).await;
+            owner.wait_until_blocking(1).await;
             if is_silent {
                 // The statement is committed, but its response does not arrive.
                 proxy.silence();
                 owner.run("commit").await.unwrap();
-                owner.has_answered().await;
+                owner.wait_until_idle().await;
                 proxy.cut();
             } else {
                 // In the middle of the statement, which takes effect nevertheless.
                 proxy.cut();
                 owner.run("commit").await.unwrap();
             }
-            until("a stored trade is reported again", async || load.already_stored.get() > before).await;
+            wait_until("a stored trade is reported again", async || load.already_stored.get() > before).await;
         }
     });
     assert_only_status(&refused.await, UNAVAILABLE);
@@ -170,7 +170,7 @@ async fn acknowledged_trades_survive_a_full_disk() {
     let filler = disk.0.join("filler");
     let refused = load.during(async {
         // Repeated, since the server frees space meanwhile, and uses up the reserved write-ahead log first.
-        until("a report fails for lack of space", async || {
+        wait_until("a report fails for lack of space", async || {
             let path = filler.clone();
             tokio::task::spawn_blocking(move || fill_disk(&path)).await.unwrap();
             sleep(milliseconds(100)).await;
@@ -238,7 +238,7 @@ async fn acknowledged_trades_survive_a_table_lock_of_half_a_minute() {
         let count = 4 * TradeLoad::WRITERS;
         let is_refused_repeatedly =
             async || load.refused.borrow().get(&UNAVAILABLE).is_some_and(|times| *times >= count);
-        until("every client is refused repeatedly", is_refused_repeatedly).await;
+        wait_until("every client is refused repeatedly", is_refused_repeatedly).await;
         owner.rollback().await;
     });
     assert_only_status(&refused.await, UNAVAILABLE);

@@ -25,7 +25,7 @@ async fn bot_names(owner: &Session) -> Vec<String> {
 async fn a_database_killed_during_fifty_requests_loses_no_acknowledged_bot() {
     let mut postgres = Postgres::start(&run_directory("postgres-killed"), None).await.unwrap();
     migrate_template(&postgres).await;
-    let world = World::on(Database::template_of(&postgres), BTreeMap::new()).await;
+    let world = World::on_database(Database::migrated_of(&postgres), BTreeMap::new()).await;
     world.database.owner().await.run("update public.plans set max_bots = -1").await.unwrap();
     let token = world.sign_in("pro@nofomo.test").await;
 
@@ -82,12 +82,12 @@ async fn a_connection_closed_between_requests_is_replaced_without_an_error() {
     let (world, proxy) = World::behind_proxy().await;
     let token = world.sign_in("pro@nofomo.test").await;
     assert_eq!(world.post("/bots", &token, &new_bot("before")).await.status, 201);
-    world.lets_go("create-bot", async { proxy.cut() }).await;
+    world.wait_until_connections_close("create-bot", async { proxy.cut() }).await;
     assert_eq!(world.post("/bots", &token, &new_bot("after cut")).await.status, 201);
 
     let owner = world.database.owner().await;
     let terminate = "select pg_terminate_backend(pid) from pg_stat_activity where usename = 'nofomo_api' and datname = current_database()";
-    world.lets_go("create-bot", async { owner.run(terminate).await.unwrap() }).await;
+    world.wait_until_connections_close("create-bot", async { owner.run(terminate).await.unwrap() }).await;
     assert_eq!(world.post("/bots", &token, &new_bot("after termination")).await.status, 201);
     assert_eq!(bot_names(&owner).await.len(), 5);
 }
@@ -124,11 +124,11 @@ async fn a_statement_whose_response_is_lost_is_not_repeated() {
     let key = [("idempotency-key", "ambiguous")];
     let sending = world.post_with("/bots", &token, &key, &body);
     let cutting = async {
-        owner.blocks(1).await;
+        owner.wait_until_blocking(1).await;
         // From here on the server's responses are dropped; then the connection is cut.
         proxy.silence();
         owner.run("commit").await.unwrap();
-        owner.has_answered().await;
+        owner.wait_until_idle().await;
         proxy.cut();
     };
     proxy.take_round_trips();
@@ -191,7 +191,7 @@ async fn a_killed_instance_is_answered_with_502_and_replaced() {
     owner.run("begin; lock table public.bots in access exclusive mode").await.unwrap();
     let body = new_bot("two");
     let killing = async {
-        owner.blocks(1).await;
+        owner.wait_until_blocking(1).await;
         let id = nix::unistd::Pid::from_raw(first[0].cast_signed());
         nix::sys::signal::kill(id, nix::sys::signal::Signal::SIGKILL).unwrap();
     };
@@ -217,7 +217,7 @@ async fn a_connection_that_falls_silent_during_a_request_is_abandoned() {
     let key = [("idempotency-key", "unheard")];
     let silencing = async {
         // The statement has arrived and waits; its response is dropped.
-        owner.blocks(1).await;
+        owner.wait_until_blocking(1).await;
         proxy.silence();
         owner.run("commit").await.unwrap();
     };
@@ -250,7 +250,7 @@ async fn a_database_without_free_connections_is_unavailable_until_it_has_some() 
     let limit = |limit| format!("alter database {} connection limit {limit}", world.database.name);
     owner.run(&limit(0)).await.unwrap();
     assert_eq!(world.post("/bots", &token, &new_bot("on an open connection")).await.status, 201);
-    world.lets_go("create-bot", async { proxy.cut() }).await;
+    world.wait_until_connections_close("create-bot", async { proxy.cut() }).await;
     for answer in [world.post("/bots", &token, &new_bot("refused")).await, world.get("/portfolio", &token).await] {
         assert!(is_unavailable(&answer), "{answer:?}");
     }

@@ -7,7 +7,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
 use crate::support::database::{Session, migrate_template, run_directory, server};
-use crate::support::waiting::until;
+use crate::support::waiting::wait_until;
 
 /// Certificate authority.
 struct Authority {
@@ -68,7 +68,7 @@ async fn certificate_and_host_name_are_verified() {
         let read = async || Session::open(&plain).await.text("select pg_conf_load_time()").await;
         let before = read().await;
         admin.run("select pg_reload_conf()").await.unwrap();
-        until("the server reads its settings", async || read().await != before).await;
+        wait_until("the server reads its settings", async || read().await != before).await;
     };
     let (by_address, _) = plain.split_once('?').unwrap();
     let by_name = by_address.replace("127.0.0.1", "localhost");

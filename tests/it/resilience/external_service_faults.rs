@@ -16,7 +16,7 @@ use wiremock::ResponseTemplate;
 
 use crate::support::database::{PRO, server};
 use crate::support::fake_tripay::{FailureMode, FakeTripay};
-use crate::support::issuer::{Issuer, published};
+use crate::support::issuer::{Issuer, published_keys};
 use crate::support::language_model::{answer_with, completion, language_model_settings, start_language_model};
 use crate::support::trade_load::{TradeLoad, UNAVAILABLE};
 use crate::support::world::World;
@@ -24,7 +24,7 @@ use crate::support::world::World;
 #[tokio::test]
 async fn trades_are_accepted_while_tripay_is_slow_unreachable_or_wrong() {
     let tripay = FakeTripay::start().await;
-    let world = World::with(tripay.settings()).await;
+    let world = World::with_settings(tripay.settings()).await;
     let load = TradeLoad::new(&world).await;
     let payer = world.sign_in("free@nofomo.test").await;
     let owner = world.database.owner().await;
@@ -68,7 +68,7 @@ async fn trades_are_accepted_while_tripay_is_slow_unreachable_or_wrong() {
             tripay.update_transaction(&reference, &json!({ "status": "PAID", "amount": 1, "amount_received": 1 }));
         }
         let later = (Utc::now() + chrono::Duration::minutes(20)).to_rfc3339();
-        let counts = world.counts("reconcile-invoices", &later).await;
+        let counts = world.run_job("reconcile-invoices", &later).await;
         assert!(counts["asked"].as_u64() >= Some(open.len() as u64) && counts["paid"] == 0, "{counts}");
     });
     assert_eq!(refused.await, BTreeMap::new(), "trades do not depend on the external service");
@@ -89,9 +89,9 @@ async fn trades_are_accepted_while_tripay_is_slow_unreachable_or_wrong() {
 #[tokio::test]
 async fn trades_are_accepted_while_the_language_model_is_slow_unreachable_or_wrong() {
     let (model, settings) = start_language_model().await;
-    let world = World::with(settings).await;
+    let world = World::with_settings(settings).await;
     let load = TradeLoad::new(&world).await;
-    let bot = world.bot_of(PRO).await;
+    let bot = world.oldest_bot_of(PRO).await;
     let refused = load.during(async {
         let narrative = |text: &str| completion(&json!({ "text": text, "recommendations": [] }).to_string());
         for (answer, has_narrative) in [
@@ -120,10 +120,10 @@ async fn trades_are_accepted_while_tripay_and_the_language_model_are_unreachable
     let unreachable = "http://127.0.0.1:1/api-sandbox";
     let mut settings = language_model_settings(unreachable);
     settings.insert("TRIPAY_URL".into(), unreachable.into());
-    let world = World::with(settings).await;
+    let world = World::with_settings(settings).await;
     let load = TradeLoad::new(&world).await;
     let token = load.token.borrow().clone();
-    let bot = world.bot_of(PRO).await;
+    let bot = world.oldest_bot_of(PRO).await;
     let owner = world.database.owner().await;
     let open = "select count(*) from public.invoices where status = 'pending' and checkout_url is null";
     let before: usize = owner.text(open).await.parse().unwrap();
@@ -146,10 +146,10 @@ async fn trades_are_accepted_while_tripay_and_the_language_model_are_unreachable
 async fn trades_are_accepted_after_the_signing_keys_were_unavailable_and_rotated() {
     let issuer = Issuer::start(&json!({ "keys": [] })).await;
     let world = issuer.world().await;
-    *issuer.body.lock().unwrap() = published(&world).await.to_string();
+    *issuer.body.lock().unwrap() = published_keys(&world).await.to_string();
     let load = TradeLoad::new(&world).await;
     let refused = load.during(async {
-        issuer.away.store(true, Ordering::SeqCst);
+        issuer.is_unavailable.store(true, Ordering::SeqCst);
         // Another token of the same user, which no instance has verified yet.
         let claims = world.stack.auth().claims_for("pro@nofomo.test").await.unwrap();
         *load.token.borrow_mut() = world.stack.auth().sign(&claims).unwrap();
@@ -164,8 +164,8 @@ async fn trades_are_accepted_after_the_signing_keys_were_unavailable_and_rotated
         assert!(issuer.take_fetches() > 0);
         let next = SigningKey::generate().unwrap();
         world.stack.auth().publish(&next);
-        *issuer.body.lock().unwrap() = published(&world).await.to_string();
-        issuer.away.store(false, Ordering::SeqCst);
+        *issuer.body.lock().unwrap() = published_keys(&world).await.to_string();
+        issuer.is_unavailable.store(false, Ordering::SeqCst);
         let claims = world.stack.auth().claims_for("pro@nofomo.test").await.unwrap();
         *load.token.borrow_mut() = next.sign(&claims).unwrap();
         // An instance fetches again only some time after a failed fetch; until then it refuses every report.

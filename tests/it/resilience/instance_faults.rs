@@ -14,7 +14,7 @@ use tokio::time::sleep;
 
 use crate::support::database::{run_directory, server};
 use crate::support::trade_load::{TradeLoad, assert_only_status, milliseconds};
-use crate::support::waiting::until;
+use crate::support::waiting::wait_until;
 use crate::support::world::World;
 
 #[tokio::test]
@@ -32,7 +32,7 @@ async fn acknowledged_trades_survive_killed_instances() {
             sleep(milliseconds(23 + n % 9)).await;
             kill_all();
         }
-        until("a report is interrupted", async || {
+        wait_until("a report is interrupted", async || {
             kill_all();
             !load.refused.borrow().is_empty()
         })
@@ -61,7 +61,7 @@ async fn trades_are_accepted_with_clocks_that_differ_by_five_minutes() {
         // The clock of the schedules can differ too.
         for minutes in [5, -5] {
             let time = (Utc::now() + chrono::Duration::minutes(minutes)).to_rfc3339();
-            assert_eq!(world.counts("expire-subscriptions", &time).await["is_complete"], true);
+            assert_eq!(world.run_job("expire-subscriptions", &time).await["is_complete"], true);
         }
     });
     assert_eq!(refused.await, BTreeMap::new(), "no report is refused");
@@ -76,7 +76,7 @@ async fn trades_are_accepted_while_the_functions_clock_jumps_by_five_minutes() {
     let library = library.expect("the tests need libfaketime: apt-get install faketime").display().to_string();
     let offset_file = run_directory("clock");
     fs::write(&offset_file, "+0").unwrap();
-    let world = World::with(BTreeMap::from([
+    let world = World::with_settings(BTreeMap::from([
         ("LD_PRELOAD".into(), library),
         ("FAKETIME_TIMESTAMP_FILE".into(), offset_file.display().to_string()),
         ("FAKETIME_NO_CACHE".into(), "1".into()),
@@ -92,7 +92,7 @@ async fn trades_are_accepted_while_the_functions_clock_jumps_by_five_minutes() {
     });
     assert_eq!(refused.await, BTreeMap::new(), "no report is refused");
     let acknowledged = load.acknowledged.borrow().len();
-    let logged = world.logged("POST /bots/{bot_id}/trades 201", acknowledged).await;
+    let logged = world.log_lines("POST /bots/{bot_id}/trades 201", acknowledged).await;
     let minutes_ahead = |line: &Value| {
         let logged = line["timestamp"].as_str().unwrap().parse::<DateTime<Utc>>().unwrap();
         (logged - Utc::now()).num_minutes()

@@ -19,7 +19,7 @@ use dev::python;
 use local_database::postgres::Postgres;
 
 use crate::support::database::{Database, PRO, Session, migrate_template, run_directory, target};
-use crate::support::waiting::until;
+use crate::support::waiting::wait_until;
 use crate::support::world::{World, functions, http_client, new_bot};
 
 /// Starts a function with only these variables, which must fail; returns its log.
@@ -194,7 +194,7 @@ async fn start_world_with_secret(manager: &SecretsManager, name: &str) -> (Postg
     let postgres = Postgres::start(&run_directory(name), None).await.unwrap();
     migrate_template(&postgres).await;
     manager.create(&json!({ "DATABASE_URL": url(&postgres, postgres.password()) }).to_string()).await;
-    let world = World::on(Database::template_of(&postgres), manager.variables("nofomo/api")).await;
+    let world = World::on_database(Database::migrated_of(&postgres), manager.variables("nofomo/api")).await;
     world.database.owner().await.run("update public.plans set max_bots = -1").await.unwrap();
     (postgres, world)
 }
@@ -220,14 +220,14 @@ async fn a_rotated_password_is_read_again_once_and_no_request_fails() {
 
     let admin = Session::open(&postgres.url("supabase_admin", "migrated")).await;
     manager.put(&json!({ "DATABASE_URL": url(&postgres, "rotated") }).to_string()).await;
-    world.lets_go("create-bot", rotate_password(&admin, "rotated")).await;
+    world.wait_until_connections_close("create-bot", rotate_password(&admin, "rotated")).await;
     for n in 0..3 {
         assert_eq!(world.post("/bots", &token, &new_bot(&format!("after {n}"))).await.status, 201);
     }
     assert_eq!(manager.reads.swap(0, Ordering::SeqCst), 1, "once, and the new password is kept");
 
     // After a rotation without a new secret, requests fail and the log gives the cause.
-    world.lets_go("create-bot", rotate_password(&admin, "again")).await;
+    world.wait_until_connections_close("create-bot", rotate_password(&admin, "again")).await;
     let answer = world.post("/bots", &token, &new_bot("locked out")).await;
     assert_eq!((answer.status.as_u16(), answer.problem()), (503, "unavailable".into()));
     // The secret is deleted.
@@ -273,7 +273,7 @@ async fn every_instance_keeps_working_while_passwords_are_rotated() {
     }));
     let go_on = async || {
         let enough = acknowledged.load(Ordering::SeqCst) + 80;
-        until("requests go on", async || acknowledged.load(Ordering::SeqCst) >= enough).await;
+        wait_until("requests go on", async || acknowledged.load(Ordering::SeqCst) >= enough).await;
     };
     let rotating = async {
         go_on().await;

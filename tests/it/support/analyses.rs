@@ -20,7 +20,7 @@ pub(crate) async fn world_with_trades(set: &str) -> (World, String, String) {
 
 /// The same, with these settings of the functions.
 pub(crate) async fn world_with_trades_and(set: &str, settings: BTreeMap<String, String>) -> (World, String, String) {
-    let world = World::with(settings).await;
+    let world = World::with_settings(settings).await;
     let token = world.sign_in("enterprise@nofomo.test").await;
     let bot = world.post("/bots", &token, &new_bot("Secret name")).await.json()["id"].as_str().unwrap().to_owned();
     let csv = analytics_fixture(&format!("trades-{set}.csv"));

@@ -1,4 +1,4 @@
-//! A real browser without a window: Chromium, driven as a person would.
+//! Headless Chromium, driven through WebDriver.
 
 use std::path::PathBuf;
 use std::process::Stdio;
@@ -13,25 +13,26 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 use url::Url;
 
-/// Chromium opens none narrower; what is narrower is a phone.
-const NARROWEST_WINDOW: u32 = 500;
+/// Minimum width of Chromium's window, in pixels; narrower ones are emulated as a phone.
+const MIN_WINDOW_WIDTH: u32 = 500;
 
+/// Running browser.
 pub(crate) struct Browser {
     pub(crate) client: Client,
-    /// Ends with the test, and the browser with it.
+    /// Killed when dropped, which ends the browser.
     _driver: Child,
 }
 
 impl Browser {
-    /// With a window of so many CSS pixels.
+    /// Opens a window of this size, in CSS pixels.
     pub(crate) async fn open(width: u32, height: u32) -> Self {
         let (driver, port) = start_driver().await;
-        // No sandbox: tests may run as root, and see pages of their own only.
+        // No sandbox: tests may run as root, and load only their own pages.
         let window = format!("--window-size={width},{height}");
         let mut options = json!({
             "args": ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--hide-scrollbars", window],
         });
-        if width < NARROWEST_WINDOW {
+        if width < MIN_WINDOW_WIDTH {
             let metrics = json!({ "width": width, "height": height, "pixelRatio": 2 });
             options["mobileEmulation"] = json!({ "deviceMetrics": metrics });
         }
@@ -53,12 +54,12 @@ impl Browser {
         self.client.goto(url).await.unwrap();
     }
 
-    /// What a person reads.
+    /// Visible text of the page.
     pub(crate) async fn text(&self) -> String {
         self.client.find(Locator::Css("body")).await.unwrap().text().await.unwrap()
     }
 
-    /// Presses the button that begins with these words, and waits for the page that comes of it.
+    /// Presses the button whose text begins with these words, and waits for the next page.
     pub(crate) async fn press(&self, words: &str) {
         let xpath = format!("//button[starts-with(normalize-space(.), '{words}')]");
         self.client
@@ -70,36 +71,36 @@ impl Browser {
             .unwrap();
     }
 
-    /// Whether something reaches beyond the window's right edge.
+    /// `true` if the page is wider than the window.
     pub(crate) async fn overflows(&self) -> bool {
         let script = "return document.documentElement.scrollWidth > window.innerWidth";
         self.client.execute(script, Vec::new()).await.unwrap().as_bool().unwrap()
     }
 
-    /// As on `screen` or in `print`, by somebody who likes it `light` or `dark`.
-    pub(crate) async fn look_at_it(&self, medium: &str, scheme: &str) {
+    /// Emulates the medium `screen` or `print`, and the colour scheme `light` or `dark`.
+    pub(crate) async fn emulate_media(&self, medium: &str, scheme: &str) {
         let features = json!([{ "name": "prefers-color-scheme", "value": scheme }]);
         let body = json!({ "cmd": "Emulation.setEmulatedMedia", "params": { "media": medium, "features": features } });
-        self.client.issue_cmd(OfChromium { path: "goog/cdp/execute", body }).await.unwrap();
+        self.client.issue_cmd(ChromiumCommand { path: "goog/cdp/execute", body }).await.unwrap();
     }
 
-    /// Kept with what the tests leave behind, to be looked at.
-    pub(crate) async fn keep_picture(&self, name: &str) {
-        keep(name, &self.client.screenshot().await.unwrap());
+    /// Saves a screenshot of the window in the target folder.
+    pub(crate) async fn save_screenshot(&self, name: &str) {
+        save(name, &self.client.screenshot().await.unwrap());
     }
 
-    /// The same, of the whole page.
-    pub(crate) async fn keep_whole_picture(&self, name: &str) {
+    /// Saves a screenshot of the whole page.
+    pub(crate) async fn save_full_page_screenshot(&self, name: &str) {
         let area = "return [innerWidth, document.documentElement.scrollHeight]";
         let area = self.client.execute(area, Vec::new()).await.unwrap();
         let clip = json!({ "x": 0, "y": 0, "width": area[0], "height": area[1], "scale": 1 });
         let parameters = json!({ "format": "png", "captureBeyondViewport": true, "clip": clip });
         let body = json!({ "cmd": "Page.captureScreenshot", "params": parameters });
-        let picture = self.client.issue_cmd(OfChromium { path: "goog/cdp/execute", body }).await.unwrap();
-        keep(name, &BASE64_STANDARD.decode(picture["data"].as_str().unwrap()).unwrap());
+        let picture = self.client.issue_cmd(ChromiumCommand { path: "goog/cdp/execute", body }).await.unwrap();
+        save(name, &BASE64_STANDARD.decode(picture["data"].as_str().unwrap()).unwrap());
     }
 
-    /// What was asked for over the network since this was last called.
+    /// URLs that were requested since the last call.
     pub(crate) async fn requests(&self) -> Vec<String> {
         let events = self.logged("performance").await.into_iter().map(|entry| {
             let text = entry["message"].as_str().unwrap();
@@ -111,14 +112,14 @@ impl Browser {
             .collect()
     }
 
-    /// What the console says that is wrong, since this was last called.
-    pub(crate) async fn complaints(&self) -> Vec<String> {
+    /// Console messages since the last call.
+    pub(crate) async fn console_messages(&self) -> Vec<String> {
         self.logged("browser").await.iter().map(Value::to_string).collect()
     }
 
     async fn logged(&self, kind: &str) -> Vec<Value> {
         let body = json!({ "type": kind });
-        let entries = self.client.issue_cmd(OfChromium { path: "se/log", body }).await.unwrap();
+        let entries = self.client.issue_cmd(ChromiumCommand { path: "se/log", body }).await.unwrap();
         entries.as_array().unwrap().clone()
     }
 
@@ -127,20 +128,20 @@ impl Browser {
     }
 }
 
-fn keep(name: &str, picture: &[u8]) {
+fn save(name: &str, picture: &[u8]) {
     let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).with_file_name("pictures");
     std::fs::create_dir_all(&folder).unwrap();
     std::fs::write(folder.join(format!("{name}.png")), picture).unwrap();
 }
 
-/// A command beyond those of the standard.
+/// Command of Chromium that is not in the WebDriver standard.
 #[derive(Debug)]
-struct OfChromium {
+struct ChromiumCommand {
     path: &'static str,
     body: Value,
 }
 
-impl WebDriverCompatibleCommand for OfChromium {
+impl WebDriverCompatibleCommand for ChromiumCommand {
     fn endpoint(&self, base_url: &Url, session_id: Option<&str>) -> Result<Url, url::ParseError> {
         base_url.join(&format!("session/{}/{}", session_id.unwrap_or_default(), self.path))
     }
@@ -150,8 +151,8 @@ impl WebDriverCompatibleCommand for OfChromium {
     }
 }
 
-/// The driver, and the port that it found for itself. It takes a port of IPv4 and then wants the same of IPv6, and gives up if
-/// somebody has that: then it tries another.
+/// Starts the driver; returns it with its port. The driver chooses a port for IPv4 and fails if that is in use for IPv6, so
+/// it is started again.
 async fn start_driver() -> (Child, String) {
     for _ in 0..20 {
         let mut driver = Command::new("chromedriver")
@@ -166,11 +167,11 @@ async fn start_driver() -> (Child, String) {
         while let Some(line) = lines.next_line().await.unwrap() {
             if let Some((_, port)) = line.split_once("started successfully on port ") {
                 let port = port.trim_end_matches('.').to_owned();
-                // Whoever stopped reading would stop the driver one day.
+                // Read until the end, or the driver would block on a full pipe.
                 tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
                 return (driver, port);
             }
         }
     }
-    panic!("chromedriver never said its port");
+    panic!("chromedriver did not print its port");
 }

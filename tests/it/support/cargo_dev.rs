@@ -19,7 +19,7 @@ use tokio::sync::OnceCell;
 use tokio::time::timeout;
 
 use super::database::{Session, run_directory, server, workspace};
-use super::waiting::{PATIENCE, until};
+use super::waiting::{WAIT_TIMEOUT, wait_until};
 use super::world::{PASSWORD, functions, new_bot};
 
 /// Programs of `cargo dev` and `cargo ops`, built once.
@@ -99,13 +99,13 @@ fn command_of(program: &Path, data: &DataDirectory, arguments: &[&str]) -> Comma
 
 /// Runs a command to its end; returns its exit code and its standard output.
 pub(crate) async fn run_command(mut command: Command) -> (i32, String) {
-    let output = timeout(PATIENCE, command.output()).await.unwrap().unwrap();
+    let output = timeout(WAIT_TIMEOUT, command.output()).await.unwrap().unwrap();
     (output.status.code().unwrap(), String::from_utf8(output.stdout).unwrap())
 }
 
 /// Runs a command that must fail; returns the line of its error, which gives the cause and a remedy.
 pub(crate) async fn failure(mut command: Command) -> String {
-    let output = timeout(PATIENCE, command.output()).await.unwrap().unwrap();
+    let output = timeout(WAIT_TIMEOUT, command.output()).await.unwrap().unwrap();
     let errors = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(1), "{errors}");
     let last = errors.lines().last().unwrap_or_default();
@@ -155,7 +155,7 @@ fn read_process(directory: &Path) -> Option<Process> {
 pub(crate) async fn wait_until_ended(ended: &[Process]) {
     let is_running =
         |process: &Process| ended.iter().any(|other| other.id == process.id && other.command == process.command);
-    until("all processes end", async || !processes().await.iter().any(is_running)).await;
+    wait_until("all processes end", async || !processes().await.iter().any(is_running)).await;
 }
 
 /// Migrations that these lines of output report as applied.
@@ -211,7 +211,7 @@ impl Dev {
 
     pub(crate) async fn wait_until_ready(&mut self) {
         while self.url.is_empty() {
-            let Some(line) = timeout(PATIENCE, self.output.next_line()).await.unwrap().unwrap() else {
+            let Some(line) = timeout(WAIT_TIMEOUT, self.output.next_line()).await.unwrap().unwrap() else {
                 panic!("{:?}\n{}", self.printed, fs::read_to_string(&self.log).unwrap());
             };
             self.url = line.strip_prefix("ready ").unwrap_or_default().to_owned();
@@ -300,6 +300,6 @@ impl Dev {
     }
 
     pub(crate) async fn wait(mut self) -> ExitStatus {
-        timeout(PATIENCE, self.process.wait()).await.expect("the process ends").unwrap()
+        timeout(WAIT_TIMEOUT, self.process.wait()).await.expect("the process ends").unwrap()
     }
 }

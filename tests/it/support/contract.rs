@@ -1,4 +1,4 @@
-//! `openapi.json`, by which every answer is judged that a test gets.
+//! Check of every response against `openapi.json`.
 
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, Mutex};
@@ -15,12 +15,13 @@ static DOCUMENT: LazyLock<Value> = LazyLock::new(|| {
     serde_json::from_str(&text).unwrap()
 });
 
+/// The parsed `openapi.json`.
 pub(crate) fn document() -> &'static Value {
     &DOCUMENT
 }
 
-/// The documented path of a request: of several that fit, the one with the most words.
-pub(crate) fn path_of(path: &str) -> Option<&'static str> {
+/// Documented path of a request; if several match, the one with the fewest parameters.
+pub(crate) fn documented_path(path: &str) -> Option<&'static str> {
     let path = path.split('?').next().unwrap();
     let segments: Vec<&str> = path.split('/').collect();
     let fits = |pattern: &&'static String| {
@@ -32,10 +33,10 @@ pub(crate) fn path_of(path: &str) -> Option<&'static str> {
     candidates.min_by_key(|pattern| pattern.matches('{').count()).map(String::as_str)
 }
 
-/// That the status is documented for this route, and that content type and body are as they are documented for it. What is no route
-/// of a function is the gateway's, or the stack's own.
+/// Asserts that status, content type, headers and body are documented for this route. Paths that are not in the document belong to
+/// the gateway or to the local cloud.
 pub(crate) fn assert_documented(method: &Method, path: &str, answer: &Answer) {
-    let Some(documented) = path_of(path) else { return };
+    let Some(documented) = documented_path(path) else { return };
     let method = method.as_str().to_ascii_lowercase();
     let operation = &document()["paths"][documented][&method];
     if operation.is_null() {
@@ -53,26 +54,26 @@ pub(crate) fn assert_documented(method: &Method, path: &str, answer: &Answer) {
     let content = &described["content"][declared];
     assert!(content.is_object(), "not in openapi.json: {route} {declared}: {answer:?}");
     for (name, header) in described["headers"].as_object().into_iter().flatten() {
-        let is_there = answer.headers.contains_key(&name.to_ascii_lowercase());
-        assert!(is_there || header["required"] != true, "no header {name}: {route}: {answer:?}");
+        let is_present = answer.headers.contains_key(&name.to_ascii_lowercase());
+        assert!(is_present || header["required"] != true, "no header {name}: {route}: {answer:?}");
     }
     if declared.ends_with("json") {
         let body = answer.json();
         let validator = validator(&format!("{route} {declared}"), &content["schema"]);
         let errors: Vec<String> =
             validator.iter_errors(&body).map(|error| format!("{}: {error}", error.instance_path())).collect();
-        assert!(errors.is_empty(), "not as openapi.json has it: {route}: {errors:#?}\n{body:#}");
+        assert!(errors.is_empty(), "differs from openapi.json: {route}: {errors:#?}\n{body:#}");
     }
 }
 
-/// Compiled once for each answer.
+/// Validator of a response's schema, compiled once.
 fn validator(name: &str, schema: &Value) -> Arc<Validator> {
     static COMPILED: LazyLock<Mutex<HashMap<String, Arc<Validator>>>> = LazyLock::new(Mutex::default);
     let compile = || {
         let root = json!({ "components": document()["components"], "allOf": [schema] });
         Arc::new(jsonschema::draft202012::options().should_validate_formats(true).build(&root).unwrap())
     };
-    // Another test's failure poisons nothing.
+    // A panic in another test leaves the map intact.
     let mut compiled = COMPILED.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     compiled.entry(name.to_owned()).or_insert_with(compile).clone()
 }

@@ -1,4 +1,4 @@
-//! A real Postgres: one server for the whole run, and for each test a database of its own, copied from a migrated one.
+//! A real Postgres: one server for the whole run, and for each test a copy of a migrated database.
 
 use std::path::{Path, PathBuf};
 
@@ -10,9 +10,9 @@ use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Client, NoTls, Row};
 use uuid::Uuid;
 
-use super::waiting::until;
+use super::waiting::wait_until;
 
-/// The sample people of `migrations/003_sample_data.sql`.
+/// Sample users of `migrations/003_sample_data.sql`.
 pub(crate) const FREE: &str = "0190b000-0000-7000-8000-000000000001";
 pub(crate) const PRO: &str = "0190b000-0000-7000-8000-000000000002";
 pub(crate) const ENTERPRISE: &str = "0190b000-0000-7000-8000-000000000003";
@@ -21,11 +21,12 @@ const TEMPLATE: &str = "migrated";
 
 static SERVER: OnceCell<Postgres> = OnceCell::const_new();
 
+/// Root folder of the repository.
 pub(crate) fn workspace() -> &'static Path {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
 }
 
-/// Where cargo keeps what it builds.
+/// Cargo's target folder.
 pub(crate) fn target() -> &'static Path {
     Path::new(concat!(env!("CARGO_TARGET_TMPDIR"), "/.."))
 }
@@ -34,42 +35,42 @@ pub(crate) fn migrations() -> PathBuf {
     workspace().join("migrations")
 }
 
-/// Set for a second run of the same tests: the privileges that a project has by default before any migration.
+/// Default privileges of a Supabase project before any migration; exposed ones are tested in a second run.
 pub(crate) fn default_grants() -> DefaultGrants {
-    if variable("NOFOMO_TEST_EXPOSED_GRANTS") { DefaultGrants::Exposed } else { DefaultGrants::Closed }
+    if is_set("NOFOMO_TEST_EXPOSED_GRANTS") { DefaultGrants::Exposed } else { DefaultGrants::Closed }
 }
 
-/// Set for a second run of the same tests: functions reach the database through PgBouncer in transaction mode.
+/// `true` in a run where functions connect to the database through PgBouncer in transaction mode.
 pub(crate) fn through_pooler() -> bool {
-    variable("NOFOMO_TEST_POOLER")
+    is_set("NOFOMO_TEST_POOLER")
 }
 
-/// Set for a run that takes its time: a million rows instead of as many as show the same.
-pub(crate) fn at_full_size() -> bool {
-    variable("NOFOMO_TEST_FULL_SIZE")
+/// `true` in a slow run with a million rows instead of fewer that show the same.
+pub(crate) fn is_full_size_run() -> bool {
+    is_set("NOFOMO_TEST_FULL_SIZE")
 }
 
-/// Set for a run on a server that must have the extension plpgsql_check.
-pub(crate) fn must_lint() -> bool {
-    variable("NOFOMO_TEST_LINT")
+/// `true` in a run on a server that must have the extension plpgsql_check.
+pub(crate) fn is_lint_required() -> bool {
+    is_set("NOFOMO_TEST_LINT")
 }
 
-/// Set to leave pictures of reports of every type, in every medium and scheme: one of a long page takes a second.
-pub(crate) fn keeps_all_pictures() -> bool {
-    variable("NOFOMO_TEST_PICTURES")
+/// `true` in a run that saves screenshots of every report in every medium and colour scheme, at a second each.
+pub(crate) fn saves_all_screenshots() -> bool {
+    is_set("NOFOMO_TEST_PICTURES")
 }
 
-#[expect(clippy::disallowed_methods, reason = "how a run of the tests differs from another")]
-fn variable(name: &str) -> bool {
+#[expect(clippy::disallowed_methods, reason = "these variables choose the kind of run")]
+fn is_set(name: &str) -> bool {
     std::env::var_os(name).is_some()
 }
 
-/// A directory of this run; what earlier runs left is removed, unless one of them still runs.
+/// Directory of this run; the first use of the server deletes the directories of earlier runs that have ended.
 pub(crate) fn run_directory(name: &str) -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{}", std::process::id()))
 }
 
-/// Ensures the prerequisites; where they are missing, prints one error and ends the run, in which each test would fail for its own part of it.
+/// Ensures the prerequisites; ends the run with one error if they are missing, since every test would fail.
 fn ensure_machine() {
     if let Err(error) = check_prerequisites::ensure(check_prerequisites::Purpose::Testing) {
         check_prerequisites::report_progress(format_args!("error: {error}"));
@@ -77,16 +78,16 @@ fn ensure_machine() {
     }
 }
 
-/// It ends with the process of the tests.
+/// Server of this run, started once; it ends with the process of the tests.
 pub(crate) async fn server() -> &'static Postgres {
     SERVER
         .get_or_init(|| async {
             ensure_machine();
             for entry in std::fs::read_dir(env!("CARGO_TARGET_TMPDIR")).into_iter().flatten().flatten() {
                 let is_ours = entry.file_name().to_string_lossy().ends_with(&format!("-{}", std::process::id()));
-                // Not where another run still holds it.
+                // Fails if another run is using it.
                 if !is_ours && Postgres::erase(&entry.path()).await.is_ok() {
-                    // Another run may be removing it too.
+                    // Another run may be deleting it too.
                     std::fs::remove_dir_all(entry.path()).ok();
                 }
             }
@@ -106,11 +107,12 @@ pub(crate) async fn migrate_template(postgres: &Postgres) {
     supabase::set_passwords(&postgres.url("supabase_admin", TEMPLATE), postgres.password()).await.unwrap();
 }
 
+/// Migrated database with sample data.
 pub(crate) struct Database {
     pub(crate) name: String,
     pub(crate) port: u16,
     password: String,
-    /// The server to drop it from, once the test is over.
+    /// Server on which it is dropped with this value; `None` if the test has its own server.
     dropped_from: Option<&'static Postgres>,
 }
 
@@ -119,14 +121,14 @@ impl Database {
         let postgres = server().await;
         let name = format!("test_{}", Uuid::new_v4().simple());
         supabase::clone_database(postgres, TEMPLATE, &name).await.unwrap();
-        let mut database = Self::template_of(postgres);
+        let mut database = Self::migrated_of(postgres);
         database.name = name;
         database.dropped_from = Some(postgres);
         database
     }
 
-    /// The migrated database of a server that a test has for itself.
-    pub(crate) fn template_of(postgres: &Postgres) -> Self {
+    /// The migrated database of a test's own server.
+    pub(crate) fn migrated_of(postgres: &Postgres) -> Self {
         let (port, password) = (postgres.port(), postgres.password().to_owned());
         Self { name: TEMPLATE.into(), port, password, dropped_from: None }
     }
@@ -136,15 +138,15 @@ impl Database {
     }
 
     pub(crate) fn url(&self, role: &str) -> String {
-        self.url_at(self.port, role)
+        self.url_at_port(self.port, role)
     }
 
-    /// The same by way of another port.
-    pub(crate) fn url_at(&self, port: u16, role: &str) -> String {
+    /// URL through another port, such as that of a proxy.
+    pub(crate) fn url_at_port(&self, port: u16, role: &str) -> String {
         format!("postgres://{role}:{}@127.0.0.1:{port}/{}?sslmode=disable", self.password, self.name)
     }
 
-    /// The owner of everything, whom no policy binds: for preparing and for looking.
+    /// Session of the owner, who bypasses policies, to prepare and inspect data.
     pub(crate) async fn owner(&self) -> Session {
         Session::open(&self.url("postgres")).await
     }
@@ -158,7 +160,7 @@ impl Drop for Database {
     fn drop(&mut self) {
         let Some(postgres) = self.dropped_from else { return };
         let name = self.name.clone();
-        // The test's own runtime may be the one that is ending.
+        // A thread, since the test's own runtime may be ending.
         let dropping = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             runtime.block_on(supabase::drop_database(postgres, &name)).ok();
@@ -167,7 +169,7 @@ impl Drop for Database {
     }
 }
 
-/// A connection for tests: text in, rows out.
+/// Connection for tests, with text parameters.
 pub(crate) struct Session(pub(crate) Client);
 
 impl Session {
@@ -191,33 +193,34 @@ impl Session {
         self.0.query_typed(sql, &typed).await
     }
 
-    /// The first column of the first row, as text.
+    /// First column of the first row, as text.
     pub(crate) async fn text(&self, sql: &str) -> String {
         let rows = self.rows(&format!("select ({sql})::text"), &[]).await.unwrap();
         rows[0].get::<_, Option<String>>(0).unwrap_or_default()
     }
 
-    /// The first column of all rows, which must be text.
+    /// First column of all rows, which must be text.
     pub(crate) async fn list(&self, sql: &str) -> Vec<String> {
         self.rows(sql, &[]).await.unwrap().iter().map(|row| row.get(0)).collect()
     }
 
-    /// Waits until so many others, or more, wait for what this session has locked.
-    pub(crate) async fn blocks(&self, count: usize) {
+    /// Waits until at least this many sessions wait for a lock of this one.
+    pub(crate) async fn wait_until_blocking(&self, count: usize) {
         // Within a transaction `pg_stat_activity` shows again what it showed first.
         let blocked = "select count(distinct pid) from pg_locks
             where not granted and pg_backend_pid() = any (pg_blocking_pids(pid))";
-        until("others wait for the lock", async || self.text(blocked).await.parse::<usize>().unwrap() >= count).await;
+        wait_until("others wait for the lock", async || self.text(blocked).await.parse::<usize>().unwrap() >= count)
+            .await;
     }
 
-    /// Waits until the server has nothing more to do for the functions, whether they hear of it or not.
-    pub(crate) async fn has_answered(&self) {
+    /// Waits until the server executes no statement of the functions.
+    pub(crate) async fn wait_until_idle(&self) {
         let at_work = "select count(*) from pg_stat_activity
             where usename = 'nofomo_api' and datname = current_database() and state = 'active'";
-        until("it has answered", async || self.text(at_work).await == "0").await;
+        wait_until("the server is idle", async || self.text(at_work).await == "0").await;
     }
 
-    /// The pages that a statement reads and writes.
+    /// Number of pages that a statement reads, and that it writes.
     pub(crate) async fn pages(&self, sql: &str) -> (u64, u64) {
         let explained = self.rows(&format!("explain (analyze, buffers, format json) {sql}"), &[]).await.unwrap();
         let explained: Value = explained[0].get(0);
@@ -225,7 +228,7 @@ impl Session {
         (count("Shared Hit Blocks") + count("Shared Read Blocks"), count("Shared Dirtied Blocks"))
     }
 
-    /// As PostgREST would: from here on in this transaction, the user's role and claims.
+    /// Begins a transaction with a user's role and claims, as PostgREST does.
     pub(crate) async fn become_user(&self, user: &str) {
         self.run(&format!(
             "begin; select set_config('role', 'authenticated', true), set_config('request.jwt.claims', \

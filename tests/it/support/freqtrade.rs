@@ -1,4 +1,4 @@
-//! A real freqtrade: it judges the strategies that we call good.
+//! A real freqtrade, which loads and backtests strategies.
 
 use std::process::Stdio;
 
@@ -12,8 +12,8 @@ use super::database::{target, workspace};
 
 const PACKAGE: &str = "freqtrade==2026.9";
 
-/// What a script in `support/freqtrade` says of each of the requests, one after the other.
-pub(crate) async fn run(script: &str, requests: &[Value]) -> Vec<Value> {
+/// Runs a script in `support/freqtrade`; returns its result for each request.
+pub(crate) async fn run_script(script: &str, requests: &[Value]) -> Vec<Value> {
     let mut command = Command::new(programs(target(), "freqtrade", &[PACKAGE]).await.unwrap().join("python"));
     command.arg(workspace().join("tests/it/support/freqtrade").join(script)).env("PYTHONDONTWRITEBYTECODE", "1");
     let mut child =

@@ -1,6 +1,6 @@
-//! What no log may hold, whichever test wrote it.
+//! Secrets that no log of any test may contain.
 
-/// Parts of what is planted in every test: keys and passwords of the local stack, addresses of people, tokens.
+/// Parts of keys, passwords, addresses and tokens of the local stack.
 const SECRETS: [&str; 8] = [
     // Passwords of the sample users.
     super::world::PASSWORD,
@@ -15,11 +15,11 @@ const SECRETS: [&str; 8] = [
     "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8",
 ];
 
-/// A signature, or the hash of a token.
+/// Length of a signature and of a token's hash.
 const HEXADECIMAL_DIGITS: usize = 64;
 
-/// What of it a line holds.
-pub(crate) fn leak_in(line: &str, password: &str) -> Option<String> {
+/// Returns the secret that a line contains.
+pub(crate) fn find_leak(line: &str, password: &str) -> Option<String> {
     let secret = SECRETS.into_iter().chain([password]).find(|secret| line.contains(secret));
     let is_digit = |character: char| character.is_ascii_hexdigit();
     let digits = || line.split(|character| !is_digit(character)).find(|digits| digits.len() >= HEXADECIMAL_DIGITS);
@@ -27,12 +27,12 @@ pub(crate) fn leak_in(line: &str, password: &str) -> Option<String> {
 }
 
 #[test]
-fn a_log_that_holds_a_secret_is_noticed() {
+fn a_log_line_with_a_secret_is_detected() {
     let line = r#"{"level":"INFO","message":"POST /bots 201","request_id":"0190e000-0000-7000-8000-000000000001"}"#;
-    assert_eq!(leak_in(line, "hush"), None);
+    assert_eq!(find_leak(line, "hush"), None);
     for secret in
         ["nofomo-dev", "pro@nofomo.test", "Bearer eyJhbGciOi", "/freqtrade/nofomo_bot_x", "hush", &"0f".repeat(32)]
     {
-        assert!(leak_in(&line.replace("201", secret), "hush").is_some(), "{secret}");
+        assert!(find_leak(&line.replace("201", secret), "hush").is_some(), "{secret}");
     }
 }

@@ -10,7 +10,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 
 use super::database::Session;
-use super::waiting::PATIENCE;
+use super::waiting::WAIT_TIMEOUT;
 use super::world::{Answer, World};
 
 pub(crate) const CREATE_REQUEST_LINE: &str = "POST /api-sandbox/transaction/create";
@@ -42,7 +42,7 @@ impl ManualTripay {
     }
 
     pub(crate) async fn next_request(&self) -> PendingRequest {
-        let accepted = timeout(PATIENCE, self.0.accept()).await;
+        let accepted = timeout(WAIT_TIMEOUT, self.0.accept()).await;
         let (mut connection, _) = accepted.expect("Tripay receives a request").unwrap();
         let mut request = Vec::new();
         loop {

@@ -31,7 +31,7 @@ pub(crate) async fn reset_to_payers(owner: &Session, count: u32) {
 /// World with a [`FakeTripay`] and this many users without purchases.
 pub(crate) async fn world_with_payers(count: u32) -> (World, FakeTripay, Session) {
     let tripay = FakeTripay::start().await;
-    let world = World::with(tripay.settings()).await;
+    let world = World::with_settings(tripay.settings()).await;
     let owner = world.database.owner().await;
     reset_to_payers(&owner, count).await;
     (world, tripay, owner)

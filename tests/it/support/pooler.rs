@@ -1,4 +1,4 @@
-//! PgBouncer in transaction mode, which breaks what Supabase's pooler breaks.
+//! PgBouncer in transaction mode, with the restrictions of Supabase's pooler.
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -10,13 +10,13 @@ use tokio::sync::OnceCell;
 
 use super::database::{run_directory, server};
 
-/// The port of the one for all tests, in front of the one server.
+/// Port of the pooler in front of the shared server.
 pub(crate) async fn port() -> u16 {
     static POOLER: OnceCell<Pooler> = OnceCell::const_new();
     POOLER.get_or_init(|| async { Pooler::start(server().await, "pgbouncer").await }).await.port
 }
 
-/// It ends with the tests, however they end.
+/// Running PgBouncer, which ends with the process of the tests.
 pub(crate) struct Pooler {
     pub(crate) port: u16,
     settings: PathBuf,
@@ -24,7 +24,7 @@ pub(crate) struct Pooler {
 }
 
 impl Pooler {
-    /// Few server connections, so that clients must share them.
+    /// Starts it with few server connections, so that clients must share them.
     pub(crate) async fn start(postgres: &Postgres, name: &str) -> Self {
         let directory = run_directory(name);
         std::fs::create_dir_all(&directory).unwrap();
@@ -47,22 +47,22 @@ impl Pooler {
         .unwrap();
         let process = run(&settings);
         let mut pooler = Self { port, settings, process };
-        pooler.listens().await;
+        pooler.wait_until_listening().await;
         pooler
     }
 
-    /// Ends it and all its connections, and starts it again after something has happened.
-    pub(crate) async fn restart(&mut self, after: impl Future<Output = ()>) {
+    /// Stops it, which closes all its connections, and starts it again when `meanwhile` is complete.
+    pub(crate) async fn restart(&mut self, meanwhile: impl Future<Output = ()>) {
         drop(self.process.stdin.take());
         while self.process.try_wait().unwrap().is_none() {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
-        after.await;
+        meanwhile.await;
         self.process = run(&self.settings);
-        self.listens().await;
+        self.wait_until_listening().await;
     }
 
-    async fn listens(&mut self) {
+    async fn wait_until_listening(&mut self) {
         for _ in 0..2_000 {
             if TcpStream::connect(("127.0.0.1", self.port)).await.is_ok() {
                 return;
@@ -77,8 +77,7 @@ impl Pooler {
 }
 
 fn run(settings: &Path) -> Child {
-    // PgBouncer refuses to run as root, and takes another user's name from its command line. Its guard waits for the other end
-    // of a pipe to close.
+    // PgBouncer refuses to run as root, so it gets another user's name. It is killed when the other end of the pipe closes.
     let script = "if [ \"$(id -u)\" = 0 ]; then as='-u nobody'; chmod -R a+rX \"$(dirname \"$0\")\"; fi
         pgbouncer -q $as \"$0\" & pid=$!
         { read -r _; kill -KILL $pid; } 2>/dev/null <&3 &

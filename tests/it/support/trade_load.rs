@@ -11,7 +11,7 @@ use serde_json::json;
 use tokio::time::sleep;
 
 use super::database::{PRO, migrations};
-use super::waiting::until;
+use super::waiting::wait_until;
 use super::world::World;
 
 /// Status of a report that can be repeated later.
@@ -45,7 +45,7 @@ impl<'a> TradeLoad<'a> {
     pub(crate) const WRITERS: usize = 3;
 
     pub(crate) async fn new(world: &'a World) -> Self {
-        let bot = world.bot_of(PRO).await;
+        let bot = world.oldest_bot_of(PRO).await;
         let token = world.sign_in("pro@nofomo.test").await;
         let load = Self {
             world,
@@ -116,7 +116,7 @@ impl<'a> TradeLoad<'a> {
     pub(crate) async fn wait_until_acknowledged(&self) {
         let before = self.acknowledged.borrow().len();
         let enough = before + 5 * Self::WRITERS;
-        until("reports are acknowledged", async || self.acknowledged.borrow().len() >= enough).await;
+        wait_until("reports are acknowledged", async || self.acknowledged.borrow().len() >= enough).await;
     }
 
     /// Waits until every instance accepts a report. A lock makes the reports of all writers wait in the database at the same
@@ -124,13 +124,13 @@ impl<'a> TradeLoad<'a> {
     pub(crate) async fn wait_until_every_instance_accepts(&self) {
         let owner = self.world.database.owner().await;
         owner.run("begin; lock table public.trades in share row exclusive mode").await.unwrap();
-        owner.blocks(Self::WRITERS).await;
+        owner.wait_until_blocking(Self::WRITERS).await;
         owner.run("commit").await.unwrap();
     }
 
     /// Waits until a report is refused as unavailable.
     pub(crate) async fn wait_until_refused(&self) {
-        until("reports are refused", async || self.refused.borrow().contains_key(&UNAVAILABLE)).await;
+        wait_until("reports are refused", async || self.refused.borrow().contains_key(&UNAVAILABLE)).await;
     }
 
     async fn stored_order_ids(&self) -> BTreeSet<String> {

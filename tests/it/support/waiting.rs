@@ -1,17 +1,18 @@
-//! Waiting for what must come, however slow the machine is.
+//! Waiting for a condition, however slow the machine is.
 
 use std::time::Duration;
 
 use tokio::time::{sleep, timeout};
 
-/// Longer than anything takes that is not broken.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
+/// Timeout of every wait.
+pub(crate) const WAIT_TIMEOUT: Duration = Duration::from_secs(120);
 
-pub(crate) async fn until(what: &str, is_so: impl AsyncFn() -> bool) {
+/// Waits until the condition holds; panics with its description after the timeout.
+pub(crate) async fn wait_until(description: &str, condition: impl AsyncFn() -> bool) {
     let waiting = async {
-        while !is_so().await {
+        while !condition().await {
             sleep(Duration::from_millis(10)).await;
         }
     };
-    timeout(PATIENCE, waiting).await.unwrap_or_else(|_| panic!("it never comes: {what}"));
+    timeout(WAIT_TIMEOUT, waiting).await.unwrap_or_else(|_| panic!("timeout: {description}"));
 }

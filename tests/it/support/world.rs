@@ -1,4 +1,4 @@
-//! One test's world: a database, the functions' binaries behind the gateway, people who sign in, and what was logged.
+//! World of one test: a database, the functions' binaries behind the gateway, users who sign in, and the log.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -17,29 +17,31 @@ use tokio::sync::OnceCell;
 
 use super::contract;
 use super::database::{Database, server, through_pooler, workspace};
-use super::leaks::leak_in;
+use super::leaks::find_leak;
 use super::pooler;
-use super::waiting::until;
+use super::waiting::wait_until;
 
+/// Password of the sample users.
 pub(crate) const PASSWORD: &str = "nofomo-dev";
 
-/// Long enough to look at what one attempt did before the next, short enough to wait for all of them.
+/// Delay between two attempts of a callback: long enough to look at the effect of one, short enough to wait for all.
 const CALLBACK_RETRY_DELAY: Duration = Duration::from_secs(1);
 
-/// What exchange credentials are sealed with, unless a test says otherwise.
-pub(crate) const FIRST_KEY: &str = "1:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+/// Key ring that seals exchange credentials, unless a test sets another one.
+pub(crate) const DEFAULT_CREDENTIALS_KEY: &str = "1:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 
+/// The local cloud of one test, with a client.
 pub(crate) struct World {
     pub(crate) stack: Stack,
     client: reqwest::Client,
     lines: Arc<Mutex<Vec<String>>>,
-    /// Lines that hold what no log may.
+    /// Lines of the log that contain a secret.
     leaks: Arc<Mutex<Vec<String>>>,
-    /// Dropped last, when nobody uses it any more.
+    /// The last field, so that it is dropped after everything that uses it.
     pub(crate) database: Database,
 }
 
-/// What came back, in full.
+/// Complete response.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
@@ -64,12 +66,12 @@ impl Answer {
     }
 }
 
-/// Where functions reach a database: at the server's port, or at that of the pooler in front of the shared server.
+/// Port at which functions connect to a database: that of the server, or that of the pooler in front of the shared server.
 pub(crate) async fn functions_port(database: &Database) -> u16 {
     if through_pooler() && database.port == server().await.port() { pooler::port().await } else { database.port }
 }
 
-/// Once for all tests: building is the slow part of a first run.
+/// Binaries of the functions by name, built once for all tests.
 pub(crate) async fn functions() -> &'static BTreeMap<String, PathBuf> {
     static BUILT: OnceCell<BTreeMap<String, PathBuf>> = OnceCell::const_new();
     BUILT.get_or_init(|| async { dev::build::build(workspace(), &template(), false).await.unwrap() }).await
@@ -81,19 +83,20 @@ fn template() -> Template {
 
 impl World {
     pub(crate) async fn new() -> Self {
-        Self::with(BTreeMap::new()).await
+        Self::with_settings(BTreeMap::new()).await
     }
 
-    /// With other settings of the functions than the usual ones.
-    pub(crate) async fn with(environment: BTreeMap<String, String>) -> Self {
-        Self::on(Database::new().await, environment).await
+    /// With these settings of the functions besides the default ones.
+    pub(crate) async fn with_settings(environment: BTreeMap<String, String>) -> Self {
+        Self::on_database(Database::new().await, environment).await
     }
 
-    pub(crate) async fn on(database: Database, environment: BTreeMap<String, String>) -> Self {
-        Self::of(template(), database, environment).await
+    /// On this database, with these settings of the functions.
+    pub(crate) async fn on_database(database: Database, environment: BTreeMap<String, String>) -> Self {
+        Self::with_template(template(), database, environment).await
     }
 
-    /// With so many seconds for a run of this function.
+    /// With this timeout of a function, in seconds.
     pub(crate) async fn with_time_limit(
         database: Database,
         environment: BTreeMap<String, String>,
@@ -102,16 +105,16 @@ impl World {
     ) -> Self {
         let mut template = template();
         template.functions.iter_mut().find(|limited| limited.name == function).unwrap().timeout_seconds = seconds;
-        Self::of(template, database, environment).await
+        Self::with_template(template, database, environment).await
     }
 
-    async fn of(template: Template, database: Database, mut environment: BTreeMap<String, String>) -> Self {
-        environment.entry("CREDENTIALS_KEYS".into()).or_insert_with(|| FIRST_KEY.into());
+    async fn with_template(template: Template, database: Database, mut environment: BTreeMap<String, String>) -> Self {
+        environment.entry("CREDENTIALS_KEYS".into()).or_insert_with(|| DEFAULT_CREDENTIALS_KEY.into());
         let port = functions_port(&database).await;
         let urls = stack::Database {
             admin_url: database.url("supabase_admin"),
-            api_url: database.url_at(port, "nofomo_api"),
-            jobs_url: database.url_at(port, "nofomo_jobs"),
+            api_url: database.url_at_port(port, "nofomo_api"),
+            jobs_url: database.url_at_port(port, "nofomo_jobs"),
         };
         let [lines, leaks]: [Arc<Mutex<Vec<String>>>; 2] = Default::default();
         let functions = functions().await.clone();
@@ -128,7 +131,7 @@ impl World {
             schedules: false,
             tripay: tripay::Options { file: None, callback_retry_delay: CALLBACK_RETRY_DELAY },
             log: Arc::new(move |_, line| {
-                if let Some(leak) = leak_in(line, &password) {
+                if let Some(leak) = find_leak(line, &password) {
                     leaked.lock().unwrap().push(format!("{leak} in {line}"));
                 }
                 logged.lock().unwrap().push(line.to_owned());
@@ -139,16 +142,16 @@ impl World {
         Self { database, stack, client: http_client(), lines, leaks }
     }
 
-    /// With a proxy between the functions and what they take for the database.
+    /// With a proxy between the functions and the database.
     pub(crate) async fn behind_proxy() -> (Self, Proxy) {
         let database = Database::new().await;
         let proxy = Proxy::start(functions_port(&database).await, Duration::ZERO).await.unwrap();
-        let settings = BTreeMap::from([("DATABASE_URL".into(), database.url_at(proxy.port(), "nofomo_api"))]);
-        (Self::on(database, settings).await, proxy)
+        let settings = BTreeMap::from([("DATABASE_URL".into(), database.url_at_port(proxy.port(), "nofomo_api"))]);
+        (Self::on_database(database, settings).await, proxy)
     }
 
     /// The oldest bot of a user.
-    pub(crate) async fn bot_of(&self, user: &str) -> String {
+    pub(crate) async fn oldest_bot_of(&self, user: &str) -> String {
         let oldest = format!("select id from public.bots where user_id = '{user}' order by created_at limit 1");
         self.database.owner().await.text(&oldest).await
     }
@@ -157,7 +160,7 @@ impl World {
         format!("{}{path}", self.stack.url())
     }
 
-    /// Signs in as a person would, with the password.
+    /// Signs in with the password; returns the access token.
     pub(crate) async fn sign_in(&self, email: &str) -> String {
         let answer = self
             .client
@@ -190,7 +193,7 @@ impl World {
         self.send_bytes(method, path, headers, body.as_bytes().to_vec()).await
     }
 
-    /// Whatever a test asks, the answer must be one that `openapi.json` has.
+    /// Sends a request; the response must be documented in `openapi.json`.
     pub(crate) async fn send_bytes(
         &self,
         method: Method,
@@ -198,7 +201,7 @@ impl World {
         headers: &[(&str, &str)],
         body: Vec<u8>,
     ) -> Answer {
-        let asked = method.clone();
+        let sent_method = method.clone();
         let mut request = self.client.request(method, self.url(path)).body(body);
         for (name, value) in headers {
             request = request.header(*name, *value);
@@ -210,25 +213,25 @@ impl World {
             headers: headers.map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned())).collect(),
             text: response.text().await.unwrap(),
         };
-        contract::assert_documented(&asked, path, &answer);
+        contract::assert_documented(&sent_method, path, &answer);
         answer
     }
 
-    /// Has a schedule's function run as if it were this time; what it answers.
-    pub(crate) async fn run(&self, function: &str, time: &str) -> Answer {
+    /// Invokes a scheduled job as if it were this time.
+    pub(crate) async fn invoke_job(&self, function: &str, time: &str) -> Answer {
         let event = json!({ "time": time }).to_string();
         self.send(Method::POST, &format!("/_local/invoke/{function}"), &[], &event).await
     }
 
-    /// The same, of a run that must not fail.
-    pub(crate) async fn counts(&self, function: &str, time: &str) -> Value {
-        let answer = self.run(function, time).await;
+    /// Runs a scheduled job as if it were this time, which must succeed; returns its counts.
+    pub(crate) async fn run_job(&self, function: &str, time: &str) -> Value {
+        let answer = self.invoke_job(function, time).await;
         assert_eq!(answer.status, 200, "{answer:?}");
         answer.json()
     }
 
-    /// The lines of this message, of which the last may still be on its way.
-    pub(crate) async fn logged(&self, message: &str, count: usize) -> Vec<Value> {
+    /// Log lines with this message, as soon as there are at least this many.
+    pub(crate) async fn log_lines(&self, message: &str, count: usize) -> Vec<Value> {
         for _ in 0..4_000 {
             let found: Vec<Value> = self
                 .log()
@@ -244,8 +247,8 @@ impl World {
         panic!("not {count} lines of {message}: {}", self.log());
     }
 
-    /// Waits until each instance of a function that loses its connection by this has noticed that.
-    pub(crate) async fn lets_go(&self, function: &str, cause: impl Future<Output = ()>) {
+    /// Waits until every instance of a function has noticed that `cause` has closed its connection.
+    pub(crate) async fn wait_until_connections_close(&self, function: &str, cause: impl Future<Output = ()>) {
         let instances = self.stack.fleet(function).unwrap().instances();
         let sockets = || -> usize {
             let files =
@@ -256,25 +259,25 @@ impl World {
         let before = sockets();
         cause.await;
         if cfg!(target_os = "linux") {
-            until("closed connections are let go", async || sockets() + instances.len() <= before).await;
+            wait_until("the connections are closed", async || sockets() + instances.len() <= before).await;
         } else {
             tokio::time::sleep(Duration::from_millis(500)).await;
         }
     }
 
-    /// What the functions wrote so far.
+    /// Everything that the functions have logged so far.
     pub(crate) fn log(&self) -> String {
         self.lines.lock().unwrap().join("\n")
     }
 }
 
-/// Nothing here is encrypted, but a client will not be built without knowing how it would be; a second call is none.
+/// HTTP client. It cannot be built without a TLS provider, though it does not use TLS; a second installation has no effect.
 pub(crate) fn http_client() -> reqwest::Client {
     rustls::crypto::ring::default_provider().install_default().ok();
     reqwest::Client::new()
 }
 
-/// Whatever a test is about, no log of it holds a secret.
+/// Asserts that the log of the test contains no secret.
 impl Drop for World {
     fn drop(&mut self) {
         let leaks = self.leaks.lock().unwrap();
@@ -284,14 +287,14 @@ impl Drop for World {
     }
 }
 
-/// A run's line says what the run answered.
-pub(crate) fn tells(line: &Value, counts: &Value) {
+/// Asserts that a job's log line contains the counts of its result.
+pub(crate) fn assert_log_reports(line: &Value, counts: &Value) {
     for (name, value) in counts.as_object().unwrap() {
         assert_eq!(&line[name], value, "{name}: {line}");
     }
 }
 
-/// A bot that anyone may have.
+/// Request body of a paper bot with this name.
 pub(crate) fn new_bot(name: &str) -> Value {
     json!({
         "name": name,

@@ -9,7 +9,7 @@ use dev::stack;
 use dev::template::Template;
 
 use crate::support::database::{Database, server, target, workspace};
-use crate::support::world::{FIRST_KEY, functions};
+use crate::support::world::{DEFAULT_CREDENTIALS_KEY, functions};
 
 /// Duration of a measurement whose result does not matter.
 const SHORT_DURATION: Duration = Duration::from_millis(300);
@@ -27,7 +27,7 @@ async fn environment(database: &Database) -> Environment<'static> {
         },
         migrations_url: database.url("postgres"),
         postgres: server().await,
-        credentials_keys: FIRST_KEY.into(),
+        credentials_keys: DEFAULT_CREDENTIALS_KEY.into(),
         log: Arc::new(|_, _| ()),
         progress: Arc::new(|_| ()),
     }

@@ -17,7 +17,7 @@ use crate::support::cargo_dev::{
     wait_until_ended,
 };
 use crate::support::database::{Session, workspace};
-use crate::support::waiting::PATIENCE;
+use crate::support::waiting::WAIT_TIMEOUT;
 use crate::support::world::{PASSWORD, new_bot};
 
 #[tokio::test]
@@ -82,7 +82,7 @@ async fn interrupted_or_killed_during_a_request_it_leaves_no_process_and_loses_n
         let lock = dev.lock_bots().await;
         let held = dev.client.post(format!("{}/bots", dev.url)).bearer_auth(&token).json(&new_bot("held")).send();
         let held = tokio::spawn(async move { held.await.ok().map(|answer| answer.status().as_u16()) });
-        lock.blocks(1).await;
+        lock.wait_until_blocking(1).await;
 
         let descendants = dev.descendants().await;
         for program in ["/create-bot", "/get-portfolio", "/cluster"] {
@@ -104,7 +104,7 @@ async fn interrupted_while_creating_its_database_it_starts_the_next_time() {
     let data = DataDirectory::new("early").await;
     let dev = Dev::spawn(dev_command(&data, &["--port", "0"]).await, &data);
     let is_initdb = |process: &Process| process.command.contains("initdb --pgdata");
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + WAIT_TIMEOUT;
     let mut descendants = Vec::new();
     while !descendants.iter().any(is_initdb) {
         assert!(Instant::now() < deadline, "initdb never ran");
@@ -170,7 +170,7 @@ async fn concurrent_requests_have_an_instance_each_and_a_killed_instance_loses_o
     let lock = dev.lock_bots().await;
     let requests = join_all(["one", "two", "three"].map(|name| dev.create_bot(&token, name)));
     let counting = async {
-        lock.blocks(3).await;
+        lock.wait_until_blocking(3).await;
         let instances = dev.instances().await;
         lock.rollback().await;
         instances
@@ -182,7 +182,7 @@ async fn concurrent_requests_have_an_instance_each_and_a_killed_instance_loses_o
 
     lock.run("begin; lock table public.bots in access exclusive mode").await.unwrap();
     let killing = async {
-        lock.blocks(1).await;
+        lock.wait_until_blocking(1).await;
         instances.iter().for_each(|instance| kill(Pid::from_raw(instance.id), Signal::SIGKILL).unwrap());
     };
     let (answer, ()) = tokio::join!(dev.create_bot(&token, "five"), killing);

@@ -8,7 +8,7 @@ use crate::support::cargo_dev::{
     DataDirectory, Dev, applied_migrations, dev_command, failure, migration_files, ops_command, run_command,
 };
 use crate::support::database::{Session, default_grants, server, workspace};
-use crate::support::world::FIRST_KEY;
+use crate::support::world::DEFAULT_CREDENTIALS_KEY;
 
 #[tokio::test]
 async fn migrations_are_applied_once_and_sample_data_on_request() {
@@ -57,7 +57,8 @@ async fn a_missing_database_or_migration_is_reported_in_one_line() {
     let error = failure(ops_command(&data, &["rotate-keys"]).await).await;
     let remedy = "set CREDENTIALS_KEYS to the key ring, the newest key first: 2:<new>,1:<old>";
     assert_eq!(error, format!("error: the key ring is missing; {remedy}"));
-    let error = failure(ops_command(&data, &["rotate-keys", "--credentials-keys", FIRST_KEY]).await).await;
+    let error =
+        failure(ops_command(&data, &["rotate-keys", "--credentials-keys", DEFAULT_CREDENTIALS_KEY]).await).await;
     assert!(error.starts_with(&none), "{error}");
 
     let name = format!("test_{}", uuid::Uuid::new_v4().simple());

@@ -67,8 +67,8 @@ async fn the_baseline_responds_as_the_functions_do() {
     let owner = world.database.owner().await;
     owner.run("update public.plans set max_bots = 6 where name = 'Pro'").await.unwrap();
     let pro = format!("Bearer {}", world.sign_in("pro@nofomo.test").await);
-    let bot = world.bot_of("0190b000-0000-7000-8000-000000000002").await;
-    let other = world.bot_of(FREE).await;
+    let bot = world.oldest_bot_of("0190b000-0000-7000-8000-000000000002").await;
+    let other = world.oldest_bot_of(FREE).await;
     let trades = format!("/bots/{bot}/trades");
     let without = |name: &str| {
         let mut bot = new_bot("less");

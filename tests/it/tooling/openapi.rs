@@ -12,7 +12,7 @@ use reqwest::Method;
 use tokio::process::Command;
 
 use crate::support::browser::Browser;
-use crate::support::contract::{document, path_of};
+use crate::support::contract::{document, documented_path};
 use crate::support::database::{PRO, target, workspace};
 use crate::support::world::World;
 
@@ -30,8 +30,8 @@ fn every_route_is_documented_and_no_other() {
         }
     }
     assert_eq!(documented, deployed);
-    assert_eq!(path_of("/bots/1/fail"), Some("/bots/{bot_id}/fail"));
-    assert_eq!(path_of("/bots/1/start?x=/"), Some("/bots/{bot_id}/{action}"));
+    assert_eq!(documented_path("/bots/1/fail"), Some("/bots/{bot_id}/fail"));
+    assert_eq!(documented_path("/bots/1/start?x=/"), Some("/bots/{bot_id}/{action}"));
 }
 
 /// Runs a command that must succeed.
@@ -45,7 +45,7 @@ async fn run(command: &mut Command, remedy: &str) -> Output {
 #[tokio::test]
 async fn generated_requests_receive_documented_responses_only() {
     // As with `cargo dev`: a prompt without a model is answered with a template.
-    let world = World::with(BTreeMap::from([("TEMPLATES_FOR_PROMPTS".into(), "true".into())])).await;
+    let world = World::with_settings(BTreeMap::from([("TEMPLATES_FOR_PROMPTS".into(), "true".into())])).await;
     let token = world.sign_in("enterprise@nofomo.test").await;
     let schemathesis =
         programs(target(), "schemathesis", &["schemathesis==4.32.5"]).await.unwrap().join("schemathesis");
@@ -130,11 +130,11 @@ async fn the_documentation_page_sends_requests_as_the_chosen_sample_user() {
         let answer = format!("//*[contains(@class, 'live-responses-table')][contains(., '{user}')]");
         browser.client.wait().for_element(Locator::XPath(&answer)).await.unwrap();
     }
-    browser.keep_picture("docs").await;
+    browser.save_screenshot("docs").await;
     let origin = world.stack.url();
     for url in browser.requests().await {
         assert!(url.starts_with(&origin) || url.starts_with("data:"), "{url}");
     }
-    assert_eq!(browser.complaints().await, Vec::<String>::new());
+    assert_eq!(browser.console_messages().await, Vec::<String>::new());
     browser.close().await;
 }

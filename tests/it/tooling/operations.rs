@@ -11,7 +11,7 @@ use tokio::process::Command;
 
 use crate::support::cargo_dev;
 use crate::support::database::{
-    Database, Session, default_grants, migrations, must_lint, run_directory, target, workspace,
+    Database, Session, default_grants, is_lint_required, migrations, run_directory, target, workspace,
 };
 
 /// Supabase's command-line tool, in the version that `docs/operations.md` installs.
@@ -168,7 +168,7 @@ async fn lint(postgres: &Postgres, database: &str, shell: &Shell) {
     let admin = Session::open(&postgres.url("supabase_admin", database)).await;
     let available = "select count(*) from pg_available_extensions where name = 'plpgsql_check'";
     if admin.text(available).await == "0" {
-        assert!(!must_lint(), "the server has no plpgsql_check: apt-get install postgresql-15-plpgsql-check");
+        assert!(!is_lint_required(), "the server has no plpgsql_check: apt-get install postgresql-15-plpgsql-check");
         check_prerequisites::report_progress("not linted: the server has no plpgsql_check");
         return;
     }
