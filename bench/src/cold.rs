@@ -1,7 +1,7 @@
-//! What a function costs before its first request, what each request costs it then, and what it holds after a thousand.
+//! Cold start, latency, CPU time and memory of each function.
 //!
-//! Start and memory are held against the budgets of `cold.json`, the figures of a quiet machine of two cores. A budget is exceeded
-//! by half before it fails: a machine is not always quiet, and what a change costs is more than that or not worth a word.
+//! Cold start and memory are compared with the budgets in `cold.json`, which were measured on an idle machine with two cores. A
+//! figure may exceed its budget by half: a machine is not always idle, and a relevant regression is larger than that.
 
 use std::{collections::BTreeMap, fmt, fs};
 
@@ -18,10 +18,10 @@ use local_database::{Error, Result, connect};
 
 const BUDGETS: &str = include_str!("cold.json");
 
-/// How much of a budget may be used.
+/// Share of a budget that may be used.
 const TOLERANCE: f64 = 1.5;
 
-/// How often each function is started, and how often the last of its instances is asked.
+/// Number of cold starts of each function, and of requests to the last instance.
 #[derive(Clone, Copy, Debug)]
 pub struct Size {
     pub starts: usize,
@@ -38,24 +38,24 @@ struct Budget {
     memory_mib: f64,
 }
 
-/// Of one function.
+/// Figures of one function.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct Figures {
     pub function: String,
-    /// What it answered in the end: a status, or `ok` where there is none.
+    /// Status of its last response, or `ok` for a function without HTTP status.
     pub outcome: String,
     pub binary_mib: f64,
-    /// From the start of the process until it asks for its first request: the median, and the best.
+    /// Time from the start of the process to its first request for an event: median and minimum.
     pub next_ms: f64,
-    pub best_next_ms: f64,
-    /// From the start of the process until its first request is answered: the median.
-    pub answer_ms: f64,
-    /// How long a later request took: the median.
+    pub min_next_ms: f64,
+    /// Time from the start of the process to its first response: median.
+    pub first_response_ms: f64,
+    /// Latency of later requests: median.
     pub request_ms: f64,
-    /// Processor time of a request: the function's, and the database's.
+    /// CPU time per request, of the function and of the database.
     pub function_cpu_ms: f64,
     pub database_cpu_ms: f64,
-    /// What is resident after the last request.
+    /// Resident memory after the last request.
     pub memory_mib: f64,
 }
 
@@ -69,15 +69,15 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             f,
-            "| function | binary, MiB | first `next`, ms | first answer, ms | later answers, ms | memory after {}, MiB | answered |",
-            self.requests
+            "| function | binary, MiB | first `/next`, ms | first response, ms | later responses, ms | memory, MiB | status |"
         )?;
         writeln!(f, "|---|--:|--:|--:|--:|--:|---|")?;
         for figures in &self.functions {
-            let Figures { function, outcome, binary_mib, next_ms, answer_ms, request_ms, memory_mib, .. } = figures;
+            let Figures { function, outcome, binary_mib, next_ms, first_response_ms, request_ms, memory_mib, .. } =
+                figures;
             writeln!(
                 f,
-                "| {function} | {binary_mib:.1} | {next_ms:.1} | {answer_ms:.1} | {request_ms:.1} | {memory_mib:.1} | {outcome} |"
+                "| {function} | {binary_mib:.1} | {next_ms:.1} | {first_response_ms:.1} | {request_ms:.1} | {memory_mib:.1} | {outcome} |"
             )?;
         }
         Ok(())
@@ -85,15 +85,15 @@ impl fmt::Display for Report {
 }
 
 impl Report {
-    /// Each budget that is exceeded by half, in words.
+    /// Each budget that is exceeded by more than half, as a sentence.
     ///
     /// # Errors
     ///
     /// A function without a budget.
     pub fn missed(&self) -> Result<Vec<String>> {
         let file = "bench/src/cold.json";
-        let budgets: BTreeMap<String, Budget> =
-            serde_json::from_str(BUDGETS).map_err(|error| Error::new(format!("{file}: {error}"), "correct it"))?;
+        let budgets: BTreeMap<String, Budget> = serde_json::from_str(BUDGETS)
+            .map_err(|error| Error::new(format!("{file}: {error}"), "correct the file"))?;
         let missed = self.functions.iter().map(|figures| {
             let budget = budgets.get(&figures.function);
             let unknown =
@@ -104,55 +104,57 @@ impl Report {
     }
 }
 
-/// Starts and asks every function.
+/// Starts every function and sends it requests.
 ///
 /// # Errors
 ///
-/// One that does not start, or refuses what it is asked.
+/// A function does not start, or rejects a request.
 pub async fn measure(environment: &Environment<'_>, size: Size) -> Result<Report> {
     let stack = environment.stack(1).await?;
     let admin = connect(&environment.database.admin_url).await?;
     let mut report = Report { requests: size.requests, functions: Vec::new() };
     for (function, events) in prepare(environment, &stack).await? {
-        let broke =
-            |why: String| Error::new(format!("{function} was not measured: {why}"), "see its log with `cargo dev`");
+        let failed = |why: String| {
+            Error::new(format!("{function} cannot be measured: {why}"), "invoke it with `cargo dev` and see its log")
+        };
         let fleet = fleet(&stack, &function)?;
-        let binary = fs::metadata(environment.binary(&function)?).map_err(|error| broke(error.to_string()))?;
-        let (mut next, mut answer, mut later) = (Vec::new(), Vec::new(), Vec::new());
+        let binary = fs::metadata(environment.binary(&function)?).map_err(|error| failed(error.to_string()))?;
+        let (mut next, mut first_response, mut latencies) = (Vec::new(), Vec::new(), Vec::new());
         for n in 0..size.starts {
-            let start = fleet.cold_start(&events.nth(n)).await.map_err(|error| broke(error.to_string()))?;
+            let start = fleet.cold_start(&events.nth(n)).await.map_err(|error| failed(error.to_string()))?;
             next.push(milliseconds(start.next));
-            answer.push(milliseconds(start.response));
+            first_response.push(milliseconds(start.response));
         }
-        // Not counted: it starts the instance.
-        fleet.invoke(events.nth(size.starts)).await.map_err(|error| broke(error.to_string()))?;
+        // Not measured: this request starts the instance.
+        fleet.invoke(events.nth(size.starts)).await.map_err(|error| failed(error.to_string()))?;
         let instance = Processes::of(&fleet.instances());
         let server = Processes::of_server(&admin).await?;
         let (function_before, server_before) = (instance.cpu(), server.cpu());
         let mut last = String::new();
         for n in 1..=size.requests {
-            let begun = Instant::now();
-            let answer = fleet.invoke(events.nth(size.starts + n)).await.map_err(|error| broke(error.to_string()))?;
-            later.push(milliseconds(begun.elapsed()));
-            last = outcome(&answer).map_err(|error| broke(error.to_string()))?;
+            let sent_at = Instant::now();
+            let response =
+                fleet.invoke(events.nth(size.starts + n)).await.map_err(|error| failed(error.to_string()))?;
+            latencies.push(milliseconds(sent_at.elapsed()));
+            last = outcome(&response).map_err(|error| failed(error.to_string()))?;
         }
         if fleet.instances().len() != 1 {
-            return Err(broke("it did not stay one instance".to_owned()));
+            return Err(failed("it was handled by more than one instance".to_owned()));
         }
-        let each = |seconds: f64| seconds * 1_000.0 / size.requests as f64;
+        let per_request = |seconds: f64| seconds * 1_000.0 / size.requests as f64;
         let figures = Figures {
             function: function.clone(),
             outcome: last,
             binary_mib: binary.len() as f64 / 1024.0 / 1024.0,
-            best_next_ms: next.iter().copied().fold(f64::INFINITY, f64::min),
+            min_next_ms: next.iter().copied().fold(f64::INFINITY, f64::min),
             next_ms: median(next),
-            answer_ms: median(answer),
-            request_ms: median(later),
-            function_cpu_ms: each(instance.cpu().seconds_since(&function_before)),
-            database_cpu_ms: each(server.cpu().seconds_since(&server_before)),
+            first_response_ms: median(first_response),
+            request_ms: median(latencies),
+            function_cpu_ms: per_request(instance.cpu().seconds_since(&function_before)),
+            database_cpu_ms: per_request(server.cpu().seconds_since(&server_before)),
             memory_mib: instance.resident_mib(),
         };
-        environment.tell(format!("cold       {function}: {:.1} ms", figures.next_ms));
+        environment.report_progress(format!("cold       {function}: {:.1} ms", figures.next_ms));
         report.functions.push(figures);
     }
     stack.stop().await;
@@ -160,13 +162,16 @@ pub async fn measure(environment: &Environment<'_>, size: Size) -> Result<Report
 }
 
 fn exceeded(figures: &Figures, budget: &Budget) -> Vec<String> {
-    let held = [
-        ("ms to its first next", figures.next_ms, budget.next_ms),
+    let checks = [
+        ("ms to its first /next", figures.next_ms, budget.next_ms),
         ("MiB resident", figures.memory_mib, budget.memory_mib),
     ];
-    let over = held.into_iter().filter(|(_, is, may)| *is > may * TOLERANCE);
+    let over = checks.into_iter().filter(|(_, measured, budget)| *measured > budget * TOLERANCE);
     let function = &figures.function;
-    over.map(|(what, is, may)| format!("{function} takes {is:.1} {what}, and may {:.1}", may * TOLERANCE)).collect()
+    over.map(|(unit, measured, budget)| {
+        format!("{function} takes {measured:.1} {unit}, above the limit of {:.1}", budget * TOLERANCE)
+    })
+    .collect()
 }
 
 #[cfg(test)]
@@ -179,8 +184,8 @@ mod tests {
             outcome: "200".into(),
             binary_mib: 8.0,
             next_ms,
-            best_next_ms: next_ms,
-            answer_ms: 20.0,
+            min_next_ms: next_ms,
+            first_response_ms: 20.0,
             request_ms: 2.0,
             function_cpu_ms: 0.2,
             database_cpu_ms: 1.0,
@@ -189,24 +194,24 @@ mod tests {
     }
 
     #[test]
-    fn a_budget_fails_when_it_is_exceeded_by_half() {
+    fn a_budget_fails_when_it_is_exceeded_by_more_than_half() {
         let budget = Budget { next_ms: 10.0, memory_mib: 16.0 };
         let over = |next_ms, memory_mib| exceeded(&figures("create-bot", next_ms, memory_mib), &budget);
         assert!(over(1.0, 1.0).is_empty());
         assert!(over(15.0, 24.0).is_empty());
-        assert_eq!(over(15.1, 24.0), ["create-bot takes 15.1 ms to its first next, and may 15.0"]);
-        assert_eq!(over(15.0, 24.1), ["create-bot takes 24.1 MiB resident, and may 24.0"]);
+        assert_eq!(over(15.1, 24.0), ["create-bot takes 15.1 ms to its first /next, above the limit of 15.0"]);
+        assert_eq!(over(15.0, 24.1), ["create-bot takes 24.1 MiB resident, above the limit of 24.0"]);
     }
 
     #[test]
-    fn each_function_is_held_against_its_own_budget() {
+    fn each_function_is_compared_with_its_own_budget() {
         let report = |functions| Report { requests: 1, functions };
         let missed = |functions| report(functions).missed().expect("it has a budget");
         assert!(missed(vec![figures("create-bot", 1.0, 1.0), figures("clean-logs", 1.0, 1.0)]).is_empty());
         let slow = missed(vec![figures("create-bot", 1.0, 1.0), figures("clean-logs", 9e9, 9e9)]);
         assert_eq!(slow.len(), 2, "{slow:?}");
         assert!(slow.iter().all(|words| words.starts_with("clean-logs takes 9000000000.0 ")), "{slow:?}");
-        let unknown = report(vec![figures("new", 1.0, 1.0)]).missed().expect_err("nobody gave it one");
+        let unknown = report(vec![figures("new", 1.0, 1.0)]).missed().expect_err("it has none");
         assert_eq!(unknown.to_string(), "new has no budget; give it one in bench/src/cold.json");
     }
 }

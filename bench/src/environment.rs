@@ -1,4 +1,4 @@
-//! Where it is measured: the functions' binaries and a database with sample data.
+//! The environment of a measurement: the functions' binaries and a database with sample data.
 
 use std::{
     collections::BTreeMap,
@@ -18,32 +18,33 @@ use dev::{
 };
 use local_database::{Error, Result, postgres::Postgres};
 
+/// Environment of a measurement.
 pub struct Environment<'a> {
     pub workspace: PathBuf,
-    /// Where cargo keeps what it builds.
+    /// Target directory of cargo.
     pub target: PathBuf,
     pub template: Template,
-    /// The functions' binaries by name, as [`dev::build::build`] returns them.
+    /// Binaries of the functions by name, as [`dev::build::build`] returns them.
     pub functions: BTreeMap<String, PathBuf>,
     pub database: Database,
-    /// As the role that migrations run with.
+    /// Database URL of the role that applies migrations.
     pub migrations_url: String,
-    /// The server that has it.
+    /// Server of the database.
     pub postgres: &'a Postgres,
-    /// The ring of keys that seals exchange credentials.
+    /// Key ring that encrypts exchange credentials.
     pub credentials_keys: String,
     pub log: Log,
-    /// Is told what has been measured, in a line each.
+    /// Receives a line for each step of the measurement.
     pub progress: Arc<dyn Fn(&str) + Send + Sync>,
 }
 
 impl Environment<'_> {
-    /// All functions, each with at most so many instances.
+    /// Starts all functions, each with at most `concurrency` instances.
     pub(crate) async fn stack(&self, concurrency: usize) -> Result<Stack> {
         self.stack_on(self.database.clone(), concurrency).await
     }
 
-    /// As [`Environment::stack`], where only functions reach the database through the proxy.
+    /// Like [`Environment::stack`], but the functions connect to the database through the proxy.
     pub(crate) async fn stack_behind(&self, proxy: &Proxy, concurrency: usize) -> Result<Stack> {
         let admin_url = self.database.admin_url.clone();
         let api_url = self.url_behind(proxy)?;
@@ -68,7 +69,7 @@ impl Environment<'_> {
         .await
     }
 
-    /// The database as `nofomo_api` reaches it through the proxy.
+    /// Database URL of `nofomo_api` through the proxy.
     pub(crate) fn url_behind(&self, proxy: &Proxy) -> Result<String> {
         at_port(&self.database.api_url, proxy.port())
     }
@@ -82,18 +83,18 @@ impl Environment<'_> {
         self.functions.get(function).map(PathBuf::as_path).ok_or_else(|| unknown(function))
     }
 
-    pub(crate) fn tell(&self, line: impl AsRef<str>) {
+    pub(crate) fn report_progress(&self, line: impl AsRef<str>) {
         (self.progress)(line.as_ref());
     }
 }
 
-/// The instances of one function.
+/// Instances of a function.
 pub(crate) fn fleet<'a>(stack: &'a Stack, function: &str) -> Result<&'a Fleet> {
     stack.fleet(function).ok_or_else(|| unknown(function))
 }
 
 fn unknown(function: &str) -> Error {
-    Error::new(format!("there is no function {function}"), "see template.yaml")
+    Error::new(format!("there is no function {function}"), "check its name in template.yaml")
 }
 
 fn at_port(url: &str, port: u16) -> Result<String> {

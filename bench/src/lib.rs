@@ -1,4 +1,4 @@
-//! `cargo measure`: what the release binaries do, measured on this machine and held against budgets.
+//! Measurements of the release binaries on this machine, compared with their budgets.
 
 pub mod cold;
 pub mod cost;
@@ -23,26 +23,26 @@ use serde_json::json;
 pub use environment::Environment;
 use usage::Conditions;
 
-/// In the order in which all are made.
+/// A measurement, in the order in which `cargo measure` makes all of them.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
 pub enum Measurement {
-    /// Start, memory and processor time of each function
+    /// Cold start, memory and CPU time of each function
     Cold,
-    /// GB-seconds and database time for a million requests, from what `cold` has measured
+    /// GB-seconds and database CPU time for a million requests, from the results of `cold`
     Cost,
-    /// Requests to a database that is far away, in round trips
+    /// Duration of requests to a distant database, in round trips
     RoundTrips,
-    /// Trades recorded a second, beside pgbench
+    /// Trades recorded per second, compared with pgbench
     Throughput,
-    /// The same endpoints in FastAPI
+    /// The same endpoints in FastAPI, for comparison
     Fastapi,
-    /// A thousand times as many rows, and a million times
+    /// Duration of requests with up to a million times as many rows
     Scale,
     /// Ten minutes of mixed traffic
     Load,
 }
 
-/// What a measurement found.
+/// Results of a measurement, with the conditions under which it was made.
 #[derive(Serialize)]
 pub struct Findings {
     conditions: Conditions,
@@ -53,7 +53,7 @@ pub struct Findings {
     #[serde(skip)]
     plot: Option<String>,
     report: serde_json::Value,
-    /// Each budget that was not kept, in words.
+    /// Each budget that was exceeded, as a sentence.
     pub missed: Vec<String>,
 }
 
@@ -62,18 +62,18 @@ impl fmt::Display for Findings {
         let Conditions { date, processor, cores, memory_gib, system, postgres } = &self.conditions;
         writeln!(f, "## {}\n\n{}", self.name, self.table)?;
         writeln!(f, "{date}, {processor}, {cores} cores, {memory_gib:.0} GiB, {system}, PostgreSQL {postgres}")?;
-        for words in &self.missed {
-            writeln!(f, "missed: {words}")?;
+        for budget in &self.missed {
+            writeln!(f, "missed: {budget}")?;
         }
         Ok(())
     }
 }
 
-/// Measures one thing, on a environment whose database nobody else uses.
+/// Makes a measurement. Nothing else may use the database meanwhile.
 ///
 /// # Errors
 ///
-/// What could not be measured; a budget that is missed is no error.
+/// Something cannot be measured. An exceeded budget is not an error.
 pub async fn measure(measurement: Measurement, environment: &Environment<'_>) -> Result<Findings> {
     match measurement {
         Measurement::Cold => {
@@ -82,7 +82,7 @@ pub async fn measure(measurement: Measurement, environment: &Environment<'_>) ->
             Findings::of(measurement, environment, &report, missed, None).await
         }
         Measurement::Cost => {
-            let report = cost::of(environment, &kept_cold(environment)?)?;
+            let report = cost::compute(environment, &load_cold_report(environment)?)?;
             Findings::of(measurement, environment, &report, Vec::new(), None).await
         }
         Measurement::RoundTrips => {
@@ -122,7 +122,7 @@ impl Findings {
         Ok(Self { conditions, name, table: report.to_string(), plot, report: json!(report), missed })
     }
 
-    /// Writes them as JSON, and the plot as SVG; returns where.
+    /// Writes the results as JSON and the plot as SVG, and returns the paths.
     ///
     /// # Errors
     ///
@@ -131,7 +131,7 @@ impl Findings {
         let json = serde_json::to_string_pretty(self).unwrap_or_default();
         let files = [("json", Some(&json)), ("svg", self.plot.as_ref())];
         let written =
-            files.into_iter().filter_map(|(kind, text)| Some((results(environment, &self.name, kind), text?)));
+            files.into_iter().filter_map(|(kind, text)| Some((results_path(environment, &self.name, kind), text?)));
         let written = written.map(|(path, text)| {
             fs::write(&path, text).map(|()| path.clone()).map_err(|error| {
                 Error::new(format!("cannot write {}: {error}", path.display()), "check its owner and permissions")
@@ -141,18 +141,18 @@ impl Findings {
     }
 }
 
-fn results(environment: &Environment<'_>, name: &str, kind: &str) -> PathBuf {
+fn results_path(environment: &Environment<'_>, name: &str, kind: &str) -> PathBuf {
     environment.target.join("bench").join(format!("{name}.{kind}"))
 }
 
-fn kept_cold(environment: &Environment<'_>) -> Result<cold::Report> {
+/// Reads the results of `cold` from its file.
+fn load_cold_report(environment: &Environment<'_>) -> Result<cold::Report> {
     #[derive(Deserialize)]
-    struct Kept {
+    struct SavedFindings {
         report: cold::Report,
     }
-    let path = results(environment, "cold", "json");
-    let kept = fs::read(&path).ok().and_then(|text| serde_json::from_slice::<Kept>(&text).ok());
-    let unknown =
-        || Error::new(format!("{} does not tell what a request takes", path.display()), "run `cargo measure cold`");
-    kept.map(|kept| kept.report).ok_or_else(unknown)
+    let path = results_path(environment, "cold", "json");
+    let saved = fs::read(&path).ok().and_then(|text| serde_json::from_slice::<SavedFindings>(&text).ok());
+    let unknown = || Error::new(format!("{} has no results of `cold`", path.display()), "run `cargo measure cold`");
+    saved.map(|saved| saved.report).ok_or_else(unknown)
 }

@@ -1,4 +1,4 @@
-//! Minutes of mixed traffic at four fifths of what the stack can do: nothing fails, nothing grows, nothing is lost.
+//! Mixed traffic for minutes at four fifths of the maximum throughput: no request may fail, no memory grow, no data be lost.
 
 use std::{
     fmt,
@@ -17,33 +17,34 @@ use tokio_postgres::{Client, types::Type};
 
 use crate::{
     environment::Environment,
-    load_generator::{LoadStats, drive, median, milliseconds},
-    requests::{Call, NTH, ask, bot, portfolio},
+    load_generator::{LoadStats, median, milliseconds, run_load},
+    requests::{Call, NTH, bot, portfolio, send},
     usage::Processes,
 };
 use dev::{client::client, runtime::Fleet, stack::Stack};
 use local_database::{Error, Result, connect, describe_error};
 use ops::verify::verify_migrations;
 
-/// Of what the stack can do.
-const SHARE: f64 = 0.8;
-/// How much the memory of an instance may grow with each call, in bytes. It is 166: lambda_runtime puts each trace's id into the
-/// environment, and glibc keeps whatever was ever put there.
-const GROWTH: f64 = 200.0;
-/// For one answer.
-const PATIENCE: Duration = Duration::from_secs(30);
-/// How much slower the slowest parts may be than the usual one.
-const SLOWEST: f64 = 3.0;
+/// Share of the maximum throughput.
+const LOAD_SHARE: f64 = 0.8;
+/// Maximum growth of an instance's memory per call, in bytes. It is 166: lambda_runtime sets each trace id as an environment
+/// variable, and glibc never frees the old values.
+const MAX_GROWTH: f64 = 200.0;
+/// Time limit of a request.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+/// Maximum p99 of a part, as a multiple of the median p99.
+const MAX_SLOWDOWN: f64 = 3.0;
 
 #[derive(Clone, Copy, Debug)]
 pub struct Size {
     pub traders: i64,
-    /// Trades that each of them had in the thirty days before.
+    /// Trades of each trader in the previous thirty days.
     pub history: i32,
-    /// How long the stack is asked for all it can do, before that is measured and while it is.
+    /// Duration of full load before the maximum throughput is measured.
     pub warm_up: Duration,
+    /// Duration of full load while it is measured.
     pub probe: Duration,
-    /// How often it is looked at.
+    /// Number of parts of the measurement.
     pub parts: usize,
     pub part: Duration,
 }
@@ -58,16 +59,16 @@ impl Size {
         part: Duration::from_secs(60),
     };
 
-    /// Who ask at once; so many instances of a function are enough.
+    /// Concurrent callers, and maximum instances of a function.
     const CALLERS: usize = 8;
 }
 
-/// What was seen at the end of one part.
+/// Figures at the end of a part.
 #[derive(Clone, Debug, Serialize)]
 pub struct Part {
     #[serde(flatten)]
-    pub driven: LoadStats,
-    /// Of functions: a pause and a freqtrade trade are two.
+    pub load: LoadStats,
+    /// Calls of functions: a pause and a trade of freqtrade are two calls.
     pub calls: usize,
     pub instances: usize,
     pub memory_of_instance_mib: f64,
@@ -76,19 +77,20 @@ pub struct Part {
 
 #[derive(Clone, Debug, Serialize)]
 pub struct Report {
-    pub most_per_second: f64,
+    /// Maximum throughput, in requests per second.
+    pub max_per_second: f64,
     pub parts: Vec<Part>,
-    /// Each request that failed, in words.
+    /// Error of each failed request.
     pub errors: Vec<String>,
-    /// Trades, trades of freqtrade's and lines of log that were acknowledged, and those of them that are there.
+    /// Trades and log entries that were acknowledged, and those that are stored.
     pub acknowledged: i64,
     pub stored: i64,
-    /// What `cargo ops verify` found.
+    /// Differences that `cargo ops verify` finds afterwards.
     pub differences: Vec<String>,
 }
 
 impl Report {
-    /// What was not as it should be, in words.
+    /// Everything that failed, grew or was lost, as sentences.
     pub fn missed(&self) -> Vec<String> {
         let mut missed = Vec::new();
         if let Some(first) = self.errors.first() {
@@ -96,29 +98,35 @@ impl Report {
         }
         if self.stored != self.acknowledged {
             missed.push(format!(
-                "{} trades and lines were acknowledged and {} are there",
+                "{} trades and log entries were acknowledged, but {} are stored",
                 self.acknowledged, self.stored
             ));
         }
         missed.extend(self.differences.iter().cloned());
         if let Some(last) = self.parts.last() {
             let growth = self.growth();
-            if growth > GROWTH {
-                missed.push(format!("an instance grows by {growth:.0} bytes a call, and may by {GROWTH}"));
+            if growth > MAX_GROWTH {
+                missed
+                    .push(format!("an instance grows by {growth:.0} bytes per call, above the limit of {MAX_GROWTH}"));
             }
-            let most = i64::try_from(last.instances).unwrap_or(i64::MAX);
-            if last.connections > most {
-                missed.push(format!("{most} instances hold {} connections", last.connections));
+            let max_connections = i64::try_from(last.instances).unwrap_or(i64::MAX);
+            if last.connections > max_connections {
+                missed.push(format!("{max_connections} instances hold {} connections", last.connections));
             }
         }
-        let usual = median(self.parts.iter().map(|part| part.driven.p99_ms).collect());
-        for (number, part) in self.parts.iter().enumerate().filter(|(_, part)| part.driven.p99_ms > usual * SLOWEST) {
-            missed.push(format!("p99 was {:.1} ms in part {number} and {usual:.1} ms as a rule", part.driven.p99_ms));
+        let median_p99 = median(self.parts.iter().map(|part| part.load.p99_ms).collect());
+        for (number, part) in
+            self.parts.iter().enumerate().filter(|(_, part)| part.load.p99_ms > median_p99 * MAX_SLOWDOWN)
+        {
+            missed.push(format!(
+                "p99 was {:.1} ms in part {number}, with a median of {median_p99:.1} ms",
+                part.load.p99_ms
+            ));
         }
         missed
     }
 
-    /// Bytes by which an instance grows with each call after the first part.
+    /// Growth of an instance's memory per call after the first part, in bytes.
     fn growth(&self) -> f64 {
         let [first, rest @ ..] = &self.parts[..] else { return 0.0 };
         let Some(last) = rest.last() else { return 0.0 };
@@ -130,16 +138,15 @@ impl Report {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let most = self.most_per_second;
-        writeln!(f, "At most {most:.0} requests/s; asked for {:.0}.\n", most * SHARE)?;
+        let maximum = self.max_per_second;
+        writeln!(f, "Maximum {maximum:.0} requests/s; load {:.0} requests/s.\n", maximum * LOAD_SHARE)?;
         writeln!(
             f,
-            "| part | requests/s | p50, ms | p99, ms | instances | MiB of one | connections |\n|--:|--:|--:|--:|--:|--:|--:|"
+            "| part | requests/s | p50, ms | p99, ms | instances | memory of an instance, MiB | connections |\n|--:|--:|--:|--:|--:|--:|--:|"
         )?;
-        for (number, Part { driven, instances, memory_of_instance_mib, connections, .. }) in
-            self.parts.iter().enumerate()
+        for (number, Part { load, instances, memory_of_instance_mib, connections, .. }) in self.parts.iter().enumerate()
         {
-            let LoadStats { per_second, p50_ms, p99_ms, .. } = driven;
+            let LoadStats { per_second, p50_ms, p99_ms, .. } = load;
             writeln!(
                 f,
                 "| {} | {per_second:.0} | {p50_ms:.1} | {p99_ms:.1} | {instances} | {memory_of_instance_mib:.1} | {connections} |",
@@ -148,7 +155,7 @@ impl fmt::Display for Report {
         }
         writeln!(
             f,
-            "\nAn instance grows by {:.0} bytes a call. {} requests failed. {} trades and lines of log were acknowledged, {} are there. `verify` found {} differences.",
+            "\nAn instance grows by {:.0} bytes per call. {} requests failed. {} trades and log entries were acknowledged, and {} are in the database. `verify` reported {} differences.",
             self.growth(),
             self.errors.len(),
             self.acknowledged,
@@ -158,56 +165,58 @@ impl fmt::Display for Report {
     }
 }
 
+/// Measures the maximum throughput, and then sends mixed traffic.
+///
 /// # Errors
 ///
-/// The stack cannot be prepared; what fails under load is in the report.
+/// The traffic cannot be prepared. Requests that fail under load are in the report.
 pub async fn measure(environment: &Environment<'_>, size: Size) -> Result<Report> {
     let stack = environment.stack(Size::CALLERS).await?;
     let admin = connect(&environment.database.admin_url).await?;
     let traffic = Arc::new(Traffic::prepare(environment, &stack, &admin, size).await?);
 
-    let warm = drive(Size::CALLERS, size.warm_up, async |n| traffic.send(n).await).await?.requests;
-    let probed = drive(Size::CALLERS, size.probe, async |n| traffic.send(warm + n).await).await?;
-    environment.tell(format!("load       {:.0} requests/s at most", probed.per_second));
-    let gap = Duration::from_secs_f64(1.0 / (probed.per_second * SHARE));
+    let warmed_up = run_load(Size::CALLERS, size.warm_up, async |n| traffic.send(n).await).await?.requests;
+    let probed = run_load(Size::CALLERS, size.probe, async |n| traffic.send(warmed_up + n).await).await?;
+    environment.report_progress(format!("load       maximum: {:.0} requests/s", probed.per_second));
+    let interval = Duration::from_secs_f64(1.0 / (probed.per_second * LOAD_SHARE));
 
-    let line = Arc::new(Semaphore::new(Size::CALLERS));
-    let (mut parts, mut errors, mut next) = (Vec::new(), Vec::new(), warm + probed.requests);
+    let callers = Arc::new(Semaphore::new(Size::CALLERS));
+    let (mut parts, mut errors, mut next) = (Vec::new(), Vec::new(), warmed_up + probed.requests);
     for number in 1..=size.parts {
-        let (begun, called) = (Instant::now(), traffic.calls.load(Ordering::Relaxed));
-        let mut under_way = JoinSet::new();
-        while begun.elapsed() < size.part {
-            // They come when they come, whether earlier ones are answered or not, and wait in line where all callers are busy: that
-            // counts as their time too.
-            let due = begun + gap * u32::try_from(under_way.len()).unwrap_or(u32::MAX);
+        let (started_at, calls_before) = (Instant::now(), traffic.calls.load(Ordering::Relaxed));
+        let mut requests = JoinSet::new();
+        while started_at.elapsed() < size.part {
+            // Requests are sent at fixed times, whether earlier ones have completed or not. If all callers are busy they wait, and
+            // the wait counts as latency.
+            let due = started_at + interval * u32::try_from(requests.len()).unwrap_or(u32::MAX);
             sleep_until(due.into()).await;
-            let (traffic, line) = (traffic.clone(), line.clone());
+            let (traffic, callers) = (traffic.clone(), callers.clone());
             let n = next;
-            under_way.spawn(async move {
-                let _turn = line.acquire_owned().await;
+            requests.spawn(async move {
+                let _caller = callers.acquire_owned().await;
                 traffic.send(n).await.map(|()| milliseconds(due.elapsed()))
             });
             next += 1;
         }
-        let (mut waited, mut failed) = (Vec::new(), Vec::new());
-        let outcomes = under_way.join_all().await;
-        let took = begun.elapsed();
+        let (mut latencies, mut failed) = (Vec::new(), Vec::new());
+        let outcomes = requests.join_all().await;
+        let duration = started_at.elapsed();
         for outcome in outcomes {
             match outcome {
-                Ok(milliseconds) => waited.push(milliseconds),
+                Ok(milliseconds) => latencies.push(milliseconds),
                 Err(error) => failed.push(error.to_string()),
             }
         }
-        let calls = traffic.calls.load(Ordering::Relaxed) - called;
-        let part = look(environment, &stack, &admin, LoadStats::of(waited, took), calls).await?;
-        environment.tell(format!(
+        let calls = traffic.calls.load(Ordering::Relaxed) - calls_before;
+        let part = inspect(environment, &stack, &admin, LoadStats::of(latencies, duration), calls).await?;
+        environment.report_progress(format!(
             "load       part {number} of {}: p99 {:.1} ms, {} failed",
             size.parts,
-            part.driven.p99_ms,
+            part.load.p99_ms,
             failed.len()
         ));
         if let Some(error) = failed.first() {
-            environment.tell(format!("load       such as: {error}"));
+            environment.report_progress(format!("load       for example: {error}"));
         }
         parts.push(part);
         errors.append(&mut failed);
@@ -218,19 +227,20 @@ pub async fn measure(environment: &Environment<'_>, size: Size) -> Result<Report
     let count = "select
         (select count(*) from public.trades where exchange_order_id like 'load-%' or metadata ? 'freqtrade')
         + (select count(*) from public.logs where message = 'Bot heartbeat')";
-    let stored = admin.query_typed_one(count, &[]).await.map_err(|error| unreadable(&error))?.get(0);
+    let stored = admin.query_typed_one(count, &[]).await.map_err(|error| failed_query(&error))?.get(0);
     let verified =
         verify_migrations(environment.postgres, &environment.migrations_url, &environment.workspace.join("migrations"))
             .await?;
     let differences = verified.differences.iter().map(ToString::to_string).collect();
-    Ok(Report { most_per_second: probed.per_second, parts, errors, acknowledged, stored, differences })
+    Ok(Report { max_per_second: probed.per_second, parts, errors, acknowledged, stored, differences })
 }
 
-async fn look(
+/// Figures of a part that has ended.
+async fn inspect(
     environment: &Environment<'_>,
     stack: &Stack,
     admin: &Client,
-    driven: LoadStats,
+    load: LoadStats,
     calls: usize,
 ) -> Result<Part> {
     let ids: Vec<u32> = environment
@@ -241,12 +251,12 @@ async fn look(
         .flat_map(Fleet::instances)
         .collect();
     let count = "select count(*) from pg_stat_activity where usename in ('nofomo_api', 'nofomo_jobs') and datname = current_database()";
-    let connections = admin.query_typed_one(count, &[]).await.map_err(|error| unreadable(&error))?.get(0);
+    let connections = admin.query_typed_one(count, &[]).await.map_err(|error| failed_query(&error))?.get(0);
     let memory_of_instance_mib = Processes::of(&ids).resident_mib() / ids.len().max(1) as f64;
-    Ok(Part { driven, calls, instances: ids.len(), memory_of_instance_mib, connections })
+    Ok(Part { load, calls, instances: ids.len(), memory_of_instance_mib, connections })
 }
 
-/// What the nth request is.
+/// Kind of a request.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Kind {
     Portfolio,
@@ -257,9 +267,9 @@ enum Kind {
 }
 
 impl Kind {
-    /// Of a hundred requests, as apps and bots send them.
+    /// Kind of request number `n`, in a mix like that of apps and bots.
     fn of(n: usize) -> Self {
-        // In no order that has a rhythm.
+        // In an irregular order.
         match n.wrapping_mul(61) % 100 {
             0..30 => Self::Portfolio,
             30..65 => Self::Trade,
@@ -270,36 +280,39 @@ impl Kind {
     }
 }
 
-/// Everybody, and what each of them asks.
+/// The traders and their requests.
 struct Traffic {
     client: reqwest::Client,
     url: String,
     traders: Vec<[Call; 7]>,
     calls: AtomicUsize,
-    /// Trades and lines of log.
+    /// Trades and log entries that were acknowledged.
     acknowledged: AtomicI64,
 }
 
 impl Traffic {
-    /// Signs everybody up, with a bot that has traded, runs and has a token.
+    /// Signs up the traders, each with a running bot that has trades and a token.
     async fn prepare(environment: &Environment<'_>, stack: &Stack, admin: &Client, size: Size) -> Result<Self> {
         let emails = admin.query_typed(include_str!("load/traders.sql"), &[(&size.traders, Type::INT8)]).await;
-        let emails = emails.map_err(|error| unreadable(&error))?;
-        // Their profiles are there when the statement before has ended.
+        let emails = emails.map_err(|error| failed_query(&error))?;
+        // A trigger creates the profiles when the previous statement ends.
         let on_pro = "update public.users set subscription_plan = 'pro' where email like 'trader-%'";
-        admin.batch_execute(on_pro).await.map_err(|error| unreadable(&error))?;
-        environment.tell(format!("load       {} people, each with a bot of {} trades", size.traders, size.history));
+        admin.batch_execute(on_pro).await.map_err(|error| failed_query(&error))?;
+        environment.report_progress(format!(
+            "load       {} traders, each with a bot of {} trades",
+            size.traders, size.history
+        ));
         let mut traders = Vec::new();
-        let before: Value = (0..size.history).map(|number| trade_before(number, size.history)).collect();
+        let history: Value = (0..size.history).map(|number| past_trade(number, size.history)).collect();
         for row in emails {
             let user = stack.auth().token_for(row.get(0)).await?;
             let call = |method, path: String, body: &Value| Call::new(&user, method, path, body);
-            let made =
-                ask(environment, stack, &call("POST", "/bots".to_owned(), &bot("Swing", "binance", true))).await?;
-            let id = made.get("id").and_then(Value::as_str).unwrap_or_default().to_owned();
-            ask(environment, stack, &call("POST", format!("/bots/{id}/start"), &json!({}))).await?;
-            ask(environment, stack, &call("POST", format!("/bots/{id}/trades"), &before)).await?;
-            let issued = ask(environment, stack, &call("POST", format!("/bots/{id}/token"), &json!({}))).await?;
+            let created =
+                send(environment, stack, &call("POST", "/bots".to_owned(), &bot("Swing", "binance", true))).await?;
+            let id = created.get("id").and_then(Value::as_str).unwrap_or_default().to_owned();
+            send(environment, stack, &call("POST", format!("/bots/{id}/start"), &json!({}))).await?;
+            send(environment, stack, &call("POST", format!("/bots/{id}/trades"), &history)).await?;
+            let issued = send(environment, stack, &call("POST", format!("/bots/{id}/token"), &json!({}))).await?;
             let token = issued.get("token").and_then(Value::as_str).unwrap_or_default().to_owned();
             let [entry_time, exit_time] = [6, 2].map(|hours| Utc::now() - chrono::Duration::hours(hours));
             let trade = json!({
@@ -311,7 +324,7 @@ impl Traffic {
                 "type": "entry_fill", "trade_id": NTH, "exchange": "Binance", "pair": "ETH/USDT", "direction": "Long",
                 "open_rate": "3120.4", "order_type": "limit", "amount": "1.0", "open_date": entry_time,
             });
-            // What is opened is closed: an open trade is in every portfolio, and no bot has ever more of them.
+            // Every opened trade is closed: portfolios contain the open trades, whose number must not grow.
             let exit = json!({
                 "type": "exit_fill", "trade_id": NTH, "exchange": "Binance", "pair": "ETH/USDT", "direction": "Long",
                 "open_rate": "3120.4", "close_rate": "3141.2", "order_type": "limit", "amount": "1.0", "gain": "profit",
@@ -319,7 +332,7 @@ impl Traffic {
                 "is_final_exit": "True",
             });
             let entry = Call::new(&token, "POST", format!("/freqtrade/{token}"), &entry);
-            let exit = Call::new(&token, "POST", format!("/freqtrade/{token}"), &exit).about(&entry);
+            let exit = Call::new(&token, "POST", format!("/freqtrade/{token}"), &exit).with_numbers_of(&entry);
             let log = json!([{ "log_level": "info", "message": "Bot heartbeat", "context": { "state": "RUNNING" } }]);
             traders.push([
                 portfolio(&user),
@@ -331,7 +344,7 @@ impl Traffic {
                 Call::new(&user, "POST", format!("/bots/{id}/start"), &json!({})),
             ]);
         }
-        let client = client("nofomo-bench", PATIENCE)?;
+        let client = client("nofomo-bench", REQUEST_TIMEOUT)?;
         Ok(Self {
             client,
             url: stack.url(),
@@ -342,7 +355,7 @@ impl Traffic {
     }
 
     async fn send(&self, n: usize) -> Result<()> {
-        // Each of them asks everything, in time.
+        // Over time, each trader sends every kind of request.
         let trader = self.traders.get((n + n / 100) % self.traders.len().max(1));
         let Some([portfolio, trade, entry, exit, log, pause, start]) = trader else { return Ok(()) };
         let kind = Kind::of(n);
@@ -364,8 +377,8 @@ impl Traffic {
     }
 }
 
-/// One of so many in thirty days, two of three of which won.
-fn trade_before(number: i32, count: i32) -> Value {
+/// One of `count` trades of the past thirty days, two thirds of which are winning.
+fn past_trade(number: i32, count: i32) -> Value {
     let exit_time = Utc::now() - chrono::Duration::days(30) * number / count.max(1);
     json!({
         "exchange_order_id": format!("before-{number}"), "side": "buy", "order_type": "limit", "status": "closed", "amount": "0.25",
@@ -374,8 +387,11 @@ fn trade_before(number: i32, count: i32) -> Value {
     })
 }
 
-fn unreadable(error: &tokio_postgres::Error) -> Error {
-    Error::new(format!("the database refused: {}", describe_error(error)), "see bench/src/load")
+fn failed_query(error: &tokio_postgres::Error) -> Error {
+    Error::new(
+        format!("the database rejected a statement: {}", describe_error(error)),
+        "correct the SQL in bench/src/load.rs",
+    )
 }
 
 #[cfg(test)]
@@ -383,13 +399,13 @@ mod tests {
     use super::*;
 
     fn part(p99_ms: f64, memory_of_instance_mib: f64, connections: i64) -> Part {
-        let driven = LoadStats { requests: 8_000, per_second: 100.0, p50_ms: 1.0, p99_ms };
-        Part { driven, calls: 10_000, instances: 4, memory_of_instance_mib, connections }
+        let load = LoadStats { requests: 8_000, per_second: 100.0, p50_ms: 1.0, p99_ms };
+        Part { load, calls: 10_000, instances: 4, memory_of_instance_mib, connections }
     }
 
     fn clean() -> Report {
         Report {
-            most_per_second: 125.0,
+            max_per_second: 125.0,
             parts: vec![part(10.0, 10.0, 4), part(11.0, 10.4, 4), part(12.0, 10.9, 4)],
             errors: Vec::new(),
             acknowledged: 7,
@@ -399,7 +415,7 @@ mod tests {
     }
 
     #[test]
-    fn whatever_fails_grows_or_is_lost_is_told() {
+    fn a_failure_a_growth_or_a_loss_is_reported() {
         assert_eq!(clean().missed(), Vec::<String>::new());
         let last = |last| Report { parts: vec![part(10.0, 10.0, 4), part(10.0, 10.0, 4), last], ..clean() };
         for broken in [
@@ -407,7 +423,7 @@ mod tests {
             Report { stored: 6, ..clean() },
             Report { stored: 8, ..clean() },
             Report { differences: vec!["trigger x: missing".into()], ..clean() },
-            last(part(10.0, 11.1, 4)), // 231 bytes a call
+            last(part(10.0, 11.1, 4)), // 231 bytes per call
             last(part(10.0, 10.0, 5)),
             last(part(31.0, 10.0, 4)),
         ] {
@@ -416,7 +432,7 @@ mod tests {
     }
 
     #[test]
-    fn a_hundred_requests_are_of_every_kind() {
+    fn a_hundred_requests_include_every_kind() {
         let count = |kind| (500..600).filter(|n| Kind::of(*n) == kind).count();
         let counts = [Kind::Portfolio, Kind::Trade, Kind::Webhook, Kind::Log, Kind::Pause].map(count);
         assert_eq!(counts, [30, 35, 15, 15, 5]);

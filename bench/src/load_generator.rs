@@ -1,4 +1,4 @@
-//! Callers that ask one thing after the other, several at a time.
+//! A load generator: several callers that each send one request after the other.
 
 use std::{
     cell::Cell,
@@ -10,56 +10,59 @@ use serde::Serialize;
 
 use local_database::Result;
 
-/// What came of it.
+/// Statistics of a load.
 #[derive(Clone, Debug, Serialize)]
 pub struct LoadStats {
     pub requests: usize,
     pub per_second: f64,
+    /// Median latency.
     pub p50_ms: f64,
+    /// 99th percentile of the latency.
     pub p99_ms: f64,
 }
 
-/// So many callers, each of whom asks again as soon as he is answered. `ask` is given the number of the request.
-pub(crate) async fn drive(
+/// Runs callers concurrently, each of which sends its next request as soon as the previous one has completed. `request` gets
+/// the number of the request.
+pub(crate) async fn run_load(
     callers: usize,
     during: Duration,
-    ask: impl AsyncFn(usize) -> Result<()>,
+    request: impl AsyncFn(usize) -> Result<()>,
 ) -> Result<LoadStats> {
-    let (begun, next, ask) = (Instant::now(), Cell::new(0), &ask);
+    let (started_at, next, request) = (Instant::now(), Cell::new(0), &request);
     let calls = (0..callers).map(|_| async {
-        let mut waited = Vec::new();
-        while begun.elapsed() < during {
+        let mut latencies = Vec::new();
+        while started_at.elapsed() < during {
             let number = next.replace(next.get() + 1);
-            let asked = Instant::now();
-            ask(number).await?;
-            waited.push(milliseconds(asked.elapsed()));
+            let sent_at = Instant::now();
+            request(number).await?;
+            latencies.push(milliseconds(sent_at.elapsed()));
         }
-        Ok(waited)
+        Ok(latencies)
     });
-    let waited = try_join_all(calls).await?.concat();
-    Ok(LoadStats::of(waited, begun.elapsed()))
+    let latencies = try_join_all(calls).await?.concat();
+    Ok(LoadStats::of(latencies, started_at.elapsed()))
 }
 
 impl LoadStats {
-    /// How long each request waited, in milliseconds.
-    pub(crate) fn of(mut waited: Vec<f64>, took: Duration) -> Self {
-        waited.sort_by(f64::total_cmp);
+    /// Computes the statistics from the latencies in milliseconds.
+    pub(crate) fn of(mut latencies: Vec<f64>, duration: Duration) -> Self {
+        latencies.sort_by(f64::total_cmp);
         Self {
-            requests: waited.len(),
-            per_second: waited.len() as f64 / took.as_secs_f64(),
-            p50_ms: percentile(&waited, 50),
-            p99_ms: percentile(&waited, 99),
+            requests: latencies.len(),
+            per_second: latencies.len() as f64 / duration.as_secs_f64(),
+            p50_ms: percentile(&latencies, 50),
+            p99_ms: percentile(&latencies, 99),
         }
     }
 }
 
-/// The value that so many of a hundred are not above; 0 of none. `sorted` is in ascending order.
+/// Percentile by the nearest-rank method; 0 without values. `sorted` is in ascending order.
 fn percentile(sorted: &[f64], percent: usize) -> f64 {
     let rank = (sorted.len() * percent).div_ceil(100);
     sorted.get(rank.saturating_sub(1)).copied().unwrap_or_default()
 }
 
-/// The middle one, or the mean of both; 0 of none.
+/// Median; 0 without values.
 pub(crate) fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     let middle = values.len() / 2;
@@ -104,7 +107,7 @@ mod tests {
     #[tokio::test]
     async fn every_request_has_a_number_of_its_own() {
         let asked = std::cell::RefCell::new(Vec::new());
-        let driven = drive(3, Duration::from_millis(50), async |number| {
+        let load = run_load(3, Duration::from_millis(50), async |number| {
             asked.borrow_mut().push(number);
             tokio::time::sleep(Duration::from_millis(2)).await;
             Ok(())
@@ -113,7 +116,7 @@ mod tests {
         .expect("nothing fails");
         let mut asked = asked.into_inner();
         asked.sort_unstable();
-        assert_eq!(asked, (0..driven.requests).collect::<Vec<_>>());
-        assert!(driven.requests > 3 && driven.p50_ms >= 2.0 && driven.p50_ms <= driven.p99_ms, "{driven:?}");
+        assert_eq!(asked, (0..load.requests).collect::<Vec<_>>());
+        assert!(load.requests > 3 && load.p50_ms >= 2.0 && load.p50_ms <= load.p99_ms, "{load:?}");
     }
 }

@@ -1,18 +1,19 @@
-//! Figures as a picture.
+//! Line plots.
 
 use plotters::prelude::*;
 
 use local_database::{Error, Result};
 
 const SIZE: (u32, u32) = (720, 420);
-const COLOURS: [RGBColor; 4] =
+const COLORS: [RGBColor; 4] =
     [RGBColor(20, 110, 190), RGBColor(200, 90, 30), RGBColor(60, 140, 60), RGBColor(120, 80, 160)];
 
-/// As SVG: one line for each series, over a common axis that begins at zero.
+/// Plots one line for each series as SVG. The axes begin at zero.
 pub(crate) fn lines(title: &str, x: &str, y: &str, series: &[(&str, Vec<(f64, f64)>)]) -> Result<String> {
     let mut svg = String::new();
-    draw(&mut svg, title, x, y, series)
-        .map_err(|error| Error::new(format!("{title} was not drawn: {error}"), "see its figures"))?;
+    draw(&mut svg, title, x, y, series).map_err(|error| {
+        Error::new(format!("cannot draw the plot {title}: {error}"), "see the figures in the table")
+    })?;
     Ok(svg)
 }
 
@@ -24,8 +25,8 @@ fn draw(
     series: &[(&str, Vec<(f64, f64)>)],
 ) -> std::result::Result<(), Box<dyn std::error::Error>> {
     let points = || series.iter().flat_map(|(_, points)| points);
-    let widest = points().map(|(x, _)| *x).fold(f64::EPSILON, f64::max);
-    let highest = points().map(|(_, y)| *y).fold(f64::EPSILON, f64::max);
+    let max_x = points().map(|(x, _)| *x).fold(f64::EPSILON, f64::max);
+    let max_y = points().map(|(_, y)| *y).fold(f64::EPSILON, f64::max);
     let area = SVGBackend::with_string(svg, SIZE).into_drawing_area();
     area.fill(&WHITE)?;
     let mut chart = ChartBuilder::on(&area)
@@ -33,15 +34,15 @@ fn draw(
         .margin(16)
         .x_label_area_size(44)
         .y_label_area_size(64)
-        .build_cartesian_2d(0.0..widest * 1.05, 0.0..highest * 1.1)?;
+        .build_cartesian_2d(0.0..max_x * 1.05, 0.0..max_y * 1.1)?;
     chart.configure_mesh().x_desc(x).y_desc(y).light_line_style(WHITE).draw()?;
-    for ((name, points), colour) in series.iter().zip(COLOURS.iter().cycle()) {
-        let dots = points.iter().map(|point| Circle::new(*point, 3, colour.filled()));
+    for ((name, points), color) in series.iter().zip(COLORS.iter().cycle()) {
+        let dots = points.iter().map(|point| Circle::new(*point, 3, color.filled()));
         chart.draw_series(dots)?;
         chart
-            .draw_series(LineSeries::new(points.iter().copied(), colour.stroke_width(2)))?
+            .draw_series(LineSeries::new(points.iter().copied(), color.stroke_width(2)))?
             .label(*name)
-            .legend(|(x, y)| PathElement::new([(x, y), (x + 16, y)], colour.stroke_width(2)));
+            .legend(|(x, y)| PathElement::new([(x, y), (x + 16, y)], color.stroke_width(2)));
     }
     chart.configure_series_labels().border_style(BLACK.mix(0.2)).background_style(WHITE.mix(0.8)).draw()?;
     area.present()?;
@@ -60,9 +61,9 @@ mod tests {
         for word in ["a title", "instances", "a second", "ours", "theirs"] {
             assert!(svg.contains(word), "{word}: {svg}");
         }
-        for colour in ["#146EBE", "#C85A1E"] {
-            let is_drawn = svg.lines().any(|line| line.contains("<polyline") && line.contains(colour));
-            assert!(is_drawn, "{colour}: {svg}");
+        for color in ["#146EBE", "#C85A1E"] {
+            let is_drawn = svg.lines().any(|line| line.contains("<polyline") && line.contains(color));
+            assert!(is_drawn, "{color}: {svg}");
         }
     }
 }

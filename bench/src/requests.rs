@@ -1,4 +1,4 @@
-//! What functions are asked while they are measured: what works, and costs the same each time.
+//! Requests for measurements. Each one succeeds and costs the same every time.
 
 use std::{collections::BTreeMap, fs};
 
@@ -11,28 +11,29 @@ use crate::environment::Environment;
 use dev::{gateway, schedule::Schedule, stack::Stack};
 use local_database::{Error, Result, connect};
 
-/// On the plan that limits nothing.
+/// User of most requests, whose plan has no limits.
 pub(crate) const USER: &str = "enterprise@nofomo.test";
 
-/// Nobody adds anything of his, so that what he reads costs the same each time.
+/// User whose data does not change, so that reading it costs the same every time.
 pub(crate) const READER: &str = "pro@nofomo.test";
 
-/// Of [`USER`], as is what follows, in the sample data.
+/// Bot of [`USER`] in the sample data.
 pub(crate) const BOT: &str = "0190f000-0000-7000-8000-000000000004";
+/// Strategy of [`USER`] in the sample data.
 const STRATEGY: &str = "0190e000-0000-7000-8000-000000000002";
 
 const EXPORT: &str = "shared/freqtrade/fixtures/backtest-result-2026-11-22_10-29-03.zip";
 
-/// Whose trades are recorded by several at once: those of one bot wait for each other.
+/// Number of bots for concurrent requests: trades of one bot wait for each other.
 pub(crate) const BOTS: usize = 16;
 
-/// From here on are the numbers of what is asked before anything is measured.
-pub(crate) const BEFORE: usize = 1 << 40;
+/// First number of the requests that are sent before a measurement.
+pub(crate) const WARM_UP_START: usize = 1 << 40;
 
-/// Stands in a request for what is another one each time: twelve hexadecimal digits, and so the end of an id.
+/// Placeholder in a request for twelve hexadecimal digits, such as the end of an id, that differ in every request.
 pub(crate) const NTH: &str = "nth-of-these";
 
-/// A request as its caller sends it.
+/// A request to the API.
 #[derive(Clone)]
 pub(crate) struct Call {
     pub(crate) method: &'static str,
@@ -55,20 +56,20 @@ impl Call {
         self
     }
 
-    /// About the same: both have the same number the nth time.
-    pub(crate) fn about(mut self, other: &Self) -> Self {
+    /// Uses the same numbers as another request.
+    pub(crate) fn with_numbers_of(mut self, other: &Self) -> Self {
         self.numbers = other.numbers.clone();
         self
     }
 
-    /// As it is sent the nth time.
+    /// Request number `n`.
     pub(crate) fn nth(&self, n: usize) -> Self {
-        let headers = self.headers.iter().map(|(name, value)| (*name, self.numbers.put(value, n))).collect();
-        let body = std::str::from_utf8(&self.body).map(|body| self.numbers.put(body, n).into());
+        let headers = self.headers.iter().map(|(name, value)| (*name, self.numbers.insert(value, n))).collect();
+        let body = std::str::from_utf8(&self.body).map(|body| self.numbers.insert(body, n).into());
         Self { headers, body: body.unwrap_or_else(|_| self.body.clone()), ..self.clone() }
     }
 
-    /// Whose it is, and as which events the gateway passes it on.
+    /// Name of the function, and the events into which the gateway converts the requests.
     pub(crate) fn events(&self, environment: &Environment<'_>) -> Result<(String, Events)> {
         let Self { method, path, headers, body, .. } = self;
         let unknown = || Error::new(format!("no function has {method} {path}"), "see template.yaml");
@@ -84,7 +85,7 @@ impl Call {
     }
 }
 
-/// One event after the other, which differ in [`NTH`] alone.
+/// Events that differ only in [`NTH`].
 pub(crate) struct Events {
     text: String,
     numbers: Numbers,
@@ -93,16 +94,16 @@ pub(crate) struct Events {
 impl Events {
     fn new(event: impl Into<Vec<u8>>) -> Result<Self> {
         let text = String::from_utf8(event.into())
-            .map_err(|error| Error::new(format!("an event is no text: {error}"), "see dev/src/gateway.rs"))?;
+            .map_err(|error| Error::new(format!("an event is not UTF-8: {error}"), "correct dev/src/gateway.rs"))?;
         Ok(Self { text, numbers: Numbers::default() })
     }
 
     pub(crate) fn nth(&self, n: usize) -> Bytes {
-        self.numbers.put(&self.text, n).into()
+        self.numbers.insert(&self.text, n).into()
     }
 }
 
-/// What stands for [`NTH`]: never the same again, also in another measurement on the same database.
+/// Values of [`NTH`], which are unique even across measurements on the same database.
 #[derive(Clone)]
 struct Numbers {
     first: u64,
@@ -115,41 +116,43 @@ impl Default for Numbers {
 }
 
 impl Numbers {
-    fn put(&self, text: &str, n: usize) -> String {
-        // In no order, as the ids of trades come: multiplied by an odd number no two of them are alike.
+    fn insert(&self, text: &str, n: usize) -> String {
+        // In random order, like the ids of trades. Multiplication by an odd number maps different numbers to different values.
         let scattered = self.first.wrapping_add(n as u64).wrapping_mul(0x9E37_79B9_7F4B);
         text.replace(NTH, &format!("{:012x}", scattered & 0xFFFF_FFFF_FFFF))
     }
 }
 
-/// What each function is asked, by its name.
+/// Prepares the data for the requests, and returns the events of each function by its name.
 pub(crate) async fn prepare(environment: &Environment<'_>, stack: &Stack) -> Result<BTreeMap<String, Events>> {
     let user = stack.auth().token_for(USER).await?;
-    let export = fs::read(environment.workspace.join(EXPORT))
-        .map_err(|error| Error::new(format!("cannot read {EXPORT}: {error}"), "run this in a whole copy"))?;
+    let export = fs::read(environment.workspace.join(EXPORT)).map_err(|error| {
+        Error::new(format!("cannot read {EXPORT}: {error}"), "run this in a complete clone of the repository")
+    })?;
     let admin = connect(&environment.database.admin_url).await?;
     let source = format!("select content from public.strategies where id = '{STRATEGY}'");
     let source = admin.query_typed_one(&source, &[]).await;
-    let source: String =
-        source.map_err(|error| Error::new(error.to_string(), "the sample data is not what it was"))?.get(0);
+    let source: String = source
+        .map_err(|error| Error::new(error.to_string(), "check the sample data in migrations/003_sample_data.sql"))?
+        .get(0);
     drop(admin);
 
     let keys = json!({ "api_key": "ABCDEFGHIJKLMNOPQR", "api_secret": "ABCDEFGHIJKLMNOPQRSTUVWXYZABCDEFGHIJ" });
     let analysis = json!({ "analysis_type": "risk" });
 
-    // A live bot that runs, and what its runner holds.
-    ask(environment, stack, &Call::new(&user, "PUT", "/credentials/bybit", &keys)).await?;
-    let live = ask(environment, stack, &Call::new(&user, "POST", "/bots", &bot("live", "bybit", false))).await?;
+    // A running live bot, and the token of its runner.
+    send(environment, stack, &Call::new(&user, "PUT", "/credentials/bybit", &keys)).await?;
+    let live = send(environment, stack, &Call::new(&user, "POST", "/bots", &bot("live", "bybit", false))).await?;
     let live = text(&live, "id");
-    ask(environment, stack, &Call::new(&user, "POST", format!("/bots/{live}/start"), &json!({}))).await?;
+    send(environment, stack, &Call::new(&user, "POST", format!("/bots/{live}/start"), &json!({}))).await?;
     let scopes = json!({ "scopes": ["report", "trade"] });
-    let runner = ask(environment, stack, &Call::new(&user, "POST", format!("/bots/{live}/token"), &scopes)).await?;
+    let runner = send(environment, stack, &Call::new(&user, "POST", format!("/bots/{live}/token"), &scopes)).await?;
     let runner = text(&runner, "token");
-    let judged = ask(environment, stack, &Call::new(&user, "POST", "/analyses", &analysis)).await?;
-    let judged = text(&judged, "id");
+    let analysis_id = send(environment, stack, &Call::new(&user, "POST", "/analyses", &analysis)).await?;
+    let analysis_id = text(&analysis_id, "id");
 
     let strategy = json!({ "name": format!("measured {NTH}"), "content": source });
-    let wish = json!({ "template": "ema_cross", "pair": "BTC/USDT", "timeframe": "1h", "risk_level": "low" });
+    let generate = json!({ "template": "ema_cross", "pair": "BTC/USDT", "timeframe": "1h", "risk_level": "low" });
     let invoice = json!({ "plan": "enterprise", "period": "monthly", "method": "QRIS" });
     let calls = [
         Call::new(&user, "POST", "/bots", &bot("measured", "binance", true)).with_key(NTH),
@@ -161,10 +164,10 @@ pub(crate) async fn prepare(environment: &Environment<'_>, stack: &Stack) -> Res
         Call::new(&runner, "POST", format!("/bots/{live}/credentials"), &json!({})),
         portfolio(&stack.auth().token_for(READER).await?),
         Call::new(&user, "POST", "/strategies", &strategy).with_key(NTH),
-        Call::new(&user, "POST", "/strategies/generate", &wish).with_key(NTH),
+        Call::new(&user, "POST", "/strategies/generate", &generate).with_key(NTH),
         Call::new(&user, "POST", format!("/strategies/{STRATEGY}/publish"), &json!({})),
         Call::new(&user, "POST", "/analyses", &analysis).with_key(NTH),
-        Call::new(&user, "GET", format!("/analyses/{judged}/report"), &Value::Null),
+        Call::new(&user, "GET", format!("/analyses/{analysis_id}/report"), &Value::Null),
         Call::new(&user, "POST", "/invoices", &invoice).with_key(NTH),
         Call::new(&user, "POST", "/subscription/cancel", &json!({})),
         Call {
@@ -190,8 +193,8 @@ pub(crate) async fn prepare(environment: &Environment<'_>, stack: &Stack) -> Res
             events.insert(function.name.clone(), Events::new(event)?);
         }
         if !events.contains_key(&function.name) {
-            let problem = format!("nobody knows what to ask {}", function.name);
-            return Err(Error::new(problem, "give it a request in bench/src/requests.rs"));
+            let problem = format!("there is no request for {}", function.name);
+            return Err(Error::new(problem, "add one in bench/src/requests.rs"));
         }
     }
     Ok(events)
@@ -204,13 +207,13 @@ pub(crate) fn bot(name: &str, exchange: &str, is_paper_trade: bool) -> Value {
     })
 }
 
-/// New ones each time; one alone is no array.
+/// New trades in every request. A single trade is an object, several are an array.
 pub(crate) fn trades(token: &str, bot: &str, count: usize) -> Call {
     let body = if count == 1 { trade(0) } else { (0..count).map(trade).collect() };
     Call::new(token, "POST", format!("/bots/{bot}/trades"), &body)
 }
 
-/// Closed, so that it counts in its bot's statistics.
+/// A closed trade, so that it counts in the statistics of its bot.
 fn trade(index: usize) -> Value {
     json!({
         "id": format!("{index:08x}-0000-4000-8000-{NTH}"), "side": "buy", "order_type": "market", "status": "closed",
@@ -228,7 +231,7 @@ pub(crate) fn portfolio(token: &str) -> Call {
     Call::new(token, "GET", "/portfolio", &Value::Null)
 }
 
-/// Of an invoice that nobody opened: kept once, and known from then on.
+/// Callback for an unknown invoice. It is recorded once; every further request finds it recorded.
 fn payment(stack: &Stack) -> Call {
     let payment = json!({
         "reference": "DEV-T0000000000MEASURE", "merchant_ref": "measured", "payment_method": "QRIS", "payment_method_code": "QRIS",
@@ -244,7 +247,7 @@ fn payment(stack: &Stack) -> Call {
     Call { method: "POST", path: "/callbacks/tripay".to_owned(), headers, body, numbers: Numbers::default() }
 }
 
-/// The ids of so many new bots.
+/// Creates bots and returns their ids.
 pub(crate) async fn new_bots(
     environment: &Environment<'_>,
     stack: &Stack,
@@ -254,41 +257,48 @@ pub(crate) async fn new_bots(
     let mut bots = Vec::new();
     for n in 0..count {
         let created =
-            ask(environment, stack, &Call::new(token, "POST", "/bots", &bot(&format!("bot {n}"), "binance", true)))
+            send(environment, stack, &Call::new(token, "POST", "/bots", &bot(&format!("bot {n}"), "binance", true)))
                 .await?;
         bots.push(text(&created, "id"));
     }
     Ok(bots)
 }
 
-/// What is answered once.
-pub(crate) async fn ask(environment: &Environment<'_>, stack: &Stack, call: &Call) -> Result<Value> {
+/// Sends a request once and returns the body of the response.
+pub(crate) async fn send(environment: &Environment<'_>, stack: &Stack, call: &Call) -> Result<Value> {
     let (function, events) = call.events(environment)?;
-    let refused = |why: String| {
-        Error::new(format!("{} {} answered {why}", call.method, call.path), "the sample data is not what it was")
+    let failed = |why: String| {
+        Error::new(
+            format!("{} {} returned {why}", call.method, call.path),
+            "check the sample data in migrations/003_sample_data.sql",
+        )
     };
-    let Some(fleet) = stack.fleet(&function) else { return Err(refused("nothing".to_owned())) };
-    let answer = fleet.invoke(events.nth(0)).await.map_err(|error| refused(error.to_string()))?;
-    let answer: Value = serde_json::from_slice(&answer).map_err(|error| refused(error.to_string()))?;
+    let Some(fleet) = stack.fleet(&function) else { return Err(failed("nothing".to_owned())) };
+    let answer = fleet.invoke(events.nth(0)).await.map_err(|error| failed(error.to_string()))?;
+    let answer: Value = serde_json::from_slice(&answer).map_err(|error| failed(error.to_string()))?;
     match answer.get("statusCode").and_then(Value::as_u64) {
         Some(200..300) => Ok(serde_json::from_str(&text(&answer, "body")).unwrap_or_default()),
-        _ => Err(refused(answer.to_string())),
+        _ => Err(failed(answer.to_string())),
     }
 }
 
-/// What a function has answered; what broke has no cost that is worth knowing.
+/// Outcome of a response: its status, or `ok`.
+///
+/// # Errors
+///
+/// The request failed; a failed request must not be measured.
 pub(crate) fn outcome(answer: &[u8]) -> Result<String> {
-    let broke = |why: String| Error::new(why, "see its log with `cargo dev`");
-    let answer: Value = serde_json::from_slice(answer).map_err(|error| broke(error.to_string()))?;
+    let failed = |why: String| Error::new(why, "invoke it with `cargo dev` and see its log");
+    let answer: Value = serde_json::from_slice(answer).map_err(|error| failed(error.to_string()))?;
     let failures = answer.get("batchItemFailures").and_then(Value::as_array).map_or(0, Vec::len);
     match answer.get("statusCode").and_then(Value::as_u64) {
         None if failures == 0 => Ok("ok".to_owned()),
         Some(status @ 200..300) => Ok(status.to_string()),
-        _ => Err(broke(format!("a request was answered {answer}"))),
+        _ => Err(failed(format!("a request returned {answer}"))),
     }
 }
 
-/// The hash by which the database knows a token.
+/// Hash under which the database stores a token.
 fn sha256(token: &str) -> String {
     use sha2::{Digest, Sha256};
     hex::encode(Sha256::digest(token))
@@ -305,7 +315,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_event_is_another_one() {
+    fn each_event_is_different() {
         let events = Events::new(format!("a {NTH} b {NTH}")).expect("text");
         let many: BTreeSet<Bytes> = (0..1_000).map(|n| events.nth(n)).collect();
         assert_eq!(many.len(), 1_000);
@@ -319,7 +329,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_worked_is_measured() {
+    fn a_failed_request_is_not_measured() {
         assert_eq!(outcome(br#"{"statusCode":201,"body":""}"#).expect("worked"), "201");
         assert_eq!(outcome(br#"{"expired":0}"#).expect("worked"), "ok");
         assert_eq!(outcome(br#"{"batchItemFailures":[]}"#).expect("worked"), "ok");

@@ -1,4 +1,4 @@
-//! How long a request takes where the database is far away, as a multiple of one round trip to it.
+//! Latency of requests to a distant database, as a multiple of one round trip to it.
 
 use std::{fmt, time::Duration};
 
@@ -13,24 +13,24 @@ use crate::{
 use dev::proxy::Proxy;
 use local_database::{Error, Result, connect};
 
-/// Of one command.
+/// Maximum duration of a command, in round trips.
 const BUDGET: f64 = 1.1;
 
-/// What needs more than one command, and why. Each command may take as long as one.
+/// Functions that send more than one command, with the number of commands and the reason.
 const COMMANDS: [(&str, usize, &str); 2] = [
     (
         "generate-strategy",
         2,
-        "counts against the quota first, so that nobody is let in beyond it; then keeps the strategy",
+        "counts the request against the quota first, so that the quota cannot be exceeded; then stores the strategy",
     ),
-    ("run-analysis", 3, "counts against the quota first; reads the trades; keeps the judgement"),
+    ("run-analysis", 3, "counts the request against the quota first; reads the trades; stores the analysis"),
 ];
 
 #[derive(Clone, Copy, Debug)]
 pub struct Size {
-    /// Each way.
+    /// Latency in each direction.
     pub delay: Duration,
-    /// Not counted.
+    /// Requests before the measurement.
     pub warm_up: usize,
     pub requests: usize,
 }
@@ -39,33 +39,36 @@ impl Size {
     pub const FULL: Self = Self { delay: Duration::from_millis(20), warm_up: 10, requests: 30 };
 }
 
-/// Of one function that people call.
+/// Figures of one function with an API route.
 #[derive(Clone, Debug, Serialize)]
 pub struct Figures {
     pub function: String,
-    /// How many commands it sends to the database.
+    /// Commands that it sends to the database.
     pub commands: usize,
-    /// The median.
+    /// Latency: median.
     pub request_ms: f64,
-    /// The same in round trips.
-    pub trips: f64,
-    /// What crossed the network, counted.
+    /// Latency in round trips.
+    pub round_trips: f64,
+    /// Round trips that the proxy counted: median.
     pub counted: f64,
 }
 
 #[derive(Clone, Debug, Serialize)]
 pub struct Report {
-    /// One round trip as the database's own client has it: the median.
+    /// Duration of one round trip with the database client: median.
     pub round_trip_ms: f64,
     pub functions: Vec<Figures>,
 }
 
 impl Report {
-    /// Each command that takes longer than its budget, in words.
+    /// Each function that exceeds the budget of its commands, as a sentence.
     pub fn missed(&self) -> Vec<String> {
-        let over = self.functions.iter().filter(|figures| figures.trips > BUDGET * figures.commands as f64);
-        let words = over.map(|Figures { function, commands, trips, .. }| {
-            format!("{function} takes {trips:.2} round trips, and may {:.2}", BUDGET * *commands as f64)
+        let over = self.functions.iter().filter(|figures| figures.round_trips > BUDGET * figures.commands as f64);
+        let words = over.map(|Figures { function, commands, round_trips, .. }| {
+            format!(
+                "{function} takes {round_trips:.2} round trips, above the limit of {:.2}",
+                BUDGET * *commands as f64
+            )
         });
         words.collect()
     }
@@ -74,10 +77,10 @@ impl Report {
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "One round trip takes {:.1} ms.\n", self.round_trip_ms)?;
-        writeln!(f, "| function | commands | request, ms | round trips of time | crossed |")?;
+        writeln!(f, "| function | commands | request, ms | duration in round trips | round trips counted |")?;
         writeln!(f, "|---|--:|--:|--:|--:|")?;
-        for Figures { function, commands, request_ms, trips, counted } in &self.functions {
-            writeln!(f, "| {function} | {commands} | {request_ms:.1} | {trips:.2} | {counted:.1} |")?;
+        for Figures { function, commands, request_ms, round_trips, counted } in &self.functions {
+            writeln!(f, "| {function} | {commands} | {request_ms:.1} | {round_trips:.2} | {counted:.1} |")?;
         }
         for (function, _, why) in COMMANDS {
             writeln!(f, "\n{function}: {why}.")?;
@@ -86,64 +89,65 @@ impl fmt::Display for Report {
     }
 }
 
-/// Asks every function that people call, behind a proxy that adds the distance.
+/// Sends requests to every function with an API route, through a proxy that adds latency.
 ///
 /// # Errors
 ///
-/// A function that refuses what it is asked.
+/// A function rejects a request.
 pub async fn measure(environment: &Environment<'_>, size: Size) -> Result<Report> {
     let proxy = Proxy::start(environment.database_port()?, size.delay).await?;
     let stack = environment.stack_behind(&proxy, 1).await?;
-    let round_trip_ms = round_trip(environment, size).await?;
+    let round_trip_ms = measure_round_trip(environment, size).await?;
     let mut functions = Vec::new();
     for (function, events) in prepare(environment, &stack).await? {
-        let is_for_people = |other: &&dev::template::Function| other.name == function && !other.routes.is_empty();
-        if function == "tripay-callback" || !environment.template.functions.iter().any(|other| is_for_people(&other)) {
+        let has_api_route = |other: &&dev::template::Function| other.name == function && !other.routes.is_empty();
+        if function == "tripay-callback" || !environment.template.functions.iter().any(|other| has_api_route(&other)) {
             continue;
         }
-        let broke =
-            |why: String| Error::new(format!("{function} was not measured: {why}"), "see its log with `cargo dev`");
+        let failed = |why: String| {
+            Error::new(format!("{function} cannot be measured: {why}"), "invoke it with `cargo dev` and see its log")
+        };
         let fleet = fleet(&stack, &function)?;
-        let mut waited = Vec::new();
+        let mut latencies = Vec::new();
         for n in 0..size.warm_up + size.requests {
             proxy.take_round_trips();
             let begun = Instant::now();
-            let answer = fleet.invoke(events.nth(n)).await.map_err(|error| broke(error.to_string()))?;
-            outcome(&answer).map_err(|error| broke(error.to_string()))?;
-            // The first one starts the instance; and PostgreSQL plans a statement anew five times before it keeps a plan.
+            let answer = fleet.invoke(events.nth(n)).await.map_err(|error| failed(error.to_string()))?;
+            outcome(&answer).map_err(|error| failed(error.to_string()))?;
+            // The first request starts the instance, and PostgreSQL replans a statement five times before it caches a plan.
             if n >= size.warm_up {
-                waited.push((milliseconds(begun.elapsed()), proxy.take_round_trips() as f64));
+                latencies.push((milliseconds(begun.elapsed()), proxy.take_round_trips() as f64));
             }
         }
-        let (waited, crossed): (Vec<f64>, Vec<f64>) = waited.into_iter().unzip();
-        let request_ms = median(waited);
+        let (latencies, counted): (Vec<f64>, Vec<f64>) = latencies.into_iter().unzip();
+        let request_ms = median(latencies);
         let known = COMMANDS.iter().find(|(name, ..)| *name == function);
         let figures = Figures {
             commands: known.map_or(1, |(_, commands, _)| *commands),
             request_ms,
-            trips: request_ms / round_trip_ms,
-            counted: median(crossed),
+            round_trips: request_ms / round_trip_ms,
+            counted: median(counted),
             function,
         };
-        environment.tell(format!("trip       {}: {:.2}", figures.function, figures.trips));
+        environment.report_progress(format!("round-trips {}: {:.2}", figures.function, figures.round_trips));
         functions.push(figures);
     }
     stack.stop().await;
     Ok(Report { round_trip_ms, functions })
 }
 
-/// The least that anything over this network takes.
-async fn round_trip(environment: &Environment<'_>, size: Size) -> Result<f64> {
+/// Duration of one round trip through the proxy: median.
+async fn measure_round_trip(environment: &Environment<'_>, size: Size) -> Result<f64> {
     let proxy = Proxy::start(environment.database_port()?, size.delay).await?;
     let connection = connect(&environment.url_behind(&proxy)?).await?;
-    let mut took = Vec::new();
+    let mut durations = Vec::new();
     for _ in 0..size.requests {
         let begun = Instant::now();
         let answer = connection.check_connection().await;
-        answer.map_err(|error| Error::new(error.to_string(), "see that the database runs"))?;
-        took.push(milliseconds(begun.elapsed()));
+        answer.map_err(|error| Error::new(error.to_string(), "check that the database is running"))?;
+        durations.push(milliseconds(begun.elapsed()));
     }
-    Ok(median(took))
+    Ok(median(durations))
 }
 
 #[cfg(test)]
@@ -152,15 +156,15 @@ mod tests {
 
     #[test]
     fn each_command_may_take_a_tenth_more_than_one_round_trip() {
-        let figures = |function: &str, commands, trips| Figures {
+        let figures = |function: &str, commands, round_trips| Figures {
             function: function.to_owned(),
             commands,
-            request_ms: trips * 40.0,
-            trips,
+            request_ms: round_trips * 40.0,
+            round_trips,
             counted: 1.0,
         };
         let functions = vec![figures("within", 1, 1.09), figures("two", 2, 2.19), figures("slow", 1, 1.11)];
         let report = Report { round_trip_ms: 40.0, functions };
-        assert_eq!(report.missed(), ["slow takes 1.11 round trips, and may 1.10"]);
+        assert_eq!(report.missed(), ["slow takes 1.11 round trips, above the limit of 1.10"]);
     }
 }

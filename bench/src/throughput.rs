@@ -1,4 +1,4 @@
-//! How many trades a second record-trade records, beside pgbench, which sends the same statement on as many connections.
+//! Throughput of record-trade, compared with pgbench, which sends the same statement on the same number of connections.
 
 use std::{fmt, fs, process::Stdio, time::Duration};
 
@@ -14,19 +14,19 @@ use tokio_postgres::Client;
 
 use crate::{
     environment::{Environment, fleet},
-    load_generator::{LoadStats, drive},
+    load_generator::{LoadStats, run_load},
     plot,
-    requests::{BEFORE, BOTS, NTH, USER, new_bots, outcome, trades},
+    requests::{BOTS, NTH, USER, WARM_UP_START, new_bots, outcome, trades},
     usage::{Cpu, Processes},
 };
 use local_database::{Error, Result, connect};
 
-/// Of pgbench's requests a second, for single trades.
+/// Minimum throughput with single trades, as a ratio to that of pgbench.
 const BUDGET: f64 = 0.8;
 
 #[derive(Clone, Debug)]
 pub struct Size {
-    /// Of each round, for us and again for pgbench.
+    /// Duration of each round, for record-trade and again for pgbench.
     pub during: Duration,
     pub rounds: usize,
     pub instances: Vec<usize>,
@@ -40,16 +40,16 @@ impl Size {
     }
 }
 
-/// Of as many instances, and as many of pgbench's connections, one after the other. The round in the middle of several.
+/// Figures with a number of instances, and the same number of pgbench's connections: the round with the median ratio.
 #[derive(Clone, Debug, Serialize)]
 pub struct Figures {
     pub batch: usize,
     pub instances: usize,
     #[serde(flatten)]
-    pub driven: LoadStats,
+    pub load: LoadStats,
     pub pgbench_per_second: f64,
     pub ratio: f64,
-    /// Processor time of a request: the function's, that of this program in the place of Lambda, and the database's, for us and for
+    /// CPU time per request: of the function, of this program in place of Lambda, of the database, and of the database under
     /// pgbench.
     pub function_cpu_ms: f64,
     pub lambda_cpu_ms: f64,
@@ -63,15 +63,22 @@ pub struct Report {
 }
 
 impl Report {
-    /// Where single trades are slower than the budget, in words.
+    /// Each number of instances with which single trades miss the budget, as a sentence.
     pub fn missed(&self) -> Vec<String> {
         let slow = self.figures.iter().filter(|figures| figures.batch == 1 && figures.ratio < BUDGET);
         let words = slow.map(|Figures { instances, ratio, .. }| {
-            format!("single trades through {instances} instances come to {ratio:.2} of pgbench, and should to {BUDGET}")
+            format!(
+                "single trades with {instances} instances reach {ratio:.2} of pgbench, below the budget of {BUDGET}"
+            )
         });
         words.collect()
     }
 
+    /// Plots the throughput as SVG.
+    ///
+    /// # Errors
+    ///
+    /// The plot cannot be drawn.
     pub fn plot(&self) -> Result<String> {
         let of = |batch: usize, value: fn(&Figures) -> f64| {
             let figures = self.figures.iter().filter(move |figures| figures.batch == batch);
@@ -80,9 +87,9 @@ impl Report {
         plot::lines(
             "record-trade, single trades",
             "instances, or pgbench's connections",
-            "requests a second",
+            "requests per second",
             &[
-                ("record-trade", of(1, |figures| figures.driven.per_second)),
+                ("record-trade", of(1, |figures| figures.load.per_second)),
                 ("pgbench, the same statement", of(1, |figures| figures.pgbench_per_second)),
             ],
         )
@@ -93,14 +100,14 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             f,
-            "| trades a request | instances | requests/s | p50, ms | p99, ms | pgbench, requests/s | of pgbench | function CPU, ms | \
-             Lambda's stand-in | database CPU, ms | the same under pgbench |"
+            "| trades per request | instances | requests/s | p50, ms | p99, ms | pgbench, requests/s | ratio to pgbench | \
+             function CPU, ms | local Runtime API CPU, ms | database CPU, ms | database CPU under pgbench, ms |"
         )?;
         writeln!(f, "|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|")?;
         for Figures {
             batch,
             instances,
-            driven: LoadStats { per_second, p50_ms, p99_ms, .. },
+            load: LoadStats { per_second, p50_ms, p99_ms, .. },
             pgbench_per_second,
             ratio,
             function_cpu_ms,
@@ -119,9 +126,11 @@ impl fmt::Display for Report {
     }
 }
 
+/// Measures record-trade and pgbench in turn.
+///
 /// # Errors
 ///
-/// A request that is refused; pgbench is not there, or fails.
+/// A request fails, or pgbench is missing or fails.
 pub async fn measure(environment: &Environment<'_>, size: &Size) -> Result<Report> {
     let admin = connect(&environment.database.admin_url).await?;
     let mut report = Report { figures: Vec::new() };
@@ -129,7 +138,7 @@ pub async fn measure(environment: &Environment<'_>, size: &Size) -> Result<Repor
         for &instances in &size.instances {
             let stack = environment.stack(instances).await?;
             let token = stack.auth().token_for(USER).await?;
-            // Trades of one bot wait for each other, whoever records them.
+            // Trades of one bot wait for each other.
             let bots = new_bots(environment, &stack, &token, BOTS).await?;
             let events = bots
                 .iter()
@@ -138,25 +147,27 @@ pub async fn measure(environment: &Environment<'_>, size: &Size) -> Result<Repor
             let fleet = fleet(&stack, "record-trade")?;
             let request = async |number: usize| {
                 let event = events.get(number % BOTS).map(|events| events.nth(number)).unwrap_or_default();
-                let broke = |error: &dyn fmt::Display| Error::new(error.to_string(), "see its log with `cargo dev`");
-                outcome(&fleet.invoke(event).await.map_err(|error| broke(&error))?).map(|_| ())
+                let failed = |error: &dyn fmt::Display| {
+                    Error::new(error.to_string(), "invoke it with `cargo dev` and see its log")
+                };
+                outcome(&fleet.invoke(event).await.map_err(|error| failed(&error))?).map(|_| ())
             };
-            // All at once, so that each instance is there.
-            try_join_all((0..instances).map(|n| request(BEFORE + n))).await?;
+            // Concurrently, so that every instance is started.
+            try_join_all((0..instances).map(|n| request(WARM_UP_START + n))).await?;
 
-            let ours = Processes::of(&fleet.instances());
+            let function = Processes::of(&fleet.instances());
             let this = Processes::of(&[std::process::id()]);
             let mut rounds = Vec::new();
             for round in 0..size.rounds.max(1) {
                 let server = Processes::of_server(&admin).await?;
-                let used = || [&ours, &this, &server].map(Processes::cpu);
-                let before = used();
-                // Trades that no round before has recorded.
-                let driven = drive(instances, size.during, async |n| request((round << 32) + n).await).await?;
-                let ([ours_before, this_before, server_before], [ours_after, this_after, server_after]) =
-                    (before, used());
-                let requests = driven.requests as f64;
-                let each = |after: &Cpu, before: &Cpu| after.seconds_since(before) * 1_000.0 / requests;
+                let read_cpu = || [&function, &this, &server].map(Processes::cpu);
+                let before = read_cpu();
+                // Each round records other trades.
+                let load = run_load(instances, size.during, async |n| request((round << 32) + n).await).await?;
+                let ([function_before, this_before, server_before], [function_after, this_after, server_after]) =
+                    (before, read_cpu());
+                let requests = load.requests as f64;
+                let per_request = |after: &Cpu, before: &Cpu| after.seconds_since(before) * 1_000.0 / requests;
 
                 let pgbench = Pgbench {
                     environment,
@@ -167,17 +178,19 @@ pub async fn measure(environment: &Environment<'_>, size: &Size) -> Result<Repor
                     during: size.during,
                 };
                 let (pgbench_per_second, pgbench_database_cpu_ms) = pgbench.run(&admin).await?;
-                let ratio = driven.per_second / pgbench_per_second;
-                environment.tell(format!("throughput {batch} trades, {instances} instances: {ratio:.2} of pgbench"));
+                let ratio = load.per_second / pgbench_per_second;
+                environment.report_progress(format!(
+                    "throughput {batch} trades, {instances} instances: {ratio:.2} of pgbench"
+                ));
                 rounds.push(Figures {
                     batch,
                     instances,
-                    driven,
+                    load,
                     pgbench_per_second,
                     ratio,
-                    function_cpu_ms: each(&ours_after, &ours_before),
-                    lambda_cpu_ms: each(&this_after, &this_before),
-                    database_cpu_ms: each(&server_after, &server_before),
+                    function_cpu_ms: per_request(&function_after, &function_before),
+                    lambda_cpu_ms: per_request(&this_after, &this_before),
+                    database_cpu_ms: per_request(&server_after, &server_before),
                     pgbench_database_cpu_ms,
                 });
             }
@@ -189,6 +202,7 @@ pub async fn measure(environment: &Environment<'_>, size: &Size) -> Result<Repor
     Ok(report)
 }
 
+/// A run of pgbench.
 struct Pgbench<'a> {
     environment: &'a Environment<'a>,
     token: &'a str,
@@ -199,7 +213,7 @@ struct Pgbench<'a> {
 }
 
 impl Pgbench<'_> {
-    /// Requests a second, and the database's processor time for each in milliseconds.
+    /// Runs pgbench. Returns requests per second, and the database's CPU time per request in milliseconds.
     async fn run(self, admin: &Client) -> Result<(f64, f64)> {
         let directory = self.environment.target.join("bench");
         let path = directory.join("record_trade.sql");
@@ -219,33 +233,33 @@ impl Pgbench<'_> {
         let remedy = "install PostgreSQL's own programs: apt-get install postgresql";
         let missing = |error: std::io::Error| Error::new(format!("cannot run pgbench: {error}"), remedy);
         let output = command.spawn().map_err(missing)?.wait_with_output();
-        // In its middle: the processes that serve it end with it.
+        // Measured while it runs, because the server processes of its connections end with it.
         let used = async {
             sleep(self.during / 4).await;
             let server = Processes::of_server(admin).await?;
-            let (begun, before) = (Instant::now(), server.cpu());
+            let (started_at, before) = (Instant::now(), server.cpu());
             sleep(self.during / 2).await;
-            Ok::<_, Error>(server.cpu().seconds_since(&before) / begun.elapsed().as_secs_f64())
+            Ok::<_, Error>(server.cpu().seconds_since(&before) / started_at.elapsed().as_secs_f64())
         };
         let (output, used) = tokio::join!(output, used);
         let output = output.map_err(missing)?;
-        let said = String::from_utf8_lossy(&output.stdout);
+        let printed = String::from_utf8_lossy(&output.stdout);
         let per_second =
-            said.lines().find_map(|line| line.strip_prefix("tps = ")?.split_whitespace().next()?.parse().ok());
+            printed.lines().find_map(|line| line.strip_prefix("tps = ")?.split_whitespace().next()?.parse().ok());
         let failed =
             || Error::new(format!("pgbench failed: {}", String::from_utf8_lossy(&output.stderr).trim()), remedy);
         let per_second: f64 = per_second.filter(|_| output.status.success()).ok_or_else(failed)?;
         Ok((per_second, used? * 1_000.0 / per_second))
     }
 
-    /// The statement that record-trade sends, with the claims and the trades that it sends.
+    /// Script with the same statement, claims and trades as those of record-trade.
     fn script(&self) -> std::io::Result<String> {
         let claims = self.token.split('.').nth(1).and_then(|part| BASE64_URL_SAFE_NO_PAD.decode(part).ok());
         let claims = claims.and_then(|claims| String::from_utf8(claims).ok()).unwrap_or_default();
         let body: Value = serde_json::from_slice(&trades(self.token, "", self.batch).body)?;
         let trades = if body.is_array() { body } else { Value::Array(vec![body]) };
         let trades = Value::to_string(&trades);
-        let [claims, trades] = [claims, trades].map(|json| without_variables(&json));
+        let [claims, trades] = [claims, trades].map(|json| escape_variables(&json));
         let bots = self.bots.join("', '");
         Ok(format!(
             "\\set bot random(1, {})\n\\set nth random(0, 281474976710655)\n\
@@ -256,8 +270,8 @@ impl Pgbench<'_> {
     }
 }
 
-/// JSON as a literal in which pgbench finds none of its variables, which begin with a colon.
-fn without_variables(json: &str) -> String {
+/// Escapes JSON for an SQL literal in which pgbench finds no variables, which begin with a colon.
+fn escape_variables(json: &str) -> String {
     let parted = json.replace("\":", "\"\u{1}").replace(':', "\\u003a").replace('\u{1}', ": ");
     parted.replace('\'', "''")
 }
@@ -267,9 +281,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_same_json_has_no_colon_before_a_word() {
+    fn escaped_json_is_the_same_without_a_colon_before_a_word() {
         let json = r#"{"exp":17,"is_anonymous":false,"iss":"http://127.0.0.1:9000/it's","list":[{"at":"00:00:00"}]}"#;
-        let written = without_variables(json);
+        let written = escape_variables(json);
         let after_colons = written.split(':').skip(1).map(|rest| rest.chars().next());
         assert!(after_colons.into_iter().all(|next| next == Some(' ')), "{written}");
         let read: Value = serde_json::from_str(&written.replace("''", "'")).expect("JSON");
@@ -281,7 +295,7 @@ mod tests {
         let figures = |batch, ratio| Figures {
             batch,
             instances: 2,
-            driven: LoadStats { requests: 1, per_second: ratio, p50_ms: 1.0, p99_ms: 1.0 },
+            load: LoadStats { requests: 1, per_second: ratio, p50_ms: 1.0, p99_ms: 1.0 },
             pgbench_per_second: 1.0,
             ratio,
             function_cpu_ms: 0.1,
@@ -290,6 +304,6 @@ mod tests {
             pgbench_database_cpu_ms: 1.0,
         };
         let report = Report { figures: vec![figures(1, 0.8), figures(1, 0.79), figures(500, 0.5)] };
-        assert_eq!(report.missed(), ["single trades through 2 instances come to 0.79 of pgbench, and should to 0.8"]);
+        assert_eq!(report.missed(), ["single trades with 2 instances reach 0.79 of pgbench, below the budget of 0.8"]);
     }
 }

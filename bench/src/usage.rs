@@ -1,4 +1,4 @@
-//! What processes have used of this machine, and what machine it is.
+//! CPU time and memory of processes, and a description of this machine.
 
 use chrono::Utc;
 use serde::Serialize;
@@ -7,7 +7,7 @@ use tokio_postgres::Client;
 
 use local_database::{Error, Result};
 
-/// Processes, by the ids that they have now.
+/// A set of processes.
 #[derive(Clone, Debug)]
 pub(crate) struct Processes(Vec<Pid>);
 
@@ -16,53 +16,54 @@ impl Processes {
         Self(ids.iter().copied().map(Pid::from_u32).collect())
     }
 
-    /// All of the server that this connection is to. It must be on this machine.
+    /// All processes of the database server of a connection. The server must be on this machine.
     pub(crate) async fn of_server(connection: &Client) -> Result<Self> {
         let row = connection.query_typed_one("select pg_backend_pid()", &[]).await;
-        let gone =
-            |why: String| Error::new(format!("the database's processes are not to be seen: {why}"), "run it here");
-        let backend: i32 = row.map_err(|error| gone(error.to_string()))?.get(0);
-        let system = look(ProcessesToUpdate::All, ProcessRefreshKind::nothing());
+        let not_found = |why: String| {
+            Error::new(format!("cannot find the processes of the database: {why}"), "run the database on this machine")
+        };
+        let backend: i32 = row.map_err(|error| not_found(error.to_string()))?.get(0);
+        let system = read_system(ProcessesToUpdate::All, ProcessRefreshKind::nothing());
         let postmaster = system.process(Pid::from_u32(backend.unsigned_abs())).and_then(sysinfo::Process::parent);
-        let postmaster = postmaster.ok_or_else(|| gone(format!("no process {backend}")))?;
+        let postmaster = postmaster.ok_or_else(|| not_found(format!("no process {backend}")))?;
         let is_its =
             |process: &sysinfo::Process| process.parent() == Some(postmaster) && process.thread_kind().is_none();
         let children = system.processes().iter().filter(|(_, process)| is_its(process)).map(|(id, _)| *id);
         Ok(Self(children.chain([postmaster]).collect()))
     }
 
-    /// The processor time of each until now.
+    /// CPU time of each process so far.
     pub(crate) fn cpu(&self) -> Cpu {
-        let system = look(ProcessesToUpdate::Some(&self.0), ProcessRefreshKind::nothing().with_cpu());
+        let system = read_system(ProcessesToUpdate::Some(&self.0), ProcessRefreshKind::nothing().with_cpu());
         let of = |id: &Pid| system.process(*id).map_or(0, sysinfo::Process::accumulated_cpu_time);
         Cpu(self.0.iter().map(of).collect())
     }
 
-    /// Of all of them together.
+    /// Resident memory of all processes together.
     pub(crate) fn resident_mib(&self) -> f64 {
-        let system = look(ProcessesToUpdate::Some(&self.0), ProcessRefreshKind::nothing().with_memory());
+        let system = read_system(ProcessesToUpdate::Some(&self.0), ProcessRefreshKind::nothing().with_memory());
         let of = |id: &Pid| system.process(*id).map_or(0, sysinfo::Process::memory);
         self.0.iter().map(of).sum::<u64>() as f64 / 1_024.0 / 1_024.0
     }
 }
 
-/// Milliseconds of all processors together, of each process.
+/// CPU time of each process in milliseconds, summed over all cores.
 pub(crate) struct Cpu(Vec<u64>);
 
 impl Cpu {
-    /// Of the same processes. One that has ended meanwhile, such as a worker of autovacuum, has used nothing.
+    /// CPU time since an earlier reading of the same processes. A process that has ended, such as an autovacuum worker, counts as 0.
     pub(crate) fn seconds_since(&self, before: &Self) -> f64 {
         self.0.iter().zip(&before.0).map(|(now, before)| now.saturating_sub(*before)).sum::<u64>() as f64 / 1_000.0
     }
 }
 
-fn look(at: ProcessesToUpdate<'_>, what: ProcessRefreshKind) -> System {
+fn read_system(processes: ProcessesToUpdate<'_>, kind: ProcessRefreshKind) -> System {
     let mut system = System::new();
-    system.refresh_processes_specifics(at, false, what);
+    system.refresh_processes_specifics(processes, false, kind);
     system
 }
 
-/// Figures mean something only beside where and when they were measured.
+/// Conditions of a measurement: date, machine and versions.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Conditions {
     pub date: String,
@@ -74,14 +75,14 @@ pub(crate) struct Conditions {
 }
 
 impl Conditions {
-    /// Of now.
+    /// Reads the current conditions.
     pub(crate) async fn read(connection: &Client) -> Result<Self> {
         let version = connection.query_typed_one("select current_setting('server_version')", &[]).await;
-        let version = version.map_err(|error| Error::new(error.to_string(), "see that the database runs"))?;
-        let what = RefreshKind::nothing()
+        let version = version.map_err(|error| Error::new(error.to_string(), "check that the database is running"))?;
+        let kind = RefreshKind::nothing()
             .with_cpu(CpuRefreshKind::nothing())
             .with_memory(MemoryRefreshKind::nothing().with_ram());
-        let system = System::new_with_specifics(what);
+        let system = System::new_with_specifics(kind);
         let processor = system.cpus().first().map_or("unknown", |processor| processor.brand());
         Ok(Self {
             date: Utc::now().format("%Y-%m-%d").to_string(),
@@ -108,7 +109,7 @@ mod tests {
         }
         let used = this.cpu().seconds_since(&before);
         assert!(used > 0.0 && used < 60.0, "{used}");
-        assert!(this.cpu().seconds_since(&Cpu(vec![u64::MAX])) < f64::EPSILON, "one that has ended");
+        assert!(this.cpu().seconds_since(&Cpu(vec![u64::MAX])) < f64::EPSILON, "a process that has ended");
         assert!(this.resident_mib() > 0.5, "{}", this.resident_mib());
     }
 }

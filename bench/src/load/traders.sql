@@ -1,4 +1,4 @@
--- So many people ($1), who are on Pro and have signed in.
+-- Inserts users with a Pro subscription. $1: number of users.
 with signed_up as (
     insert into auth.users (
         id, aud, role, email, email_confirmed_at, raw_app_meta_data, raw_user_meta_data, created_at, updated_at

@@ -1,4 +1,4 @@
--- So many bots ($2) of the user with this address ($1).
+-- Inserts bots of a user. $1: email address of the user, $2: number of bots.
 insert into public.bots (
     user_id, name, exchange, trading_pair, timeframe, strategy, initial_balance, current_balance, stake_amount
 )

@@ -1,4 +1,4 @@
--- So many verified strategies ($1), and so many backtests ($2) in equal shares of them.
+-- Inserts verified strategies with backtests. $1: number of strategies, $2: number of backtests of all strategies together.
 with author as (
     select users.id
     from public.users

@@ -1,4 +1,4 @@
--- So many users ($1) whose period of Pro ended an hour ago.
+-- Inserts users whose Pro period ended an hour ago. $1: number of users.
 with added as (
     insert into public.users (id, email, subscription_plan)
     select

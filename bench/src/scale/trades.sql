@@ -1,4 +1,5 @@
--- Closed trades of one bot ($1) until it has this many ($2), one every six minutes until now; and its statistics.
+-- Inserts closed trades of a bot, one every six minutes until now, and sets its statistics. $1: id of the bot, $2: number of
+-- trades.
 with bot as (
     select bots.id, bots.user_id, bots.exchange, bots.trading_pair
     from public.bots
@@ -11,7 +12,7 @@ added as (
         profit_percentage, entry_time, exit_time, exit_price, holding_duration
     )
     select
-        -- In order, as uuid_v7 makes them, but at a tenth of its price.
+        -- In ascending order, like those of uuid_v7, but ten times faster.
         overlay(bot.id::text placing lpad(to_hex(number), 8, '0') from 1 for 8)::uuid,
         bot.id, bot.user_id, bot.exchange, bot.trading_pair, 'buy', 'market', 'closed', 0.1, 150, 0.03, 0.02, 0.1333,
         now() - ($2 - number + 1) * interval '6 minutes', now() - ($2 - number + 0.1) * interval '6 minutes', 150.5,

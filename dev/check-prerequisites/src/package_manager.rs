@@ -1,4 +1,4 @@
-//! The system's package manager: its names for packages, the line that installs them, and on Debian and Ubuntu the installation.
+//! The system's package manager: names of packages, the command that installs them, and their installation on Debian and Ubuntu.
 
 use std::{
     fs::{self, File},
@@ -12,15 +12,15 @@ use std::{
 
 use nix::unistd::Uid;
 
-use crate::{Error, Requirement, is_in_path, report_progress};
+use crate::{error::Error, progress::report_progress, requirements::Requirement, search_path::is_in_path};
 
-/// Settings that keep Debian's package of PostgreSQL from making and starting a server of its own.
+/// Settings file that prevents Debian's PostgreSQL package from creating and starting a server.
 const CLUSTER_SETTINGS: &str = "/etc/postgresql-common/createcluster.conf";
 
-/// Program that Debian's packages ask whether they may start their services; exit code 101 says no.
+/// Program that Debian's packages run before they start a service; exit code 101 forbids the start.
 const SERVICE_POLICY: &str = "/usr/sbin/policy-rc.d";
 
-/// Package manager, as far as its names for packages are known.
+/// A known package manager.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum PackageManager {
     Apt { is_ubuntu: bool, is_root: bool, has_apt_get: bool },
@@ -44,7 +44,7 @@ impl PackageManager {
         }
     }
 
-    /// apt, with Ubuntu told from Debian by the text of `/etc/os-release`.
+    /// apt. The text of `/etc/os-release` distinguishes Ubuntu from Debian.
     pub(crate) fn apt(release: &str, is_root: bool, has_apt_get: bool) -> Self {
         let is_ubuntu =
             release.lines().any(|line| line == "ID=ubuntu" || line.starts_with("ID_LIKE=") && line.contains("ubuntu"));
@@ -60,7 +60,7 @@ impl PackageManager {
         }
     }
 
-    /// Command that installs the packages written after it.
+    /// Command that installs the packages given as its arguments.
     pub(crate) fn install_command(self) -> Option<&'static str> {
         match self {
             Self::Apt { is_root: true, .. } => Some("apt-get update && apt-get install"),
@@ -72,13 +72,13 @@ impl PackageManager {
         }
     }
 
-    /// Tells whether [`Self::install`] is possible without the user.
+    /// `true` if [`Self::install`] needs no action of the user.
     pub(crate) fn can_install(self) -> bool {
         matches!(self, Self::Apt { is_root: true, has_apt_get: true, .. })
     }
 
-    /// Installs packages with apt-get, and reports progress. Of several processes that want to, one does; `is_needed` is asked again by those
-    /// that waited.
+    /// Installs packages with apt-get, and reports progress. Concurrent processes take turns; `is_needed` is evaluated once it is this
+    /// process's turn.
     pub(crate) fn install(self, packages: &[&str], is_needed: impl FnOnce() -> bool) -> Result<(), Error> {
         let lock = Path::new("/var/lock/nofomo-install");
         let turn = File::create(lock).and_then(|file| file.lock().map(|()| file));
@@ -87,7 +87,7 @@ impl PackageManager {
             return Ok(());
         }
         report_progress(format_args!(
-            "installing {} with apt-get: once, and perhaps a few minutes",
+            "installing {} with apt-get: this happens once and may take a few minutes",
             packages.join(", ")
         ));
         let settings = Path::new(CLUSTER_SETTINGS);
@@ -96,7 +96,7 @@ impl PackageManager {
                 .and_then(|()| fs::write(settings, "create_main_cluster = false\n"))
                 .map_err(|error| unwritable(settings, &error))?;
         }
-        // PgBouncer is wanted for tests, and not as a service of this machine.
+        // The tests need PgBouncer as a program and not as a service of this machine.
         let block = ServiceStartBlock::new()?;
         update_lists()?;
         run_apt(&[&["install", "--yes", "--no-install-recommends"], packages].concat())?;
@@ -105,7 +105,7 @@ impl PackageManager {
     }
 }
 
-/// Runs `apt-get update`. Other programs update the lists as well, such as a timer of a machine that has just started: for a minute they are waited for.
+/// Runs `apt-get update`. Waits up to a minute for other programs that update the lists, such as a timer of a machine that has just started.
 fn update_lists() -> Result<(), Error> {
     let mut attempts = 0;
     loop {
@@ -117,19 +117,19 @@ fn update_lists() -> Result<(), Error> {
     }
 }
 
-/// Keeps packages from starting their services while they are installed; removed on drop. If this process is killed it forbids nothing more, and the
-/// next installation replaces it.
+/// Policy that prevents packages from starting services during their installation; removed on drop. If this process is killed, the policy has no
+/// further effect, and the next installation replaces it.
 struct ServiceStartBlock {
     is_ours: bool,
 }
 
 impl ServiceStartBlock {
-    /// Line by which a policy of ours is known.
+    /// Line that identifies a policy of this program.
     const MARK: &str = "# While `cargo dev` or `cargo test` installs packages, no service is started.";
 
     fn new() -> Result<Self, Error> {
         let path = Path::new(SERVICE_POLICY);
-        // A policy that the machine's owner has made is left alone.
+        // An existing policy of the machine is not replaced.
         let is_ours = !path.exists() || fs::read_to_string(path).is_ok_and(|policy| policy.contains(Self::MARK));
         if is_ours {
             let policy =
@@ -145,7 +145,7 @@ impl ServiceStartBlock {
 impl Drop for ServiceStartBlock {
     fn drop(&mut self) {
         if self.is_ours {
-            // Left behind it forbids nothing.
+            // A policy that stays has no effect after this process.
             fs::remove_file(SERVICE_POLICY).unwrap_or_default();
         }
     }
@@ -164,7 +164,7 @@ fn run_apt(arguments: &[&str]) -> Result<(), Error> {
     apt.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut apt = apt.spawn().map_err(|error| failed(error.to_string()))?;
     let errors = apt.stderr.take().map(|mut stderr| {
-        // Read at the same time: a full pipe would stop it.
+        // Read concurrently, because a full pipe would block apt-get.
         thread::spawn(move || {
             let mut text = String::new();
             stderr.read_to_string(&mut text).unwrap_or_default();
@@ -186,11 +186,11 @@ fn run_apt(arguments: &[&str]) -> Result<(), Error> {
         return Ok(());
     }
     let error = errors.lines().find(|line| line.starts_with("E:")).or(errors.lines().last());
-    Err(failed(error.unwrap_or("no reason given").to_owned()))
+    Err(failed(error.unwrap_or("no reason was given").to_owned()))
 }
 
-/// Parses a line such as `pmstatus:curl:54.5:Unpacking curl (amd64)` into percent and description. Lines on downloads (`dlstatus`), whose percents are
-/// their own, give `None`.
+/// Parses a line such as `pmstatus:curl:54.5:Unpacking curl (amd64)` into percent and description. Lines on downloads (`dlstatus`), which have separate
+/// percentages, return `None`.
 fn parse_status(line: &str) -> Option<(u32, &str)> {
     let mut parts = line.strip_prefix("pmstatus:")?.splitn(3, ':');
     let (_, percent, text) = (parts.next()?, parts.next()?, parts.next()?);
@@ -209,8 +209,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn progress_is_read_from_apts_status() {
-        assert_eq!(parse_status("pmstatus:libcurl4:amd64:7.1:Preparing"), None, "a name with a colon is passed over");
+    fn progress_is_parsed_from_apts_status() {
+        assert_eq!(parse_status("pmstatus:libcurl4:amd64:7.1:Preparing"), None, "a name with a colon is skipped");
         assert_eq!(parse_status("pmstatus:curl:54.5454:Unpacking curl (amd64)"), Some((54, "Unpacking curl (amd64)")));
         assert_eq!(parse_status("dlstatus:1:20.0:Retrieving file 1 of 5"), None);
         assert_eq!(parse_status("Reading package lists..."), None);

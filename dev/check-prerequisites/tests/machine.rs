@@ -1,4 +1,4 @@
-//! The first test of all: prepares this machine for the others, or says what it lacks and ends the run.
+//! Prepares this machine for the tests, or reports missing programs and ends the run. Cargo runs it before all other tests.
 
 use std::process::ExitCode;
 

@@ -47,13 +47,13 @@ async fn every_function_is_started_called_and_measured() {
     named.sort();
     assert_eq!(report.functions.iter().map(|figures| &figures.function).collect::<Vec<_>>(), named);
     for figures in &report.functions {
-        assert!(figures.best_next_ms > 0.0 && figures.best_next_ms <= figures.next_ms, "{figures:?}");
-        assert!(figures.next_ms < figures.answer_ms, "{figures:?}");
+        assert!(figures.min_next_ms > 0.0 && figures.min_next_ms <= figures.next_ms, "{figures:?}");
+        assert!(figures.next_ms < figures.first_response_ms, "{figures:?}");
         assert!(figures.memory_mib > 1.0 && figures.request_ms > 0.0, "{figures:?}");
     }
     // Debug binaries are slow, but every function has a budget.
     report.missed().unwrap();
-    let cost = cost::of(&environment, &report).unwrap();
+    let cost = cost::compute(&environment, &report).unwrap();
     assert!(cost.functions.iter().all(|figures| figures.gigabyte_seconds > 0.0), "{cost:?}");
     for table in [report.to_string(), cost.to_string()] {
         assert_eq!(count_rows(&table), report.functions.len() + 1, "{table}");
@@ -100,7 +100,7 @@ async fn trades_are_recorded_by_the_function_and_by_pgbench() {
     let report = throughput::measure(&environment, &size).await.unwrap();
     assert_eq!(report.figures.len(), 2, "{report}");
     for figures in &report.figures {
-        assert!(figures.driven.requests > 0 && figures.pgbench_per_second > 0.0 && figures.ratio > 0.0, "{figures:?}");
+        assert!(figures.load.requests > 0 && figures.pgbench_per_second > 0.0 && figures.ratio > 0.0, "{figures:?}");
     }
     assert!(report.plot().unwrap().contains("pgbench"));
     // Both have recorded whole batches.
@@ -116,7 +116,7 @@ async fn trades_are_recorded_by_the_function_and_by_pgbench() {
     }
     let of_ours = |batch| {
         let figures = report.figures.iter().filter(|figures| figures.batch == batch);
-        figures.map(|figures| figures.driven.requests).sum::<usize>()
+        figures.map(|figures| figures.load.requests).sum::<usize>()
     };
     assert!(counts[0] - counts[1] > of_ours(1) + 2, "singles: {counts:?}, {report}");
     assert!(counts[1] == counts[2] && counts[1] > of_ours(3) + 2, "batches: {counts:?}, {report}");
@@ -135,7 +135,7 @@ async fn rows_are_added_and_found_again() {
     };
     let report = scale::measure(&environment, &size).await.unwrap();
     let lengths =
-        [&report.record_trade, &report.get_portfolio, &report.newest_on_offer, &report.best_on_offer].map(Vec::len);
+        [&report.record_trade, &report.get_portfolio, &report.newest_strategies, &report.best_strategies].map(Vec::len);
     assert_eq!((lengths, report.expire_subscriptions.len()), ([2, 2, 2, 2], 2), "{report}");
     assert!(report.plot().unwrap().contains("record-trade"));
     let owner = database.owner().await;
@@ -193,9 +193,9 @@ async fn the_peer_is_asked_the_same() {
     .unwrap();
     let named: Vec<_> = report.endpoints.iter().map(|endpoint| endpoint.function.as_str()).collect();
     assert_eq!(named, ["create-bot", "record-trade", "get-portfolio"]);
-    for fastapi_baseline::Endpoint { ours, peer, server, .. } in &report.endpoints {
-        for figures in [ours, peer, server] {
-            assert!(figures.driven.requests > 0 && figures.memory_mib > 1.0 && figures.cold_start_ms > 1.0, "{report}");
+    for fastapi_baseline::Endpoint { ours, lambda, uvicorn, .. } in &report.endpoints {
+        for figures in [ours, lambda, uvicorn] {
+            assert!(figures.load.requests > 0 && figures.memory_mib > 1.0 && figures.cold_start_ms > 1.0, "{report}");
         }
     }
     assert_eq!(count_rows(&report.to_string()), 16, "{report}");
