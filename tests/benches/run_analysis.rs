@@ -1,5 +1,5 @@
-//! What an analysis of a thousand, a hundred thousand and a million trades costs, all of it: from the request over the rows in
-//! Postgres to the row that is kept. The function has to stay within the memory that `template.yaml` gives it.
+//! Time and memory of a whole analysis of a thousand, a hundred thousand and a million trades, from the request to the stored row. The
+//! function must stay within its memory of `template.yaml`.
 //!
 //! `cargo bench -p tests --bench run_analysis`
 
@@ -30,7 +30,7 @@ const DATABASE: &str = "bench";
 const EMAIL: &str = "enterprise@nofomo.test";
 const SIZES: [u64; 3] = [1_000, 100_000, 1_000_000];
 const TYPES: [&str; 3] = ["performance", "risk", "optimization"];
-/// What `template.yaml` gives it, of which Lambda's own runtime needs none.
+/// Memory of the function in `template.yaml`, in MiB. Lambda's runtime needs none of it.
 const MEMORY_MIB: u64 = 512;
 
 #[tokio::main]
@@ -67,7 +67,7 @@ async fn main() {
     let token = stack.auth().token_for(EMAIL).await.unwrap();
     let program = functions.get(FUNCTION).unwrap();
 
-    println!("{:>10}  {:<14}{:>9}{:>22}", "trades", "type", "seconds", "most resident, MiB");
+    println!("{:>10}  {:<14}{:>9}{:>22}", "trades", "type", "seconds", "peak resident, MiB");
     for trades in SIZES {
         let bot = insert(&database.admin_url, trades).await;
         for analysis_type in TYPES {
@@ -78,9 +78,9 @@ async fn main() {
             let seconds = started.elapsed().as_secs_f64();
             let answer: Value = serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap();
             assert_eq!(answer.pointer("/input_data/trades"), Some(&json!(trades)), "{answer}");
-            let resident = most_resident_mib(program);
+            let resident = peak_resident_mib(program);
             println!("{trades:>10}  {analysis_type:<14}{seconds:>9.2}{resident:>22}");
-            assert!(resident < MEMORY_MIB, "more than the function has");
+            assert!(resident < MEMORY_MIB, "more memory than the function has");
         }
     }
     stack.stop().await;
@@ -88,7 +88,7 @@ async fn main() {
     std::fs::remove_dir_all(directory).ok();
 }
 
-/// A bot with so many trades in 180 days, in four pairs; its id.
+/// Inserts a bot with a number of trades in 180 days and four pairs, and returns its id.
 async fn insert(admin_url: &str, trades: u64) -> String {
     let (client, connection) = tokio_postgres::connect(admin_url, NoTls).await.unwrap();
     tokio::spawn(connection);
@@ -97,7 +97,7 @@ async fn insert(admin_url: &str, trades: u64) -> String {
          from public.users where users.email = $1
          returning bots.id::text";
     let bot: String = client.query_typed_one(bot, &[(&EMAIL, Type::TEXT)]).await.unwrap().get(0);
-    // Without the rules for each row: this is not about them.
+    // Without row triggers, which are not measured here.
     let rows = format!(
         "set session_replication_role = replica;
          insert into public.trades (
@@ -118,8 +118,8 @@ async fn insert(admin_url: &str, trades: u64) -> String {
     bot
 }
 
-/// Of all that run this program, since they were started.
-fn most_resident_mib(program: &Path) -> u64 {
+/// Peak resident memory of all processes of a program, in MiB.
+fn peak_resident_mib(program: &Path) -> u64 {
     let processes = std::fs::read_dir("/proc").unwrap().flatten().map(|entry| entry.path());
     let ours = processes.filter(|process| std::fs::read_link(process.join("exe")).is_ok_and(|exe| exe == program));
     let peak = |process: std::path::PathBuf| {

@@ -74,7 +74,7 @@ fn recommend_for_account(kind: AnalysisType, account: &AccountAnalysis) -> Vec<S
     texts
 }
 
-/// At most the smaller of half Kelly and Kelly's lower bound.
+/// Position size, limited to the smaller of half Kelly and Kelly's lower bound.
 fn position_size(account: &AccountAnalysis) -> Option<String> {
     let daily = &account.metrics.as_ref()?.historical.daily;
     let (kelly, lower) = daily.kelly_continuous.zip(daily.kelly_continuous_lower95)?;

@@ -64,7 +64,7 @@ pub(crate) fn reason(reason: Reason) -> &'static str {
         Reason::ShortTrackRecord => "The track record is too short.",
         Reason::ProfitBelowWorstCase => "The profit does not cover the loss of one worst-case day.",
         Reason::LikelyOverfit => "The trades may be the best of many runs by chance.",
-        Reason::Sufficient => "Nothing: the evidence is sufficient.",
+        Reason::Sufficient => "The evidence is sufficient; the maximum score is 0.99.",
     }
 }
 

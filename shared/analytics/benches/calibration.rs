@@ -1,4 +1,4 @@
-//! The promise of the confidence with thousands of bots without any edge: which share of them reaches 0.95, and the mean score.
+//! Calibration of the confidence with thousands of bots without an edge: the share of them that reaches 0.95, and the mean score.
 //!
 //! `cargo bench -p nofomo-analytics --bench calibration`
 
@@ -11,7 +11,7 @@ use edgeless::{Bot, Returns, best_ever, best_of, psr, score};
 const BOTS: u64 = 4_000;
 
 fn main() {
-    println!("{:<58} {:>10} {:>10} {:>10}", "of the bots, share at 0.95 or more", "PSR", "score", "mean score");
+    println!("{:<58} {:>10} {:>10} {:>10}", "share of the bots at 0.95 or more", "PSR", "score", "mean score");
     for returns in
         [Returns::Normal, Returns::HiddenCrash, Returns::Grid, Returns::VolatilityClusters, Returns::StudentT3]
     {
@@ -22,12 +22,12 @@ fn main() {
         }
     }
     let normal = |trades, days| Bot { returns: Returns::Normal, trades, days };
-    let looked_at = (0..BOTS / 10).map(|seed| best_ever(&normal(1000, 365).trades(seed)));
-    report("looked at after every ten of 1000 trades in 365 days", looked_at.map(|best| (f64::NAN, best)));
-    for (told, runs) in [("told", 20), ("not told", 1)] {
+    let looks = (0..BOTS / 10).map(|seed| best_ever(&normal(1000, 365).trades(seed)));
+    report("best look after every ten of 1000 trades in 365 days", looks.map(|best| (f64::NAN, best)));
+    for (label, runs) in [("runs stated", 20), ("runs concealed", 1)] {
         let best = (0..BOTS / 10).map(|seed| best_of(normal(300, 180), 20, seed));
         report(
-            &format!("the best of 20 with 300 trades in 180 days, {told}"),
+            &format!("the best of 20 with 300 trades in 180 days, {label}"),
             best.map(|trades| (psr(&trades), score(&trades, runs))),
         );
     }

@@ -1,4 +1,4 @@
-//! What the metrics of a thousand, a hundred thousand and a million trades cost: time, allocations, memory.
+//! Time, allocations and memory of the metrics of a thousand, a hundred thousand and a million trades.
 //!
 //! `cargo bench -p nofomo-analytics --bench metrics`
 
@@ -21,10 +21,10 @@ fn main() {
     criterion.final_summary();
 }
 
-/// In 180 days, ordered by entry, as a database gives them.
+/// Trades in 180 days, ordered by entry, as the database returns them.
 fn trades(count: usize) -> Vec<Trade<'static>> {
     let mut random = SplitMix64::seed_from_u64(1);
-    let mut below = |most: u64| ((u128::from(random.next_u64()) * u128::from(most)) >> 64) as i64;
+    let mut below = |limit: u64| ((u128::from(random.next_u64()) * u128::from(limit)) >> 64) as i64;
     let start: DateTime<Utc> = DateTime::UNIX_EPOCH + TimeDelta::days(20_000);
     let mut entries: Vec<i64> = (0..count).map(|_| below(179 * 86_400)).collect();
     entries.sort_unstable();
@@ -45,12 +45,12 @@ fn trades(count: usize) -> Vec<Trade<'static>> {
     entries.into_iter().map(trade).collect()
 }
 
-/// Large enough not to be ruined by anything that happens here.
+/// Record with a balance that these trades cannot ruin.
 fn record<'a>(trades: &'a [Trade<'a>]) -> Option<Record<'a>> {
     Record::new(trades, Settings::new(dec!(1_000_000))).ok()
 }
 
-/// Not a matter of chance, so once is enough.
+/// Measured once: allocations do not vary.
 fn count_allocations(trades: &[Trade<'_>]) {
     let info = allocation_counter::measure(|| {
         std::hint::black_box(record(trades).map(|record| record.metrics()));

@@ -1,4 +1,4 @@
-//! What each month made, as a calendar. A month without a day stays empty.
+//! Calendar of monthly returns.
 
 use nofomo_analytics::{Month, Series, Year};
 use plotters::prelude::*;

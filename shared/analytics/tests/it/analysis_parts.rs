@@ -1,4 +1,4 @@
-//! What an analysis shows beside the metrics: slices, series, excursions, halves, stress.
+//! Parts of an analysis beside the metrics: slices, series, excursions, halves, stress scenarios.
 
 use std::collections::BTreeSet;
 
@@ -39,7 +39,7 @@ fn each_analysis_shows_its_own_metrics() {
 }
 
 #[test]
-fn the_slices_of_each_dimension_are_all_trades() {
+fn the_slices_of_each_dimension_contain_all_trades() {
     let trades = fixture("main");
     let record = record(&trades);
     let slices = record.slices();
@@ -62,7 +62,7 @@ fn the_slices_of_each_dimension_are_all_trades() {
 
 #[test]
 fn a_slice_is_tested_against_chance() {
-    // Thirty that gain, thirty that lose, twenty-nine that gain: the last are too few.
+    // Thirty winning trades, thirty losing, and twenty-nine winning, which are too few.
     let mut trades = one_a_day(&[dec!(0); 89]);
     for (index, trade) in trades.iter_mut().enumerate() {
         let wobble = Decimal::from(index % 5);
@@ -77,10 +77,10 @@ fn a_slice_is_tested_against_chance() {
     assert_eq!(verdict("GOOD/USDT"), Some(SliceVerdict::Earns));
     assert_eq!(verdict("BAD/USDT"), Some(SliceVerdict::Loses));
     assert_eq!(verdict("NEW/USDT"), Some(SliceVerdict::TooFewTrades));
-    // All of them at six o'clock: two gains for one loss.
+    // All trades enter at six o'clock: two wins per loss.
     let six = slices.iter().find(|slice| slice.key == "06").unwrap();
     close(six.win_rate, 59.0 / 89.0, 1e-12);
-    // A slice's p-value is that of its own quality number.
+    // The p-value of a slice is that of its system quality number.
     let good = slices.iter().find(|slice| slice.key == "GOOD/USDT").unwrap();
     let alone = record(&trades[..30]).metrics().historical.trades.p_value_two_sided.unwrap();
     close(good.p_value_two_sided.unwrap(), alone, 1e-9);
@@ -88,7 +88,7 @@ fn a_slice_is_tested_against_chance() {
 
 #[test]
 fn one_slice_in_twenty_is_not_a_discovery() {
-    // One pair among many has a p-value of some 3 %, which is what the luckiest of many has.
+    // One pair of many has a p-value of about 3 %, as the luckiest of many has.
     let mut trades = one_a_day(&[dec!(0); 1_200]);
     for (index, trade) in trades.iter_mut().enumerate() {
         let pair = index / 30;
@@ -103,8 +103,8 @@ fn one_slice_in_twenty_is_not_a_discovery() {
 }
 
 #[test]
-fn many_slices_that_are_each_a_little_lucky_support_each_other() {
-    // Forty pairs with a p-value of some 3 %: by chance there would be one.
+fn many_slightly_significant_slices_support_each_other() {
+    // Forty pairs with p-values of about 3 %: by chance, one is expected.
     let mut trades = one_a_day(&[dec!(0); 1_200]);
     for (index, trade) in trades.iter_mut().enumerate() {
         trade.pair = format!("C{}/USDT", index / 30).leak();
@@ -117,7 +117,7 @@ fn many_slices_that_are_each_a_little_lucky_support_each_other() {
 }
 
 #[test]
-fn a_slice_whose_trades_are_all_the_same_is_not_tested() {
+fn a_slice_of_equal_trades_is_not_tested() {
     let slices = record(&one_a_day(&[dec!(1.1); 40])).slices();
     let side = slices.iter().find(|slice| slice.by == Dimension::Side).unwrap();
     assert_eq!((side.p_value_two_sided, side.verdict), (None, SliceVerdict::NotShown));
@@ -142,7 +142,7 @@ fn values(points: &[nofomo_analytics::Point]) -> Vec<f64> {
 }
 
 #[test]
-fn the_series_say_what_the_metrics_say() {
+fn the_series_agree_with_the_metrics() {
     let trades = fixture("main");
     let record = record(&trades);
     let (metrics, series) = (record.metrics(), record.series());
@@ -188,10 +188,10 @@ fn the_series_say_what_the_metrics_say() {
 }
 
 #[test]
-fn a_rolling_window_is_the_metric_of_its_days() {
+fn a_rolling_value_is_the_metric_of_its_window() {
     let trades = fixture("main");
     let series = record(&trades).series();
-    // The first thirty days alone.
+    // The first thirty days only.
     let end = time("2026-01-31T00:00:00Z");
     let early: Vec<_> = trades.into_iter().filter(|trade| trade.exit_time < end).collect();
     let daily = record(&early).metrics().historical.daily;
@@ -201,7 +201,7 @@ fn a_rolling_window_is_the_metric_of_its_days() {
 }
 
 #[test]
-fn a_month_without_a_day_is_not_there() {
+fn a_month_without_a_day_is_absent() {
     // From the last day of January to the first of March, ruined in February.
     let mut trades = one_a_day(&[dec!(10), dec!(-1010), dec!(5)]);
     for (trade, day) in trades.iter_mut().zip(["2026-01-31", "2026-02-10", "2026-03-01"]) {
@@ -215,7 +215,7 @@ fn a_month_without_a_day_is_not_there() {
 }
 
 #[test]
-fn a_short_record_shows_no_long_series() {
+fn a_short_record_has_no_long_series() {
     let Series { equity, cone, months, daily_returns, profits, trades, rolling_sharpe, simulated_drawdowns, .. } =
         record(&one_a_day(&[dec!(1)])).series();
     assert_eq!((equity.len(), cone.len(), months.len(), daily_returns.len(), trades.len()), (0, 0, 0, 0, 1));
@@ -232,7 +232,7 @@ fn a_short_record_shows_no_long_series() {
 }
 
 #[test]
-fn a_window_without_any_spread_is_a_gap() {
+fn a_window_of_equal_returns_is_a_gap() {
     let mut profits = vec![dec!(0); 60];
     profits.extend([dec!(1), dec!(-2)].repeat(30));
     let series = record(&one_a_day(&profits)).series();
@@ -242,8 +242,8 @@ fn a_window_without_any_spread_is_a_gap() {
 }
 
 #[test]
-fn a_long_curve_keeps_what_stands_out() {
-    // One deep fall for a moment, one high, and one window of days without a trade, in nine years.
+fn a_long_curve_keeps_its_extremes() {
+    // One short drawdown, one high, and one window of days without a trade, in nine years.
     let mut profits: Vec<Decimal> = (0..3_300).map(|day| if day % 2 == 0 { dec!(1) } else { dec!(-1) }).collect();
     (profits[1_234], profits[1_235]) = (dec!(-300), dec!(300));
     (profits[2_001], profits[2_002]) = (dec!(400), dec!(-400));
@@ -264,10 +264,10 @@ fn a_long_curve_keeps_what_stands_out() {
 }
 
 #[test]
-fn a_histogram_counts_every_value_where_it_belongs() {
+fn a_histogram_counts_every_value_in_its_bin() {
     let profits: Vec<Decimal> = (0..=40).map(Decimal::from).collect();
     let histogram = record(&one_a_day(&profits)).series().profits.unwrap();
-    // Of a notional of 100: from 0 to 0.4 in bins of one per cent, the last of which has both ends.
+    // Notional 100: returns from 0 to 0.4 in bins of 1 %, the last of which includes its upper bound.
     assert_eq!((histogram.from, histogram.width, histogram.counts.len()), (0.0, 0.01, 40));
     assert_eq!(histogram.counts.iter().sum::<usize>(), 41);
     assert_eq!(histogram.counts[39], 2);
@@ -278,7 +278,7 @@ fn a_histogram_counts_every_value_where_it_belongs() {
 }
 
 #[test]
-fn without_prices_there_is_no_excursion() {
+fn without_price_ranges_there_are_no_excursions() {
     let mut trades = one_a_day(&[dec!(1), dec!(2)]);
     trades[0].range = Some(PriceRange { low: dec!(49000), high: dec!(51000) });
     assert_eq!(record(&trades).excursions(), None);
@@ -293,12 +293,12 @@ fn excursions_are_mirrored_for_a_short() {
     let range = Some(PriceRange { low: dec!(48500), high: dec!(52000) });
     trades.iter_mut().for_each(|trade| trade.range = range);
     trades[1].side = Side::Sell;
-    // Never above its entry.
+    // The price was never above the entry.
     trades[2].range = Some(PriceRange { low: dec!(45000), high: dec!(49000) });
     let excursions = record(&trades).excursions().unwrap();
     let seen: Vec<_> = excursions.trades.iter().map(|seen| (seen.mae, seen.mfe, seen.profit)).collect();
     assert_eq!(seen, [(0.03, 0.04, 0.01), (0.04, 0.03, 0.02), (0.1, 0.0, -0.04)]);
-    // A quarter of the best price of the one, and two thirds of that of the other.
+    // A quarter of the favourable excursion of one trade, and two thirds of that of the other.
     close(excursions.kept_of_best.unwrap(), (1.0 / 4.0 + 2.0 / 3.0) / 2.0, 1e-12);
     let at = |distance: f64| *excursions.stop_losses.iter().find(|stop| stop.distance == distance).unwrap();
     let found = |distance| (at(distance).stopped, at(distance).winners_stopped, at(distance).net_profit);
@@ -310,9 +310,9 @@ fn excursions_are_mirrored_for_a_short() {
 }
 
 #[test]
-fn a_price_that_never_went_the_other_way_is_no_excursion() {
+fn a_price_that_never_moved_one_way_has_no_excursion_there() {
     let mut trades = one_a_day(&[dec!(1), dec!(2)]);
-    // Only ever above its entry; only ever below it, and yet closed with a profit, as only a mistake can be.
+    // Always above the entry; always below it and still closed with a profit, which only inconsistent data has.
     trades[0].range = Some(PriceRange { low: dec!(51000), high: dec!(52000) });
     trades[1].range = Some(PriceRange { low: dec!(49000), high: dec!(50000) });
     let excursions = record(&trades).excursions().unwrap();
@@ -334,7 +334,7 @@ fn the_second_half_is_compared_with_the_first() {
     assert_eq!(record(&one_a_day(&[dec!(1); 3])).halves(), None);
     let flat = record(&one_a_day(&[dec!(0); 10])).halves().unwrap();
     assert_eq!((flat.t, flat.p_value_two_sided, flat.first.sharpe), (None, None, None));
-    // One per cent a day and then two, but for rounding.
+    // 1 % per day and then 2 %, apart from rounding.
     let mut balance = dec!(1000);
     let steps = [dec!(0.01); 10].into_iter().chain([dec!(0.02); 10]);
     let profits: Vec<Decimal> = steps
@@ -348,8 +348,8 @@ fn the_second_half_is_compared_with_the_first() {
 }
 
 #[test]
-fn welchs_test_is_the_published_one() {
-    // Returns of 1 to 5 and 2 to 10 per cent of what was there: t = 3 / sqrt(0.5 + 2) = 1.897367, 5.882353 degrees of freedom.
+fn welchs_test_matches_the_published_formula() {
+    // Returns of 1 to 5 % and of 2 to 10 % of the balance: t = 3 / sqrt(0.5 + 2) = 1.897367, 5.882353 degrees of freedom.
     let mut balance = dec!(1000);
     let profits: Vec<Decimal> = [1, 2, 3, 4, 5, 2, 4, 6, 8, 10]
         .map(|percent| {
@@ -364,7 +364,7 @@ fn welchs_test_is_the_published_one() {
 }
 
 #[test]
-fn stress_takes_the_costs_off_every_trade() {
+fn stress_subtracts_the_costs_from_every_trade() {
     let trades = one_a_day(&[dec!(10), dec!(-5), dec!(3)]);
     let stress = record(&trades).stress();
     let left: Vec<_> = stress.iter().map(|stress| (stress.scenario, stress.net_profit)).collect();
@@ -376,7 +376,7 @@ fn stress_takes_the_costs_off_every_trade() {
             (Scenario::FeesDoubledAndSlippage, dec!(7.55)),
         ]
     );
-    // As if the trades had been reported so.
+    // The same as trades recorded with these costs.
     let dearer = |trade: &Trade<'static>| Trade { profit: trade.profit - dec!(0.15), ..*trade };
     let dearer: Vec<Trade<'_>> = trades.iter().map(dearer).collect();
     let metrics = record(&dearer).metrics();
@@ -391,7 +391,7 @@ fn stress_takes_the_costs_off_every_trade() {
 }
 
 #[test]
-fn stress_keeps_the_period_and_pays_no_rebate_twice() {
+fn stress_keeps_the_period_and_doubles_no_rebate() {
     let mut trades = one_a_day(&[dec!(10), dec!(-5), dec!(3)]);
     trades[0].fee = dec!(-1);
     let longer = Settings { period_end: Some(time("2026-01-09T00:00:00Z")), ..settings() };
@@ -405,9 +405,9 @@ fn stress_keeps_the_period_and_pays_no_rebate_twice() {
 }
 
 #[test]
-fn the_supported_size_is_the_lesser_of_half_of_kelly_and_its_lower_bound() {
+fn the_supported_size_is_the_smaller_of_half_kelly_and_its_lower_bound() {
     let main = record(&fixture("main")).metrics().historical.daily;
-    // 10.2 at best and -2.9 honestly: no case for more.
+    // Kelly 10.2, lower bound -2.9: no case for a larger size.
     assert_eq!(main.supported_size(), Some(0.0));
     let all_wins = record(&fixture("all_wins")).metrics().historical.daily;
     close(all_wins.supported_size().unwrap(), 1_360.6404982454924 / 2.0, 1e-9);

@@ -1,4 +1,4 @@
-//! What the confidence says, and why.
+//! Confidence score and its reasons.
 
 use chrono::TimeDelta;
 use nofomo_analytics::{
@@ -22,7 +22,7 @@ fn with_runs(runs: u32) -> Settings {
 }
 
 #[test]
-fn nothing_to_judge_is_zero_with_the_reason() {
+fn a_record_without_anything_to_judge_scores_zero_with_a_reason() {
     let of = |trades: &[Trade<'_>]| {
         let Confidence { parts, score, reason, .. } = record(trades).confidence();
         (parts, score, reason)
@@ -30,12 +30,12 @@ fn nothing_to_judge_is_zero_with_the_reason() {
     assert_eq!(of(&[]), (None, 0.0, Reason::NoTrades));
     assert_eq!(of(&fixture("one_win")), (None, 0.0, Reason::OneDay));
     assert_eq!(of(&fixture("ruin")), (None, 0.0, Reason::Ruined));
-    // A bot that is bust on its first day is ruined rather than young.
+    // A bot that loses everything on its first day is ruined.
     assert_eq!(of(&one_a_day(&[dec!(-1000)])), (None, 0.0, Reason::Ruined));
 }
 
 #[test]
-fn a_good_looking_record_is_held_down_by_one_plausible_bad_day() {
+fn one_worst_case_day_limits_the_score_of_a_good_record() {
     let main = record(&fixture("main")).confidence();
     assert_eq!(
         (main.score, main.reason, main.level()),
@@ -57,7 +57,7 @@ fn a_good_looking_record_is_held_down_by_one_plausible_bad_day() {
 }
 
 #[test]
-fn the_more_runs_the_less_the_best_of_them_says() {
+fn more_runs_lower_the_score_of_the_best() {
     let main = fixture("main");
     for (runs, statistical) in [(2, 0.158), (5, 0.001), (10, 0.0)] {
         let parts = evidence(&main, with_runs(runs));
@@ -70,17 +70,17 @@ fn the_more_runs_the_less_the_best_of_them_says() {
 }
 
 #[test]
-fn the_deviation_of_the_trials_is_used_where_it_is_known() {
+fn a_known_deviation_of_the_trials_is_used() {
     let main = fixture("main");
     let trials = Trials { runs: 10, sharpe_deviation: Some(0.02), overfit_probability: None };
     let parts = evidence(&main, Settings { trials, ..settings() });
     close(parts.benchmark_sharpe, 0.02 * 1.5745983013457505, 1e-9);
-    let guessed = evidence(&main, with_runs(10));
-    close(guessed.benchmark_sharpe, (guessed.variance_observed.unwrap() / 179.0).sqrt() * 1.5745983013457505, 1e-9);
+    let estimated = evidence(&main, with_runs(10));
+    close(estimated.benchmark_sharpe, (estimated.variance_observed.unwrap() / 179.0).sqrt() * 1.5745983013457505, 1e-9);
 }
 
 #[test]
-fn a_nearer_stop_loss_earns_confidence_sooner() {
+fn a_closer_stop_loss_raises_the_tail_guard() {
     let main = fixture("main");
     for (max_loss, guard) in [(0.05, 0.416), (0.1, 0.337), (0.25, 0.173), (0.5, 0.093), (1.0, 0.048)] {
         let parts = evidence(&main, Settings { max_loss: Some(max_loss), ..settings() });
@@ -89,7 +89,7 @@ fn a_nearer_stop_loss_earns_confidence_sooner() {
 }
 
 #[test]
-fn the_worst_day_seen_counts_where_it_is_worse_than_the_worst_assumed() {
+fn an_observed_day_worse_than_assumed_is_the_worst_day() {
     // A loss of half of the balance, on a position of a tenth of it.
     let mut profits = vec![dec!(20); 60];
     profits[30] = dec!(-800);
@@ -99,10 +99,10 @@ fn the_worst_day_seen_counts_where_it_is_worse_than_the_worst_assumed() {
 }
 
 #[test]
-fn the_exposure_counts_what_is_open_at_once() {
+fn the_exposure_counts_trades_that_are_open_together() {
     let mut trades = one_a_day(&[dec!(10); 3]);
     let hour = TimeDelta::hours(1);
-    // The second is opened the moment the first is closed: never both. The third is closed the moment it is opened, beside the second.
+    // The second opens when the first closes: they are never open together. The third opens and closes at once, while the second is open.
     trades[1].entry_time = trades[0].exit_time;
     trades[2].entry_time = trades[1].exit_time - hour;
     trades[2].exit_time = trades[2].entry_time;
@@ -111,7 +111,7 @@ fn the_exposure_counts_what_is_open_at_once() {
 }
 
 #[test]
-fn the_opposite_of_a_good_bot_is_not_good() {
+fn a_good_bot_with_reversed_profits_scores_zero() {
     let mut trades = fixture("all_wins");
     assert!(record(&trades).confidence().score > 0.0);
     for trade in &mut trades {
@@ -122,7 +122,7 @@ fn the_opposite_of_a_good_bot_is_not_good() {
 }
 
 #[test]
-fn cutting_every_order_in_two_changes_nothing() {
+fn splitting_every_order_in_two_changes_nothing() {
     for set in ["main", "all_wins"] {
         let trades = fixture(set);
         let (whole, halves) = (record(&trades).confidence(), record(&split(&trades)).confidence());
@@ -134,7 +134,7 @@ fn cutting_every_order_in_two_changes_nothing() {
 }
 
 #[test]
-fn a_day_without_a_trade_is_no_evidence() {
+fn a_day_without_a_trade_adds_no_evidence() {
     let main = fixture("main");
     let longer = Settings { period_end: Some(main.last().unwrap().exit_time + TimeDelta::days(1)), ..settings() };
     let (before, after) = (evidence(&main, settings()), evidence(&main, longer));
@@ -144,13 +144,13 @@ fn a_day_without_a_trade_is_no_evidence() {
 }
 
 #[test]
-fn a_record_that_is_too_short_says_so() {
+fn a_short_record_has_the_reason_that_it_is_short() {
     // Ten trades in sixty days, each a small gain that varies.
     let profits: Vec<Decimal> =
         (0..60).map(|day| if day % 6 == 0 { Decimal::from(20 + day % 7) } else { dec!(0) }).collect();
     let few: Vec<_> = one_a_day(&profits).into_iter().filter(|trade| trade.profit > dec!(0)).collect();
     assert_eq!(record(&few).confidence().reason, Reason::FewObservations);
-    // Good and bad times that last: the days say less than as many independent ones.
+    // Autocorrelated returns contain less information than as many independent ones.
     let profits: Vec<Decimal> = (0..60).map(|day| if day % 15 < 8 { dec!(3) } else { dec!(-2) }).collect();
     let young = confidence(&one_a_day(&profits), Settings { max_loss: Some(0.001), ..settings() });
     assert_eq!((young.reason, young.level()), (Reason::ShortTrackRecord, ConfidenceLevel::NotShown));
@@ -165,7 +165,7 @@ fn a_long_good_record_is_sufficient_and_never_certain() {
         (confidence.level(), confidence.track_record(400)),
         (ConfidenceLevel::Strong, Some(TrackRecord::LongEnough))
     );
-    // Not even where nothing speaks against it in sixteen digits.
+    // Not even if the raw score rounds to 1.
     let mut balance = dec!(1000);
     let spotless: Vec<Decimal> = (0..400)
         .map(|day| {
@@ -179,7 +179,7 @@ fn a_long_good_record_is_sufficient_and_never_certain() {
 }
 
 #[test]
-fn an_edge_too_small_to_wait_for_is_called_that() {
+fn a_tiny_edge_is_not_shown_in_ten_years() {
     let profits: Vec<Decimal> = (0..100).map(|day| if day % 2 == 0 { dec!(10.1) } else { dec!(-10) }).collect();
     let confidence = record(&one_a_day(&profits)).confidence();
     assert_eq!(confidence.track_record(100), Some(TrackRecord::NotInTenYears));
@@ -207,7 +207,7 @@ fn the_confidence_level_changes_at_its_bounds() {
 fn a_probable_overfit_bounds_the_score() -> Result<(), InvalidInput> {
     let profits: Vec<Decimal> = (0..400).map(|day| if day % 3 == 0 { dec!(-4) } else { dec!(7) }).collect();
     let trades = one_a_day(&profits);
-    // Two configurations that do the opposite of each other.
+    // Two configurations with opposite returns.
     let returns: Vec<f64> = (0..400).flat_map(|day| [0.01, -0.01].map(|r| if day % 3 == 0 { r } else { -r })).collect();
     let trials = TrialMatrix::new(&returns, 2)?.trials(4)?;
     assert_eq!((trials.runs, trials.overfit_probability), (2, Some(0.0)));

@@ -1,4 +1,4 @@
-//! Bots without any edge: what each trade earns is drawn from a distribution whose mean is exactly 0.
+//! Bots without an edge: the return of each trade is drawn from a distribution with mean 0.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use nofomo_analytics::{Record, Settings, Side, Trade, Trials};
@@ -8,23 +8,23 @@ use rand_xoshiro::rand_core::SeedableRng;
 use rust_decimal::prelude::FromPrimitive;
 use rust_decimal::{Decimal, dec};
 
-/// What one trade earns, as a fraction of its notional.
+/// Distribution of the return per trade, as a fraction of the notional.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Returns {
     Normal,
-    /// 98 % small wins, and a crash that may not have come yet.
+    /// 98 % small wins, and rare crashes.
     HiddenCrash,
     /// 90 % wins, and losses nine times as large.
     Grid,
-    /// A calm and a wild time take turns.
+    /// Alternating periods of low and high volatility.
     VolatilityClusters,
     /// Three degrees of freedom: the variance of the variance is infinite.
     StudentT3,
-    /// Not edgeless: a mean of so many standard deviations.
+    /// With an edge: a mean of this many standard deviations.
     Edge(f64),
 }
 
-/// A number of trades, spread evenly over a number of days.
+/// Bot with a number of trades, spread evenly over a number of days.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Bot {
     pub(crate) returns: Returns,
@@ -32,24 +32,24 @@ pub(crate) struct Bot {
     pub(crate) days: usize,
 }
 
-/// Of each trade's returns, where the distribution does not say otherwise.
+/// Standard deviation of the return per trade, unless the distribution has another one.
 const DEVIATION: f64 = 0.03;
 
-/// No trade loses more than the confidence assumes.
+/// Largest loss of a trade: the one that the confidence assumes.
 const MAX_LOSS: f64 = 0.25;
 
 const NOTIONAL: Decimal = dec!(100);
 
 impl Bot {
-    /// The trades of the bot that this seed makes.
+    /// Trades of the bot for a seed.
     pub(crate) fn trades(self, seed: u64) -> Vec<Trade<'static>> {
         let mut random = SplitMix64::seed_from_u64(seed);
         let start: DateTime<Utc> = DateTime::UNIX_EPOCH + TimeDelta::days(20_000);
         let every = TimeDelta::days(self.days as i64) / self.trades as i32;
-        let mut wild = false;
+        let mut is_volatile = false;
         (0..self.trades as i32)
             .map(|trade| {
-                let earned = self.returns.draw(&mut random, &mut wild).clamp(-MAX_LOSS, MAX_LOSS);
+                let earned = self.returns.draw(&mut random, &mut is_volatile).clamp(-MAX_LOSS, MAX_LOSS);
                 let entry_time = start + every * trade;
                 Trade {
                     entry_time,
@@ -68,7 +68,7 @@ impl Bot {
 }
 
 impl Returns {
-    fn draw(self, random: &mut SplitMix64, wild: &mut bool) -> f64 {
+    fn draw(self, random: &mut SplitMix64, is_volatile: &mut bool) -> f64 {
         let share: f64 = StandardUniform.sample(random);
         let normal: f64 = Normal::new(0.0, DEVIATION).unwrap().sample(random);
         match self {
@@ -88,8 +88,8 @@ impl Returns {
                 }
             }
             Self::VolatilityClusters => {
-                *wild = if share < 0.05 { !*wild } else { *wild };
-                if *wild { 2.0 * normal } else { 0.5 * normal }
+                *is_volatile = if share < 0.05 { !*is_volatile } else { *is_volatile };
+                if *is_volatile { 2.0 * normal } else { 0.5 * normal }
             }
             Self::StudentT3 => StudentT::new(3.0).unwrap().sample(random) * DEVIATION / 2.0,
             Self::Edge(deviations) => normal + deviations * DEVIATION,
@@ -97,7 +97,7 @@ impl Returns {
     }
 }
 
-/// As every bot here starts.
+/// Settings of all bots.
 pub(crate) fn settings(runs: u32) -> Settings {
     Settings { trials: Trials { runs, ..Trials::default() }, ..Settings::new(dec!(1000)) }
 }
@@ -106,19 +106,19 @@ pub(crate) fn score(trades: &[Trade<'_>], runs: u32) -> f64 {
     Record::new(trades, settings(runs)).unwrap().confidence().score
 }
 
-/// The probabilistic Sharpe ratio alone.
+/// Probabilistic Sharpe ratio.
 pub(crate) fn psr(trades: &[Trade<'_>]) -> f64 {
     let parts = Record::new(trades, settings(1)).unwrap().confidence().parts;
     parts.and_then(|parts| parts.psr_2012).unwrap_or(0.0)
 }
 
-/// The trades of the best of several runs, by what they earned.
+/// Trades of the most profitable of several runs.
 pub(crate) fn best_of(bot: Bot, runs: u64, seed: u64) -> Vec<Trade<'static>> {
     let earned = |trades: &Vec<Trade<'_>>| trades.iter().map(|trade| trade.profit).sum::<Decimal>();
     (0..runs).map(|run| bot.trades(seed * runs + run)).max_by_key(earned).unwrap()
 }
 
-/// The best score of all that were shown to somebody who looked after every ten trades.
+/// Highest score of all looks, one after every ten trades.
 pub(crate) fn best_ever(trades: &[Trade<'_>]) -> f64 {
-    (10..=trades.len()).step_by(10).map(|seen| score(&trades[..seen], 1)).fold(0.0, f64::max)
+    (10..=trades.len()).step_by(10).map(|count| score(&trades[..count], 1)).fold(0.0, f64::max)
 }

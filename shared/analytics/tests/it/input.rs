@@ -1,4 +1,4 @@
-//! What goes in, and what is refused.
+//! Accepted and refused input.
 
 use chrono::{TimeDelta, TimeZone, Utc};
 use nofomo_analytics::{InvalidInput, PriceRange, Record, Settings, Trade, Trials};
@@ -34,7 +34,7 @@ fn settings_that_contradict_themselves_are_refused() {
 }
 
 #[test]
-fn a_trade_that_cannot_be_is_refused() {
+fn an_impossible_trade_is_refused() {
     let good = one_a_day(&[dec!(1), dec!(2)]);
     let refused = |change: fn(&mut Trade<'_>)| {
         let mut trades = good.clone();
@@ -78,7 +78,7 @@ fn the_largest_amounts_do_not_overflow() {
 }
 
 #[test]
-fn the_period_is_as_long_as_it_is_said_to_be() {
+fn the_period_has_the_requested_length() {
     let trades = one_a_day(&[dec!(1), dec!(-2), dec!(3)]);
     let within = |start: &str, end: &str| {
         let period = Settings { period_start: Some(time(start)), period_end: Some(time(end)), ..settings() };
@@ -99,21 +99,21 @@ fn the_period_is_as_long_as_it_is_said_to_be() {
 }
 
 #[test]
-fn what_was_open_before_the_period_counts_only_within_it() {
+fn a_trade_opened_before_the_period_counts_only_within_it() {
     let mut trades = one_a_day(&[dec!(1), dec!(2)]);
     trades[0].entry_time = time("2025-12-01T00:00:00Z");
     let start = Settings { period_start: Some(time("2026-01-01T00:00:00Z")), ..settings() };
     let metrics = Record::new(&trades, start).unwrap().metrics();
     assert_eq!(metrics.historical.daily.days, 2);
-    // From midnight to 18 o'clock, and from 6 to 18.
+    // From midnight to 18:00, and from 6:00 to 18:00.
     close(metrics.historical.trades.time_in_market.unwrap(), 30.0 / 48.0, 1e-12);
     close(metrics.historical.trades.avg_open_trades.unwrap(), 30.0 / 48.0, 1e-12);
-    // How long a trade took is its own.
+    // The holding time is that of the whole trade.
     close(metrics.historical.trades.avg_duration_s.unwrap(), (31.75 + 0.5) / 2.0 * 86_400.0, 1e-12);
 }
 
 #[test]
-fn trades_at_once_are_one_time_in_the_market() {
+fn simultaneous_trades_count_once_as_time_in_market() {
     let mut trades = one_a_day(&[dec!(1), dec!(2), dec!(3)]);
     let hour = TimeDelta::hours(1);
     let first = time("2026-01-01T00:00:00Z");
@@ -137,20 +137,20 @@ fn a_day_begins_at_midnight_in_utc() {
 }
 
 #[test]
-fn trades_that_end_together_are_ordered_by_their_beginning() {
-    // First a gain and then a loss, or there would have been no drawdown.
+fn trades_that_end_together_are_ordered_by_their_entries() {
+    // The win comes first, so there is a drawdown.
     let mut trades = one_a_day(&[dec!(-10), dec!(10)]);
     trades[0].exit_time = trades[1].exit_time;
     trades[0].entry_time = trades[1].entry_time + TimeDelta::hours(1);
     close(record(&trades).metrics().historical.balance.max_drawdown, 10.0 / 1010.0, 1e-12);
-    // Ended and begun together: in the order in which they came in.
+    // Equal entries and exits: in the order of the input.
     trades[0].entry_time = trades[1].entry_time;
     close(record(&trades).metrics().historical.balance.max_drawdown, 0.01, 1e-12);
 }
 
 #[test]
-fn trades_that_begin_and_end_together_stay_in_their_order() {
-    // More than a sort would put in order one by one.
+fn trades_that_begin_and_end_together_keep_their_order() {
+    // More than a small-sort of the standard library handles.
     let profits: Vec<Decimal> =
         (1..=100).map(|trade| Decimal::from(trade * if trade % 2 == 0 { -1 } else { 1 })).collect();
     let mut trades = one_a_day(&profits);
@@ -166,7 +166,7 @@ fn trades_that_begin_and_end_together_stay_in_their_order() {
 }
 
 #[test]
-fn a_million_draws_are_capped_and_say_so() {
+fn the_number_of_paths_is_reduced_for_many_trades() {
     let many: Vec<Trade<'_>> = fixture("main").into_iter().cycle().take(20_001).collect();
     assert_eq!(record(&many[..1_000]).monte_carlo().unwrap().sims, 1_000);
     assert_eq!(record(&many).monte_carlo().unwrap().sims, 200);

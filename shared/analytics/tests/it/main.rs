@@ -1,4 +1,4 @@
-//! What the metrics must be: the reference values, the papers' values, the properties, and the promise of the confidence.
+//! Tests of the metrics: reference values, published values, properties, and the calibration of the confidence.
 
 #![allow(
     clippy::expect_used,

@@ -1,10 +1,10 @@
-//! The values that the papers, and the repository of the newest one, print.
+//! Values published in the papers, and in the repository of the newest one.
 
 use nofomo_analytics::{InvalidInput, SharpeEstimate, TrialMatrix, expected_maximum};
 
 use crate::support::{close, keys, reference};
 
-/// The hedge fund of both papers: 24 months.
+/// Hedge fund of both papers, 24 months.
 const FUND: SharpeEstimate =
     SharpeEstimate { sharpe: 0.036 / 0.079, observations: 24.0, skew: -2.448, kurtosis: 10.164, autocorrelation: 0.0 };
 
@@ -80,7 +80,7 @@ fn the_deflated_sharpe_ratio_of_2014() {
     }
 }
 
-/// Row after row, without the columns of that name, and how many columns are left.
+/// Returns in row-major order without the columns of a name, and the number of columns.
 fn trials(without: &str) -> (Vec<f64>, usize) {
     let mut rows = csv::Reader::from_path("fixtures/trials.csv").unwrap();
     let kept: Vec<bool> = rows.headers().unwrap().iter().map(|name| name != without).collect();
@@ -116,8 +116,8 @@ fn the_probability_of_backtest_overfitting() {
 fn days_that_do_not_fill_the_blocks_are_left_out() {
     let (returns, configurations) = trials("");
     let all = TrialMatrix::new(&returns, configurations).unwrap().overfitting(10);
-    // Three days more at the beginning, of which a configuration would win everything.
-    let mut longer: Vec<f64> = (0..3 * configurations).map(|place| (place % configurations) as f64).collect();
+    // Three more days at the start, which one configuration would win.
+    let mut longer: Vec<f64> = (0..3 * configurations).map(|index| (index % configurations) as f64).collect();
     longer.extend(&returns);
     assert_eq!(TrialMatrix::new(&longer, configurations).unwrap().overfitting(10), all);
 }
@@ -129,7 +129,7 @@ fn a_configuration_that_never_trades_is_neither_best_nor_worst() {
     let found = TrialMatrix::new(&returns, 3).unwrap().overfitting(4).unwrap();
     assert_eq!((found.combinations, found.pbo, found.prob_oos_loss), (6, 0.0, 0.0));
     close(found.median_logit, 3.0_f64.ln(), 1e-12);
-    // Up and then down, never traded, always down: the first wins the one half and loses the other.
+    // First up and then down, never traded, always down: the first wins one half and loses the other.
     let turning = |day: i32| (0.01 + 0.001 * f64::from(day % 3)) * if day < 20 { 1.0 } else { -1.0 };
     let returns: Vec<f64> = (0..40).flat_map(|day| [turning(day), 0.0, -0.02]).collect();
     let found = TrialMatrix::new(&returns, 3).unwrap().overfitting(2).unwrap();
@@ -137,7 +137,7 @@ fn a_configuration_that_never_trades_is_neither_best_nor_worst() {
 }
 
 #[test]
-fn a_matrix_that_is_none_is_refused() {
+fn an_invalid_matrix_is_refused() {
     let returns = [0.01; 40];
     assert_eq!(TrialMatrix::new(&returns, 1).unwrap_err(), InvalidInput::Matrix);
     assert_eq!(TrialMatrix::new(&returns, 3).unwrap_err(), InvalidInput::Matrix);
@@ -148,6 +148,6 @@ fn a_matrix_that_is_none_is_refused() {
         assert_eq!(matrix.overfitting(blocks).unwrap_err(), InvalidInput::Blocks);
     }
     assert!(matrix.overfitting(4).is_ok());
-    // Millions of halves.
+    // Too many combinations.
     assert_eq!(TrialMatrix::new(&[0.01; 88], 2).unwrap().overfitting(22).unwrap_err(), InvalidInput::Blocks);
 }

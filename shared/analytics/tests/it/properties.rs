@@ -1,4 +1,4 @@
-//! What holds for any trades.
+//! Properties that hold for any trades.
 
 use chrono::TimeDelta;
 use nofomo_analytics::{HistoricalMetrics, Metrics, Reason, Record, Settings, Side, Trade, Trials};
@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::support::{keys, record, settings, split, time};
 
-/// Trades of which no two are opened or closed at the same moment, so that their order is their own. Profits in hundredths.
+/// Trades with distinct entry and exit times, so that their order is defined. Profits are in hundredths.
 fn trades() -> impl Strategy<Value = Vec<Trade<'static>>> {
     let trade = (0_i64..40 * 1440, 0_i64..3 * 1440, any::<bool>(), 1_u32..500, 0_u32..100, -2_000_i64..2_000);
     vec(trade, 1..80).prop_map(|trades| {
@@ -24,7 +24,7 @@ fn trades() -> impl Strategy<Value = Vec<Trade<'static>>> {
                 amount: Decimal::new(amount.into(), 2),
                 price: dec!(100),
                 fee: Decimal::new(fee.into(), 2),
-                // Every tenth is a draw.
+                // One in ten is a draw.
                 profit: if index % 10 == 9 { dec!(0) } else { Decimal::new(profit, 2) },
                 range: None,
             };
@@ -32,7 +32,7 @@ fn trades() -> impl Strategy<Value = Vec<Trade<'static>>> {
     })
 }
 
-/// That no day ends with nothing left.
+/// Trades that never end a day with a balance of 0 or less.
 fn solvent() -> impl Strategy<Value = Vec<Trade<'static>>> {
     trades().prop_filter("ruined", |trades| record(trades).confidence().reason != Reason::Ruined)
 }
@@ -41,7 +41,7 @@ fn same(one: f64, other: f64) -> bool {
     (one - other).abs() <= 1e-9 * one.abs().max(other.abs()).max(1.0)
 }
 
-/// Every number of the one is `times` that of the other if it is money, and the same if it is not.
+/// Checks that every amount of money is `times` the other one, and that every other number is equal.
 fn scaled(path: &str, small: &Value, large: &Value, times: f64) -> Result<(), TestCaseError> {
     match (small, large) {
         (Value::Object(one), Value::Object(other)) => {
@@ -52,7 +52,7 @@ fn scaled(path: &str, small: &Value, large: &Value, times: f64) -> Result<(), Te
         }
         (Value::Number(one), Value::Number(other)) => {
             let (one, other) = (one.as_f64().unwrap(), other.as_f64().unwrap());
-            // What is cut off after two digits, or counted, may show a difference in the sixteenth.
+            // A rounded score and a count can amplify a difference in the sixteenth digit.
             let rounded = [".score", ".prob_loss", ".prob_ruin"].iter().any(|key| path.ends_with(key));
             prop_assert!(
                 same(one, other) || rounded && (one - other).abs() < 0.011,
@@ -95,7 +95,7 @@ proptest! {
     }
 
     #[test]
-    fn ten_times_the_money_is_the_same_bot(trades in trades()) {
+    fn ten_times_the_money_scales_only_amounts(trades in trades()) {
         let tenfold = |trade: &Trade<'static>| Trade {
             amount: trade.amount * dec!(10),
             fee: trade.fee * dec!(10),
@@ -108,7 +108,7 @@ proptest! {
     }
 
     #[test]
-    fn cutting_every_order_in_two_changes_no_daily_metric(trades in trades()) {
+    fn splitting_every_order_in_two_changes_no_daily_metric(trades in trades()) {
         let (whole, halves) = (record(&trades).metrics(), record(&split(&trades)).metrics());
         let daily = |metrics: &Metrics| serde_json::to_value(&metrics.historical.daily).unwrap();
         scaled("", &daily(&whole), &daily(&halves), 1.0)?;
@@ -124,7 +124,7 @@ proptest! {
     }
 
     #[test]
-    fn omega_is_gain_to_pain_and_one(trades in trades()) {
+    fn omega_is_gain_to_pain_plus_one(trades in trades()) {
         let daily = record(&trades).metrics().historical.daily;
         prop_assert_eq!(daily.omega.is_some(), daily.gain_to_pain.is_some());
         if let (Some(omega), Some(gain_to_pain)) = (daily.omega, daily.gain_to_pain) {
@@ -133,13 +133,13 @@ proptest! {
     }
 
     #[test]
-    fn a_fall_within_a_day_is_no_smaller_than_one_from_day_to_day(trades in solvent()) {
+    fn the_max_drawdown_is_at_least_the_daily_one(trades in solvent()) {
         let metrics = record(&trades).metrics();
         prop_assert!(metrics.historical.balance.max_drawdown >= metrics.historical.daily.max_drawdown_daily.unwrap() - 1e-12);
     }
 
     #[test]
-    fn an_empty_day_more_changes_the_days_and_not_the_trades(trades in solvent()) {
+    fn an_additional_empty_day_changes_the_days_and_not_the_trades(trades in solvent()) {
         let last = trades.iter().map(|trade| trade.exit_time).max().unwrap();
         let longer = Settings { period_end: Some(last + TimeDelta::days(1)), ..settings() };
         let longer = Record::new(&trades, longer).unwrap().metrics();
@@ -178,7 +178,7 @@ proptest! {
     }
 
     #[test]
-    fn the_drawdown_is_the_worst_of_all_pairs(trades in trades()) {
+    fn the_max_drawdown_is_the_worst_of_all_pairs_of_balances(trades in trades()) {
         let mut ordered = trades.clone();
         ordered.sort_by_key(|trade| trade.exit_time);
         let mut balances = vec![dec!(1000)];
@@ -195,7 +195,7 @@ proptest! {
     }
 
     #[test]
-    fn nothing_is_a_nan_or_an_infinity(trades in trades(), max_loss in 0.001_f64..1.0) {
+    fn no_figure_is_nan_or_infinite(trades in trades(), max_loss in 0.001_f64..1.0) {
         let settings = Settings { max_loss: Some(max_loss), ..settings() };
         let record = Record::new(&trades, settings).unwrap();
         let all = (record.metrics(), record.slices(), record.series(), record.halves(), record.stress());
@@ -223,7 +223,7 @@ proptest! {
 }
 
 #[test]
-fn ten_times_the_trades_take_no_more_allocations() {
+fn ten_times_the_trades_need_no_more_allocations() {
     let many: Vec<Trade<'_>> = crate::support::fixture("main").into_iter().cycle().take(10_000).collect();
     let allocations = |trades: &[Trade<'_>]| {
         let work = || {
@@ -237,9 +237,9 @@ fn ten_times_the_trades_take_no_more_allocations() {
     assert_eq!(thousand, ten_thousand);
 }
 
-/// To import a backtest takes the figures only.
+/// The import of a backtest needs no simulation.
 #[test]
-fn for_figures_nothing_is_simulated() {
+fn historical_metrics_need_no_simulation() {
     let trades = crate::support::fixture("main");
     let (drawn, read) = (record(&trades), record(&trades));
     let mut metrics = None;

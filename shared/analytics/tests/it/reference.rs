@@ -1,4 +1,4 @@
-//! Every key of every reference set.
+//! Reference values of all metrics.
 
 use nofomo_analytics::{HistoricalMetrics, Metrics, Note, Reason, Record};
 use rust_decimal::{Decimal, dec};
@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use crate::support::{close, fixture, one_a_day, record, reference, settings};
 
 #[test]
-fn every_key_of_every_reference_set_is_met() {
+fn every_key_of_every_reference_set_matches() {
     let reference = reference();
     let sets = reference["sets"].as_object().unwrap();
     assert_eq!(sets.len(), 5);
@@ -24,7 +24,7 @@ fn every_key_of_every_reference_set_is_met() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// Counts, codes, times and nulls exactly; money, ratios and simulated values to 1e-9, p-values to 1e-8.
+/// Compares counts, codes, times and nulls exactly; money, ratios and simulated values to 1e-9, p-values to 1e-8.
 fn compare(path: &str, ours: &Value, theirs: &Value, wrong: &mut Vec<String>) {
     let same = match (ours, theirs) {
         (Value::Object(ours), Value::Object(theirs)) => {
@@ -62,7 +62,7 @@ fn other_keys<'a>(one: &'a Map<String, Value>, other: &'a Map<String, Value>) ->
 
 #[test]
 fn returns_that_differ_by_rounding_alone_have_no_variance() {
-    // One per cent a day, rounded to eight digits.
+    // 1 % per day, rounded to eight decimal places.
     let mut balance = dec!(1000);
     let profits: Vec<Decimal> = (0..10)
         .map(|_| {
@@ -85,7 +85,7 @@ fn returns_that_differ_by_rounding_alone_have_no_variance() {
         notes,
         [Note::NoLosses, Note::AnnualisedFromUnder30Days, Note::ZeroVariance, Note::Under20DaysNoTailMetrics]
     );
-    // Ten trades of fifty.
+    // Ten of the required fifty trades.
     assert_eq!((confidence.score, confidence.reason), (0.20, Reason::FewObservations));
     let parts = confidence.parts.unwrap();
     assert_eq!((parts.z, parts.edge_probability, parts.statistical), (None, 1.0, 0.2));
@@ -111,10 +111,10 @@ fn a_balance_below_zero_ends_the_days_but_not_the_trades() {
 }
 
 #[test]
-fn a_fall_below_the_initial_balance_is_a_drawdown() {
+fn a_decline_below_the_initial_balance_is_a_drawdown() {
     let trades = one_a_day(&[dec!(-60), dec!(-110), dec!(100), dec!(240)]);
     let balance = record(&trades).metrics().historical.balance;
-    // From 1000 to 830; without the starting point it would be 110 of 940.
+    // From 1000 to 830; without the initial balance it would be 110 of 940.
     assert_eq!((balance.max_drawdown, balance.max_drawdown_abs), (0.17, dec!(170)));
     assert_eq!(balance.max_drawdown_peak.unwrap().to_rfc3339(), "2026-01-01T00:00:00+00:00");
     assert_eq!(balance.max_drawdown_trough, Some(trades[1].exit_time));
@@ -124,7 +124,7 @@ fn a_fall_below_the_initial_balance_is_a_drawdown() {
 }
 
 #[test]
-fn a_draw_at_the_peak_is_the_peak() {
+fn a_draw_at_the_peak_moves_the_peak() {
     let trades = one_a_day(&[dec!(10), dec!(0), dec!(-5), dec!(5), dec!(1)]);
     let balance = record(&trades).metrics().historical.balance;
     assert_eq!(balance.max_drawdown_peak, Some(trades[1].exit_time));
@@ -133,7 +133,7 @@ fn a_draw_at_the_peak_is_the_peak() {
 }
 
 #[test]
-fn a_draw_breaks_both_runs() {
+fn a_draw_ends_both_streaks() {
     let profits = [1, 1, 0, 1, -1, -1, -1, 0, -1, 1, 1];
     let trades = record(&one_a_day(&profits.map(Decimal::from))).metrics().historical.trades;
     assert_eq!((trades.max_consecutive_wins, trades.max_consecutive_losses, trades.draws), (2, 3, 2));
@@ -142,11 +142,11 @@ fn a_draw_breaks_both_runs() {
 }
 
 #[test]
-fn nothing_left_has_no_growth_whatever_the_exponent() {
-    // Of five days the exponent is 73, under which even a negative number has a power.
+fn a_negative_balance_has_no_growth() {
+    // For five days the exponent is 73, with which even a negative base has a power.
     let balance = record(&one_a_day(&[0, 0, 0, 0, -1050].map(Decimal::from))).metrics().historical.balance;
     assert_eq!((balance.final_balance, balance.cagr), (dec!(-50), None));
-    // 41 times as much on one day is more than a number can hold in a year.
+    // 41 times the balance in one day overflows in a year.
     assert_eq!(record(&one_a_day(&[dec!(40000)])).metrics().historical.balance.cagr, None);
 }
 
@@ -158,14 +158,14 @@ fn one_losing_day_has_no_ratio() {
 }
 
 #[test]
-fn a_bot_that_loses_is_ruined_in_time() {
+fn a_losing_bot_has_a_risk_of_ruin_of_one() {
     let metrics = record(&one_a_day(&[dec!(-10), dec!(5), dec!(1)])).metrics();
     assert_eq!(metrics.risk_of_ruin, Some(1.0));
 }
 
 #[test]
-fn a_simulated_path_that_is_ruined_stays_so() {
-    // The balance or more at each trade: hardly a path of a hundred gets through, and none that does not comes back.
+fn a_ruined_path_stays_ruined() {
+    // Each trade wins or loses the balance or more: almost every path is ruined, and none recovers.
     let profits: Vec<Decimal> = (0..100).map(|trade| if trade % 2 == 0 { dec!(1100) } else { dec!(-1100) }).collect();
     let simulated = record(&one_a_day(&profits)).monte_carlo().unwrap();
     assert_eq!((simulated.final_p05, simulated.final_p50), (Some(dec!(0)), Some(dec!(0))));
@@ -174,7 +174,7 @@ fn a_simulated_path_that_is_ruined_stays_so() {
 }
 
 #[test]
-fn a_period_without_a_trade_is_a_flat_line_and_not_a_result() {
+fn a_period_without_trades_has_days_and_no_ratios() {
     let mut settings = settings();
     settings.period_start = Some("2026-01-01T00:00:00Z".parse().unwrap());
     settings.period_end = Some("2026-01-30T12:00:00Z".parse().unwrap());

@@ -1,4 +1,4 @@
-//! Reading the fixtures, making trades, comparing numbers.
+//! Fixtures, trades, and comparison of numbers.
 
 use std::collections::BTreeSet;
 
@@ -7,7 +7,7 @@ use nofomo_analytics::{Record, Settings, Side, Trade};
 use rust_decimal::{Decimal, dec};
 use serde_json::Value;
 
-/// The rows of one of the reference sets. Leaked: trades borrow the names of their pairs.
+/// Trades of a reference set. Names of pairs are leaked, because trades borrow them.
 pub(crate) fn fixture(set: &str) -> Vec<Trade<'static>> {
     let mut rows = csv::Reader::from_path(format!("fixtures/trades-{set}.csv")).unwrap();
     let header = rows.headers().unwrap().clone();
@@ -32,7 +32,7 @@ pub(crate) fn fixture(set: &str) -> Vec<Trade<'static>> {
         .collect()
 }
 
-/// The document with all reference values.
+/// Document with all reference values.
 pub(crate) fn reference() -> Value {
     serde_json::from_str(&std::fs::read_to_string("fixtures/metrics.json").unwrap()).unwrap()
 }
@@ -49,7 +49,7 @@ pub(crate) fn time(text: &str) -> DateTime<Utc> {
     text.parse().unwrap()
 }
 
-/// One trade a day, of 100 in notional, open from 6 to 18 o'clock.
+/// One trade per day, with a notional of 100, open from 6:00 to 18:00.
 pub(crate) fn one_a_day(profits: &[Decimal]) -> Vec<Trade<'static>> {
     let first = time("2026-01-01T06:00:00Z");
     (0..)
@@ -68,7 +68,7 @@ pub(crate) fn one_a_day(profits: &[Decimal]) -> Vec<Trade<'static>> {
         .collect()
 }
 
-/// Every trade as two of half the size.
+/// Every trade as two of half its size.
 pub(crate) fn split<'a>(trades: &[Trade<'a>]) -> Vec<Trade<'a>> {
     let half = |trade: &Trade<'a>| Trade {
         amount: trade.amount / Decimal::TWO,
@@ -79,7 +79,7 @@ pub(crate) fn split<'a>(trades: &[Trade<'a>]) -> Vec<Trade<'a>> {
     trades.iter().flat_map(|trade| [half(trade), half(trade)]).collect()
 }
 
-/// Equal to some digits.
+/// Checks that numbers are equal up to a relative difference.
 #[track_caller]
 pub(crate) fn close(ours: f64, theirs: f64, relative: f64) {
     assert!((ours - theirs).abs() <= relative * theirs.abs(), "{ours} is not {theirs}");
