@@ -1,12 +1,12 @@
 //! Operations of all routes in `template.yaml`.
 
 use nofomo_analytics::Analysis;
-use nofomo_contract::bots::{NewBot, NewCredentials, NewFailure, NewLog, NewToken};
+use nofomo_contract::bots::{MAX_LOG_ROWS, NewBot, NewCredentials, NewFailure, NewLog, NewToken};
 use nofomo_contract::money::NewInvoice;
 use nofomo_contract::schema::reference;
 use nofomo_contract::strategies::{GenerateStrategyRequest, NewSource, NewStrategy};
-use nofomo_contract::trades::NewTrade;
-use nofomo_contract::values::Exchange;
+use nofomo_contract::trades::{MAX_TRADES, NewTrade};
+use nofomo_contract::values::{BOT_TOKEN_PATTERN, Exchange};
 use nofomo_contract::{NewAnalysis, ProblemKind};
 use serde_json::{Value, json};
 
@@ -30,7 +30,7 @@ fn with_strategy_id(operation: Operation) -> Operation {
     operation.in_path("strategy_id", &json!({ "type": "string", "format": "uuid" }), STRATEGY, "Id of the strategy.")
 }
 
-fn one_or_many(one: &Value, max: u32) -> Value {
+fn one_or_many(one: &Value, max: usize) -> Value {
     json!({ "oneOf": [one, { "type": "array", "minItems": 1, "maxItems": max, "items": one }] })
 }
 
@@ -124,7 +124,7 @@ fn runners() -> Vec<Operation> {
         ))
         .by_reporter()
         .idempotent()
-        .takes_json(&one_or_many(&reference::<NewLog>(), 500), true, &examples::logs())
+        .takes_json(&one_or_many(&reference::<NewLog>(), MAX_LOG_ROWS), true, &examples::logs())
         .answers(201, "At least one row is new.", &reference::<RecordedLogs>())
         .answers(200, "No row is new.", &reference::<RecordedLogs>())
         .or(&[ProblemKind::KeyReused]),
@@ -142,7 +142,7 @@ fn runners() -> Vec<Operation> {
 }
 
 fn trades() -> Vec<Operation> {
-    let token = json!({ "type": "string", "pattern": "^nofomo_bot_[A-Za-z0-9_-]{43}$" });
+    let token = json!({ "type": "string", "pattern": BOT_TOKEN_PATTERN });
     let event = json!({ "type": "object", "additionalProperties": true });
     let body = json!({
         "application/json": { "schema": event, "examples": examples::freqtrade() },
@@ -156,7 +156,7 @@ fn trades() -> Vec<Operation> {
         ))
         .by_reporter()
         .idempotent()
-        .takes_json(&one_or_many(&reference::<NewTrade>(), 1000), true, &examples::trades())
+        .takes_json(&one_or_many(&reference::<NewTrade>(), MAX_TRADES), true, &examples::trades())
         .answers(201, "The new trade.", &reference::<Trade>())
         .answers(
             200,

@@ -11,11 +11,12 @@
 //!
 //! SQL: `migrations/010_record_trade.sql`.
 
+use nofomo_contract::trades::MAX_TRADES;
 use nofomo_contract::values::Name;
 use nofomo_contract::{FieldValue, OneOrMany};
 use nofomo_db::Claims;
 use nofomo_lambda::{Job, Message, Problem};
-use nofomo_trades::{MAX_TRADES, RecordOutcome, Report};
+use nofomo_trades::{RecordOutcome, Report};
 use serde_json::value::RawValue;
 
 /// Records one report, and returns its number of trades.

@@ -3,14 +3,11 @@
 //! SQL: `migrations/012_record_logs.sql`.
 
 use nofomo_contract::OneOrMany;
-use nofomo_contract::bots::NewLog;
+use nofomo_contract::bots::{MAX_LOG_ROWS, NewLog};
 use nofomo_lambda::{Answer, App, Problem, Request};
 use serde::{Deserialize, Serialize};
 use serde_json::value::to_raw_value;
 use uuid::Uuid;
-
-/// Maximum number of rows in one request.
-const MAX_ROWS: usize = 500;
 
 /// Input of `private.record_logs`.
 #[derive(Serialize)]
@@ -47,7 +44,7 @@ pub async fn handle(app: &'static App, request: Request) -> Result<Answer, Probl
     let claims = app.reporter(&request).await?;
     let bot_id = request.bot_id()?;
     let key = request.idempotency_key()?;
-    let logs = match request.body_as_one_or_many::<NewLog>(1..=MAX_ROWS)? {
+    let logs = match request.body_as_one_or_many::<NewLog>(1..=MAX_LOG_ROWS)? {
         OneOrMany::One(log) => vec![log],
         OneOrMany::Many(logs) => logs,
     };

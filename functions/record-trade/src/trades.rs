@@ -2,8 +2,9 @@
 //!
 //! SQL: `migrations/010_record_trade.sql`.
 
+use nofomo_contract::trades::MAX_TRADES;
 use nofomo_lambda::{Answer, App, Problem, Request};
-use nofomo_trades::{MAX_TRADES, RecordOutcome, Report};
+use nofomo_trades::{RecordOutcome, Report};
 
 pub(crate) async fn handle(app: &'static App, request: Request) -> Result<Answer, Problem> {
     let claims = app.reporter(&request).await?;

@@ -52,6 +52,9 @@ request! {
     }
 }
 
+/// Maximum number of log rows in one request.
+pub const MAX_LOG_ROWS: usize = 500;
+
 request! {
     /// Row of a bot's log.
     pub struct NewLog {

@@ -1,7 +1,7 @@
 //! What the HTTP API accepts, and how it reports problems.
 //!
 //! A request is declared once: the types of its fields in [`values`], its fields and the rules between them beside its group
-//! ([`bots`], [`trades`], [`strategies`], [`analysis_request`], [`money`]). From a declaration follow the reader, which functions
+//! ([`bots`], [`trades`], [`strategies`], [`NewAnalysis`], [`money`]). From a declaration follow the reader, which functions
 //! use, and, with the feature `openapi`, the schema in `openapi.json`. [`ProblemKind`] lists all kinds of problems.
 
 #![cfg_attr(

@@ -104,7 +104,7 @@ macro_rules! request {
         $(#[doc = $doc])+
         #[derive(Clone, serde::Serialize)]
         pub struct $name {
-            $($(#[doc = $field_doc])* pub $field: $type,)+
+            $($(#[doc = $field_doc])* $(#[doc = concat!("\n\nDefault: `", stringify!($default), "`.")])? pub $field: $type,)+
         }
 
         impl $crate::RequestBody for $name {

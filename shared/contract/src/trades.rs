@@ -8,6 +8,9 @@ use crate::request::request;
 use crate::values::declare::word_values;
 use crate::values::{Amount, JsonObject, Name, NotNegative, Signed, SignedPercentage};
 
+/// Maximum number of trades in one report.
+pub const MAX_TRADES: usize = 1000;
+
 request! {
     /// Trade as a bot reports it. Exchange, trading pair and paper trading are those of the bot.
     ///

@@ -206,6 +206,9 @@ mod schemas {
     use super::{JsonObject, MaxOpenTrades, Scope, Scopes, Tag, Tags};
     use crate::schema::{FieldSchema, Schemas, add_named, described, reference};
 
+    /// Pattern of a bot's token: 256 random bits in URL-safe base64 after a prefix.
+    pub const BOT_TOKEN_PATTERN: &str = "^nofomo_bot_[A-Za-z0-9_-]{43}$";
+
     /// Schema that has no type of its own in Rust.
     macro_rules! schemas {
         ($($(#[doc = $doc:literal])+ $name:ident = $schema:expr;)+) => {$(
@@ -230,7 +233,7 @@ mod schemas {
             "type": "string", "format": "date-time", "example": "2026-01-31T12:00:00Z", "pattern": time_pattern(),
         });
         /// Token of one bot.
-        BotToken = json!({ "type": "string", "pattern": "^nofomo_bot_[A-Za-z0-9_-]{43}$" });
+        BotToken = json!({ "type": "string", "pattern": BOT_TOKEN_PATTERN });
         /// JSON object with any members. Its texts must not have the character U+0000.
         AnyObject = json!({ "type": "object", "additionalProperties": true });
     }
@@ -283,4 +286,4 @@ mod schemas {
 }
 
 #[cfg(feature = "openapi")]
-pub use schemas::{AnyObject, BotToken, Decimal, Time};
+pub use schemas::{AnyObject, BOT_TOKEN_PATTERN, BotToken, Decimal, Time};

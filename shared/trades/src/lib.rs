@@ -7,9 +7,6 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
-/// Maximum number of trades in one report.
-pub const MAX_TRADES: usize = 1000;
-
 /// One or several trades of one bot. Every trade has an id.
 #[derive(Serialize)]
 pub struct Report {

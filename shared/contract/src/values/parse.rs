@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn an_object_that_postgres_cannot_hold_is_refused() {
+    fn an_object_that_postgres_cannot_store_is_refused() {
         assert!(object(&raw(r#"{"a": {"b": [1, "x"]}}"#), 1024).is_ok());
         let deep = format!(r#"{{"a": {}{}}}"#, "[".repeat(200), "]".repeat(200));
         for json in [r#"{"a": {"b": ["\u0000"]}}"#, r#"{"\u0000": 1}"#, "[]", "\"x\"", r#"{"a": 1e400}"#, &deep] {
