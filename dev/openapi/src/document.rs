@@ -1,7 +1,7 @@
 //! Assembles the document: operations, and the schemas that they refer to.
 
 use nofomo_contract::schema::add_named;
-use nofomo_contract::{NewAnalysis, ProblemKind, bots, money, strategies, trades, values};
+use nofomo_contract::{ProblemKind, analyses, bots, money, strategies, trades, values};
 use serde_json::{Map, Value, json};
 
 use crate::operations::operations;
@@ -88,7 +88,7 @@ fn schemas() -> Map<String, Value> {
     add_named::<strategies::GenerateStrategyRequest>(&mut found);
     add_named::<responses::strategies::Strategy>(&mut found);
     add_named::<responses::strategies::BacktestResult>(&mut found);
-    add_named::<NewAnalysis>(&mut found);
+    add_named::<analyses::NewAnalysis>(&mut found);
     add_named::<nofomo_analytics::Analysis>(&mut found);
     add_named::<money::NewInvoice>(&mut found);
     add_named::<responses::money::Invoice>(&mut found);

@@ -1,13 +1,14 @@
 //! Operations of all routes in `template.yaml`.
 
 use nofomo_analytics::Analysis;
+use nofomo_contract::ProblemKind;
+use nofomo_contract::analyses::NewAnalysis;
 use nofomo_contract::bots::{MAX_LOG_ROWS, NewBot, NewCredentials, NewFailure, NewLog, NewToken};
 use nofomo_contract::money::NewInvoice;
 use nofomo_contract::schema::reference;
 use nofomo_contract::strategies::{GenerateStrategyRequest, NewSource, NewStrategy};
 use nofomo_contract::trades::{MAX_TRADES, NewTrade};
 use nofomo_contract::values::{BOT_TOKEN_PATTERN, Exchange};
-use nofomo_contract::{NewAnalysis, ProblemKind};
 use serde_json::{Value, json};
 
 use crate::examples::{self, ANALYSIS, BOT, STRATEGY};

@@ -9,6 +9,8 @@
 use std::collections::BTreeSet;
 
 use jsonschema::Validator;
+use nofomo_contract::FieldValue;
+use nofomo_contract::analyses::AnalysisType;
 use nofomo_contract::bots::LogLevel;
 use nofomo_contract::money::Period;
 use nofomo_contract::schema::FieldSchema;
@@ -19,7 +21,6 @@ use nofomo_contract::values::{
     PhoneNumber, PlanName, Prompt, RiskLevel, RiskPercentage, Scope, Scopes, Signed, SignedPercentage, Source,
     StopLoss, Tag, Tags, TakeProfit, Timeframe, TradingPair,
 };
-use nofomo_contract::{AnalysisType, FieldValue};
 use openapi::document;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};

@@ -1,7 +1,7 @@
 //! Input of `private.run_analysis`.
 
 use nofomo_analytics::AnalysisType;
-use nofomo_contract::NewAnalysis;
+use nofomo_contract::analyses::{self, NewAnalysis};
 use serde::Serialize;
 use uuid::Uuid;
 
@@ -16,10 +16,10 @@ pub(crate) struct AnalysisRequest {
 impl AnalysisRequest {
     pub(crate) fn kind(&self) -> AnalysisType {
         match self.body.analysis_type {
-            nofomo_contract::AnalysisType::Performance => AnalysisType::Performance,
-            nofomo_contract::AnalysisType::Risk => AnalysisType::Risk,
-            nofomo_contract::AnalysisType::Optimization => AnalysisType::Optimization,
-            nofomo_contract::AnalysisType::Backtest => AnalysisType::Backtest,
+            analyses::AnalysisType::Performance => AnalysisType::Performance,
+            analyses::AnalysisType::Risk => AnalysisType::Risk,
+            analyses::AnalysisType::Optimization => AnalysisType::Optimization,
+            analyses::AnalysisType::Backtest => AnalysisType::Backtest,
         }
     }
 }

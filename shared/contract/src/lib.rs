@@ -1,8 +1,10 @@
 //! What the HTTP API accepts, and how it reports problems.
 //!
-//! A request is declared once: the types of its fields in [`values`], its fields and the rules between them beside its group
-//! ([`bots`], [`trades`], [`strategies`], [`NewAnalysis`], [`money`]). From a declaration follow the reader, which functions
-//! use, and, with the feature `openapi`, the schema in `openapi.json`. [`ProblemKind`] lists all kinds of problems.
+//! A request is declared once, in the module of its resource ([`bots`], [`trades`], [`strategies`], [`analyses`], [`money`]), with the
+//! types of its fields ([`values`]), their defaults and descriptions, and the rules between them. From this declaration follow the
+//! reader that functions use and, with the feature `openapi`, the schema in `openapi.json`.
+//!
+//! [`ProblemKind`] lists all kinds of problems.
 
 #![cfg_attr(
     feature = "openapi",
@@ -12,7 +14,7 @@
     )
 )]
 
-mod analysis_request;
+pub mod analyses;
 pub mod bots;
 mod field_error;
 pub mod money;
@@ -25,7 +27,6 @@ pub mod strategies;
 pub mod trades;
 pub mod values;
 
-pub use analysis_request::{AnalysisType, NewAnalysis};
 pub use field_error::FieldError;
 pub use object_reader::{ObjectReader, OneOrMany, read_body, read_body_with};
 pub use problem_kind::ProblemKind;
