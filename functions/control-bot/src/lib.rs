@@ -4,7 +4,7 @@
 
 use nofomo_contract::bots::NewFailure;
 use nofomo_contract::values::Message;
-use nofomo_lambda::{Answer, App, LimitedResource, Problem, ProblemKind, Request};
+use nofomo_lambda::{App, LimitedResource, Problem, ProblemKind, Request, Response};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use uuid::Uuid;
@@ -31,7 +31,7 @@ enum Outcome {
     NotFound,
 }
 
-pub async fn handle(app: &'static App, request: Request) -> Result<Answer, Problem> {
+pub async fn handle(app: &'static App, request: Request) -> Result<Response, Problem> {
     let action = request.path_parameter("action").unwrap_or_default();
     let (claims, message) = match action.as_str() {
         "start" | "stop" | "pause" => (app.user(&request).await?.claims().clone(), None),
@@ -43,7 +43,7 @@ pub async fn handle(app: &'static App, request: Request) -> Result<Answer, Probl
     };
     let input = ControlBotInput { bot_id: request.bot_id()?, action, message };
     match app.db.command(&claims, "control_bot", &input).await? {
-        Outcome::Updated(bot) | Outcome::Unchanged(bot) => Ok(Answer::ok(bot)),
+        Outcome::Updated(bot) | Outcome::Unchanged(bot) => Ok(Response::ok(bot)),
         Outcome::WrongState { status } => Err(Problem::conflict(
             ProblemKind::WrongState,
             format!("The bot is {status}. The action {} is not possible in this state.", input.action),

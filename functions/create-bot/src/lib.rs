@@ -3,7 +3,7 @@
 //! SQL: `migrations/008_create_bot.sql`.
 
 use nofomo_contract::bots::NewBot;
-use nofomo_lambda::{Answer, App, LimitedResource, Problem, ProblemKind, Request};
+use nofomo_lambda::{App, LimitedResource, Problem, ProblemKind, Request, Response};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use uuid::Uuid;
@@ -28,14 +28,14 @@ enum Outcome {
     KeyReused,
 }
 
-pub async fn handle(app: &'static App, request: Request) -> Result<Answer, Problem> {
+pub async fn handle(app: &'static App, request: Request) -> Result<Response, Problem> {
     let user = app.user(&request).await?;
     let id = request.row_id("create-bot", &user)?;
     let input = CreateBotInput { id, bot: request.body_as()? };
     let location = format!("/bots/{id}");
     match app.db.command(user.claims(), "create_bot", &input).await? {
-        Outcome::Created(bot) => Ok(Answer::created(bot).with_location(location)),
-        Outcome::Existing(bot) => Ok(Answer::ok(bot).with_location(location)),
+        Outcome::Created(bot) => Ok(Response::created(bot).with_location(location)),
+        Outcome::Existing(bot) => Ok(Response::ok(bot).with_location(location)),
         Outcome::PlanLimit { limit, plan } => Err(Problem::PlanLimit { resource: LimitedResource::BOTS, limit, plan }),
         Outcome::CredentialsMissing { exchange } => Err(Problem::conflict(
             ProblemKind::CredentialsMissing,

@@ -4,7 +4,7 @@
 //! key, and every transaction that it creates can be paid.
 
 use nofomo_contract::money::NewInvoice;
-use nofomo_lambda::{Answer, App, FieldError, Problem, Request, User};
+use nofomo_lambda::{App, FieldError, Problem, Request, Response, User};
 use nofomo_tripay::{CreateOutcome, Order, Transaction, Tripay};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -40,13 +40,13 @@ struct RecordInvoiceInput<'a> {
     transaction: Option<&'a Transaction>,
 }
 
-pub async fn handle(app: &'static App, tripay: &Tripay, request: Request) -> Result<Answer, Problem> {
+pub async fn handle(app: &'static App, tripay: &Tripay, request: Request) -> Result<Response, Problem> {
     let user = app.user(&request).await?;
     let id = request.row_id("create-invoice", &user)?;
     let input = CreateInvoiceInput { id, invoice: request.body_as()? };
     match app.db.command(user.claims(), "create_invoice", &input).await? {
         Outcome::Opened { id, order } => create_transaction(app, tripay, &user, id, &order).await,
-        Outcome::Existing(invoice) => Ok(Answer::ok(invoice)),
+        Outcome::Existing(invoice) => Ok(Response::ok(invoice)),
         Outcome::Unconfirmed { id, reference_id } => find_transaction(app, tripay, &user, id, &reference_id).await,
         Outcome::UnknownPlan => Err(invalid("/plan", "is not an available plan")),
         Outcome::NotForSale { plan } => {
@@ -64,11 +64,11 @@ async fn create_transaction(
     user: &User,
     id: Uuid,
     order: &Order,
-) -> Result<Answer, Problem> {
+) -> Result<Response, Problem> {
     match app.time_external_call("tripay", tripay.create_transaction(order)).await {
         CreateOutcome::Created(transaction) => {
             let invoice = record(app, tripay, user, id, Some(&transaction)).await?;
-            Ok(Answer::created(invoice).with_location(format!("/invoices/{id}")))
+            Ok(Response::created(invoice).with_location(format!("/invoices/{id}")))
         }
         CreateOutcome::Refused { message, is_account_error } => {
             record(app, tripay, user, id, None).await?;
@@ -89,11 +89,11 @@ async fn find_transaction(
     user: &User,
     id: Uuid,
     merchant_ref: &str,
-) -> Result<Answer, Problem> {
+) -> Result<Response, Problem> {
     let transactions = app.time_external_call("tripay", tripay.list_transactions(merchant_ref)).await;
     let transactions = transactions.map_err(|error| unconfirmed(id, error.to_string()))?;
     match transactions.first() {
-        Some(transaction) => Ok(Answer::ok(record(app, tripay, user, id, Some(transaction)).await?)),
+        Some(transaction) => Ok(Response::ok(record(app, tripay, user, id, Some(transaction)).await?)),
         None => Err(unconfirmed(id, "Tripay lists no transaction yet".into())),
     }
 }

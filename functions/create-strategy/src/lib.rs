@@ -3,7 +3,7 @@
 
 use nofomo_contract::strategies::{NewSource, NewStrategy};
 use nofomo_contract::values::Source;
-use nofomo_lambda::{Answer, App, FieldError, LimitedResource, Problem, ProblemKind, Request, User};
+use nofomo_lambda::{App, FieldError, LimitedResource, Problem, ProblemKind, Request, Response, User};
 use nofomo_strategy::{CheckReport, MAX_SOURCE_BYTES, SourceError, check};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -46,7 +46,7 @@ enum Outcome {
     NotFound,
 }
 
-pub async fn handle(app: &'static App, request: Request) -> Result<Answer, Problem> {
+pub async fn handle(app: &'static App, request: Request) -> Result<Response, Problem> {
     let user = app.user(&request).await?;
     match request.path_parameter("strategy_id") {
         None => create(app, &user, &request).await,
@@ -54,29 +54,29 @@ pub async fn handle(app: &'static App, request: Request) -> Result<Answer, Probl
     }
 }
 
-async fn create(app: &App, user: &User, request: &Request) -> Result<Answer, Problem> {
+async fn create(app: &App, user: &User, request: &Request) -> Result<Response, Problem> {
     let id = request.row_id("create-strategy", user)?;
     let strategy: NewStrategy = request.body_as()?;
     let check = check_content(&strategy.content)?;
     let location = format!("/strategies/{id}");
     match app.db.command(user.claims(), "create_strategy", &CreateStrategyInput { id, strategy, check }).await? {
-        Outcome::Created(strategy) => Ok(Answer::created(strategy).with_location(location)),
-        Outcome::Existing(strategy) => Ok(Answer::ok(strategy).with_location(location)),
+        Outcome::Created(strategy) => Ok(Response::created(strategy).with_location(location)),
+        Outcome::Existing(strategy) => Ok(Response::ok(strategy).with_location(location)),
         outcome => refusal(outcome),
     }
 }
 
-async fn replace(app: &App, user: &User, request: &Request, strategy_id: Uuid) -> Result<Answer, Problem> {
+async fn replace(app: &App, user: &User, request: &Request, strategy_id: Uuid) -> Result<Response, Problem> {
     let source: NewSource = request.body_as()?;
     let check = check_content(&source.content)?;
     let input = ReplaceStrategyInput { strategy_id, source, check };
     match app.db.command(user.claims(), "replace_strategy", &input).await? {
-        Outcome::Replaced(strategy) => Ok(Answer::ok(strategy)),
+        Outcome::Replaced(strategy) => Ok(Response::ok(strategy)),
         outcome => refusal(outcome),
     }
 }
 
-fn refusal(outcome: Outcome) -> Result<Answer, Problem> {
+fn refusal(outcome: Outcome) -> Result<Response, Problem> {
     match outcome {
         Outcome::PlanLimit { limit: 0, plan } => Err(Problem::PlanLimit { resource: OWN_STRATEGIES, limit: 0, plan }),
         Outcome::PlanLimit { limit, plan } => {

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use nofomo_contract::strategies::{GenerateStrategyRequest, Template};
 use nofomo_contract::values::{Name, RiskLevel};
-use nofomo_lambda::{Answer, App, LimitedResource, Problem, Request};
+use nofomo_lambda::{App, LimitedResource, Problem, Request, Response};
 use nofomo_language_model::LanguageModel;
 use nofomo_strategy::{CheckReport, check};
 use serde::{Deserialize, Serialize};
@@ -92,14 +92,14 @@ enum Outcome {
     QuotaExceeded { limit: i64, plan: String },
 }
 
-pub async fn handle(app: &'static App, writers: &'static Writers, request: Request) -> Result<Answer, Problem> {
+pub async fn handle(app: &'static App, writers: &'static Writers, request: Request) -> Result<Response, Problem> {
     let deadline = Instant::now() + WRITE_TIMEOUT;
     let user = app.user(&request).await?;
     let id = request.row_id("generate-strategy", &user)?;
     let input = GenerateStrategyInput { id, request: request.body_as()? };
     let writer = choose_writer(writers, &input.request)?;
-    if let Some(answer) = answer(id, app.db.command(user.claims(), "generate_strategy", &input).await?)? {
-        return Ok(answer);
+    if let Some(response) = response(id, app.db.command(user.claims(), "generate_strategy", &input).await?)? {
+        return Ok(response);
     }
     let (draft, report) = write_strategy(app, writer, &input.request, deadline).await?;
     let generated = GeneratedStrategy {
@@ -112,16 +112,16 @@ pub async fn handle(app: &'static App, writers: &'static Writers, request: Reque
         check: Check { report, model_used: &draft.model_used, tokens_used: draft.tokens_used },
     };
     let recorded = app.db.command(user.claims(), "record_generated_strategy", &generated).await?;
-    answer(id, recorded)?.ok_or_else(|| Problem::Internal("record_generated_strategy answered `reserved`".into()))
+    response(id, recorded)?.ok_or_else(|| Problem::Internal("record_generated_strategy returned `reserved`".into()))
 }
 
-/// Answer for an outcome, or `None` if the strategy is reserved and still has to be written.
-fn answer(id: Uuid, outcome: Outcome) -> Result<Option<Answer>, Problem> {
+/// Response for an outcome, or `None` if the strategy is reserved and still has to be written.
+fn response(id: Uuid, outcome: Outcome) -> Result<Option<Response>, Problem> {
     let location = format!("/strategies/{id}");
     match outcome {
         Outcome::Reserved => Ok(None),
-        Outcome::Created(strategy) => Ok(Some(Answer::created(strategy).with_location(location))),
-        Outcome::Existing(strategy) => Ok(Some(Answer::ok(strategy).with_location(location))),
+        Outcome::Created(strategy) => Ok(Some(Response::created(strategy).with_location(location))),
+        Outcome::Existing(strategy) => Ok(Some(Response::ok(strategy).with_location(location))),
         Outcome::KeyReused => Err(Problem::key_reused("strategy")),
         Outcome::PlanLimit { limit, plan } => {
             Err(Problem::PlanLimit { resource: LimitedResource::STRATEGIES, limit, plan })

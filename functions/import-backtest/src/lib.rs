@@ -5,7 +5,7 @@ mod result;
 mod trade;
 
 use nofomo_freqtrade::{Backtest, Export, ExportError};
-use nofomo_lambda::{Answer, App, FieldError, LimitedResource, Problem, Request};
+use nofomo_lambda::{App, FieldError, LimitedResource, Problem, Request, Response};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use uuid::Uuid;
@@ -23,7 +23,7 @@ enum Outcome {
     NotFound,
 }
 
-pub async fn handle(app: &'static App, request: Request) -> Result<Answer, Problem> {
+pub async fn handle(app: &'static App, request: Request) -> Result<Response, Problem> {
     let user = app.user(&request).await?;
     let strategy_id = request.path_parameter("strategy_id").and_then(|id| id.parse().ok()).ok_or(Problem::NotFound)?;
     let backtest = read_backtest(request.upload()?, request.query_parameter("strategy").as_deref())?;
@@ -33,8 +33,8 @@ pub async fn handle(app: &'static App, request: Request) -> Result<Answer, Probl
     let result = BacktestResult::compute(id, strategy_id, &backtest, &trades)?;
     let location = format!("/backtests/{id}");
     match app.db.command(user.claims(), "import_backtest", &result).await? {
-        Outcome::Created(row) => Ok(Answer::created(row).with_location(location)),
-        Outcome::Existing(row) => Ok(Answer::ok(row).with_location(location)),
+        Outcome::Created(row) => Ok(Response::created(row).with_location(location)),
+        Outcome::Existing(row) => Ok(Response::ok(row).with_location(location)),
         Outcome::QuotaExceeded { limit, plan } => {
             Err(Problem::Quota { resource: LimitedResource::BACKTEST_MINUTES, limit, plan })
         }

@@ -6,7 +6,7 @@
 
 use nofomo_contract::bots::NewToken;
 use nofomo_contract::values::{Scope, Scopes};
-use nofomo_lambda::{Answer, App, BotToken, Problem, ProblemKind, Request};
+use nofomo_lambda::{App, BotToken, Problem, ProblemKind, Request, Response};
 use serde::{Deserialize, Serialize};
 use serde_json::value::to_raw_value;
 use uuid::Uuid;
@@ -39,7 +39,7 @@ struct IssuedToken<'a> {
     created_at: String,
 }
 
-pub async fn handle(app: &'static App, request: Request) -> Result<Answer, Problem> {
+pub async fn handle(app: &'static App, request: Request) -> Result<Response, Problem> {
     let user = app.user(&request).await?;
     let bot_id = request.bot_id()?;
     let is_revocation = request.route().starts_with("DELETE ");
@@ -54,9 +54,9 @@ pub async fn handle(app: &'static App, request: Request) -> Result<Answer, Probl
         Outcome::Issued { scopes, created_at } => {
             let issued = IssuedToken { token: token.reveal(), scopes, created_at };
             let body = to_raw_value(&issued).map_err(|error| Problem::Internal(error.to_string()))?;
-            Ok(Answer::created(body))
+            Ok(Response::created(body))
         }
-        Outcome::Revoked => Ok(Answer::no_content()),
+        Outcome::Revoked => Ok(Response::no_content()),
         Outcome::NotFound => Err(Problem::NotFound),
         Outcome::PaperBot => Err(Problem::conflict(
             ProblemKind::PaperBot,

@@ -1,7 +1,7 @@
 //! `POST /subscription/{action}`: starts a user's only trial, cancels the renewal, or resumes it.
 //! Its SQL is `migrations/025_manage_subscription.sql`.
 
-use nofomo_lambda::{Answer, App, Problem, ProblemKind, Request};
+use nofomo_lambda::{App, Problem, ProblemKind, Request, Response};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
@@ -21,14 +21,14 @@ enum Outcome {
     NotFound,
 }
 
-pub async fn handle(app: &'static App, request: Request) -> Result<Answer, Problem> {
+pub async fn handle(app: &'static App, request: Request) -> Result<Response, Problem> {
     let user = app.user(&request).await?;
     let input = ManageSubscriptionInput { action: request.path_parameter("action").unwrap_or_default() };
     if !matches!(input.action.as_str(), "trial" | "cancel" | "resume") {
         return Err(Problem::NotFound);
     }
     match app.db.command(user.claims(), "manage_subscription", &input).await? {
-        Outcome::Done(subscription) => Ok(Answer::ok(subscription)),
+        Outcome::Done(subscription) => Ok(Response::ok(subscription)),
         Outcome::AlreadySubscribed => Err(Problem::conflict(
             ProblemKind::AlreadySubscribed,
             "A trial requires that you have no active plan. Your plan has not ended yet.",

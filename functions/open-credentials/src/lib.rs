@@ -2,7 +2,7 @@
 //!
 //! SQL: `migrations/015_open_credentials.sql`.
 
-use nofomo_lambda::{Answer, App, Problem, ProblemKind, Request};
+use nofomo_lambda::{App, Problem, ProblemKind, Request, Response};
 use nofomo_vault::KeyRing;
 use serde::{Deserialize, Serialize};
 use serde_json::value::{RawValue, to_raw_value};
@@ -41,11 +41,11 @@ struct Secret {
     api_secret: String,
 }
 
-pub async fn handle(app: &'static App, keys: &KeyRing, request: Request) -> Result<Answer, Problem> {
+pub async fn handle(app: &'static App, keys: &KeyRing, request: Request) -> Result<Response, Problem> {
     let runner = app.runner(&request)?;
     let bot_id = request.bot_id()?;
     match app.db.command(&runner, "open_credentials", &OpenCredentialsInput { bot_id }).await? {
-        Outcome::Found { owner, exchange, sealed } => open(keys, owner, &exchange, &sealed).map(Answer::ok),
+        Outcome::Found { owner, exchange, sealed } => open(keys, owner, &exchange, &sealed).map(Response::ok),
         Outcome::NotFound => Err(Problem::NotFound),
         Outcome::ScopeMissing => Err(Problem::Forbidden(
             "This token can only report. The bot's owner can issue one with the scopes report and trade.",

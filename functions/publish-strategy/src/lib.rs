@@ -1,7 +1,7 @@
 //! `POST /strategies/{strategy_id}/publish`: verifies a strategy and offers it in the marketplace.
 //! The SQL is in `migrations/019_publish_strategy.sql`.
 
-use nofomo_lambda::{Answer, App, Problem, ProblemKind, Request};
+use nofomo_lambda::{App, Problem, ProblemKind, Request, Response};
 use nofomo_strategy::{CHECKER_VERSION, CheckReport, Finding, check};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -45,14 +45,14 @@ enum Outcome {
     NotFound,
 }
 
-pub async fn handle(app: &'static App, request: Request) -> Result<Answer, Problem> {
+pub async fn handle(app: &'static App, request: Request) -> Result<Response, Problem> {
     let user = app.user(&request).await?;
     let strategy_id = request.path_parameter("strategy_id").and_then(|id| id.parse().ok()).ok_or(Problem::NotFound)?;
     let mut input = PublishStrategyInput { strategy_id, checker_version: CHECKER_VERSION, check: None };
     for _ in 0..MAX_ATTEMPTS {
         match app.db.command(user.claims(), "publish_strategy", &input).await? {
             Outcome::CheckRequired(source) => input.check = Some(check_source(&source)?),
-            Outcome::Published(strategy) => return Ok(Answer::ok(strategy)),
+            Outcome::Published(strategy) => return Ok(Response::ok(strategy)),
             Outcome::HasFindings(findings) => {
                 return Err(Problem::conflict(ProblemKind::HasFindings, findings_detail(&findings)));
             }

@@ -4,7 +4,7 @@
 
 use nofomo_contract::OneOrMany;
 use nofomo_contract::bots::{MAX_LOG_ROWS, NewLog};
-use nofomo_lambda::{Answer, App, Problem, Request};
+use nofomo_lambda::{App, Problem, Request, Response};
 use serde::{Deserialize, Serialize};
 use serde_json::value::to_raw_value;
 use uuid::Uuid;
@@ -40,7 +40,7 @@ struct RecordedLogs {
     recorded: u32,
 }
 
-pub async fn handle(app: &'static App, request: Request) -> Result<Answer, Problem> {
+pub async fn handle(app: &'static App, request: Request) -> Result<Response, Problem> {
     let claims = app.reporter(&request).await?;
     let bot_id = request.bot_id()?;
     let key = request.idempotency_key()?;
@@ -57,7 +57,7 @@ pub async fn handle(app: &'static App, request: Request) -> Result<Answer, Probl
         Outcome::Recorded(recorded) => {
             let body =
                 to_raw_value(&RecordedLogs { recorded }).map_err(|error| Problem::Internal(error.to_string()))?;
-            Ok(if recorded > 0 { Answer::created(body) } else { Answer::ok(body) })
+            Ok(if recorded > 0 { Response::created(body) } else { Response::ok(body) })
         }
         Outcome::KeyReused => Err(Problem::key_reused("log row")),
         Outcome::NotFound => Err(Problem::NotFound),

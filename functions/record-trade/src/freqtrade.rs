@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, NaiveDateTime, SecondsFormat, Utc};
-use nofomo_lambda::{Answer, App, BotToken, Problem, Request};
+use nofomo_lambda::{App, BotToken, Problem, Request, Response};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
@@ -69,7 +69,7 @@ enum Outcome {
     Logged,
 }
 
-pub(crate) async fn handle(app: &'static App, request: Request) -> Result<Answer, Problem> {
+pub(crate) async fn handle(app: &'static App, request: Request) -> Result<Response, Problem> {
     let token = request.path_parameter("bot_token").and_then(|token| BotToken::parse(&token));
     let token = token.ok_or(Problem::NotFound)?;
     let body = request.body()?;
@@ -101,7 +101,7 @@ pub(crate) async fn handle(app: &'static App, request: Request) -> Result<Answer
         body: String::from_utf8_lossy(body).replace('\0', "\u{fffd}"),
     };
     match app.db.command(&token.claims(), "record_freqtrade_event", &input).await.map_err(Problem::from) {
-        Ok(Outcome::Recorded | Outcome::Duplicate | Outcome::Ignored | Outcome::Logged) => Ok(Answer::empty()),
+        Ok(Outcome::Recorded | Outcome::Duplicate | Outcome::Ignored | Outcome::Logged) => Ok(Response::empty()),
         Err(Problem::Unauthenticated(_)) => Err(Problem::NotFound),
         Err(problem) => Err(problem),
     }

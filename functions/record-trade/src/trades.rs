@@ -3,17 +3,17 @@
 //! SQL: `migrations/010_record_trade.sql`.
 
 use nofomo_contract::trades::MAX_TRADES;
-use nofomo_lambda::{Answer, App, Problem, Request};
+use nofomo_lambda::{App, Problem, Request, Response};
 use nofomo_trades::{RecordOutcome, Report};
 
-pub(crate) async fn handle(app: &'static App, request: Request) -> Result<Answer, Problem> {
+pub(crate) async fn handle(app: &'static App, request: Request) -> Result<Response, Problem> {
     let claims = app.reporter(&request).await?;
     let (bot_id, key) = (request.bot_id()?, request.idempotency_key()?);
     let report = Report::new(bot_id, key, request.body_as_one_or_many(1..=MAX_TRADES)?);
     match report.record(&app.db, &claims).await? {
-        RecordOutcome::One { trade, is_new: true } => Ok(Answer::created(trade)),
-        RecordOutcome::One { trade, is_new: false } => Ok(Answer::ok(trade)),
-        RecordOutcome::Many(results) => Ok(Answer::results(&results)),
+        RecordOutcome::One { trade, is_new: true } => Ok(Response::created(trade)),
+        RecordOutcome::One { trade, is_new: false } => Ok(Response::ok(trade)),
+        RecordOutcome::Many(results) => Ok(Response::results(&results)),
         RecordOutcome::Invalid(errors) => Err(Problem::Invalid(errors)),
         RecordOutcome::NotFound => Err(Problem::NotFound),
     }

@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 
 use nofomo_analytics::{Analysis, AnalysisInput, AnalysisResults};
 use nofomo_db::Claims;
-use nofomo_lambda::{Answer, App, LimitedResource, Problem, ProblemKind, Request};
+use nofomo_lambda::{App, LimitedResource, Problem, ProblemKind, Request, Response};
 use nofomo_language_model::LanguageModel;
 use serde_json::value::RawValue;
 
@@ -33,14 +33,14 @@ const MODEL: &str = "nofomo-quant-1";
 /// Time after the start of the request at which the language model must have answered. API Gateway waits 30 s in total.
 const MODEL_DEADLINE: Duration = Duration::from_secs(26);
 
-pub async fn handle(app: &'static App, model: Option<&LanguageModel>, request: Request) -> Result<Answer, Problem> {
+pub async fn handle(app: &'static App, model: Option<&LanguageModel>, request: Request) -> Result<Response, Problem> {
     let started = Instant::now();
     let user = app.user(&request).await?;
     let id = request.row_id("run-analysis", &user)?;
     let request = AnalysisRequest { id, body: request.body_as()? };
     let reservation = match app.db.command(user.claims(), "run_analysis", &request).await? {
         ReservationOutcome::Reserved(reservation) => reservation,
-        ReservationOutcome::Existing(analysis) => return Ok(Answer::ok(analysis)),
+        ReservationOutcome::Existing(analysis) => return Ok(Response::ok(analysis)),
         ReservationOutcome::KeyReused => return Err(Problem::key_reused("analysis")),
         ReservationOutcome::NotFound => return Err(Problem::NotFound),
         ReservationOutcome::NoBacktest => {
@@ -56,7 +56,7 @@ pub async fn handle(app: &'static App, model: Option<&LanguageModel>, request: R
     };
     let analysis = analyse(app, user.claims(), model, &request, &reservation, started).await?;
     let stored: Box<RawValue> = app.db.command(user.claims(), "record_analysis", &analysis).await?;
-    Ok(Answer::created(stored).with_location(format!("/analyses/{id}")))
+    Ok(Response::created(stored).with_location(format!("/analyses/{id}")))
 }
 
 async fn analyse(

@@ -4,7 +4,7 @@
 
 use nofomo_contract::bots::NewCredentials;
 use nofomo_contract::values::Exchange;
-use nofomo_lambda::{Answer, App, Problem, Request};
+use nofomo_lambda::{App, Problem, Request, Response};
 use nofomo_vault::{KeyRing, Zeroizing};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -29,7 +29,7 @@ enum Outcome {
     Deleted(Box<RawValue>),
 }
 
-pub async fn handle(app: &'static App, keys: &KeyRing, request: Request) -> Result<Answer, Problem> {
+pub async fn handle(app: &'static App, keys: &KeyRing, request: Request) -> Result<Response, Problem> {
     let user = app.user(&request).await?;
     let exchange = request.path_parameter("exchange").and_then(|name| Exchange::from_word(&name));
     let exchange = exchange.ok_or(Problem::NotFound)?;
@@ -47,7 +47,7 @@ pub async fn handle(app: &'static App, keys: &KeyRing, request: Request) -> Resu
         SaveCredentialsInput { exchange, sealed: Some(sealed), key_hint }
     };
     match app.db.command(user.claims(), "save_credentials", &input).await? {
-        Outcome::Saved(saved) => Ok(Answer::ok(saved)),
-        Outcome::Deleted(deleted) => Ok(Answer::ok(deleted)),
+        Outcome::Saved(saved) => Ok(Response::ok(saved)),
+        Outcome::Deleted(deleted) => Ok(Response::ok(deleted)),
     }
 }

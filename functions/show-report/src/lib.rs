@@ -14,7 +14,7 @@ mod table;
 mod time;
 mod verdict;
 
-use nofomo_lambda::{Answer, App, Problem, Request};
+use nofomo_lambda::{App, Problem, Request, Response};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -33,12 +33,12 @@ enum ShowReportOutcome {
     NotFound,
 }
 
-pub async fn handle(app: &'static App, request: Request) -> Result<Answer, Problem> {
+pub async fn handle(app: &'static App, request: Request) -> Result<Response, Problem> {
     let user = app.user(&request).await?;
     let analysis_id = request.path_parameter("analysis_id").and_then(|id| id.parse().ok()).ok_or(Problem::NotFound)?;
     match app.db.command(user.claims(), "show_report", &ShowReportInput { analysis_id }).await? {
         ShowReportOutcome::Found(report) => {
-            report.page().map(Answer::html).map_err(|error| Problem::Internal(error.to_string()))
+            report.page().map(Response::html).map_err(|error| Problem::Internal(error.to_string()))
         }
         ShowReportOutcome::NotFound => Err(Problem::NotFound),
     }

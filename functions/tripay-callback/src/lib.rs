@@ -6,7 +6,7 @@
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use nofomo_lambda::{Answer, Job, Problem, Request};
+use nofomo_lambda::{Job, Problem, Request, Response};
 use nofomo_tripay::{Payment, PrivateKey};
 use serde::{Deserialize, Serialize};
 use tracing::error;
@@ -38,7 +38,7 @@ struct Settlement {
     needs_attention: bool,
 }
 
-pub async fn handle(job: &'static Job, key: &PrivateKey, request: Request) -> Result<Answer, Problem> {
+pub async fn handle(job: &'static Job, key: &PrivateKey, request: Request) -> Result<Response, Problem> {
     let body = request.body()?;
     if body.len() > MAX_BODY_BYTES {
         return Err(Problem::TooLarge { limit: MAX_BODY_BYTES });
@@ -62,6 +62,6 @@ pub async fn handle(job: &'static Job, key: &PrivateKey, request: Request) -> Re
     match outcome.as_str() {
         "bad_signature" => Err(Problem::Unauthenticated("The signature is invalid.")),
         "unreadable" => Err(Problem::NotJson("The body is not a payment.".into())),
-        _ => Ok(Answer::success()),
+        _ => Ok(Response::success()),
     }
 }

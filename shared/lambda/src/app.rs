@@ -6,7 +6,7 @@ use nofomo_db::Claims;
 
 use crate::function::{Function, leak};
 use crate::user::Verifier;
-use crate::{Answer, BotToken, Error, Problem, Request, User};
+use crate::{BotToken, Error, Problem, Request, Response, User};
 
 /// A function that users and their bots call, through API Gateway.
 pub type App = Function<Verifier>;
@@ -69,9 +69,9 @@ impl App {
     pub async fn serve<H, F>(self, handle: H) -> Result<(), Error>
     where
         H: Fn(&'static Self, Request) -> F + Send + Sync,
-        F: Future<Output = Result<Answer, Problem>> + Send,
+        F: Future<Output = Result<Response, Problem>> + Send,
     {
         let app = leak(self);
-        app.serve_http(|request| handle(app, request), Problem::into_response).await
+        app.serve_http(|request| handle(app, request), Problem::into_http).await
     }
 }

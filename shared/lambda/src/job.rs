@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::function::{Function, InvocationRecord, leak};
 use crate::http::callback_failure;
 use crate::log_record::Subject;
-use crate::{Answer, Error, Problem, Request};
+use crate::{Error, Problem, Request, Response};
 
 /// A function that serves a schedule, a queue, or the callbacks of an external service.
 pub type Job = Function<()>;
@@ -33,7 +33,7 @@ impl Job {
     pub async fn serve_callbacks<H, F>(self, handle: H) -> Result<(), Error>
     where
         H: Fn(&'static Self, Request) -> F + Send + Sync,
-        F: Future<Output = Result<Answer, Problem>> + Send,
+        F: Future<Output = Result<Response, Problem>> + Send,
     {
         let job = leak(self);
         job.serve_http(|request| handle(job, request), |problem, _| callback_failure(&problem)).await

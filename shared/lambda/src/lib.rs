@@ -11,9 +11,8 @@
 //! callbacks of an external service ([`Job::serve_callbacks`]). Both are a [`Function`], which holds the database connection and
 //! writes one log record, one set of metrics and one trace per invocation.
 //!
-//! An HTTP handler takes a [`Request`], reads its body with [`Request::body_as`], and returns an [`Answer`] or a [`Problem`].
+//! An HTTP handler takes a [`Request`], reads its body with [`Request::body_as`], and returns a [`Response`] or a [`Problem`].
 
-mod answer;
 mod app;
 mod bot_token;
 mod function;
@@ -25,6 +24,7 @@ mod logging;
 mod problem;
 mod queue;
 mod request;
+mod response;
 mod schedule;
 mod secret;
 mod settings;
@@ -32,7 +32,6 @@ mod timings;
 mod trace;
 mod user;
 
-pub use answer::Answer;
 pub use app::App;
 pub use bot_token::BotToken;
 pub use function::Function;
@@ -41,6 +40,7 @@ pub use nofomo_contract::{FieldError, ProblemKind};
 pub use problem::{LimitedResource, Problem};
 pub use queue::Message;
 pub use request::Request;
+pub use response::Response;
 pub use schedule::Run;
 pub use user::User;
 

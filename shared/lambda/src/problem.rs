@@ -1,7 +1,7 @@
 //! Failed requests: their responses as `application/problem+json` (RFC 9457), and their causes for the log.
 
 use lambda_http::Body;
-use lambda_http::http::{HeaderValue, Response, StatusCode, header};
+use lambda_http::http::{self, HeaderValue, StatusCode, header};
 use nofomo_contract::{FieldError, ProblemKind};
 use serde::Serialize;
 
@@ -20,7 +20,7 @@ pub enum Problem {
     PlanLimit { resource: LimitedResource, limit: i64, plan: String },
     /// The caller has used the plan's monthly quota.
     Quota { resource: LimitedResource, limit: i64, plan: String },
-    /// The resource does not exist, or belongs to another user; the answer does not say which.
+    /// The resource does not exist, or belongs to another user; the response does not say which.
     NotFound,
     /// The current state does not allow the request. `kind` is one of the kinds with status 409.
     Conflict { kind: ProblemKind, detail: String },
@@ -204,7 +204,7 @@ impl Problem {
         }
     }
 
-    pub(crate) fn into_response(self, request_id: &str) -> Response<Body> {
+    pub(crate) fn into_http(self, request_id: &str) -> http::Response<Body> {
         let (status, kind) = (self.status(), self.kind());
         let mut details = Details {
             r#type: format!("https://nofomo.dev/problems/{}", kind.slug()),
@@ -224,7 +224,7 @@ impl Problem {
             }
             _ => {}
         }
-        let mut response = Response::new(Body::Text(serde_json::to_string(&details).unwrap_or_default()));
+        let mut response = http::Response::new(Body::Text(serde_json::to_string(&details).unwrap_or_default()));
         *response.status_mut() = status;
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));

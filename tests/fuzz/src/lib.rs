@@ -7,7 +7,7 @@ use std::thread;
 
 use jsonwebtoken::{EncodingKey, Header};
 use lambda_http::{Body, http};
-use nofomo_lambda::{Answer, App, Job, Problem, Request};
+use nofomo_lambda::{Response, App, Job, Problem, Request};
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
@@ -44,9 +44,9 @@ impl Instance<Job> {
 
 impl<T> Instance<T> {
     /// What comes of a request. Nothing that anybody sends may be a mistake of ours.
-    pub fn ask<F>(&self, handle: impl FnOnce(&'static T, Request) -> F, request: Request) -> Result<Answer, Problem>
+    pub fn ask<F>(&self, handle: impl FnOnce(&'static T, Request) -> F, request: Request) -> Result<Response, Problem>
     where
-        F: Future<Output = Result<Answer, Problem>>,
+        F: Future<Output = Result<Response, Problem>>,
     {
         let outcome = self.runtime.block_on(handle(self.function, request));
         if let Err(Problem::Internal(cause)) = &outcome {

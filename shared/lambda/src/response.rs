@@ -1,14 +1,14 @@
 //! Successful responses.
 
 use lambda_http::Body;
-use lambda_http::http::{HeaderValue, Response, StatusCode, header};
+use lambda_http::http::{self, HeaderValue, StatusCode, header};
 use serde_json::value::RawValue;
 
 /// A successful response: a status, an optional `Location` header, and a body of JSON or HTML.
 ///
 /// JSON is usually passed on exactly as the database wrote it.
 #[derive(Debug)]
-pub struct Answer {
+pub struct Response {
     status: StatusCode,
     location: Option<String>,
     content_type: &'static str,
@@ -20,7 +20,7 @@ const JSON: &str = "application/json";
 /// Content security policy of HTML pages: no scripts, no external resources, no frames.
 const PAGE_POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'none'";
 
-impl Answer {
+impl Response {
     /// 200 with JSON.
     pub fn ok(body: Box<RawValue>) -> Self {
         Self::json(String::from(Box::<str>::from(body)))
@@ -66,9 +66,9 @@ impl Answer {
         Self { location: Some(location), ..self }
     }
 
-    pub(crate) fn into_response(self) -> Response<Body> {
+    pub(crate) fn into_http(self) -> http::Response<Body> {
         let has_body = !self.body.is_empty();
-        let mut response = Response::new(if has_body { Body::Text(self.body) } else { Body::Empty });
+        let mut response = http::Response::new(if has_body { Body::Text(self.body) } else { Body::Empty });
         *response.status_mut() = self.status;
         if has_body {
             let headers = response.headers_mut();
@@ -78,8 +78,6 @@ impl Answer {
                 headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(PAGE_POLICY));
             }
         }
-        // Every response is personal.
-        response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         if let Some(location) = self.location.and_then(|location| location.parse().ok()) {
             response.headers_mut().insert(header::LOCATION, location);
         }
