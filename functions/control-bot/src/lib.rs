@@ -36,7 +36,7 @@ pub async fn handle(app: &'static App, request: Request) -> Result<Response, Pro
     let (claims, message) = match action.as_str() {
         "start" | "stop" | "pause" => (app.user(&request).await?.claims().clone(), None),
         "fail" => {
-            let claims = app.reporter(&request).await?;
+            let claims = app.reporter_claims(&request).await?;
             (claims, Some(request.body_as::<NewFailure>()?.message))
         }
         _ => return Err(Problem::NotFound),

@@ -42,9 +42,9 @@ struct Secret {
 }
 
 pub async fn handle(app: &'static App, keys: &KeyRing, request: Request) -> Result<Response, Problem> {
-    let runner = app.runner(&request)?;
+    let claims = app.runner_claims(&request)?;
     let bot_id = request.bot_id()?;
-    match app.db.command(&runner, "open_credentials", &OpenCredentialsInput { bot_id }).await? {
+    match app.db.command(&claims, "open_credentials", &OpenCredentialsInput { bot_id }).await? {
         Outcome::Found { owner, exchange, sealed } => open(keys, owner, &exchange, &sealed).map(Response::ok),
         Outcome::NotFound => Err(Problem::NotFound),
         Outcome::ScopeMissing => Err(Problem::Forbidden(

@@ -41,7 +41,7 @@ struct RecordedLogs {
 }
 
 pub async fn handle(app: &'static App, request: Request) -> Result<Response, Problem> {
-    let claims = app.reporter(&request).await?;
+    let claims = app.reporter_claims(&request).await?;
     let bot_id = request.bot_id()?;
     let key = request.idempotency_key()?;
     let logs = match request.body_as_one_or_many::<NewLog>(1..=MAX_LOG_ROWS)? {

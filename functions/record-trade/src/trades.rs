@@ -7,7 +7,7 @@ use nofomo_lambda::{App, Problem, Request, Response};
 use nofomo_trades::{RecordOutcome, Report};
 
 pub(crate) async fn handle(app: &'static App, request: Request) -> Result<Response, Problem> {
-    let claims = app.reporter(&request).await?;
+    let claims = app.reporter_claims(&request).await?;
     let (bot_id, key) = (request.bot_id()?, request.idempotency_key()?);
     let report = Report::new(bot_id, key, request.body_as_one_or_many(1..=MAX_TRADES)?);
     match report.record(&app.db, &claims).await? {

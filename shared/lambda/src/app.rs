@@ -28,33 +28,34 @@ impl App {
     ///
     /// # Errors
     ///
-    /// 401 without a valid token, 403 for users who may not call functions, 503 while the signing keys cannot be fetched.
+    /// 401 without a valid token, 403 for anonymous sessions and for tokens issued to other applications, 503 while the
+    /// signing keys cannot be fetched.
     pub async fn user(&self, request: &Request) -> Result<Arc<User>, Problem> {
         let user = self.verifier.verify(request.bearer_token()).await?;
         request.info.user_id.get_or_init(|| user.id());
         Ok(user)
     }
 
-    /// Claims of the caller who reports for a bot: its owner, with an access token, or its runner, with the bot token. The
-    /// database checks whether a bot token is known.
+    /// Returns the claims of a caller who reports for a bot: its owner, with an access token, or its runner, with the bot
+    /// token. The database checks whether a bot token is known.
     ///
     /// # Errors
     ///
     /// As [`App::user`].
-    pub async fn reporter(&self, request: &Request) -> Result<Claims, Problem> {
+    pub async fn reporter_claims(&self, request: &Request) -> Result<Claims, Problem> {
         match request.bearer_token().and_then(BotToken::parse) {
             Some(token) => Ok(token.claims()),
             None => Ok(self.user(request).await?.claims().clone()),
         }
     }
 
-    /// Claims of a bot's runner, who must send the bot token; the owner's access token is refused. The database checks
-    /// whether the bot token is known.
+    /// Returns the claims of a bot's runner, which must send the bot token; the owner's access token is refused. The
+    /// database checks whether the bot token is known.
     ///
     /// # Errors
     ///
     /// 401 without a token, 403 for any token other than a bot token.
-    pub fn runner(&self, request: &Request) -> Result<Claims, Problem> {
+    pub fn runner_claims(&self, request: &Request) -> Result<Claims, Problem> {
         let token =
             request.bearer_token().ok_or(Problem::Unauthenticated("Send `Authorization: Bearer <bot token>`."))?;
         let refused = "This route accepts only the bot's own token. Issue one with POST /bots/{bot_id}/token.";

@@ -5,7 +5,7 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use nofomo_db::Claims;
 use sha2::{Digest, Sha256};
 
-/// Distinguishes a bot token from an access token, and lets secret scanners find a published one.
+/// Prefix that distinguishes a bot token from an access token, and by which secret scanners find a leaked one.
 const PREFIX: &str = "nofomo_bot_";
 
 /// A bot token: the prefix `nofomo_bot_`, then 32 random bytes in base64url.
@@ -18,9 +18,9 @@ impl BotToken {
     ///
     /// The operating system cannot supply random bytes.
     pub fn generate() -> Result<Self, getrandom::Error> {
-        let mut bits = [0; 32];
-        getrandom::fill(&mut bits)?;
-        Ok(Self(format!("{PREFIX}{}", BASE64_URL_SAFE_NO_PAD.encode(bits))))
+        let mut bytes = [0; 32];
+        getrandom::fill(&mut bytes)?;
+        Ok(Self(format!("{PREFIX}{}", BASE64_URL_SAFE_NO_PAD.encode(bytes))))
     }
 
     /// Accepts text with the prefix of a bot token. The database checks whether the token is known.
@@ -28,7 +28,7 @@ impl BotToken {
         text.starts_with(PREFIX).then(|| Self(text.to_owned()))
     }
 
-    /// The token's text, to be shown to its owner once.
+    /// Returns the token's text, which its owner sees once.
     pub fn reveal(&self) -> &str {
         &self.0
     }

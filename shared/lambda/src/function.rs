@@ -1,4 +1,4 @@
-//! One instance of a function: what it sets up once, and what surrounds each invocation.
+//! One instance of a function: its set-up at the cold start, and the logging and tracing of each invocation.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -18,8 +18,8 @@ use crate::timings::Timings;
 use crate::trace::{TraceHeader, Tracer};
 use crate::{Error, Problem};
 
-/// Time that start-up waits for the database and the signing keys. Lambda allows ten seconds; what is not ready by then is
-/// opened by the first invocation.
+/// Time that start-up waits for the database and the signing keys. Lambda allows ten seconds for start-up. The first invocation
+/// opens a connection that is not open by then.
 const WARM_UP_TIMEOUT: Duration = Duration::from_secs(4);
 
 /// One instance of a function, alive until Lambda ends the process.
@@ -30,7 +30,7 @@ pub struct Function<V> {
     pub db: Db,
     pub(crate) verifier: V,
     name: &'static str,
-    /// `STAGE`; distinguishes deployments that share an AWS account.
+    /// `STAGE`: the name of the deployment, in logs and metrics. Deployments can share an AWS account.
     stage: String,
     settings: Settings,
     timings: Arc<Timings>,
@@ -38,7 +38,7 @@ pub struct Function<V> {
     has_served: AtomicBool,
 }
 
-/// The outcome of one invocation, for the log.
+/// Outcome of one invocation, for the log.
 pub(crate) struct InvocationRecord<'a> {
     pub(crate) message: String,
     pub(crate) request_id: &'a str,
@@ -48,7 +48,7 @@ pub(crate) struct InvocationRecord<'a> {
     pub(crate) cause: Option<String>,
 }
 
-/// A handler's panic. The panic hook has logged its place.
+/// Error of a handler that panicked. The panic hook has logged the location.
 #[derive(Debug, thiserror::Error)]
 #[error("panicked")]
 pub(crate) struct Panicked;
@@ -89,19 +89,19 @@ impl<V> Function<V> {
         })
     }
 
-    /// Opens the database connection while `others` do the same with theirs. A failure is logged and does not prevent the start.
-    pub(crate) async fn warm_up(&self, others: impl Future) {
+    /// Opens the database connection, and runs `other_work` at the same time. A failure is logged and does not prevent the start.
+    pub(crate) async fn warm_up(&self, other_work: impl Future) {
         let function = self.name;
-        match timeout(WARM_UP_TIMEOUT, async { tokio::join!(self.db.warm_up(), others) }).await {
+        match timeout(WARM_UP_TIMEOUT, async { tokio::join!(self.db.warm_up(), other_work) }).await {
             Ok((Ok(()), _)) => {}
             Ok((Err(cause), _)) => warn!(function, %cause, "Started without a database connection"),
             Err(_) => warn!(function, "Started before every connection was open"),
         }
-        // Start-up calls count for no invocation.
+        // Calls made at start-up belong to no invocation.
         self.timings.take();
     }
 
-    /// Builds a value that lives as long as the process. `build` reads settings by their names.
+    /// Builds a value that lives as long as the process. `build` receives a function that returns a setting by its name.
     ///
     /// # Errors
     ///
@@ -119,7 +119,7 @@ impl<V> Function<V> {
         self.timings.time_external_call(service, call).await
     }
 
-    /// Runs a handler, and writes its log record and trace. A panic is an error like any other, and the instance lives on.
+    /// Runs a handler, and writes its log record and trace. A panic is handled like an error; the instance keeps running.
     ///
     /// `finish` turns the handler's result into the response to Lambda and the record for the log.
     pub(crate) async fn invoke<'a, T, E: From<Panicked>, R>(
@@ -160,7 +160,7 @@ impl<V> Function<V> {
     }
 }
 
-/// The result of a future, or an error if it panics.
+/// Awaits a future, and turns a panic into an error.
 pub(crate) async fn catch_panic<T, E: From<Panicked>>(future: impl Future<Output = Result<T, E>>) -> Result<T, E> {
     AssertUnwindSafe(future).catch_unwind().await.unwrap_or_else(|_| Err(Panicked.into()))
 }
@@ -174,7 +174,7 @@ fn log_start_failure(function: &'static str, cause: &Error) {
     error!(function, %cause, "Start failed");
 }
 
-/// Rounded to the microsecond.
+/// Converts to milliseconds, rounded to the microsecond.
 fn milliseconds(duration: Duration) -> f64 {
     (duration.as_secs_f64() * 1_000_000.0).round() / 1000.0
 }

@@ -51,10 +51,10 @@ impl<V: Sync> Function<V> {
     }
 }
 
-/// The response to a failed callback: `{"success": false}`. The service that called reads only the status and `success`.
+/// Builds the response to a failed callback: `{"success": false}`. The calling service reads only the status and `success`.
 pub(crate) fn callback_failure(problem: &Problem) -> http::Response<Body> {
     let status = match problem.status() {
-        // To the service, an unavailable database is a failure like any other.
+        // The calling service does not distinguish an unavailable database from other failures.
         StatusCode::SERVICE_UNAVAILABLE => StatusCode::INTERNAL_SERVER_ERROR,
         status => status,
     };

@@ -25,7 +25,7 @@ impl Job {
     }
 
     /// Serves callbacks until Lambda ends the process. Every response is `{"success": true}` or `{"success": false}`: the
-    /// external service reads nothing else, and repeats the callback until it is true.
+    /// external service reads nothing else, and repeats the callback until `success` is true.
     ///
     /// # Errors
     ///

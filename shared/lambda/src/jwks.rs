@@ -40,7 +40,7 @@ pub(crate) struct Jwks {
 struct Keys {
     by_id: HashMap<String, Arc<Key>>,
     fetched_at: Option<SystemTime>,
-    /// Last fetch for a key id that a fresh set lacked.
+    /// Time of the last fetch for a key id missing from a fresh set.
     missed_at: Option<SystemTime>,
     failed_at: Option<SystemTime>,
 }
@@ -135,7 +135,7 @@ impl Jwks {
     }
 }
 
-/// Reads the keys that sign with ES256 or RS256, and skips others. The algorithm is the key's, never the token's.
+/// Reads the keys that sign with ES256 or RS256, and skips others. The algorithm comes from the key, never from the token.
 fn parse(body: &[u8]) -> Result<HashMap<String, Arc<Key>>, String> {
     #[derive(Deserialize)]
     struct KeySet {
@@ -159,7 +159,7 @@ fn parse(body: &[u8]) -> Result<HashMap<String, Arc<Key>>, String> {
     if by_id.is_empty() { Err("no key that signs with ES256 or RS256".into()) } else { Ok(by_id) }
 }
 
-/// Age by the wall clock: the monotonic clock may stop while an instance is frozen.
+/// Returns the age by the wall clock: the monotonic clock may stop while an instance is frozen.
 fn age(since: SystemTime) -> Duration {
     since.elapsed().unwrap_or_default()
 }

@@ -1,7 +1,7 @@
 //! Log record of one invocation, written as one line of JSON.
 //!
-//! CloudWatch extracts metrics from the same line: its embedded metric format names the fields that are metrics, so no figure is
-//! written twice.
+//! CloudWatch extracts metrics from the same line: its embedded metric format names the fields that are metrics, so each value is
+//! written once.
 
 use std::io::{Write, stdout};
 
@@ -12,13 +12,14 @@ use uuid::Uuid;
 
 const NAMESPACE: &str = "NoFOMO";
 
-/// Metrics of every record, beside `requests`.
+/// Metrics of every record besides `requests`.
 const COMMON_METRICS: [Metric<'static>; 3] = [
     Metric { name: "database_ms", unit: "Milliseconds" },
     Metric { name: "outside_ms", unit: "Milliseconds" },
     Metric { name: "cold_starts", unit: "Count" },
 ];
 
+/// Fields of the line, as documented in `docs/logs.md`.
 #[derive(Serialize)]
 pub(crate) struct LogRecord<'a> {
     #[serde(serialize_with = "rfc3339")]
@@ -53,6 +54,7 @@ pub(crate) enum Level {
     Error,
 }
 
+/// Fields that depend on the kind of invocation.
 #[derive(Serialize)]
 #[serde(untagged)]
 pub(crate) enum Subject<'a> {
@@ -73,6 +75,7 @@ pub(crate) enum Subject<'a> {
     },
 }
 
+/// Record in CloudWatch's embedded metric format:
 /// <https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html>
 #[derive(Serialize)]
 struct EmbeddedMetrics<'a> {

@@ -10,7 +10,7 @@ use serde::Serialize;
 pub enum Problem {
     /// The body is not JSON. The text says where the error is.
     NotJson(String),
-    /// There is no token, or it is not valid. The text says no more than which check failed.
+    /// The request has no token, or an invalid one. The text says only which check failed.
     Unauthenticated(&'static str),
     /// The user is deactivated.
     Deactivated,
@@ -30,11 +30,11 @@ pub enum Problem {
     UnsupportedMediaType,
     /// Some fields are not valid.
     Invalid(Vec<FieldError>),
-    /// More requests than are allowed per hour. The text names the limit.
+    /// The caller sent more requests than are allowed per hour. The text names the limit.
     TooMany(&'static str),
     /// An external service refused the request, for a reason that the client cannot fix. The cause is for the log.
     BadGateway(String),
-    /// An external service sent no response, or one that does not say what it did. The cause is for the log.
+    /// An external service sent no response, or an inconclusive one. The cause is for the log.
     NoAnswer { cause: String, detail: String },
     /// A feature is not configured in this deployment. The text says which setting is missing.
     NotConfigured(&'static str),
@@ -44,7 +44,7 @@ pub enum Problem {
     Internal(String),
 }
 
-/// Resource whose number a plan limits.
+/// Countable resource that a plan limits.
 #[derive(Clone, Copy, Debug)]
 pub struct LimitedResource {
     pub singular: &'static str,
@@ -100,14 +100,14 @@ impl Problem {
         Self::Conflict { kind, detail: detail.into() }
     }
 
-    /// Idempotency key that was used before with another body. `resource` is the singular of what the request creates.
+    /// Problem of an idempotency key that was used before with another body. `resource` names the created resource, in the singular.
     pub fn key_reused(resource: &str) -> Self {
         let detail =
             format!("This Idempotency-Key was used with another body. Use a new key to create another {resource}.");
         Self::conflict(ProblemKind::KeyReused, detail)
     }
 
-    /// Strategy that a live bot may not run. `findings` is `None` if the strategy was never checked.
+    /// Problem of a strategy that a live bot may not run. `findings` is `None` if the strategy was never checked.
     pub fn unsafe_strategy(name: &str, findings: Option<u32>) -> Self {
         let reason = match findings {
             None => "has not been checked. Store its source first".to_owned(),
@@ -196,8 +196,8 @@ impl Problem {
                 count => format!("{count} fields are not valid. See `errors`."),
             },
             Self::Unavailable(_) => {
-                "The request may have taken effect. It is safe to send it again with the same Idempotency-Key; without \
-                                     a key, check first."
+                "The request may have taken effect. It is safe to send it again with the same Idempotency-Key; \
+                 without a key, check first."
                     .into()
             }
             Self::BadGateway(_) | Self::Internal(_) => "The cause is in the log under `request_id`.".into(),

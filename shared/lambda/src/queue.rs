@@ -14,8 +14,8 @@ use crate::function::{catch_panic, leak};
 use crate::schedule::has_time_left;
 use crate::{Error, Job, Problem};
 
-/// Time one more message may need: a connection and a response.
-const MESSAGE_TIME: Duration = Duration::from_secs(17);
+/// Time reserved for one message: opening a connection, and waiting for a response.
+const TIME_RESERVE: Duration = Duration::from_secs(17);
 
 /// One message of a queue.
 pub struct Message {
@@ -69,7 +69,7 @@ async fn handle_batch<F: Future<Output = Result<usize, Problem>>>(
     for message in messages {
         let id = message.message_id.unwrap_or_default();
         // Each of the remaining messages would wait for the same unavailable database.
-        if is_unavailable || !has_time_left(deadline, MESSAGE_TIME) {
+        if is_unavailable || !has_time_left(deadline, TIME_RESERVE) {
             response.add_failure(id);
             continue;
         }

@@ -24,7 +24,7 @@ pub struct Request {
     pub(crate) info: Arc<RequestInfo>,
 }
 
-/// Properties of a request for its log record and response. Without the path, which can hold a bot token.
+/// Properties of a request for its log record and response. The path is left out: it can contain a bot token.
 #[derive(Debug)]
 pub(crate) struct RequestInfo {
     pub(crate) id: String,
@@ -52,7 +52,8 @@ impl Request {
         Self { event, info: Arc::new(info) }
     }
 
-    /// Names the outcome for the log record and its metrics, instead of `ok` or the problem's kind. The first name counts.
+    /// Sets the outcome in the log record and its metrics, instead of `ok` or the problem's kind. Only the first call has an
+    /// effect.
     pub fn record_outcome(&self, outcome: &str) {
         self.info.outcome.get_or_init(|| outcome.to_owned());
     }

@@ -11,7 +11,7 @@ use crate::{Error, Job};
 
 /// One run of a schedule.
 pub struct Run {
-    /// Time the run was due; everything in the run uses it as the current time.
+    /// Time at which the run was due, which the run uses as the current time.
     pub time: DateTime<Utc>,
     deadline: SystemTime,
 }
@@ -27,14 +27,14 @@ pub(crate) fn has_time_left(deadline: SystemTime, time: Duration) -> bool {
     deadline.duration_since(SystemTime::now()).is_ok_and(|left| left > time)
 }
 
-/// The event a schedule sends. An invocation by hand may leave out the time.
+/// Event that a schedule sends. A manual invocation may omit the time.
 #[derive(Deserialize)]
 struct ScheduleEvent {
     time: Option<DateTime<Utc>>,
 }
 
 impl Job {
-    /// Serves a schedule until Lambda ends the process. The result of a run is its response and is in its log record.
+    /// Serves a schedule until Lambda ends the process. The result of a run becomes its response, and is part of its log record.
     ///
     /// # Errors
     ///

@@ -11,7 +11,7 @@ use aws_smithy_http_client::Builder;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
 
-/// Amazon's root certificates. Loading the system's some 140 would slow every cold start.
+/// Amazon's root certificates. Loading all of the system's, about 140, would slow every cold start.
 const AMAZON_ROOTS: &[u8] = include_bytes!("../certificates/amazon-roots.pem");
 
 /// A secret and the client that loads it.
@@ -27,7 +27,7 @@ pub(crate) struct AwsIdentity {
     pub(crate) access_key_id: String,
     pub(crate) secret_access_key: String,
     pub(crate) session_token: Option<String>,
-    /// Endpoint instead of Amazon's, for tests.
+    /// Endpoint that replaces Amazon's, for tests.
     pub(crate) endpoint: Option<String>,
 }
 

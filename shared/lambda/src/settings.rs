@@ -28,7 +28,7 @@ pub(crate) enum SettingsError {
 impl Settings {
     /// Loads the secret, if there is one.
     pub(crate) async fn load() -> Result<Self, SettingsError> {
-        let Some((id, secret)) = secret()? else {
+        let Some((id, secret)) = configure_secret()? else {
             return Ok(Self { from_secret: BTreeMap::new(), secret: None });
         };
         let from_secret = secret.load().await.map_err(|cause| SettingsError::Secret(id, cause))?;
@@ -62,11 +62,11 @@ impl Settings {
             .map_err(|error: nofomo_db::AddressError| SettingsError::Invalid("DATABASE_URL", error.to_string()))?;
         let tls = tls_connector(self.get("DATABASE_ROOT_CERTIFICATE").as_deref())?;
         let observer = Box::new(move |started, duration| timings.record(Callee::Database, started, duration));
-        Ok(Db::new(address, tls, self.reload(), observer)?)
+        Ok(Db::new(address, tls, self.address_reloader(), observer)?)
     }
 
-    /// Loads the address again after the database refused the password. `None` if no secret supplies it.
-    fn reload(&self) -> Option<ReloadAddress> {
+    /// Returns a function that loads the address again after the database refused the password. `None` without a secret.
+    fn address_reloader(&self) -> Option<ReloadAddress> {
         let secret = self.secret.clone()?;
         Some(Box::new(move || {
             let secret = secret.clone();
@@ -79,8 +79,8 @@ impl Settings {
     }
 }
 
-/// The id of the secret and its client, or `None` if `SECRET_ID` is not set.
-fn secret() -> Result<Option<(String, Secret)>, SettingsError> {
+/// Returns the id of the secret and its client, or `None` if `SECRET_ID` is not set.
+fn configure_secret() -> Result<Option<(String, Secret)>, SettingsError> {
     let Some(id) = environment("SECRET_ID") else {
         return Ok(None);
     };
@@ -107,7 +107,7 @@ fn secret() -> Result<Option<(String, Secret)>, SettingsError> {
     }
 }
 
-/// An environment variable. An empty one counts as absent: a blank parameter of the template arrives as one.
+/// Returns an environment variable. An empty one counts as absent: a blank parameter of the template sets an empty variable.
 #[expect(clippy::disallowed_methods, reason = "settings are read here only")]
 fn environment(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())

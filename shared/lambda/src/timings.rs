@@ -19,7 +19,7 @@ pub(crate) struct TimingTotals {
     pub(crate) calls: Vec<Call>,
 }
 
-/// One call and the time until its response, or its failure.
+/// One call, with its duration until the response or the failure.
 #[derive(Debug)]
 pub(crate) struct Call {
     pub(crate) callee: Callee,

@@ -21,6 +21,7 @@ pub(crate) struct TraceHeader<'a> {
     is_sampled: bool,
 }
 
+/// Segment of one call:
 /// <https://docs.aws.amazon.com/xray/latest/devguide/xray-api-segmentdocuments.html>
 #[derive(Serialize)]
 struct Subsegment<'a> {
@@ -91,11 +92,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_trace_header_is_read_in_any_order() {
+    fn the_fields_of_a_trace_header_may_be_in_any_order() {
         let header = "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1;Lineage=a:1";
-        let read = TraceHeader::parse(header).unwrap();
-        assert_eq!((read.root, read.parent), ("1-5759e988-bd862e3fe1be46a994272793", "53995c3f42cd8ad8"));
-        assert!(read.is_sampled);
+        let parsed = TraceHeader::parse(header).unwrap();
+        assert_eq!((parsed.root, parsed.parent), ("1-5759e988-bd862e3fe1be46a994272793", "53995c3f42cd8ad8"));
+        assert!(parsed.is_sampled);
         assert!(!TraceHeader::parse("Sampled=0;Root=1-a-b").unwrap().is_sampled);
         assert_eq!(TraceHeader::parse(""), None);
     }

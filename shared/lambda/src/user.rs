@@ -1,4 +1,4 @@
-//! Users, known by their verified access tokens.
+//! Users, identified by their verified access tokens.
 
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -24,7 +24,7 @@ const LEEWAY_SECONDS: i64 = 30;
 /// Number of verified tokens in the cache.
 const MAX_CACHED_TOKENS: NonZeroUsize = NonZeroUsize::new(1024).unwrap();
 
-/// A signed-in user. Only the verification of an access token creates one.
+/// A signed-in user. Can be created only by verifying an access token.
 #[derive(Clone, Debug)]
 pub struct User {
     id: Uuid,
@@ -44,7 +44,7 @@ impl User {
     }
 }
 
-/// Claims of a Supabase access token that are checked beside its signature, issuer, audience and expiry.
+/// Claims of a Supabase access token that are checked besides its signature, issuer, audience and expiry.
 #[derive(Deserialize)]
 struct AccessToken {
     sub: Uuid,
