@@ -1,4 +1,6 @@
-//! `POST /invoices`: opens a Tripay payment for a plan. Its SQL is `migrations/023_create_invoice.sql`.
+//! `POST /invoices`: opens a Tripay payment for a plan.
+//!
+//! SQL: `migrations/023_create_invoice.sql`.
 //!
 //! The invoice is committed before Tripay is called. The create request is never retried: Tripay has no idempotency
 //! key, and every transaction that it creates can be paid.

@@ -1,5 +1,7 @@
 //! `POST /strategies` stores a strategy of the caller and `PUT /strategies/{strategy_id}` replaces its source. Both
-//! check the source and store the report with it. The SQL is in `migrations/017_create_strategy.sql`.
+//! check the source and store the report with it.
+//!
+//! SQL: `migrations/017_create_strategy.sql`.
 
 use nofomo_contract::strategies::{NewSource, NewStrategy};
 use nofomo_contract::values::Source;

@@ -1,5 +1,6 @@
-//! Hourly: ends due subscriptions, stops bots over the limit of the remaining plan, and expires unpaid invoices. Its
-//! SQL is `migrations/026_expire_subscriptions.sql`.
+//! Hourly: ends due subscriptions, stops bots over the limit of the remaining plan, and expires unpaid invoices.
+//!
+//! SQL: `migrations/026_expire_subscriptions.sql`.
 //!
 //! Each batch is a transaction. A run that stops early or is killed leaves the rest to the next run.
 

@@ -1,5 +1,6 @@
-//! `POST /strategies/generate`: generates a strategy from a prompt or a template, checks it and stores it. Its SQL is
-//! `migrations/018_generate_strategy.sql`.
+//! `POST /strategies/generate`: generates a strategy from a prompt or a template, checks it and stores it.
+//!
+//! SQL: `migrations/018_generate_strategy.sql`.
 //!
 //! The request is counted against the plan before generation begins; no transaction is open while a model writes.
 

@@ -1,5 +1,6 @@
-//! `POST /strategies/{strategy_id}/backtests`: imports a backtest exported by freqtrade. The SQL is in
-//! `migrations/020_import_backtest.sql`.
+//! `POST /strategies/{strategy_id}/backtests`: imports a backtest exported by freqtrade.
+//!
+//! SQL: `migrations/020_import_backtest.sql`.
 
 mod result;
 mod trade;

@@ -1,5 +1,6 @@
 //! `POST /subscription/{action}`: starts a user's only trial, cancels the renewal, or resumes it.
-//! Its SQL is `migrations/025_manage_subscription.sql`.
+//!
+//! SQL: `migrations/025_manage_subscription.sql`.
 
 use nofomo_lambda::{App, Problem, ProblemKind, Request, Response};
 use serde::{Deserialize, Serialize};

@@ -1,5 +1,6 @@
 //! `POST /strategies/{strategy_id}/publish`: verifies a strategy and offers it in the marketplace.
-//! The SQL is in `migrations/019_publish_strategy.sql`.
+//!
+//! SQL: `migrations/019_publish_strategy.sql`.
 
 use nofomo_lambda::{App, Problem, ProblemKind, Request, Response};
 use nofomo_strategy::{CHECKER_VERSION, CheckReport, Finding, check};

@@ -1,5 +1,7 @@
-//! Every 15 minutes: queries Tripay about invoices whose callback may be missing. Its SQL is
-//! `migrations/028_reconcile_invoices.sql`; a queried transaction is settled like a callback.
+//! Every 15 minutes: queries Tripay about invoices whose callback may be missing. A queried transaction is settled
+//! like a callback.
+//!
+//! SQL: `migrations/028_reconcile_invoices.sql`.
 
 use std::time::Duration;
 

@@ -1,4 +1,6 @@
-//! Daily: announces the end of plans and opens renewal invoices. Its SQL is `migrations/027_renew_subscriptions.sql`.
+//! Daily: announces the end of plans and opens renewal invoices.
+//!
+//! SQL: `migrations/027_renew_subscriptions.sql`.
 //!
 //! An invoice is committed before Tripay is called, and the create request is not retried. If its outcome is unknown,
 //! reconcile-invoices finds the transaction or marks the invoice as failed.

@@ -1,4 +1,6 @@
-//! `POST /analyses`: analyses closed trades with `shared/analytics`. Its SQL is `migrations/021_run_analysis.sql`.
+//! `POST /analyses`: analyses closed trades with `shared/analytics`.
+//!
+//! SQL: `migrations/021_run_analysis.sql`.
 //!
 //! The request counts against the quota before the work begins, and no transaction is open during the analysis or the call of the language
 //! model.

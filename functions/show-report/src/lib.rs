@@ -1,4 +1,6 @@
-//! `GET /analyses/{analysis_id}/report`: an analysis as a page with charts. Its SQL is `migrations/022_show_report.sql`.
+//! `GET /analyses/{analysis_id}/report`: an analysis as a page with charts.
+//!
+//! SQL: `migrations/022_show_report.sql`.
 
 mod catalogue;
 mod chart;

@@ -1,4 +1,6 @@
-//! `POST /callbacks/tripay`: settles a payment that Tripay reports. Its SQL is `migrations/024_tripay_callback.sql`.
+//! `POST /callbacks/tripay`: settles a payment that Tripay reports.
+//!
+//! SQL: `migrations/024_tripay_callback.sql`.
 //!
 //! Every callback is stored as received, even with an invalid signature. Tripay retries a callback that is not answered
 //! with success four times within six minutes, then never again. Every stored callback is therefore answered with

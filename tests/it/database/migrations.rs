@@ -139,7 +139,7 @@ fn every_documented_sql_file_defines_a_function_that_is_called() {
             code.extend(shared.iter().map(|(_, text)| text.as_str()));
         }
         for (path, text) in &sources {
-            for file in file_names_after(&text.replace("\n//! ", " "), "Its SQL is `migrations/") {
+            for file in file_names_after(text, "//! SQL: `migrations/") {
                 let sql = files.get(file).unwrap_or_else(|| panic!("{}: there is no {file}", path.display()));
                 let functions = created(sql).into_iter().filter_map(|object| {
                     object.strip_prefix("function private.").map(|function| format!("\"{function}\""))
@@ -148,7 +148,7 @@ fn every_documented_sql_file_defines_a_function_that_is_called() {
                 pointers.entry(name.clone()).or_default().insert(file.to_owned());
             }
         }
-        assert!(pointers.contains_key(&name), "{name}: no `Its SQL is`");
+        assert!(pointers.contains_key(&name), "{name}: no `SQL:`");
     }
 
     // The table in README.md lists the same files. A row without a name belongs to the function of the row before.
