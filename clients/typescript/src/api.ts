@@ -610,7 +610,7 @@ export interface components {
             /** Format: int64 */
             trades: number;
         };
-        /** @description Bot. Amounts are in the quote currency of its trading pair. */
+        /** @description Trading bot. Amounts are in the quote currency of its trading pair. */
         Bot: {
             /** Format: date-time */
             created_at: string;
@@ -2343,7 +2343,7 @@ export interface components {
             /** @constant */
             type: "https://nofomo.dev/problems/too-many";
         };
-        /** @description Trade. */
+        /** @description Trade of a bot. */
         Trade: {
             amount: components["schemas"]["Decimal"];
             /** Format: uuid */

@@ -276,6 +276,7 @@ fn an_object_has_at_most_the_bytes_that_its_description_names() {
     assert!(JsonObject::<64>::parse(&object(64)).is_ok());
     assert!(JsonObject::<64>::parse(&object(65)).is_err());
     assert_eq!(JsonObject::<64>::field_schema()["description"], "At most 64 bytes.");
+    assert_eq!(JsonObject::<16_384>::field_schema()["description"], "At most 16,384 bytes.");
 }
 
 #[test]

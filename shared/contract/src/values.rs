@@ -238,6 +238,11 @@ mod schemas {
         AnyObject = json!({ "type": "object", "additionalProperties": true });
     }
 
+    /// Number below a million, with a thousands separator.
+    fn with_thousands(number: usize) -> String {
+        if number < 1000 { number.to_string() } else { format!("{},{:03}", number / 1000, number % 1000) }
+    }
+
     /// JSON Schema has no limits of a time; the pattern is one of its year.
     fn time_pattern() -> &'static str {
         assert_eq!(YEARS, 1970..=9999, "the pattern has these years");
@@ -255,7 +260,7 @@ mod schemas {
     impl<const MAX_BYTES: usize> FieldSchema for JsonObject<MAX_BYTES> {
         fn field_schema() -> Value {
             let mut schema = reference::<AnyObject>();
-            schema["description"] = format!("At most {MAX_BYTES} bytes.").into();
+            schema["description"] = format!("At most {} bytes.", with_thousands(MAX_BYTES)).into();
             schema
         }
 

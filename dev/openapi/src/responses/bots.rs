@@ -15,7 +15,7 @@ pub enum BotStatus {
     Error,
 }
 
-/// Bot. Amounts are in the quote currency of its trading pair.
+/// Trading bot. Amounts are in the quote currency of its trading pair.
 #[derive(ToSchema)]
 pub struct Bot {
     pub id: Uuid,

@@ -6,7 +6,7 @@ use nofomo_contract::values::{AnyObject, Decimal, Exchange};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-/// Trade.
+/// Trade of a bot.
 #[derive(ToSchema)]
 pub struct Trade {
     pub id: Uuid,
