@@ -31,7 +31,7 @@
 //! # }
 //! ```
 
-#![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test that meets what it did not expect ends there"))]
+#![cfg_attr(test, allow(clippy::unwrap_used, reason = "a failed assumption fails the test"))]
 
 mod analysis;
 mod analysis_type;

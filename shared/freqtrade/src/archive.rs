@@ -8,7 +8,7 @@ use zip::{CompressionMethod, ZipArchive};
 
 use crate::ExportError;
 
-/// Maximum size of an unpacked export, in bytes. The largest that freqtrade writes for years of trades is a tenth of
+/// Maximum size of an unpacked export, in bytes. Freqtrade's exports of several years of trades have at most a tenth of
 /// it.
 pub const MAX_EXPORT_BYTES: usize = 64 << 20;
 
@@ -20,8 +20,8 @@ pub(crate) fn is_archive(upload: &[u8]) -> bool {
     upload.starts_with(b"PK")
 }
 
-/// Unpacks the entries that may be the backtest result, judging by their names, and returns names and contents.
-pub(crate) fn candidates(upload: &[u8]) -> Result<Vec<(String, Vec<u8>)>, ExportError> {
+/// Unpacks the entries whose names allow them to be the backtest result, and returns names and contents.
+pub(crate) fn unpack_candidates(upload: &[u8]) -> Result<Vec<(String, Vec<u8>)>, ExportError> {
     let mut archive = ZipArchive::new(Cursor::new(upload)).map_err(|_| ExportError::Damaged)?;
     if archive.len() > MAX_ENTRIES {
         return Err(ExportError::TooManyEntries(MAX_ENTRIES));
@@ -51,7 +51,7 @@ pub(crate) fn candidates(upload: &[u8]) -> Result<Vec<(String, Vec<u8>)>, Export
     unpacked.collect()
 }
 
-/// Reason to refuse an entry. Archives of freqtrade have none of these, so all are refused, even those harmless here.
+/// Reason to refuse an entry. No archive of freqtrade contains such an entry, so even harmless ones are refused.
 fn find_violation(entry: &ZipFileEntry<'_>, name: &str) -> Option<&'static str> {
     let has_drive = matches!(name.as_bytes(), [letter, b':', ..] if letter.is_ascii_alphabetic());
     if name.contains('\\') || name.chars().any(char::is_control) {

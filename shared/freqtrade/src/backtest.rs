@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Number, Value};
 
 use crate::fields::{Fields, elements};
-use crate::values::{count, moment, number, positive, text, time, timeframe};
+use crate::values::{count, number, positive, text, time, timeframe, timestamp};
 use crate::{ExportError, ExportedTrade};
 
 /// Backtest of one strategy, as freqtrade exported it.
@@ -21,7 +21,7 @@ pub struct Backtest {
     /// In the stake currency; `final_balance` too.
     pub starting_balance: Decimal,
     pub final_balance: Decimal,
-    /// Time of the first candle; `end` is the time of the last one. Trades may begin later and end earlier.
+    /// Time of the first candle; `end` is the time of the last one.
     pub start: DateTime<Utc>,
     pub end: DateTime<Utc>,
     /// Start of the run; `run_end` is its end.
@@ -44,7 +44,7 @@ pub enum TradingMode {
 /// Maximum number of trades.
 const MAX_TRADES: usize = 200_000;
 
-/// Maximum number of keys. Freqtrade writes 120.
+/// Maximum number of keys in the result of a strategy. Freqtrade writes 120.
 const MAX_KEYS: usize = 500;
 
 /// Maximum length of the name or JSON text of a figure, in bytes; longer ones are skipped.
@@ -63,8 +63,8 @@ impl Backtest {
             final_balance: fields.required("final_balance", number)?,
             start: fields.required("backtest_start", time)?,
             end: fields.required("backtest_end", time)?,
-            run_start: fields.optional("backtest_run_start_ts", moment)?,
-            run_end: fields.optional("backtest_run_end_ts", moment)?,
+            run_start: fields.optional("backtest_run_start_ts", timestamp)?,
+            run_end: fields.optional("backtest_run_end_ts", timestamp)?,
             trades: trades(&fields)?,
             figures: figures(&fields)?,
         };

@@ -48,7 +48,7 @@ impl ExportError {
     }
 }
 
-/// Lists names, at most 20 of them.
+/// Lists at most 20 names, and the number of the others.
 pub(crate) fn quoted_list<'a>(names: impl Iterator<Item = &'a str>) -> String {
     let mut names = names.map(quoted);
     let shown: Vec<String> = names.by_ref().take(20).collect();

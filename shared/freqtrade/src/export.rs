@@ -70,7 +70,7 @@ impl<'a> Export<'a> {
 
     fn from_archive(upload: &[u8]) -> Result<Self, ExportError> {
         let (mut results, mut first_error) = (Vec::new(), None);
-        for (name, bytes) in archive::candidates(upload)? {
+        for (name, bytes) in archive::unpack_candidates(upload)? {
             let export = match String::from_utf8(bytes) {
                 Ok(json) => Self::from_json(Cow::Owned(json)),
                 Err(_) => Err(ExportError::entry(&name, "is not JSON")),

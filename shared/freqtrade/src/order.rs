@@ -1,4 +1,4 @@
-//! Order of a trade.
+//! Orders of a trade.
 
 use chrono::{DateTime, Utc};
 use nofomo_json::boolean;
@@ -22,7 +22,7 @@ pub struct ExportedOrder {
     pub filled_at: Option<DateTime<Utc>>,
 }
 
-/// Maximum number of keys. Freqtrade writes seven.
+/// Maximum number of keys of an order. Freqtrade writes seven.
 const MAX_KEYS: usize = 50;
 
 impl ExportedOrder {

@@ -10,7 +10,7 @@ use crate::ExportError;
 /// Values that Python writes as numbers and JSON does not allow.
 const NON_JSON_NUMBERS: [&str; 3] = ["NaN", "Infinity", "-Infinity"];
 
-/// Describes the first syntax error by its path, like other errors; serde_json reports only line and column.
+/// Returns the first syntax error with its path, like other errors; serde_json reports only line and column.
 pub(crate) fn locate_error(text: &str) -> ExportError {
     let mut json = serde_json::Deserializer::from_str(text);
     let Err(error) = serde_path_to_error::deserialize::<_, AnyValue>(&mut json) else {
@@ -45,7 +45,7 @@ fn token(line: &str, column: usize) -> Option<&str> {
     line.get(start..)?.split(separates).next()
 }
 
-/// Any JSON value, discarded. Unlike `IgnoredAny` it is visited, so that the path of an error is known.
+/// Any JSON value, discarded. Unlike `IgnoredAny`, it visits every value, so that the path of an error is known.
 struct AnyValue;
 
 impl<'de> Deserialize<'de> for AnyValue {

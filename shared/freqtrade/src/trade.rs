@@ -10,8 +10,8 @@ use crate::fields::{Fields, elements};
 use crate::values::{fee, number, positive, price, tag, text, time};
 use crate::{ExportError, ExportedOrder};
 
-/// Closed trade of a backtest. Amounts of money are in the stake currency. Fields that an old version does not write
-/// have the value that they implicitly had in it.
+/// Closed trade of a backtest. Amounts of money are in the stake currency. A field that an old version does not write
+/// has the value that this version implied.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ExportedTrade {
     pub pair: String,
@@ -47,7 +47,7 @@ pub struct ExportedTrade {
     pub orders: Vec<ExportedOrder>,
 }
 
-/// Maximum number of keys. Freqtrade writes thirty.
+/// Maximum number of keys of a trade. Freqtrade writes thirty.
 const MAX_KEYS: usize = 100;
 
 const MAX_ORDERS: usize = 10_000;

@@ -84,8 +84,8 @@ pub(crate) fn time(value: &RawValue) -> Result<DateTime<Utc>, String> {
     if (1970..=9999).contains(&DateTime::year(&time)) { Ok(time) } else { Err(NOT_A_TIME.into()) }
 }
 
-/// Time in seconds since 1970, or as text.
-pub(crate) fn moment(value: &RawValue) -> Result<DateTime<Utc>, String> {
+/// Timestamp in seconds since 1970, or a time as text.
+pub(crate) fn timestamp(value: &RawValue) -> Result<DateTime<Utc>, String> {
     if value.get().starts_with('"') {
         return time(value);
     }

@@ -1,6 +1,7 @@
 //! Client of a language model at any endpoint that speaks OpenAI's chat completion protocol.
 //!
-//! Each completion is one request without a retry. The answer follows a JSON schema, and its time and size are limited.
+//! Each completion is one request without a retry. The model is asked for JSON that matches a schema. The time and size
+//! of the response are limited.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -21,7 +22,7 @@ const MAX_RESPONSE_BYTES: usize = 256 * 1024;
 /// Maximum length of a stored model name, in characters; the length of the database column.
 const MAX_MODEL_NAME_LENGTH: usize = 100;
 
-/// Language model with its endpoint.
+/// Client of one model at one endpoint.
 pub struct LanguageModel {
     client: Client<OpenAIConfig>,
     name: String,
@@ -47,25 +48,25 @@ pub struct Message {
     content: String,
 }
 
-/// JSON schema of an answer: an object with exactly these properties.
+/// JSON schema of the completion: an object with exactly these properties.
 pub struct ResponseSchema {
     pub name: &'static str,
     /// JSON Schema of each property.
     pub properties: Value,
 }
 
-/// Answer of the model.
+/// Completion by the model.
 #[derive(Debug)]
 pub struct Completion {
-    /// Text of the answer. The model is asked for JSON that matches the schema; the caller must check it.
+    /// Text of the completion. The model is asked for JSON that matches the schema; the caller must check it.
     pub content: String,
     /// Name that the model reports for itself.
     pub model: String,
-    /// Tokens used by the request and the answer.
+    /// Number of tokens of the request and the completion.
     pub tokens: u32,
 }
 
-/// Part of the protocol's response that is used.
+/// Fields of the protocol's response that are read.
 #[derive(Deserialize)]
 struct ChatCompletion {
     choices: Vec<Choice>,
@@ -98,7 +99,7 @@ impl Message {
         Self { role: "user", content: content.into() }
     }
 
-    /// Earlier answer of the model.
+    /// Earlier completion by the model.
     pub fn assistant(content: impl Into<String>) -> Self {
         Self { role: "assistant", content: content.into() }
     }
@@ -230,7 +231,7 @@ mod tests {
 
     use super::*;
 
-    /// Time limit that no available answer exceeds.
+    /// Time limit that no response in these tests exceeds, except delayed ones.
     const LONG_TIMEOUT: Duration = Duration::from_secs(60);
 
     async fn complete(answer: ResponseTemplate, time_limit: Duration) -> Result<Completion, String> {

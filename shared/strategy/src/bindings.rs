@@ -1,4 +1,4 @@
-//! Bindings of the names in a function, as far as the source shows them.
+//! Bindings of the names in a function: the expressions that each name is assigned.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,7 +15,7 @@ pub(crate) struct Bindings<'a> {
     /// Second parameter of the function, unless it is assigned again.
     given_dataframe: Option<&'a str>,
     bound: BTreeMap<&'a str, Vec<Binding<'a>>>,
-    /// Local names that hold only names of columns.
+    /// Local names whose values are column names.
     column_names: BTreeSet<&'a str>,
     /// Local names that hold candles of another pair or timeframe.
     informative: BTreeSet<&'a str>,
@@ -76,7 +76,7 @@ impl<'a> Bindings<'a> {
         self.informative.contains(name)
     }
 
-    /// `true` if the expression is a column name: a text, or a text built from others.
+    /// `true` if the expression is a column name: a string, or a string built from others.
     pub(crate) fn is_column_name(&self, expression: &Expr) -> bool {
         is_column_name(expression, &self.column_names)
     }

@@ -7,7 +7,7 @@ use ruff_python_ast::{Comprehension, Expr, ExprCall, Stmt};
 
 use crate::known_names::{CANDLE_SOURCES, MERGE_FUNCTION};
 
-/// Returns the names that an expression reads, and the methods it fetches candles with.
+/// Returns the names that an expression reads, and the methods by which it fetches candles.
 pub(crate) fn loaded_names(expression: &Expr) -> Vec<&str> {
     let mut visitor = LoadVisitor(Vec::new());
     visitor.visit_expr(expression);

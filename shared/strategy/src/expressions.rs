@@ -1,4 +1,4 @@
-//! Small questions about single expressions.
+//! Predicates and literal values of single expressions.
 
 use ruff_python_ast::{Expr, Number, UnaryOp};
 

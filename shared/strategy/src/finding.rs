@@ -20,7 +20,7 @@ pub struct Finding {
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Rule {
-    /// Import of a module or name that is not on the list of allowed ones.
+    /// Import of a module or name that is not allowed.
     Import,
     /// Code created from text, or names reached indirectly.
     DynamicCode,

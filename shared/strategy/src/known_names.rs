@@ -1,4 +1,4 @@
-//! Names that the checks know, grouped by how they are judged.
+//! Names that the checks know, grouped by their effect on a verdict.
 
 /// Set of names, separated by spaces.
 pub(crate) struct NameSet(&'static str);
@@ -72,7 +72,7 @@ pub(crate) const ALLOWED_SETTINGS: NameSet = NameSet(
      startup_candle_count timeframe tradable_balance_ratio trading_mode",
 );
 
-/// Methods that call the function named by a text.
+/// Methods of pandas that call a function, which may be given by its name.
 pub(crate) const CALL_BY_NAME_METHODS: NameSet = NameSet("agg aggregate apply pipe transform");
 
 /// Special methods that a class of a strategy may define; Python calls them implicitly.
@@ -122,13 +122,14 @@ pub(crate) const CANDLE_SOURCES: NameSet = NameSet("get_pair_dataframe historic_
 /// Function that joins candles of another pair or timeframe to those of the strategy.
 pub(crate) const MERGE_FUNCTION: &str = "merge_informative_pair";
 
-/// Modules that compute on columns, each value from the candles up to it; their exceptions are judged by name.
+/// Modules whose functions are causal on columns: each value depends on no later candle. The exceptions are in the sets
+/// below.
 pub(crate) const VECTORISED_MODULES: NameSet = NameSet("freqtrade numpy pandas talib technical");
 
 /// Functions of `math` that aggregate all values they receive.
 pub(crate) const MATH_AGGREGATES: NameSet = NameSet("dist fsum prod sumprod");
 
-/// Built-in functions that do not take columns apart.
+/// Built-in functions that do not iterate over a column.
 pub(crate) const CAUSAL_BUILTINS: NameSet =
     NameSet("abs bool float getattr hasattr int isinstance len print range repr round str super type");
 
@@ -220,7 +221,7 @@ pub(crate) const ALLOWED_MODULE_NAMES: [(&str, NameSet); 11] = [
     ),
 ];
 
-/// Names that may lead to internals, with the second half of the sentence that the finding says.
+/// Names that may lead to internals, each with the rest of the finding's text.
 pub(crate) const INTERNAL_NAMES: [(&str, &str); 24] = [
     ("addFilter", "changes what other code logs; remove it"),
     ("addHandler", "changes what other code logs; remove it"),
@@ -248,7 +249,7 @@ pub(crate) const INTERNAL_NAMES: [(&str, &str); 24] = [
     ("warnings", "may expose other Python modules; use public functions"),
 ];
 
-/// Names that look forward on any receiver, with the second half of the sentence that the finding says.
+/// Names that use later candles on any receiver, each with the rest of the finding's text.
 pub(crate) const FORWARD_LOOKING_NAMES: [(&str, &str); 11] = [
     ("BaseIndexer", "can define a window that contains later candles; use `rolling` with a number"),
     ("FixedForwardWindowIndexer", "defines a window of later candles; use `rolling` with a number"),

@@ -50,7 +50,7 @@ pub const CHECKER_VERSION: i32 = 1;
 /// Maximum number of findings in a report. Refused findings take precedence over unproved ones.
 pub const MAX_FINDINGS: usize = 100;
 
-/// Maximum number of tokens in a statement. An expression of this many terms is parsed into a tree of this depth.
+/// Maximum number of tokens in a statement. The depth of the syntax tree can equal the number of terms.
 const MAX_STATEMENT_TOKENS: usize = 20_000;
 
 /// Stack size of the checking thread, in bytes: enough for the deepest tree that the limits allow. The operating system

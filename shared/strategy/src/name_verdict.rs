@@ -1,11 +1,11 @@
-//! Verdicts on single names, whatever they are read from, and the wording of those verdicts.
+//! Verdicts on single names, on any receiver, and the text of their findings.
 
 use crate::finding::{Rule, Verdict};
 use crate::known_names::{
     ALLOWED_DUNDERS, ALLOWED_MODULE_NAMES, DYNAMIC_CODE_NAMES, IN_MEMORY_CONVERSIONS, INTERNAL_NAMES, IO_NAMES, NameSet,
 };
 
-/// Allowed names of a module, or `None` if all names of the module are judged by themselves.
+/// Allowed names of a module, or `None` if its names are not restricted to a list.
 pub(crate) fn allowed_names(module: &str) -> Option<&'static NameSet> {
     ALLOWED_MODULE_NAMES.iter().find(|(known, _)| *known == module).map(|(_, names)| names)
 }
@@ -27,7 +27,7 @@ pub(crate) fn is_dunder(name: &str) -> bool {
     name.len() > 4 && name.starts_with("__") && name.ends_with("__")
 }
 
-/// First name with double underscores in a text that is not allowed.
+/// First name with double underscores in a text, except allowed ones.
 pub(crate) fn find_dunder(text: &str) -> Option<&str> {
     let mut names = text.split(|c: char| !(c.is_alphanumeric() || c == '_'));
     names.find(|name| is_dunder(name) && !ALLOWED_DUNDERS.contains(name))

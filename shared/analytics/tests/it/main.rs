@@ -5,7 +5,7 @@
     clippy::indexing_slicing,
     clippy::panic,
     clippy::unwrap_used,
-    reason = "a test that meets what it did not expect ends there; clippy knows test functions, not their helpers"
+    reason = "a failed assumption fails the test; clippy allows these in test functions but not in their helpers"
 )]
 
 mod analysis_parts;

@@ -147,7 +147,7 @@ fn metrics(backtest: &Backtest, is_old: bool) -> BTreeMap<&'static str, Value> {
     record("profit_mean", or_zero(mean(&ratios)));
     record("profit_median", if ratios.is_empty() { json!(0.0) } else { json!(median(&ratios)) });
 
-    // 4.1 to 4.3: daily return divided by a deviation per trade.
+    // Sharpe, Sortino and Calmar ratio: daily return divided by a deviation per trade.
     let drawdown = drawdown(trades, start, is_old);
     let divided = |by: f64| {
         if by == 0.0 || by.is_nan() { UNDEFINED } else { returns.iter().sum::<f64>() / span / by * 365_f64.sqrt() }
@@ -157,13 +157,13 @@ fn metrics(backtest: &Backtest, is_old: bool) -> BTreeMap<&'static str, Value> {
     record("sortino", or_zero(divided(deviation(&losing, 0))));
     record("calmar", or_zero(drawdown.as_ref().map_or(0.0, |worst| divided(worst.relative / 100.0))));
 
-    // 4.4
+    // System quality number.
     let sqn = if trades.len() < 2 { UNDEFINED } else { count.sqrt() * mean(&returns) / deviation(&returns, 1) };
     record("sqn", or_zero((sqn * 1e4).round() / 1e4));
     let student = |statistic: f64| 2.0 * StudentsT::new(0.0, 1.0, count - 1.0).unwrap().sf(statistic.abs());
     record("p_value", json!(if trades.len() < 2 { 1.0 } else { student(sqn) }));
 
-    // 4.5
+    // Expectancy.
     let won: Vec<f64> = profits.iter().copied().filter(|profit| *profit > 0.0).collect();
     let lost: Vec<f64> = profits.iter().copied().filter(|profit| *profit < 0.0).collect();
     let win_rate = won.len() as f64 / count;
@@ -175,7 +175,7 @@ fn metrics(backtest: &Backtest, is_old: bool) -> BTreeMap<&'static str, Value> {
         json!(if lost.is_empty() { 100.0 } else { (1.0 + mean(&won) / -mean(&lost)) * win_rate - 1.0 }),
     );
 
-    // 4.6
+    // Drawdown.
     let (abs, relative, most, high, low) = drawdown
         .as_ref()
         .map_or_else(Default::default, |worst| (worst.abs, worst.relative, worst.most_relative, worst.high, worst.low));
@@ -193,7 +193,7 @@ fn metrics(backtest: &Backtest, is_old: bool) -> BTreeMap<&'static str, Value> {
         record("drawdown_duration_s", json!((worst.end - worst.start).num_seconds()));
     }
 
-    // 4.7
+    // Growth, profit factor, win rate and frequency.
     let grown = float(backtest.final_balance) / start;
     record("cagr", json!(grown.powf(365.0 / span) - 1.0));
     let losses = lost.iter().sum::<f64>().abs();
@@ -202,7 +202,7 @@ fn metrics(backtest: &Backtest, is_old: bool) -> BTreeMap<&'static str, Value> {
     record("backtest_days", json!(span));
     record("trades_per_day", json!((count / span * 100.0).round() / 100.0));
 
-    // 4.8
+    // Wins and losses, balances, days and holding times.
     let winners = |trade: &ExportedTrade| trade.profit_ratio > Decimal::ZERO;
     record("wins", json!(trades.iter().filter(|trade| winners(trade)).count()));
     record("losses", json!(trades.iter().filter(|trade| trade.profit_ratio < Decimal::ZERO).count()));

@@ -1,4 +1,4 @@
-//! Arguments of calls.
+//! Accessors of a call's arguments.
 
 use ruff_python_ast::{Arguments, Expr};
 

@@ -53,9 +53,9 @@ impl<'a> LookAheadVisitor<'a> {
     pub(super) fn check_alignment(&mut self, range: TextRange, parts: &[&'a Expr]) {
         let names: Vec<&str> = parts.iter().flat_map(|part| loaded_names(part)).collect();
         let is_informative_name = |name: &&&str| self.bindings.is_informative_name(name);
-        let mixes_both = names.iter().any(|name| is_informative_name(&name))
+        let is_mixed = names.iter().any(|name| is_informative_name(&name))
             && names.iter().any(|name| self.candle_names.contains(name) && !is_informative_name(&name));
-        if mixes_both {
+        if is_mixed {
             self.report_unproved(range, joins_other_candles());
         }
     }
@@ -66,11 +66,11 @@ impl<'a> LookAheadVisitor<'a> {
 
     /// Reports an iteration over candles.
     pub(super) fn check_iteration(&mut self, iterated: &Expr) {
-        let is_judged = iterated.as_call_expr().is_some_and(|call| match &*call.func {
+        let is_checked_elsewhere = iterated.as_call_expr().is_some_and(|call| match &*call.func {
             Expr::Attribute(method) => ["items", "keys"].contains(&method.attr.as_str()),
             function => function.is_name_expr(),
         });
-        if self.is_from_candles(iterated) && !self.is_from_window(iterated) && !is_judged {
+        if self.is_from_candles(iterated) && !self.is_from_window(iterated) && !is_checked_elsewhere {
             self.report_unproved(iterated.range(), CANDLES_ITERATED);
         }
     }
@@ -97,7 +97,7 @@ impl<'a> LookAheadVisitor<'a> {
     }
 }
 
-/// `true` for the text `"date"`.
+/// `true` for the string `"date"`.
 fn is_date(expression: &Expr) -> bool {
     expression.as_string_literal_expr().is_some_and(|text| text.value.to_str() == "date")
 }

@@ -48,7 +48,7 @@ impl<'a> LookAheadVisitor<'a> {
             "rolling" => match keyword(arguments, "center") {
                 None => {}
                 Some(Expr::BooleanLiteral(centred)) if !centred.value => {}
-                Some(_) => self.report_certain(range, "a centred window contains later candles; remove `center`"),
+                Some(_) => self.report_violation(range, "a centred window contains later candles; remove `center`"),
             },
             "cumcount" if !arguments.is_empty() => {
                 self.report_unproved(range, "`cumcount` can count the candles that follow; call it without arguments");
@@ -100,7 +100,7 @@ impl<'a> LookAheadVisitor<'a> {
         }
     }
 
-    /// Checks functions of numpy and pandas that return rows or build data, called under any name.
+    /// Checks functions of numpy and pandas that return rows or build data, whatever name they are imported under.
     fn check_library_function(&mut self, name: &str, range: TextRange, arguments: &Arguments) {
         match name {
             "where" if arguments.len() == 1 => {
@@ -120,7 +120,7 @@ impl<'a> LookAheadVisitor<'a> {
             "merge_asof" => match keyword(arguments, "direction").map(Expr::as_string_literal_expr) {
                 None if !has_unpacked(arguments) && arguments.args.len() <= 2 => {}
                 Some(Some(direction)) if direction.value.to_str() == "backward" => {}
-                _ => self.report_certain(
+                _ => self.report_violation(
                     range,
                     "`merge_asof` can read later candles unless `direction` is `\"backward\"`; leave it out",
                 ),
@@ -135,13 +135,13 @@ impl<'a> LookAheadVisitor<'a> {
         let candles: Vec<&Expr> = parts.filter(|part| self.is_from_candles(part)).collect();
         let why = aggregates_column(method.attr.as_str());
         if candles.iter().any(|part| !self.is_from_window(part)) {
-            self.report_certain(method.attr.range(), why);
+            self.report_violation(method.attr.range(), why);
         } else if candles.is_empty() && self.module_of(&method.value) != Some("math") {
             self.report_unproved(method.attr.range(), why);
         }
     }
 
-    /// Checks a function called by its name: one that receives candles must be known, or defined in the source.
+    /// Checks the call of a plain name. A function that receives candles must be known, or defined in the source.
     fn check_function_call(&mut self, name: &str, call: &'a ExprCall) {
         if is_merge(call) {
             self.check_merge(call);
@@ -177,8 +177,8 @@ impl<'a> LookAheadVisitor<'a> {
         }
     }
 
-    /// Checks a method called on something other than candles: one that receives candles must be known, or defined
-    /// here.
+    /// Checks a method call whose receiver is not candles. A method that receives candles as an argument must be known,
+    /// or defined in the source.
     fn check_method_arguments(&mut self, method: &ExprAttribute, call: &'a ExprCall) {
         if is_merge(call) {
             self.check_merge(call);
@@ -214,7 +214,8 @@ impl<'a> LookAheadVisitor<'a> {
         }
     }
 
-    /// Checks that `merge_informative_pair` gets the real timeframes: it derives from them when a candle is complete.
+    /// Checks that `merge_informative_pair` receives the real timeframes: from them it derives when a candle is
+    /// complete.
     fn check_merge(&mut self, call: &'a ExprCall) {
         let arguments = &call.arguments;
         let argument_text = |position: usize, name: &str| {
@@ -275,13 +276,13 @@ impl<'a> LookAheadVisitor<'a> {
         }
     }
 
-    /// Checks a function that pandas is given to call, such as `"mean"` in `agg("mean")`.
+    /// Checks a function that is passed to pandas, such as `"mean"` in `agg("mean")`.
     fn check_function_argument(&mut self, function: &'a Expr, is_windowed: bool) {
         match function {
             Expr::StringLiteral(text) if COLUMN_AGGREGATES.contains(text.value.to_str()) => {
                 let why = aggregates_column(text.value.to_str());
                 if !is_windowed {
-                    self.report_certain(text.range(), why);
+                    self.report_violation(text.range(), why);
                 }
             }
             Expr::StringLiteral(text) => {
@@ -334,10 +335,10 @@ impl<'a> LookAheadVisitor<'a> {
             None if !has_spread => {}
             Some((_, Some(periods))) if periods >= 0 && !has_spread => {}
             Some((_, Some(periods))) if periods < 0 => {
-                self.report_certain(range, reads_ahead(name, periods));
+                self.report_violation(range, reads_ahead(name, periods));
             }
             Some((Expr::UnaryOp(unary), None)) if unary.op == UnaryOp::USub => {
-                self.report_certain(
+                self.report_violation(
                     range,
                     format!("`{name}` by a negative number reads later candles; use a positive number"),
                 );
@@ -356,7 +357,7 @@ impl<'a> LookAheadVisitor<'a> {
         let method = keyword(arguments, "method");
         match method.and_then(Expr::as_string_literal_expr).map(|text| text.value.to_str()) {
             Some("bfill" | "backfill") => {
-                self.report_certain(range, "`fillna` fills gaps with later values; use `ffill`");
+                self.report_violation(range, "`fillna` fills gaps with later values; use `ffill`");
             }
             None if method.is_some_and(|method| !method.is_none_literal_expr()) => {
                 self.report_unproved(range, fills_with_unknown("fillna"));

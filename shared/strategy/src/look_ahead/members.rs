@@ -24,7 +24,7 @@ impl<'a> LookAheadVisitor<'a> {
     /// Checks a name that is read from any receiver, called or not.
     fn check_member_name(&mut self, name: &str, range: TextRange) {
         if let Some((_, why)) = FORWARD_LOOKING_NAMES.iter().find(|(forward, _)| *forward == name) {
-            self.report_certain(range, format!("`{name}` {why}"));
+            self.report_violation(range, format!("`{name}` {why}"));
         } else if REORDERING_NAMES.contains(name) {
             self.report_unproved(range, misaligned(name));
         } else if DETACHING_NAMES.contains(name) {
@@ -35,7 +35,7 @@ impl<'a> LookAheadVisitor<'a> {
                 format!("`{name}` returns current data, whichever candle is computed; use it in a callback only"),
             );
         } else if name == "stream" || name.starts_with("stream_") {
-            self.report_certain(range, format!("`{name}` computes the last candle only; use `talib.abstract`"));
+            self.report_violation(range, format!("`{name}` computes the last candle only; use `talib.abstract`"));
         } else if name == "fibonacci_retracements" {
             self.report_unproved(
                 range,
@@ -44,7 +44,7 @@ impl<'a> LookAheadVisitor<'a> {
         }
     }
 
-    /// Checks an attribute of candles, or of a member of a vectorised module: it must be known to be causal.
+    /// Checks an attribute of candles, or of a member of a vectorised module, which must be known to be causal.
     pub(super) fn check_candle_attribute(&mut self, attribute: &ExprAttribute) {
         let name = attribute.attr.as_str();
         if CANDLE_SOURCES.contains(name) && self.scope == Scope::Callback {
@@ -58,7 +58,7 @@ impl<'a> LookAheadVisitor<'a> {
                 "`obj` leads from a window to all candles; use the window itself",
             );
         }
-        // In `np.maximum.reduce`, the safety check has judged `maximum`; `reduce` is judged here.
+        // In `np.maximum.reduce`, the safety check covers `maximum`, and this check covers `reduce`.
         let is_part = attribute.value.as_attribute_expr().is_some_and(|part| {
             let module = part.value.as_name_expr().and_then(|module| self.symbols.imported(module.id.as_str()));
             module.and_then(allowed_names).is_some_and(|names| names.contains(part.attr.as_str()))
@@ -71,9 +71,9 @@ impl<'a> LookAheadVisitor<'a> {
         }
     }
 
-    /// Reports a name that is neither causal nor judged by another rule.
+    /// Reports a name that is neither causal nor covered by another check.
     pub(super) fn check_causality(&mut self, name: &str, range: TextRange) {
-        let is_judged = [
+        let is_covered = [
             CALL_BY_NAME_METHODS,
             CANDLE_SOURCES,
             COLUMN_AGGREGATES,
@@ -87,12 +87,12 @@ impl<'a> LookAheadVisitor<'a> {
             || FORWARD_LOOKING_NAMES.iter().any(|(forward, _)| *forward == name)
             || name_verdict(name).is_some()
             || ["append", "cumcount", "delete", "drop", "insert", "map"].contains(&name);
-        if !is_judged && !CAUSAL_NAMES.contains(name) {
+        if !is_covered && !CAUSAL_NAMES.contains(name) {
             self.report_unproved(range, not_provably_causal(name));
         }
     }
 
-    /// Reports a method that is read from its class instead of an object.
+    /// Reports a method that is accessed through its class instead of an object.
     pub(super) fn check_unbound_method(&mut self, attribute: &ExprAttribute) {
         let is_of_class =
             attribute.value.as_name_expr().is_some_and(|name| self.symbols.defined.contains(name.id.as_str()));

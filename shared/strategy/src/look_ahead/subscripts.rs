@@ -5,7 +5,7 @@ use ruff_text_size::Ranged;
 
 use crate::look_ahead::visitor::{LookAheadVisitor, Scope};
 
-/// Meaning of an index.
+/// Kind of a subscript's index.
 #[derive(Clone, Copy, Eq, PartialEq)]
 enum IndexKind {
     /// Selects a column.
@@ -61,9 +61,9 @@ impl<'a> LookAheadVisitor<'a> {
                 let number = |bound: &Option<Box<Expr>>| bound.as_ref().map(|bound| self.integer_value(bound));
                 let (lower, upper, step) = (number(&slice.lower), number(&slice.upper), number(&slice.step));
                 if matches!(step, Some(Some(step)) if step < 0) {
-                    self.report_certain(range, "a negative step puts later candles first; use a positive step");
+                    self.report_violation(range, "a negative step puts later candles first; use a positive step");
                 } else if [lower, upper].iter().any(|bound| matches!(bound, Some(Some(bound)) if *bound < 0)) {
-                    self.report_certain(
+                    self.report_violation(
                         range,
                         "a negative position counts from the last candle; use `shift` or a rolling window",
                     );
@@ -84,7 +84,7 @@ impl<'a> LookAheadVisitor<'a> {
             }
             _ if kind == IndexKind::Column && self.bindings.is_column_name(index) => {}
             _ => match self.integer_value(index) {
-                Some(place) if place < 0 => self.report_certain(
+                Some(place) if place < 0 => self.report_violation(
                     range,
                     "a negative position selects one of the last candles; use `shift` or a rolling window",
                 ),

@@ -76,7 +76,7 @@ impl<'a> Visitor<'a> for LookAheadVisitor<'a> {
                 self.check_lambda(lambda);
                 return;
             }
-            Expr::Named(named) if loaded_names(&named.target).is_empty() && self.holds_window(&named.target) => {
+            Expr::Named(named) if loaded_names(&named.target).is_empty() && self.is_window_name(&named.target) => {
                 self.report_unproved(named.range(), "`:=` replaces a window; choose another name");
             }
             Expr::Starred(starred) if self.is_from_candles(&starred.value) && !self.is_from_window(&starred.value) => {
@@ -115,7 +115,7 @@ impl<'a> Visitor<'a> for LookAheadVisitor<'a> {
                 if is_self(&attribute.value) {
                     self.check_callback_use(name, attribute.attr.range());
                 }
-                // Methods of texts, such as `"x".join`, are harmless.
+                // Methods of strings, such as `"x".join`, are harmless.
                 if !root_expression(&attribute.value).is_string_literal_expr() && !self.is_from_window(&attribute.value)
                 {
                     self.check_named_method(name, attribute.attr.range());
@@ -127,7 +127,7 @@ impl<'a> Visitor<'a> for LookAheadVisitor<'a> {
                 self.report_unproved(attribute.attr.range(), INDEX_CHANGED);
             }
             Expr::StringLiteral(text) if text.value.to_str().contains("chikou") => {
-                self.report_certain(
+                self.report_violation(
                     text.range(),
                     "`chikou` is the lagging span of an Ichimoku cloud, which contains later candles; do not use it",
                 );
@@ -142,7 +142,8 @@ impl<'a> Visitor<'a> for LookAheadVisitor<'a> {
     }
 }
 
-/// `true` for static methods, which receive no object.
+/// `true` for static methods, which receive no object. A decorator that is not a plain name counts as one, because it
+/// may change the parameters.
 fn is_static(method: &StmtFunctionDef) -> bool {
     method.decorator_list.iter().any(|decorator| match &decorator.expression {
         Expr::Name(name) => name.id.as_str() == "staticmethod",

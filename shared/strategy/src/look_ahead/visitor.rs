@@ -1,4 +1,4 @@
-//! State of the look-ahead check, and its questions about expressions.
+//! State of the look-ahead check, and its predicates on expressions.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
@@ -36,11 +36,11 @@ pub(super) struct LookAheadVisitor<'a> {
     pub(super) bindings: Bindings<'a>,
     /// Names that hold a single window of candles; aggregates of a window are causal.
     pub(super) window_names: BTreeSet<&'a str>,
-    /// Ranges of functions that are called with one window after the other.
+    /// Ranges of functions that are called with one window at a time.
     pub(super) windowed_functions: HashSet<TextRange>,
-    /// Ranges of names that are called, or passed as functions over windows.
+    /// Ranges of names that are called, or passed as functions to a window method.
     pub(super) called_functions: HashSet<TextRange>,
-    /// Ranges of functions that are methods and receive their object first.
+    /// Ranges of methods that receive their object as first parameter.
     pub(super) methods: HashSet<TextRange>,
 }
 
@@ -65,8 +65,8 @@ impl<'a> LookAheadVisitor<'a> {
         self.findings
     }
 
-    /// Reports a broken rule: refused where whole columns are computed, unproved in helpers, nothing in callbacks.
-    pub(super) fn report_certain(&mut self, range: TextRange, why: impl Into<String>) {
+    /// Reports a broken rule: refused where whole columns are computed, unproved in helpers, ignored in callbacks.
+    pub(super) fn report_violation(&mut self, range: TextRange, why: impl Into<String>) {
         let verdict = match self.scope {
             Scope::Columns => Verdict::Refused,
             Scope::Helper => Verdict::Unproved,
@@ -95,8 +95,6 @@ impl<'a> LookAheadVisitor<'a> {
             Scope::Columns
         } else if CALLBACKS.contains(name) {
             Scope::Callback
-        } else if self.scope == Scope::Helper {
-            Scope::Helper
         } else {
             // A nested function computes with the candles of the outer one.
             self.scope
@@ -112,7 +110,7 @@ impl<'a> LookAheadVisitor<'a> {
         }
     }
 
-    /// Dotted path that the first name of an expression is imported from.
+    /// Dotted path that the root name of an expression is bound to by an import.
     pub(super) fn module_of(&self, expression: &Expr) -> Option<&'a str> {
         self.symbols.imported(root_expression(expression).as_name_expr()?.id.as_str())
     }
@@ -140,7 +138,8 @@ impl<'a> LookAheadVisitor<'a> {
         from_candles().next().is_some() && from_candles().all(|name| self.window_names.contains(name))
     }
 
-    /// Parameters of a function that may hold candles, and the names derived from them.
+    /// Names in a function that may hold candles: its parameters, those of the enclosing function, and names derived
+    /// from them.
     pub(super) fn candle_names_of(&self, function: &'a StmtFunctionDef) -> BTreeSet<&'a str> {
         let mut candle_names = self.candle_names.clone();
         let parameters = function.parameters.iter().map(|parameter| parameter.name().as_str());
@@ -157,7 +156,7 @@ impl<'a> LookAheadVisitor<'a> {
     }
 
     /// `true` if an expression is a name that holds a single window.
-    pub(super) fn holds_window(&self, target: &Expr) -> bool {
+    pub(super) fn is_window_name(&self, target: &Expr) -> bool {
         target.as_name_expr().is_some_and(|name| self.window_names.contains(name.id.as_str()))
     }
 
@@ -173,7 +172,7 @@ impl<'a> LookAheadVisitor<'a> {
     }
 }
 
-/// `true` for modules whose functions compute column by column.
+/// `true` for members of [`VECTORISED_MODULES`].
 pub(super) fn is_vectorised(module: &str) -> bool {
     VECTORISED_MODULES.contains(first_segment(module))
 }

@@ -60,7 +60,7 @@ impl SafetyVisitor<'_> {
         }
     }
 
-    /// Checks a function that pandas is given to call, or the text that names it.
+    /// Checks a function that is passed to pandas, or the string that names it.
     fn check_function_argument(&mut self, function: &Expr) {
         match function {
             Expr::StringLiteral(text) => self.check_member_name(text.value.to_str(), text.range()),

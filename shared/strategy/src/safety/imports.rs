@@ -66,14 +66,14 @@ impl SafetyVisitor<'_> {
         self.check_import_binding(bound, alias.range());
     }
 
-    /// Refuses dangerous modules, which other modules often expose among their names.
+    /// Refuses the name of a dangerous module, which other modules often expose as an attribute.
     pub(super) fn check_module_name(&mut self, name: &str, range: TextRange) {
         if DANGEROUS_MODULES.contains(name) {
             self.report_refused(Rule::OutsideAccess, range, reaches_outside(name));
         }
     }
 
-    /// Checks a member of a module that has an allowed list.
+    /// Checks a member of a module, which may have a list of allowed names.
     pub(super) fn check_module_member(&mut self, module: &str, name: &str, range: TextRange) {
         let allowed = allowed_names(module);
         if DANGEROUS_MODULES.contains(name) {
@@ -98,7 +98,7 @@ impl SafetyVisitor<'_> {
         }
     }
 
-    /// Reports a module that is used as a value: under another name it would escape the checks of its members.
+    /// Reports a module that is used as a value: under another name, its members would not be checked.
     pub(super) fn check_module_alias(&mut self, name: &str, range: TextRange) {
         let is_module = self.symbols.imported(name).is_some_and(|module| allowed_names(module).is_some());
         if is_module && !self.attribute_bases.contains(&range) {

@@ -1,5 +1,5 @@
-//! Safety check: names that reach outside of a strategy are refused, and names that are not known to be harmless are
-//! unproved.
+//! Safety check: names that give access to anything outside the strategy are refused, and names that are not known to
+//! be harmless are unproved.
 
 mod calls;
 mod definitions;

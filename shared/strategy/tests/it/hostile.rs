@@ -115,7 +115,7 @@ const TOP_LEVEL: &[&str] = &[
     "class Other:\n    def __init__(self, config): self.key = config['exchange']  #~ outside_access unproved",
     "class Other:\n    def keys(self): return self.dp._exchange  #~ dynamic_code unproved",
     "functools.partial(eval, '1')()  #~ dynamic_code refused",
-    // Other names and indirect ways for names that are judged by themselves.
+    // Indirect access to restricted names.
     "calm = np  #~ dynamic_code unproved\ncalm.seterrcall(print)",
     "np.seterrcall(print)  #~ import unproved",
     "np.frompyfunc(print, 1, 1)  #~ import unproved",

@@ -22,7 +22,6 @@ proptest! {
         }
     }
 
-    /// A forbidden import is found in any body of a strategy.
     #[test]
     fn a_forbidden_import_is_found_in_any_body(place in 0..SOURCE.matches("        ").count()) {
         let mut at = SOURCE.match_indices("\n        ").map(|(at, _)| at + 1);
