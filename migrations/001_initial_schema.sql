@@ -1,4 +1,4 @@
--- Tables, and the two roles that the functions log in as.
+-- Tables, and the two login roles of the functions.
 --
 -- Row level security is on for every table, and all default privileges are revoked. 002 then grants access column by
 -- column. So the result is the same whether or not the Supabase project's default privileges expose new tables
@@ -388,15 +388,16 @@ create table public.invoices (
 );
 comment on table public.invoices is 'A payment requested through Tripay. The amount is in rupiah.';
 comment on column public.invoices.reference_id is 'Our reference, which Tripay calls merchant_ref.';
-comment on column public.invoices.tripay_invoice_id is 'Reference of the transaction opened for it at Tripay.';
+comment on column public.invoices.tripay_invoice_id is
+    'Reference of the transaction that was opened for the invoice at Tripay.';
 comment on column public.invoices.transaction_id is
-    'Reference of the transaction that paid it. Nearly always equal to tripay_invoice_id.';
+    'Reference of the transaction that paid the invoice. Nearly always equal to tripay_invoice_id.';
 comment on column public.invoices.expired_at is 'Payment deadline, as Tripay set it. It may be earlier than requested.';
 comment on column public.invoices.refunded_at is 'Time at which Tripay reported the refund. The status stays paid.';
 comment on column public.invoices.renews_subscription_id is
     'Subscription period that this invoice renews. Null if the user requested the invoice.';
 comment on column public.invoices.request_hash is
-    'SHA-256 of the request that created it. An Idempotency-Key that is reused with another request is refused.';
+    'SHA-256 of the creating request. An Idempotency-Key that is reused with another request is refused.';
 comment on column public.invoices.checked_at is 'Time of the last status query to Tripay.';
 alter table public.invoices enable row level security;
 revoke all on table public.invoices from public, anon, authenticated, service_role;
@@ -484,7 +485,7 @@ create table private.bot_tokens (
     constraint bot_tokens_scopes_check check (scopes <@ array['report', 'trade'] and cardinality(scopes) > 0)
 );
 comment on table private.bot_tokens is
-    'SHA-256 of the token that a bot reports with. The token itself is shown once and never stored.';
+    'SHA-256 of the token with which a bot reports. The token itself is shown once and never stored.';
 alter table private.bot_tokens enable row level security;
 revoke all on table private.bot_tokens from public, anon, authenticated, service_role;
 
@@ -505,8 +506,8 @@ comment on column private.freqtrade_events.trade_id is
 alter table private.freqtrade_events enable row level security;
 revoke all on table private.freqtrade_events from public, anon, authenticated, service_role;
 
--- The checker in Rust writes its result here. If the source has changed since, its hash differs and the result does not
--- apply.
+-- Written with the result of the check by shared/strategy. If the source has changed since, its hash differs and the
+-- result does not apply.
 create table private.strategy_sources (
     strategy_id uuid not null,
     request_hash bytea,
@@ -528,9 +529,9 @@ comment on table private.strategy_sources is
     'Result of the check of a strategy''s source. Valid while the source has the SHA-256 in source_hash.';
 comment on column private.strategy_sources.request_hash is
     'SHA-256 of the request that created the strategy, for its Idempotency-Key.';
-comment on column private.strategy_sources.stored_at is 'Time since which the strategy has this source.';
+comment on column private.strategy_sources.stored_at is 'Time at which this source became the source of the strategy.';
 comment on column private.strategy_sources.findings is
-    'Findings, each with rule, verdict, line, column and why. Empty if the source is proved harmless.';
+    'Findings, each with rule, verdict, line, column and why. Empty if the check is clean.';
 comment on column private.strategy_sources.model_used is 'Language model or template that wrote the source.';
 alter table private.strategy_sources enable row level security;
 revoke all on table private.strategy_sources from public, anon, authenticated, service_role;
@@ -566,7 +567,7 @@ create table private.backtest_runs (
     constraint backtest_runs_user_id_fkey foreign key (user_id) references public.users (id) on delete cascade
 );
 comment on table private.backtest_runs is
-    'Duration of imported backtests. Counts against backtest_minutes_per_month, even after the strategy is deleted.';
+    'Duration of each imported backtest. It counts against backtest_minutes_per_month even if the strategy is deleted.';
 alter table private.backtest_runs enable row level security;
 revoke all on table private.backtest_runs from public, anon, authenticated, service_role;
 
@@ -600,7 +601,9 @@ create table private.payment_events (
     constraint payment_events_source_check check (source in ('callback', 'reconciliation'))
 );
 comment on table private.payment_events is
-    'Callbacks of Tripay, byte for byte, and new statuses that Tripay reported on request, with the outcome.';
+    'Callbacks of Tripay, and new statuses that Tripay returned for a query, with the outcome.';
+comment on column private.payment_events.body is
+    'Body as received; of a callback with an invalid signature, the first 1,024 bytes.';
 comment on column private.payment_events.sequence is 'Order in which the events of a user took effect.';
 alter table private.payment_events enable row level security;
 revoke all on table private.payment_events from public, anon, authenticated, service_role;

@@ -18,7 +18,7 @@ create index idx_trades_user_closed on public.trades (user_id, exit_time)
     include (profit, holding_duration, trading_pair)
     where status = 'closed';
 create index idx_trades_user_open on public.trades (user_id, entry_time) where status = 'open';
--- Finds the last activity of a bot after its latest trade was deleted.
+-- For the last activity of a bot after its latest trade was deleted.
 create index idx_trades_bot_activity on public.trades (bot_id, coalesce(exit_time, entry_time)) where status <> 'cancelled';
 
 create index idx_strategies_user_id on public.strategies (user_id);
@@ -53,7 +53,7 @@ create index idx_invoices_unpaid on public.invoices (expired_at) where status in
 
 create index idx_subscriptions_user_expiry on public.subscriptions (user_id, expires_at);
 create index idx_subscriptions_plan_id on public.subscriptions (plan_id);
--- A paid invoice grants exactly one period, however often it is delivered.
+-- A paid invoice grants exactly one period, however often its callback is delivered.
 create unique index subscriptions_invoice_id_key on public.subscriptions (invoice_id);
 create index idx_subscriptions_credited_from on public.subscriptions (credited_from);
 create index idx_subscriptions_due on public.subscriptions (expires_at, id) where status <> 'expired';
@@ -247,7 +247,7 @@ create trigger subscriptions_set_updated_at before update on public.subscription
 
 -- Profiles ------------------------------------------------------------------------------------------------------------
 
--- Creates a user's profile. An e-mail address that is missing, too long or taken does not fail the sign-up: phone and
+-- Creates a user's profile. An email address that is missing, too long or taken does not fail the sign-up: phone and
 -- SSO users may have no address of their own. They get a placeholder.
 create function private.create_profile(user_id uuid, email text, full_name text) returns void
 language plpgsql
@@ -282,7 +282,7 @@ revoke execute on function private.handle_new_user() from public, anon, authenti
 create trigger on_auth_user_created after insert on auth.users
     for each row execute function private.handle_new_user();
 
--- Copies a changed e-mail address to the profile. An address of another profile is not copied: an error here would undo
+-- Copies a changed email address to the profile. An address of another profile is not copied: an error here would undo
 -- the change in Supabase Auth.
 create function private.handle_user_email_changed() returns trigger
 language plpgsql
@@ -305,7 +305,8 @@ create trigger on_auth_user_email_changed after update of email on auth.users
     for each row when (new.email is distinct from old.email)
     execute function private.handle_user_email_changed();
 
--- Deletes the profile, and with it all rows of the user, when the account is deleted. The e-mail address becomes free.
+-- Deletes the profile, and with it all rows of the user, when the account is deleted. The email address can be used
+-- again.
 create function private.handle_user_deleted() returns trigger
 language plpgsql
 security definer
@@ -323,8 +324,8 @@ create trigger on_auth_user_deleted after delete on auth.users
 
 -- Acting as the user --------------------------------------------------------------------------------------------------
 
--- Ensures that the caller has a profile and is not deactivated. Raises an exception for a deactivated user, so that no
--- command can forget the check.
+-- Ensures that the caller has a profile and is not deactivated. Raises an exception for a deactivated user, because
+-- a command could ignore a returned value.
 create function private.ensure_active_profile(claims jsonb) returns void
 language plpgsql
 security definer
@@ -417,9 +418,9 @@ $$;
 revoke execute on function private.plan_in_force(uuid, timestamptz) from public, anon, authenticated, service_role;
 grant execute on function private.plan_in_force(uuid, timestamptz) to nofomo_api;
 
--- Enforces the plan's maximum number of bots. It runs after the insert, so that a repeated request finds its existing
--- row before it reaches the limit. The lock serialises concurrent requests of a user: each counts the rows that the
--- other has committed.
+-- Enforces the plan's maximum number of bots. The trigger fires after the insert, so that a repeated request finds its
+-- existing row before it reaches the limit. The lock serialises concurrent requests of a user: each counts the rows that
+-- the other has committed.
 -- PostgREST answers SQLSTATE PTxyz with status xyz. The functions read the name of the constraint.
 create function private.validate_bot_limits() returns trigger
 language plpgsql

@@ -161,7 +161,7 @@ $python$,
         ),
         (
             '0190e000-0000-7000-8000-000000000003', '0190b000-0000-7000-8000-000000000003', 'Bollinger squeeze',
-            'Enters when price leaves the upper band after a quiet spell.', 'custom',
+            'Enters when the price closes above the upper band.', 'custom',
             $python$from freqtrade.strategy import IStrategy
 import talib.abstract as ta
 from pandas import DataFrame

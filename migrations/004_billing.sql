@@ -1,8 +1,8 @@
 -- Billing functions that several endpoints and jobs share: how a paid invoice becomes a subscription period,
 -- notifications, invoices and their Tripay transactions, and the JSON of both.
 --
--- A function that changes a user's periods first locks the user's row in users, and reads the clock after that. So of
--- two concurrent changes, the later one sees the result of the earlier one.
+-- A function that changes a user's periods first locks the user's row in users, and then reads the clock. So the second
+-- of two concurrent changes sees the result of the first.
 
 -- Periods -------------------------------------------------------------------------------------------------------------
 
@@ -112,8 +112,8 @@ end
 $$;
 revoke execute on function private.schedule_periods(uuid, timestamptz) from public, anon, authenticated, service_role;
 
--- Grants the period that an invoice paid for. It starts now if no subscription is in force. If the current plan is the
--- same or a higher one, it starts when that ends. If the current plan is a lower one, the upgrade starts at once, and
+-- Grants the period of a paid invoice. The period starts now if no subscription is in force. If the current plan is the
+-- same or a higher one, it starts when that plan ends. If the current plan is a lower one, it starts at once, and
 -- the value of the remaining time is converted into time of the new plan, at the price just paid.
 create function private.grant_period(invoice public.invoices, moment timestamptz) returns public.subscriptions
 language plpgsql

@@ -1,4 +1,4 @@
--- Functions for bots and trades that several endpoints share: their JSON, and who may report for a bot.
+-- Functions for bots and trades that several endpoints share: their JSON, and the check of who may report for a bot.
 
 -- Returns the JSON of a bot, the same in every response: decimals are strings, and times are UTC. A new column of the
 -- table is not returned until it is added here. The type is json, because jsonb would reorder the keys.

@@ -140,7 +140,7 @@ declare
     log jsonb := nullif(input -> 'log', 'null');
     trade_id uuid;
 begin
-    -- Large and frequent, and of no use in the log.
+    -- Large and frequent, and of no use to the owner.
     if kind in ('whitelist', 'analyzed_df', 'new_candle') then
         return to_json('ignored'::text);
     end if;

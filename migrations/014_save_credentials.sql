@@ -36,7 +36,7 @@ begin
         );
     end if;
 
-    -- Waits for starts in progress, so that those bots are stopped below. A later start finds no keys.
+    -- Waits for bots that are starting, so that they are stopped below. A bot that starts later finds no keys.
     perform from public.bots
     where bots.user_id = caller and bots.exchange = exchange_name and bots.is_paper_trade is not true
     order by bots.id

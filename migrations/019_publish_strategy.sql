@@ -1,7 +1,7 @@
 -- POST /strategies/{strategy_id}/publish: publishes a strategy of the caller in the marketplace.
 
--- Outcomes: published with the strategy; check_required with the source, to be called again with the result of its
--- check; has_findings with the findings; no_source; too_few_trades; name_taken; not_found.
+-- Outcomes: published with the strategy; check_required with the source, after which the function is called again with
+-- the result of the check; has_findings with the findings; no_source; too_few_trades; name_taken; not_found.
 create function private.publish_strategy(claims jsonb, input jsonb) returns json
 language plpgsql
 security definer

@@ -145,7 +145,7 @@ begin
         );
     end if;
 
-    -- Callbacks are always stored. The answer to a status query is stored only if it is news.
+    -- Callbacks are always stored. The response to a status query is stored only if it is new.
     if
         input ->> 'source' = 'callback'
         or (
@@ -163,7 +163,7 @@ begin
     return json_build_object(
         'outcome', outcome,
         'invoice_id', invoice.id,
-        -- Payments, refunds or reports that no rule here covers: people must look at them.
+        -- Payments, refunds and reports that the rules above do not settle: an operator must look at them.
         'needs_attention', outcome in (
             'other_event', 'unreadable', 'unknown_invoice', 'reference_of_another', 'paid_twice', 'wrong_amount',
             'inconsistent', 'refunded_unpaid', 'unknown_status'

@@ -1,11 +1,11 @@
--- Hourly: ends subscriptions that are due, stops bots that the remaining plan does not cover, and expires unpaid
+-- Hourly: ends subscriptions that have expired, stops bots that the remaining plan does not cover, and expires unpaid
 -- invoices.
 --
 -- A run is a sequence of calls, each a batch with its own transaction. `input` has `now`, `limit`, and `after`, the
 -- position where the previous call stopped. The result has the next `after`, or null at the end. Rows that are locked
 -- by others are left to the next run.
 
--- Ends the periods of these users that are due, with all consequences.
+-- Ends the expired periods of these users, updates their plans, stops bots over the limit, and notifies the users.
 create function private.expire_user_subscriptions(user_ids uuid[], moment timestamptz) returns json
 language plpgsql
 set search_path = ''
@@ -105,7 +105,7 @@ language plpgsql
 security definer
 set search_path = ''
 set timezone = 'UTC'
--- Waits at most a second for a locked bot. Its owner is left to the next run.
+-- Limits the wait for a locked bot to a second. Its owner is left to the next run.
 set lock_timeout = '1s'
 as $$
 declare
@@ -119,7 +119,7 @@ declare
     bots bigint := 0;
     failures json[] := array[]::json[];
 begin
-    -- A user with several subscriptions that are due is processed with the first of them.
+    -- A user with several expired subscriptions is processed with the first of them.
     select
         count(*) as size,
         array_agg(distinct due.user_id) as user_ids,
@@ -156,7 +156,7 @@ begin
         subscriptions := (counts ->> 'subscriptions')::bigint;
         bots := (counts ->> 'bots')::bigint;
     exception when others then
-        -- A user's rows cannot be changed: process the users one by one, so that only that user is skipped.
+        -- The rows of at least one user cannot be changed. Processed one by one, only the failing users are skipped.
         foreach failing_user_id in array user_ids loop
             begin
                 counts := private.expire_user_subscriptions(array[failing_user_id], moment);
@@ -179,7 +179,7 @@ begin
     );
 end
 $$;
-comment on function private.expire_subscriptions(jsonb) is 'Hourly: one batch of subscriptions that are due';
+comment on function private.expire_subscriptions(jsonb) is 'Hourly: one batch of expired subscriptions';
 revoke execute on function private.expire_subscriptions(jsonb) from public, anon, authenticated, service_role;
 grant execute on function private.expire_subscriptions(jsonb) to nofomo_jobs;
 

@@ -16,7 +16,8 @@ declare
         else 7
     end;
 begin
-    -- No notification for a period that is not longer than the notice, such as the first day of a week's trial.
+    -- No notification for a period that is not longer than the notice, such as a trial of seven days, which would be
+    -- announced on its first day.
     if ending.expires_at - ending.started_at <= make_interval(days => days) then
         return false;
     end if;

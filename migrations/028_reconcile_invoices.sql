@@ -1,9 +1,9 @@
--- Every 15 minutes: selects the invoices whose status is queried at Tripay. Tripay's answers go to settle_payment and
+-- Every 15 minutes: selects the invoices whose status is queried at Tripay. Tripay's responses go to settle_payment and
 -- record_tripay_response.
 
--- Returns one batch and sets its checked_at. Fewer than `limit` invoices mean that there are no more. An invoice is due
--- when it has been pending for more than ten minutes, by when create-invoice has ended. After its payment deadline it
--- is queried once an hour for a day, because it may have been paid in the last minute.
+-- Returns one batch and sets its checked_at. Fewer than `limit` invoices mean that there are no more. An invoice is
+-- queried once it has been pending for more than ten minutes, because create-invoice has ended by then. After its payment
+-- deadline it is queried once an hour for a day, because it may have been paid in the last minute.
 create function private.reconcile_invoices(input jsonb) returns json
 language sql
 security definer
@@ -48,7 +48,7 @@ as $$
     from changed
 $$;
 comment on function private.reconcile_invoices(jsonb) is
-    'Every 15 minutes: one batch of invoices that Tripay is asked about';
+    'Every 15 minutes: one batch of invoices whose status is queried at Tripay';
 revoke execute on function private.reconcile_invoices(jsonb) from public, anon, authenticated, service_role;
 grant execute on function private.reconcile_invoices(jsonb) to nofomo_jobs;
 

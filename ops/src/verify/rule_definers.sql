@@ -1,4 +1,4 @@
--- No function outside our schemas gives the API roles the privileges of its owner. Excluded: the platform's own
+-- No security definer function outside our schemas can be called by the API roles. Excluded: the platform's own
 -- schemas, extensions, and trigger functions.
 select
     format(

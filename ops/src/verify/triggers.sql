@@ -1,4 +1,4 @@
--- Triggers on our tables, and triggers elsewhere that call our functions, as on auth.users.
+-- Triggers on our tables, and triggers on other tables that call our functions, such as those on auth.users.
 select
     format('%I on %s', triggers.tgname, triggers.tgrelid::regclass) as object,
     concat_ws(
