@@ -5,6 +5,7 @@
 
 use std::{collections::BTreeMap, fmt, fs};
 
+use local_database::{Error, Result, connect};
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
@@ -14,7 +15,6 @@ use crate::{
     requests::{outcome, prepare},
     usage::Processes,
 };
-use local_database::{Error, Result, connect};
 
 const BUDGETS: &str = include_str!("cold.json");
 

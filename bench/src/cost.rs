@@ -2,10 +2,10 @@
 
 use std::fmt;
 
+use local_database::{Error, Result};
 use serde::Serialize;
 
 use crate::{cold, environment::Environment};
-use local_database::{Error, Result};
 
 /// Memory in MB with which Lambda gives a function a full core; with less memory it gets a proportional share.
 const MEMORY_PER_CORE: f64 = 1_769.0;

@@ -6,8 +6,6 @@ use std::{
     sync::Arc,
 };
 
-use url::Url;
-
 use dev::{
     auth::SigningKey,
     proxy::Proxy,
@@ -17,6 +15,7 @@ use dev::{
     tripay,
 };
 use local_database::{Error, Result, postgres::Postgres};
+use url::Url;
 
 /// Environment of a measurement.
 pub struct Environment<'a> {

@@ -11,7 +11,14 @@ use std::{
 };
 
 use axum::body::Bytes;
+use dev::{
+    client::client,
+    python,
+    runtime::{Configuration, Fleet},
+    stack::Stack,
+};
 use futures_util::future::try_join_all;
+use local_database::{Error, Result};
 use serde::Serialize;
 use tokio::{
     process::{Child, Command},
@@ -24,13 +31,6 @@ use crate::{
     requests::{BOTS, Call, Events, NTH, READER, USER, WARM_UP_START, bot, new_bots, outcome, portfolio, trades},
     usage::Processes,
 };
-use dev::{
-    client::client,
-    python,
-    runtime::{Configuration, Fleet},
-    stack::Stack,
-};
-use local_database::{Error, Result};
 
 /// Minimum requests per CPU second, as a multiple of the baseline's.
 const MIN_REQUESTS_PER_CPU_SECOND: f64 = 5.0;

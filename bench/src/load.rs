@@ -10,6 +10,9 @@ use std::{
 };
 
 use chrono::Utc;
+use dev::{client::client, runtime::Fleet, stack::Stack};
+use local_database::{Error, Result, connect, describe_error};
+use ops::verify::verify_migrations;
 use serde::Serialize;
 use serde_json::{Value, json};
 use tokio::{sync::Semaphore, task::JoinSet, time::sleep_until};
@@ -21,9 +24,6 @@ use crate::{
     requests::{Call, NTH, bot, portfolio, send},
     usage::Processes,
 };
-use dev::{client::client, runtime::Fleet, stack::Stack};
-use local_database::{Error, Result, connect, describe_error};
-use ops::verify::verify_migrations;
 
 /// Share of the maximum throughput.
 const LOAD_SHARE: f64 = 0.8;

@@ -4,12 +4,12 @@ use std::{collections::BTreeMap, fs};
 
 use axum::{body::Bytes, http::Request};
 use chrono::Utc;
+use dev::{gateway, schedule::Schedule, stack::Stack};
+use local_database::{Error, Result, connect};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::environment::Environment;
-use dev::{gateway, schedule::Schedule, stack::Stack};
-use local_database::{Error, Result, connect};
 
 /// User of most requests, whose plan has no limits.
 pub(crate) const USER: &str = "enterprise@nofomo.test";

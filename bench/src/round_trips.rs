@@ -2,6 +2,8 @@
 
 use std::{fmt, time::Duration};
 
+use dev::proxy::Proxy;
+use local_database::{Error, Result, connect};
 use serde::Serialize;
 use tokio::time::Instant;
 
@@ -10,8 +12,6 @@ use crate::{
     load_generator::{median, milliseconds},
     requests::{outcome, prepare},
 };
-use dev::proxy::Proxy;
-use local_database::{Error, Result, connect};
 
 /// Maximum duration of a command, in round trips.
 const BUDGET: f64 = 1.1;

@@ -4,6 +4,8 @@ use std::{fmt, time::Duration};
 
 use axum::body::Bytes;
 use chrono::Utc;
+use dev::runtime::Fleet;
+use local_database::{Error, Result, connect, describe_error};
 use serde::Serialize;
 use serde_json::Value;
 use tokio::time::Instant;
@@ -19,8 +21,6 @@ use crate::{
     requests::{READER, USER, new_bots, outcome, portfolio, trades},
     usage::Processes,
 };
-use dev::runtime::Fleet;
-use local_database::{Error, Result, connect, describe_error};
 
 /// Maximum duration of a trade of any bot, as a multiple of the fastest.
 const BUDGET: f64 = 1.2;

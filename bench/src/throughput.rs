@@ -4,6 +4,7 @@ use std::{fmt, fs, process::Stdio, time::Duration};
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use futures_util::future::try_join_all;
+use local_database::{Error, Result, connect};
 use serde::Serialize;
 use serde_json::Value;
 use tokio::{
@@ -19,7 +20,6 @@ use crate::{
     requests::{BOTS, NTH, USER, WARM_UP_START, new_bots, outcome, trades},
     usage::{Cpu, Processes},
 };
-use local_database::{Error, Result, connect};
 
 /// Minimum throughput with single trades, as a ratio to that of pgbench.
 const BUDGET: f64 = 0.8;

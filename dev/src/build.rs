@@ -7,11 +7,11 @@ use std::{
     process::Stdio,
 };
 
+use local_database::{Error, Result};
 use serde::Deserialize;
 use tokio::process::Command;
 
 use crate::template::Template;
-use local_database::{Error, Result};
 
 /// Variables that `cargo run` sets for its own package. If they were passed on, build scripts would run again.
 const CALLING_PACKAGE_VARIABLES: [&str; 17] = [

@@ -6,10 +6,10 @@ use std::{
 };
 
 use check_prerequisites::search_path;
+use local_database::{Error, Result};
 use tokio::process::Command;
 
 use crate::python::{self, install_once, run_checked};
-use local_database::{Error, Result};
 
 /// Oldest major version that all packages run on.
 const MIN_MAJOR: u32 = 20;

@@ -10,12 +10,12 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
+use local_database::Result;
 use reqwest::{Client, RequestBuilder};
 use serde::Deserialize;
 use serde_json::json;
 
 use crate::{auth::Auth, client::client};
-use local_database::Result;
 
 const USER_AGENT: &str = "cargo dev";
 

@@ -10,6 +10,7 @@ use std::{
 };
 
 use clap::Args;
+use local_database::{Error, Result};
 use local_database::{
     default_data_dir,
     postgres::Postgres,
@@ -35,7 +36,6 @@ use crate::{
     template::Template,
     tripay,
 };
-use local_database::{Error, Result};
 
 /// Instances per function. Lambda allows an account a thousand; a laptop has fewer resources.
 const MAX_CONCURRENCY: usize = 100;

@@ -18,6 +18,7 @@ use axum::{
 };
 use chrono::Utc;
 use local_database::postgres::{Postgres, SUPERUSER};
+use local_database::{Error, Result};
 use serde_json::json;
 use tokio::{net::TcpListener, task::JoinHandle, time::timeout};
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
@@ -32,7 +33,6 @@ use crate::{
     template::{Cors, Function, Login, Template},
     tripay::{self, Sandbox},
 };
-use local_database::{Error, Result};
 
 /// Time that open connections have to receive their responses.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(2);

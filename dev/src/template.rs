@@ -2,11 +2,11 @@
 
 use std::{collections::BTreeMap, fs, path::Path};
 
+use local_database::{Error, Result};
 use serde::{Deserialize, Deserializer, de::DeserializeOwned};
 use serde_norway::{Mapping, Value};
 
 use crate::schedule::Schedule;
-use local_database::{Error, Result};
 
 /// The functions and the API of a template.
 #[derive(Clone, Debug)]

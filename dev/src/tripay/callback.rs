@@ -3,14 +3,13 @@
 use std::{io, time::Duration};
 
 use hmac::{Hmac, KeyInit, Mac};
+use local_database::Result;
 use reqwest::header::CONTENT_TYPE;
 use serde::Serialize;
 use serde_json::{Serializer, Value, ser::Formatter};
 use sha2::Sha256;
 
 use super::{merchant::PRIVATE_KEY, transaction::Transaction};
-
-use local_database::Result;
 
 /// Time limit of one attempt.
 const TIMEOUT: Duration = Duration::from_secs(10);
