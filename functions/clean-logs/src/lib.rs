@@ -1,4 +1,4 @@
-//! Daily job: deletes logs, read notifications and events that are older than their retention.
+//! Runs daily: deletes logs, read notifications and events that are older than their retention.
 //!
 //! Each batch is a transaction. A run that stops early leaves the rest to the next run.
 //!
@@ -11,11 +11,11 @@ use chrono::{DateTime, TimeDelta, Utc};
 use nofomo_lambda::{Error, Job, Run};
 use serde::{Deserialize, Serialize};
 
-/// Rows per batch: few enough that waiting for one of their locks is hardly noticeable.
+/// Rows per batch; small, so that requests hardly wait for the locks of a batch.
 const BATCH_SIZE: u64 = 5_000;
 
-/// Time one more batch may need: a connection and the longest statement.
-const BATCH_TIME: Duration = Duration::from_secs(15);
+/// Time that must remain to start a batch: opening a connection, and the longest statement.
+const TIME_RESERVE: Duration = Duration::from_secs(15);
 
 /// Kinds of rows, with the setting for their retention and its default, in days.
 const KINDS: [(&str, &str, u32); 7] = [
@@ -31,10 +31,10 @@ const KINDS: [(&str, &str, u32); 7] = [
 /// Maximum retention: 100 years.
 const MAX_DAYS: u32 = 36_500;
 
-/// Age at which each kind of rows is deleted.
+/// Age at which rows of each kind are deleted.
 pub struct Retention(Vec<(&'static str, TimeDelta)>);
 
-/// Error in the setting with this name.
+/// Invalid setting, by its name.
 #[derive(Debug, thiserror::Error)]
 #[error("`{0}` must be a number of days, 1 to {MAX_DAYS}")]
 pub struct RetentionError(&'static str);
@@ -61,7 +61,7 @@ struct CleanLogsInput {
     category: &'static str,
     before: DateTime<Utc>,
     limit: u64,
-    /// Position returned by the previous batch.
+    /// Cursor that the previous batch returned.
     after: Option<DateTime<Utc>>,
 }
 
@@ -69,7 +69,7 @@ struct CleanLogsInput {
 #[derive(Deserialize)]
 struct CleanedBatch {
     removed: u64,
-    /// Position for the next batch.
+    /// Cursor for the next batch.
     after: Option<DateTime<Utc>>,
 }
 
@@ -91,7 +91,7 @@ pub async fn run(job: &'static Job, retention: &'static Retention, run: Run) -> 
     for (kind, age) in &retention.0 {
         let mut input = CleanLogsInput { category: kind, before: now - *age, limit: BATCH_SIZE, after: None };
         loop {
-            if !run.has_time_left(BATCH_TIME) {
+            if !run.has_time_left(TIME_RESERVE) {
                 return Ok(counts);
             }
             let cleaned: CleanedBatch = job.db.job("clean_logs", &input).await?;

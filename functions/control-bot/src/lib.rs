@@ -1,4 +1,4 @@
-//! `POST /bots/{bot_id}/{action}`: starts, stops or pauses a bot, or records the failure its runner reports.
+//! `POST /bots/{bot_id}/{action}`: starts, stops or pauses a bot, or records a failure that its runner reports.
 //!
 //! SQL: `migrations/009_control_bot.sql`.
 

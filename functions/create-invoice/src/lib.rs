@@ -1,9 +1,9 @@
 //! `POST /invoices`: opens a Tripay payment for a plan.
 //!
-//! SQL: `migrations/023_create_invoice.sql`.
-//!
 //! The invoice is committed before Tripay is called. The create request is never retried: Tripay has no idempotency
 //! key, and every transaction that it creates can be paid.
+//!
+//! SQL: `migrations/023_create_invoice.sql`.
 
 use nofomo_contract::money::NewInvoice;
 use nofomo_lambda::{App, FieldError, Problem, Request, Response, User};
@@ -20,7 +20,7 @@ struct CreateInvoiceInput {
     invoice: NewInvoice,
 }
 
-/// Result of `private.create_invoice`.
+/// Outcome of `private.create_invoice`.
 #[derive(Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Outcome {

@@ -1,4 +1,4 @@
-//! `POST /strategies` stores a strategy of the caller and `PUT /strategies/{strategy_id}` replaces its source. Both
+//! `POST /strategies` stores a strategy of the caller, and `PUT /strategies/{strategy_id}` replaces its source. Both
 //! check the source and store the report with it.
 //!
 //! SQL: `migrations/017_create_strategy.sql`.
@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 const _: () = assert!(Source::MAX_LENGTH == MAX_SOURCE_BYTES, "the check accepts what the request accepts");
 
-/// Resource of a plan that allows none.
+/// Name of the resource in the problem of a plan that allows none.
 const OWN_STRATEGIES: LimitedResource =
     LimitedResource { singular: "strategy of your own", plural: "strategies of your own" };
 
@@ -97,7 +97,7 @@ fn refusal(outcome: Outcome) -> Result<Response, Problem> {
     }
 }
 
-/// Checks a source; the errors point at its lines.
+/// Checks a source. Errors have the line and column.
 fn check_content(content: &Source) -> Result<CheckReport, Problem> {
     check(content.as_str()).map_err(|errors| Problem::Invalid(errors.into_iter().map(field_error).collect()))
 }

@@ -1,8 +1,9 @@
-//! Hourly: ends due subscriptions, stops bots over the limit of the remaining plan, and expires unpaid invoices.
-//!
-//! SQL: `migrations/026_expire_subscriptions.sql`.
+//! Runs hourly: ends subscriptions that have expired, stops bots over the limit of the remaining plan, and expires
+//! unpaid invoices.
 //!
 //! Each batch is a transaction. A run that stops early or is killed leaves the rest to the next run.
+//!
+//! SQL: `migrations/026_expire_subscriptions.sql`.
 
 use std::time::Duration;
 
@@ -16,7 +17,7 @@ use uuid::Uuid;
 /// Subscriptions or invoices per batch.
 const BATCH_SIZE: u64 = 500;
 
-/// Remaining time that a batch may need: the statement timeout.
+/// Time that must remain to start a batch: opening a connection, and the longest statement.
 const TIME_RESERVE: Duration = Duration::from_secs(15);
 
 /// Input of `private.expire_subscriptions` and `private.expire_invoices`.
@@ -24,7 +25,7 @@ const TIME_RESERVE: Duration = Duration::from_secs(15);
 struct ExpireInput {
     now: DateTime<Utc>,
     limit: u64,
-    /// Cursor from the previous batch.
+    /// Cursor that the previous batch returned.
     after: Option<Box<RawValue>>,
 }
 

@@ -1,8 +1,8 @@
 //! `POST /strategies/generate`: generates a strategy from a prompt or a template, checks it and stores it.
 //!
-//! SQL: `migrations/018_generate_strategy.sql`.
-//!
 //! The request is counted against the plan before generation begins; no transaction is open while a model writes.
+//!
+//! SQL: `migrations/018_generate_strategy.sql`.
 
 mod draft;
 mod model_writer;
@@ -28,10 +28,10 @@ use crate::request::GenerateStrategyInput;
 /// Time for generation; API Gateway allows 30 s for the whole request, storage included.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(26);
 
-/// Configured writers of strategies for prompts.
+/// Configured generators of strategies from prompts.
 pub struct Writers {
     model: Option<LanguageModel>,
-    /// Without a model, choose a template by the words of the prompt. For the laptop cloud.
+    /// Chooses a template by the words of the prompt if there is no model. For local development.
     templates_for_prompts: bool,
 }
 

@@ -1,4 +1,4 @@
-//! Has a language model write a strategy, and repair it until the check reports nothing.
+//! Asks a language model to write a strategy, and to repair it until the check has no findings.
 
 use std::time::{Duration, Instant};
 
@@ -12,9 +12,9 @@ use tracing::warn;
 
 use crate::draft::StrategyDraft;
 
-/// Requests to the model after the first one.
+/// Maximum number of repair requests, after the first request.
 const MAX_REPAIRS: usize = 2;
-/// Findings or errors that the model is shown; more would not help it.
+/// Maximum number of findings or errors reported to the model.
 const MAX_REPORTED_FINDINGS: usize = 20;
 
 const SYSTEM_PROMPT: &str = "\

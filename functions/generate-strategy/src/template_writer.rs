@@ -1,4 +1,4 @@
-//! Renders a strategy from a template, with indicator settings that follow the timeframe and the risk level.
+//! Renders a strategy from a template, with stop loss and indicator settings for the timeframe and the risk level.
 
 use askama::Template as _;
 use nofomo_contract::strategies::{GenerateStrategyRequest, Template};

@@ -5,7 +5,7 @@ from freqtrade.strategy import IStrategy
 
 
 class BollingerReversion(IStrategy):
-    """Buys where the price comes back above the band {{ deviations }} deviations below its mean, sells at the mean."""
+    """Buys when the close crosses back above the lower Bollinger band ({{ deviations }} deviations), sells at the middle band."""
 
     INTERFACE_VERSION = 3
     timeframe = "{{ common.timeframe }}"

@@ -5,7 +5,7 @@ from freqtrade.strategy import IStrategy
 
 
 class Breakout(IStrategy):
-    """Buys above the highest price of {{ entry }} candles, sells below the lowest of {{ exit }}."""
+    """Buys above the highest high of {{ entry }} candles, sells below the lowest low of {{ exit }}."""
 
     INTERFACE_VERSION = 3
     timeframe = "{{ common.timeframe }}"

@@ -5,7 +5,7 @@ from freqtrade.strategy import IStrategy
 
 
 class EmaCross(IStrategy):
-    """Buys where the EMA of {{ fast }} candles crosses above that of {{ slow }}, sells where it crosses below."""
+    """Buys when the EMA of {{ fast }} candles crosses above the EMA of {{ slow }}, sells when it is below."""
 
     INTERFACE_VERSION = 3
     timeframe = "{{ common.timeframe }}"

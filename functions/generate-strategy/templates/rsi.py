@@ -5,7 +5,7 @@ from freqtrade.strategy import IStrategy
 
 
 class RsiReversion(IStrategy):
-    """Buys where the RSI turns up from below {{ buy }} while the trend is not down, sells above {{ sell }}."""
+    """Buys when the RSI rises above {{ buy }} and the trend is not falling, sells when it is above {{ sell }}."""
 
     INTERFACE_VERSION = 3
     timeframe = "{{ common.timeframe }}"

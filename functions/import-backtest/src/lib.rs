@@ -43,7 +43,7 @@ pub async fn handle(app: &'static App, request: Request) -> Result<Response, Pro
     }
 }
 
-/// Reads the backtest of the named strategy, or of the only one.
+/// Reads the backtest of the named strategy, or of the only strategy in the export.
 fn read_backtest(upload: &[u8], strategy: Option<&str>) -> Result<Backtest, Problem> {
     let backtest = Export::open(upload).and_then(|export| export.backtest(strategy));
     backtest.map_err(|error| {

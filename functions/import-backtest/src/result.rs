@@ -25,7 +25,7 @@ pub(crate) struct BacktestResult<'a> {
     initial_balance: Decimal,
     final_balance: Decimal,
     total_return: Decimal,
-    /// Percent; `max_drawdown` and `win_rate` too.
+    /// In percent, like `max_drawdown` and `win_rate`.
     total_return_percentage: f64,
     max_drawdown: f64,
     sharpe_ratio: Option<f64>,
@@ -132,7 +132,7 @@ fn trading_pair(trades: &[BacktestTrade<'_>]) -> String {
     }
 }
 
-/// `true` if a ratio fits into `decimal(8, 4)`. A larger one divides by almost zero and means nothing.
+/// `true` if a ratio fits into `decimal(8, 4)`. A larger one results from a division by almost zero and means nothing.
 fn fits_column(ratio: &f64) -> bool {
     ratio.abs() < 9_999.999_95
 }

@@ -1,13 +1,15 @@
-//! Queue consumer: records the trade reports that wait in a queue, when they arrive faster than the database accepts connections.
+//! Queue consumer: records trade reports. A queue helps when reports arrive faster than the database accepts
+//! connections.
 //!
-//! It records them with the same statement as record-trade. A message is one report of one bot, authorized by the bot token's hash:
+//! Reports are recorded with the same statement as in record-trade. A message is one report of one bot, authorized by
+//! the bot token's hash:
 //!
 //! ```json
 //! {"bot_id": "0190…", "bot_token_hash": "<SHA-256, hexadecimal>", "key": "report-1", "trades": [{"side": "buy", "…": "…"}]}
 //! ```
 //!
-//! The queue delivers at least once and in any order. Recording is idempotent: a repeated report changes nothing. Messages contain
-//! the hash and never the token, so that reading the queue is not enough to report through the API.
+//! The queue delivers at least once and in any order. Recording is idempotent: a repeated report changes nothing.
+//! Messages contain the hash and never the token, so that reading the queue is not enough to report through the API.
 //!
 //! SQL: `migrations/010_record_trade.sql`.
 
@@ -54,7 +56,7 @@ impl FieldValue for TokenHash {
     }
 }
 
-/// Trades of a report, read after the rest of the message.
+/// Trades of a report, which are parsed after the other fields.
 struct Trades(Box<RawValue>);
 
 impl FieldValue for Trades {

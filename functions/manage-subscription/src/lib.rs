@@ -12,7 +12,7 @@ struct ManageSubscriptionInput {
     action: String,
 }
 
-/// Result of `private.manage_subscription`.
+/// Outcome of `private.manage_subscription`.
 #[derive(Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Outcome {

@@ -1,4 +1,5 @@
-//! `POST /bots/{bot_id}/credentials`: returns the exchange's API keys to the runner of a live bot, and writes it to the bot's log.
+//! `POST /bots/{bot_id}/credentials`: returns the exchange's API keys to the runner of a live bot, and records the
+//! access in the bot's log.
 //!
 //! SQL: `migrations/015_open_credentials.sql`.
 

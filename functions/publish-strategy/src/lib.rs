@@ -1,4 +1,4 @@
-//! `POST /strategies/{strategy_id}/publish`: verifies a strategy and offers it in the marketplace.
+//! `POST /strategies/{strategy_id}/publish`: verifies a strategy and publishes it in the marketplace.
 //!
 //! SQL: `migrations/019_publish_strategy.sql`.
 
@@ -12,7 +12,7 @@ use uuid::Uuid;
 /// Maximum number of attempts. A source that changes during its check is checked again.
 const MAX_ATTEMPTS: usize = 3;
 
-/// Maximum number of findings listed in an answer.
+/// Maximum number of findings listed in a response.
 const MAX_LISTED_FINDINGS: usize = 5;
 
 /// Input of `private.publish_strategy`.
@@ -20,7 +20,7 @@ const MAX_LISTED_FINDINGS: usize = 5;
 struct PublishStrategyInput {
     strategy_id: Uuid,
     checker_version: i32,
-    /// Given after the database has answered that it has no check of this version.
+    /// `None` at first; the check, once the database has returned `check_required`.
     check: Option<Check>,
 }
 
@@ -63,8 +63,8 @@ pub async fn handle(app: &'static App, request: Request) -> Result<Response, Pro
             Outcome::TooFewTrades => {
                 return Err(Problem::conflict(
                     ProblemKind::FewTrades,
-                    "Publishing needs a backtest of this source with at least 30 trades. Import one at \
-                     /strategies/{strategy_id}/backtests.",
+                    "Publishing needs a backtest of this source with at least 30 trades. Import one with \
+                     POST /strategies/{strategy_id}/backtests.",
                 ));
             }
             Outcome::NameTaken => {

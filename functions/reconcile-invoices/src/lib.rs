@@ -1,5 +1,5 @@
-//! Every 15 minutes: queries Tripay about invoices whose callback may be missing. A queried transaction is settled
-//! like a callback.
+//! Runs every 15 minutes: queries Tripay about invoices whose callback may be missing, and settles each
+//! transaction that it reports in the same way as a callback.
 //!
 //! SQL: `migrations/028_reconcile_invoices.sql`.
 
@@ -15,10 +15,10 @@ use serde_json::value::RawValue;
 use tracing::{error, warn};
 use uuid::Uuid;
 
-/// Invoices per batch. With one, the invoices that a run does not reach come first in the next run.
+/// Invoices per batch. With one at a time, the invoices that a run does not reach stay first in line for the next run.
 const BATCH_SIZE: u64 = 1;
 
-/// Remaining time that a query and the settlement of its response may need.
+/// Time that must remain to start a batch: a query, and the settlement of its response.
 const TIME_RESERVE: Duration = Duration::from_secs(30);
 
 /// Consecutive failed queries after which Tripay counts as unavailable and the run stops.

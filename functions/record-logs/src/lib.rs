@@ -1,4 +1,4 @@
-//! `POST /bots/{bot_id}/logs`: stores up to 500 log messages of a bot.
+//! `POST /bots/{bot_id}/logs`: records up to 500 entries of a bot's log.
 //!
 //! SQL: `migrations/012_record_logs.sql`.
 
@@ -59,7 +59,7 @@ pub async fn handle(app: &'static App, request: Request) -> Result<Response, Pro
                 to_raw_value(&RecordedLogs { recorded }).map_err(|error| Problem::Internal(error.to_string()))?;
             Ok(if recorded > 0 { Response::created(body) } else { Response::ok(body) })
         }
-        Outcome::KeyReused => Err(Problem::key_reused("log row")),
+        Outcome::KeyReused => Err(Problem::key_reused("log entry")),
         Outcome::NotFound => Err(Problem::NotFound),
     }
 }

@@ -1,7 +1,8 @@
 //! `POST /freqtrade/{bot_token}`: records an event of freqtrade's webhook.
 //!
-//! Freqtrade sends JSON or a form in which every value is text, with `None` for a missing value. It does not retry: a refused event
-//! is lost. Therefore every event of a known bot gets a 200, and an event without a usable trade is written to the bot's log.
+//! Freqtrade sends JSON or a form in which every value is text, with `None` for a missing value. It does not retry: a
+//! refused event is lost. Therefore every event with a known bot token gets a 200, and an event that is not understood
+//! is written to the bot's log.
 //!
 //! SQL: `migrations/011_record_freqtrade_event.sql`.
 
@@ -22,7 +23,7 @@ struct RecordEventInput<'a> {
     kind: &'a str,
     /// SHA-256 of the body in hexadecimal. A repeated event has the same bytes.
     body_hash: String,
-    /// `true` if trade_id, open_date and pair identify the trade.
+    /// `true` if the event is about a trade, which `trade_id`, `open_date` and `pair` identify.
     is_trade: bool,
     event: TradeEvent,
     log: Option<LogMessage>,
@@ -107,7 +108,7 @@ pub(crate) async fn handle(app: &'static App, request: Request) -> Result<Respon
     }
 }
 
-/// Values of an event by name, without missing ones.
+/// Values of an event by name. Missing values are left out.
 struct Fields(BTreeMap<String, String>);
 
 impl Fields {
@@ -199,8 +200,8 @@ impl Fields {
 }
 
 impl TradeEvent {
-    /// `true` if the event identifies its trade. The trade_id alone is not enough: freqtrade uses it again after a cancelled entry and
-    /// in a new database.
+    /// `true` if the event identifies its trade. The trade_id alone is not enough: freqtrade uses it again after a
+    /// cancelled entry and in a new database.
     fn has_key(&self) -> bool {
         self.trade_id.is_some() && self.open_date.is_some() && self.pair.is_some()
     }
@@ -229,7 +230,7 @@ impl LogMessage {
     }
 }
 
-/// A JSON string's text; any other JSON as it was sent.
+/// Returns the text of a JSON string, or any other JSON value as it was sent.
 fn as_text(value: &RawValue) -> String {
     serde_json::from_str(value.get()).unwrap_or_else(|_| value.get().to_owned())
 }

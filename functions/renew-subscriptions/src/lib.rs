@@ -1,9 +1,9 @@
-//! Daily: announces the end of plans and opens renewal invoices.
-//!
-//! SQL: `migrations/027_renew_subscriptions.sql`.
+//! Runs daily: sends renewal notices and opens renewal invoices.
 //!
 //! An invoice is committed before Tripay is called, and the create request is not retried. If its outcome is unknown,
 //! reconcile-invoices finds the transaction or marks the invoice as failed.
+//!
+//! SQL: `migrations/027_renew_subscriptions.sql`.
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ use uuid::Uuid;
 /// Subscriptions per batch.
 const BATCH_SIZE: u64 = 10;
 
-/// Remaining time that a batch may need if Tripay times out for each of its invoices.
+/// Time that must remain to start a batch: Tripay may time out for each of its invoices.
 const TIME_RESERVE: Duration = Duration::from_secs(180);
 
 /// Input of `private.renew_subscriptions`.
@@ -26,7 +26,7 @@ const TIME_RESERVE: Duration = Duration::from_secs(180);
 struct RenewSubscriptionsInput {
     now: DateTime<Utc>,
     limit: u64,
-    /// Cursor from the previous batch.
+    /// Cursor that the previous batch returned.
     after: Option<Box<RawValue>>,
 }
 

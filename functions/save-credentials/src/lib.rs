@@ -1,4 +1,5 @@
-//! `PUT` and `DELETE /credentials/{exchange}`: stores or deletes an exchange's API keys, sealed before they reach the database.
+//! `PUT` and `DELETE /credentials/{exchange}`: stores an exchange's API keys, sealed before they reach the database, or
+//! deletes them.
 //!
 //! SQL: `migrations/014_save_credentials.sql`.
 
@@ -9,7 +10,7 @@ use nofomo_vault::{KeyRing, Zeroizing};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-/// Length of the hint: the last characters of a key, by which its owner recognizes it.
+/// Length of the hint, in characters. The hint is the end of the API key, by which its owner recognizes it.
 const HINT_LENGTH: usize = 4;
 
 /// Input of `private.save_credentials`.

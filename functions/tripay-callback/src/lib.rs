@@ -1,10 +1,10 @@
 //! `POST /callbacks/tripay`: settles a payment that Tripay reports.
 //!
-//! SQL: `migrations/024_tripay_callback.sql`.
-//!
 //! Every callback is stored as received, even with an invalid signature. Tripay retries a callback that is not answered
 //! with success four times within six minutes, then never again. Every stored callback is therefore answered with
 //! success, unless its signature is invalid or its body is unreadable.
+//!
+//! SQL: `migrations/024_tripay_callback.sql`.
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;

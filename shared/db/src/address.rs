@@ -1,4 +1,4 @@
-//! Address of the database, and whether connections to it use TLS.
+//! Address of the database, and the TLS mode of connections to it.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -8,8 +8,8 @@ use std::time::Duration;
 use tokio_postgres::config::{Host, SslMode};
 use tokio_postgres::{Config, Error};
 
-/// Address parsed from a `postgres://` URL. Connections use TLS and check the certificate; `sslmode=disable` is accepted only for
-/// a database on this machine.
+/// Address parsed from a `postgres://` URL. Connections use TLS and check the certificate; `sslmode=disable` is
+/// accepted only for a database on this machine.
 #[derive(Clone, Debug)]
 pub struct Address {
     pub(crate) config: Config,
@@ -65,7 +65,7 @@ impl Address {
     }
 }
 
-/// Host, port, database and user, without the password.
+/// Formats host, port, database and user, without the password.
 impl fmt::Display for Address {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let host = match self.config.get_hosts().first() {
@@ -92,7 +92,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_other_sslmode_requires_tls() {
+    fn every_sslmode_except_disable_requires_tls() {
         for mode in ["", "?sslmode=prefer", "?sslmode=verify-full&application_name=x", "?sslmode=other"] {
             let address: Address = format!("postgres://a:b@db.example.test:6543/postgres{mode}").parse().unwrap();
             assert_eq!(address.config.get_ssl_mode(), SslMode::Require, "{mode}");

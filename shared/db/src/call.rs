@@ -18,19 +18,20 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 use crate::connect::Connector;
 use crate::{Address, Error, ReloadAddress};
 
-/// Time for TCP, TLS and login, and for loading the secret again if the login was refused.
+/// Time allowed for TCP, TLS and login, and for loading the secret again if the login is refused.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(6);
-/// Time to wait while another request has the instance's one connection.
+/// Time to wait for the instance's only connection while another call uses it.
 const POOL_TIMEOUT: Duration = Duration::from_secs(2);
-/// Time for a response. Longer than the role's `statement_timeout` of 8 s, so that it expires only if the response or the network
-/// is lost.
+/// Time to wait for a response. Longer than the 8 s `statement_timeout` of the role `nofomo_api`, so that for its calls
+/// it expires only if the response or the network is lost. The role `nofomo_jobs` allows its statements 60 s: one that
+/// outlives this timeout may still take effect.
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(10);
-/// Idle time, by the wall clock, after which a connection is checked before use. A frozen instance does not notice that the server
-/// closed the connection, and its monotonic clock may have stopped.
+/// Idle time, by the wall clock, after which a connection is checked before use. A frozen instance does not notice that
+/// the server closed the connection, and its monotonic clock may have stopped.
 const IDLE_BEFORE_CHECK: Duration = Duration::from_secs(10);
 const IDLE_CHECK_TIMEOUT: Duration = Duration::from_millis(700);
 
-/// The identity a command runs as, in JSON: the claims of a verified access token, or the hash of a bot token.
+/// Identity that a command runs as, in JSON: the claims of a verified access token, or the hash of a bot token.
 #[derive(Clone, Debug)]
 pub struct Claims(String);
 
@@ -40,13 +41,13 @@ impl Claims {
         Self(json)
     }
 
-    /// Identifies a bot's runner by the SHA-256 hash of the bot token. The database checks whether it is known.
+    /// Identifies a bot's runner by the SHA-256 hash of the bot token. The database checks whether the hash is known.
     pub fn from_bot_token_hash(hash: &[u8; 32]) -> Self {
         Self(format!("{{\"bot_token_hash\":\"{}\"}}", hex::encode(hash)))
     }
 }
 
-/// Called after each call with its start and its duration until the response or the failure.
+/// Callback that receives the start of each call, and its duration until the response or the failure.
 pub type CallObserver = Box<dyn Fn(SystemTime, Duration) + Send + Sync>;
 
 /// A database connection, opened when first needed and again after it was lost.
@@ -97,7 +98,8 @@ impl Db {
         Ok(())
     }
 
-    /// Calls `private.<function>(claims, input)`, which switches to the user's role and obeys its row-level security policies.
+    /// Calls `private.<function>(claims, input)`, which switches to the user's role and obeys its row-level security
+    /// policies.
     ///
     /// # Errors
     ///
@@ -113,7 +115,7 @@ impl Db {
         self.call(&statement, &[(&claims.0, Type::TEXT), (&input, Type::TEXT)]).await
     }
 
-    /// Calls `private.<function>(input)`, on behalf of no user.
+    /// Calls `private.<function>(input)`, without a user.
     ///
     /// # Errors
     ///
@@ -124,8 +126,8 @@ impl Db {
         self.call(&statement, &[(&input, Type::TEXT)]).await
     }
 
-    /// Calls `private.<function>(claims, input)`, which returns a table, and passes each row to `handle_row` as it arrives. The
-    /// response must fit in one statement's timeout: read a large table page by page.
+    /// Calls `private.<function>(claims, input)`, which returns a table, and passes each row to `handle_row` as it
+    /// arrives. The response must fit in one statement's timeout: read a large table page by page.
     ///
     /// # Errors
     ///
@@ -178,7 +180,8 @@ impl Db {
         &self,
         query: impl AsyncFnOnce(&Object) -> Result<T, tokio_postgres::Error>,
     ) -> Result<T, Error> {
-        // Lets the connection's task read what arrived while the instance was frozen, such as a message that the server shut down.
+        // Lets the connection's task read what arrived while the instance was frozen, such as a message that the server
+        // shut down.
         tokio::task::yield_now().await;
         let connection = self.pool.get().await?;
         let result = timeout(RESPONSE_TIMEOUT, query(&connection)).await;
@@ -210,7 +213,8 @@ fn encode(input: &impl Serialize) -> Result<String, Error> {
     serde_json::to_string(input).map_err(|error| Error::Failed(format!("input is not JSON: {error}")))
 }
 
-/// Checks a connection that was idle: one more round trip after a pause, none between requests in quick succession.
+/// Checks a connection that was idle. Costs one round trip after a pause, and none between requests in quick
+/// succession.
 fn idle_check(last_used: Arc<AtomicU64>) -> Hook {
     Hook::async_fn(move |connection, _| {
         let last_used = last_used.clone();

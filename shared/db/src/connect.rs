@@ -1,4 +1,4 @@
-//! Opening connections over TLS, with certificate and host name checked, and with a password that may have been rotated.
+//! Opens connections over TLS, checking certificate and host name, and loads the password again after a rotation.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -16,8 +16,8 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::{Address, AddressError};
 
-/// Root certificates of Supabase, which signs its databases' certificates itself. No public list contains them; both have the same
-/// name.
+/// Root certificates of Supabase, which signs its databases' certificates itself. No public list contains them. Both
+/// have the same subject name.
 const SUPABASE_ROOTS: [&[u8]; 2] =
     [include_bytes!("../certificates/prod-ca-2021.crt"), include_bytes!("../certificates/prod-ca-2025.crt")];
 
@@ -45,7 +45,7 @@ impl Connector {
         let Some(reload) = &self.reload else {
             return Err(refused);
         };
-        tracing::warn!("Password refused, loading the secret again");
+        tracing::warn!("Password refused; loading the secret again");
         let Some(address) = reload().await else {
             return Err(refused);
         };

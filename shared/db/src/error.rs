@@ -6,11 +6,11 @@ use tokio_postgres::error::SqlState;
 /// Error of a database call. Expected outcomes, such as a plan's limit, are not errors but values of the call's result.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// No connection, a lost connection, or no response in time. It is unknown whether the call took effect. It is not sent again
-    /// here; the caller may send it again, since every command is idempotent.
+    /// No connection, a lost connection, or no response in time. It is unknown whether the call took effect.
+    /// [`Db`](crate::Db) does not retry; the caller may, since every command is idempotent.
     #[error("database unavailable: {0}")]
     Unavailable(String),
-    /// The user is deactivated, which every command refuses.
+    /// The user is deactivated. Every command refuses deactivated users.
     #[error("user is deactivated")]
     Deactivated,
     /// The bot token is unknown or revoked.
@@ -19,7 +19,7 @@ pub enum Error {
     /// The input has a value that passed all checks but that PostgreSQL cannot store. Nothing was changed.
     #[error("input cannot be stored: {0}")]
     Unstorable(String),
-    /// A bug, in the SQL or in how its response is read.
+    /// A bug in the SQL, or in reading its response.
     #[error("database call failed: {0}")]
     Failed(String),
 }
@@ -52,8 +52,8 @@ impl From<tokio_postgres::Error> for Error {
                 | &SqlState::FOREIGN_KEY_VIOLATION,
             ) => Self::Unavailable(cause),
             (_, code) => match code.code().get(..2) {
-                // Connection exceptions, insufficient resources, operator intervention, system errors, and internal errors, which
-                // is how poolers report theirs.
+                // Connection exceptions, insufficient resources, operator intervention, system errors, and internal
+                // errors, which is how poolers report theirs.
                 Some("08" | "53" | "57" | "58" | "XX") => Self::Unavailable(cause),
                 Some("22") => Self::Unstorable(cause),
                 _ => Self::Failed(cause),

@@ -1,4 +1,4 @@
-//! Members of an object and elements of an array, at most a given number of them.
+//! Readers of the members of an object and of the elements of an array, up to a limit.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 
 /// Returns the members of a JSON object in their order, repeated keys included.
 ///
-/// Returns one more than `limit` if there are more, so that the caller can tell.
+/// Returns at most `limit` + 1 members; the extra one shows the caller that there are more than `limit`.
 ///
 /// # Errors
 ///
@@ -21,7 +21,7 @@ pub fn object_members(json: &str, limit: usize) -> serde_json::Result<Vec<(Cow<'
     Ok(members)
 }
 
-/// Returns the elements of a JSON array; one more than `limit` if there are more.
+/// Returns the elements of a JSON array, at most `limit` + 1, like [`object_members`].
 ///
 /// # Errors
 ///

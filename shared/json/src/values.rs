@@ -5,11 +5,11 @@ use std::ops::RangeInclusive;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
-/// Parses a value as `T`; any other value is refused with `detail`.
+/// Parses a value as `T`.
 ///
 /// # Errors
 ///
-/// `detail`.
+/// `detail`, if the value is not a `T`.
 pub fn typed<T: DeserializeOwned>(json: &RawValue, detail: &str) -> Result<T, String> {
     serde_json::from_str(json.get()).map_err(|_| detail.into())
 }
@@ -23,7 +23,7 @@ pub fn boolean(json: &RawValue) -> Result<bool, String> {
     typed(json, "must be true or false")
 }
 
-/// Parses text in one line: without control characters. `length` is in characters.
+/// Parses single-line text, which has no control characters. `length` is in characters.
 ///
 /// # Errors
 ///
@@ -34,7 +34,7 @@ pub fn single_line_text(json: &RawValue, length: RangeInclusive<usize>) -> Resul
     Ok(text)
 }
 
-/// Parses text in any number of lines: its only control characters are `\n`, `\r` and `\t`. `length` is in characters.
+/// Parses multi-line text, whose only control characters are `\n`, `\r` and `\t`. `length` is in characters.
 ///
 /// # Errors
 ///
@@ -45,7 +45,7 @@ pub fn multiline_text(json: &RawValue, length: RangeInclusive<usize>) -> Result<
     Ok(text)
 }
 
-/// Checks that a text has a length in `length`, in characters, and no control characters.
+/// Checks that a text has no control characters and that its length, in characters, is in `length`.
 ///
 /// # Errors
 ///

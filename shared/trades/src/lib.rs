@@ -1,4 +1,5 @@
-//! Reports of a bot's trades: identified and recorded by one statement, whichever way a report arrives.
+//! Reports of a bot's trades, by HTTP or from a queue. Gives each trade an id and records the report with one
+//! statement.
 
 use nofomo_contract::trades::NewTrade;
 use nofomo_contract::{FieldError, OneOrMany};
@@ -7,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
-/// One or several trades of one bot. Every trade has an id.
+/// Report of one or several trades of one bot. Every trade has an id.
 #[derive(Serialize)]
 pub struct Report {
     bot_id: Uuid,
@@ -18,9 +19,9 @@ pub struct Report {
 
 /// Outcome of recording a report.
 pub enum RecordOutcome {
-    /// The trade of a report of one trade.
+    /// Outcome of a report of a single trade.
     One { trade: Box<RawValue>, is_new: bool },
-    /// JSON array with the id and outcome of each trade, in the order of the report.
+    /// Outcome of an array: a JSON array with the id and outcome of each trade, in the order of the report.
     Many(Box<RawValue>),
     /// The database cannot store some of the values; nothing was recorded.
     Invalid(Vec<FieldError>),
@@ -51,8 +52,8 @@ struct TradeResult {
 }
 
 impl Report {
-    /// Report of these trades. A trade without an id gets one from its `exchange_order_id`, or else from `key`, so that the same
-    /// report always has the same ids; without either, it gets a new id.
+    /// Builds a report. A trade without an id gets one derived from its `exchange_order_id`, or else from `key`, so
+    /// that the same report always has the same ids; without either, it gets a new id.
     pub fn new(bot_id: Uuid, key: Option<&str>, trades: OneOrMany<NewTrade>) -> Self {
         let (mut trades, is_single) = match trades {
             OneOrMany::One(trade) => (vec![trade], true),
@@ -60,8 +61,8 @@ impl Report {
         };
         for (index, trade) in trades.iter_mut().enumerate() {
             let key = key.map(|key| if is_single { format!("key:{key}") } else { format!("key:{key}:{index}") });
-            let known_as = trade.exchange_order_id.as_ref().map(|id| id.as_str().to_owned()).or(key);
-            let derived = known_as.map(|name| Uuid::new_v5(&bot_id, name.as_bytes()));
+            let name = trade.exchange_order_id.as_ref().map(|id| id.as_str().to_owned()).or(key);
+            let derived = name.map(|name| Uuid::new_v5(&bot_id, name.as_bytes()));
             trade.id = trade.id.or(derived).or_else(|| Some(Uuid::now_v7()));
         }
         Self { bot_id, trades, is_single }

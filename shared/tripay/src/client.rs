@@ -20,7 +20,7 @@ const MAX_RESPONSE_BYTES: usize = 256 * 1024;
 const PAGE_SIZE: usize = 50;
 const MAX_PAGES: usize = 10;
 
-/// Client for one merchant account. Keeps no connection open between two requests.
+/// Client for one merchant account. Opens a new connection for each request.
 pub struct Tripay {
     account: Account,
     client: Client,
@@ -195,7 +195,7 @@ impl Tripay {
                 return Err(format!("{status}: body exceeds {MAX_RESPONSE_BYTES} bytes"));
             }
         }
-        // The body is not quoted: a page of Cloudflare may contain our address.
+        // The body is not quoted: an error page of Cloudflare may contain our IP address.
         let response: Map<String, Value> =
             serde_json::from_slice(&body).map_err(|_| format!("{status}: body is not a JSON object"))?;
         match Fields(&response).boolean("success") {
@@ -237,7 +237,8 @@ fn error_with_sources(error: reqwest::Error) -> String {
     format!("{error:?}")
 }
 
-/// Evaluates the pagination of a list response. Without pagination, a full page may be followed by another.
+/// `true` if the pagination of a list response announces another page. Without pagination, a full page may be followed
+/// by another.
 fn has_more_pages(response: &Map<String, Value>, page: usize, item_count: usize) -> bool {
     let Some(pagination) = response.get("pagination").and_then(Value::as_object) else {
         return item_count >= PAGE_SIZE;

@@ -28,8 +28,8 @@ pub struct Order {
 #[expect(clippy::large_enum_variant, reason = "only one exists at a time, and it is destructured immediately")]
 pub enum CreateOutcome {
     Created(Transaction),
-    /// Nothing was created. The message is one line of plain text. If `is_account_error`, it is about our own account
-    /// or address and must not be shown to callers.
+    /// Nothing was created. The message is one line of plain text. If `is_account_error`, it is about our merchant
+    /// account or IP address, and must not be shown to callers.
     Refused {
         message: String,
         is_account_error: bool,

@@ -8,10 +8,10 @@ use serde_json::{Error, Value};
 use crate::Transaction;
 use crate::fields::Fields;
 
-/// Reported payment. `None` is a field that is missing, which differs from zero: a missing amount pays no invoice.
+/// Reported payment. A missing field is `None`, which differs from zero: a missing amount pays no invoice.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Payment {
-    /// Tripay's reference. `None`, as is `merchant_ref`, in the test callback of the dashboard.
+    /// Tripay's reference. Both this and `merchant_ref` are `None` in the test callback of the dashboard.
     pub reference: Option<String>,
     pub merchant_ref: Option<String>,
     pub payment_method_code: Option<String>,
@@ -212,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn a_parse_error_quotes_nothing() {
+    fn a_parse_error_does_not_quote_the_body() {
         for body in [
             "",
             "[]",

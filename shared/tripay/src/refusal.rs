@@ -1,4 +1,4 @@
-//! Refusals by Tripay: a message that is safe to show, and whether it concerns our own account.
+//! Refusals by Tripay. Separates messages that are safe to show from those about our own account.
 
 use std::net::IpAddr;
 
@@ -6,7 +6,7 @@ use reqwest::StatusCode;
 
 use crate::Account;
 
-/// Statuses of a refusal that concerns our account: wrong key, address not allowed, rate limit.
+/// Statuses of a refusal that concerns our account: wrong key, IP address not allowed, rate limit.
 const ACCOUNT_STATUSES: [StatusCode; 3] =
     [StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN, StatusCode::TOO_MANY_REQUESTS];
 /// Maximum length of a shown message, in characters.
@@ -14,7 +14,8 @@ const MAX_MESSAGE_LENGTH: usize = 300;
 /// Maximum length of a raw message, in characters; the rest is ignored.
 const MAX_RAW_LENGTH: usize = 4000;
 
-/// Phrases about our keys, address and account. They are matched against lower-case words, separated by single spaces.
+/// Phrases about our keys, IP address and account. They are matched against lower-case words, separated by single
+/// spaces.
 const ACCOUNT_PHRASES: &[&str] = &[
     " api key",
     "apikey",

@@ -26,8 +26,8 @@ impl PrivateKey {
         Ok(Self(mac))
     }
 
-    /// `true` if `signature`, the text of the header, is Tripay's signature of exactly these bytes. Expects the raw
-    /// body, neither decoded nor trimmed. Compares in constant time.
+    /// `true` if `signature`, the value of the header, is Tripay's signature of exactly these bytes. `body` must be the
+    /// raw body, neither decoded nor trimmed. Compares in constant time.
     pub fn is_valid_signature(&self, body: &[u8], signature: &str) -> bool {
         let Ok(signature) = hex::decode(signature) else {
             return false;

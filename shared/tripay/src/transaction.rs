@@ -7,7 +7,7 @@ use serde_json::{Error, Map, Value};
 
 use crate::fields::Fields;
 
-/// Transaction. `None` is a field that is missing. Omits everything about the customer.
+/// Transaction. A missing field is `None`. Fields about the customer are left out.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Transaction {
     /// Tripay's identifier.

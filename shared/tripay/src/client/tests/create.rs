@@ -243,12 +243,12 @@ async fn a_lost_connection_leaves_the_outcome_unknown() {
     })
     .await;
     let closed = raw_server(async |mut connection| read_request(&mut connection).await).await;
-    let in_the_middle = raw_server(async |mut connection| {
+    let partial_response = raw_server(async |mut connection| {
         read_request(&mut connection).await;
         connection.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{\"success\":").await.unwrap();
     })
     .await;
-    for base in [reset, closed, in_the_middle] {
+    for base in [reset, closed, partial_response] {
         unknown_cause(tripay(&base).create_transaction(&order()).await);
     }
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

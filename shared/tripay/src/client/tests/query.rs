@@ -68,21 +68,21 @@ async fn only_a_refusal_about_the_transaction_means_that_it_does_not_exist() {
 async fn listed_transactions_have_exactly_the_requested_merchant_ref() {
     let mut body: Value = serde_json::from_str(LIST).unwrap();
     let one = body["data"][0].take();
-    let as_of = |reference: &str, merchant_ref: Value| {
+    let transaction = |reference: &str, merchant_ref: Value| {
         let mut item = one.clone();
         item["reference"] = reference.into();
         item["merchant_ref"] = merchant_ref;
         item
     };
     body["data"] = json!([
-        as_of("T1", json!("INV-2025-000124")),
-        as_of("T2", json!("INV-2025-000124-2")),
-        as_of("T3", json!("inv-2025-000124")),
-        as_of("T4", json!(null)),
-        as_of("T5", json!("INV-2025-00012")),
+        transaction("T1", json!("INV-2025-000124")),
+        transaction("T2", json!("INV-2025-000124-2")),
+        transaction("T3", json!("inv-2025-000124")),
+        transaction("T4", json!(null)),
+        transaction("T5", json!("INV-2025-00012")),
         // The invalid amount of another order is ignored.
         {"merchant_ref": "INV-2025-000124-3", "amount": "?"},
-        as_of("T0", json!("INV-2025-000124")),
+        transaction("T0", json!("INV-2025-000124")),
     ]);
     let server = server(ResponseTemplate::new(200).set_body_json(body)).await;
     let found = tripay(&server.uri()).list_transactions("INV-2025-000124").await.unwrap();
