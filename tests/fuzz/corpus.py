@@ -1,10 +1,10 @@
-"""Packs what the fuzzer has found into one archive for each target, and unpacks it for the fuzzer to go on from.
+"""Packs the inputs that the fuzzer found into one archive for each target, and unpacks them for the next run.
 
     python3 tests/fuzz/corpus.py unpack
     cargo fuzz run --fuzz-dir tests/fuzz <target>
     python3 tests/fuzz/corpus.py pack
 
-Inputs that a person has named stay files; those that the fuzzer named by their SHA-1 are packed, with those that were packed before.
+Inputs with names given by people stay files. Those that the fuzzer named by their SHA-1 are added to the archive.
 """
 
 import pathlib
@@ -22,7 +22,7 @@ def pack(folder: pathlib.Path, archive: pathlib.Path) -> None:
     found = sorted(path for path in folder.iterdir() if FOUND.fullmatch(path.name))
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as packed:
         for path in found:
-            # Without a time, the same inputs make the same archive.
+            # Without a time, so that equal inputs result in equal archives.
             packed.writestr(zipfile.ZipInfo(path.name), path.read_bytes(), zipfile.ZIP_DEFLATED)
     for path in found:
         path.unlink()

@@ -1,1 +1,1 @@
-//! End-to-end tests through the local stack: see `it/`.
+//! End-to-end tests through the local cloud, in `it/`.

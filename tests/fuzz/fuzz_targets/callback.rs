@@ -1,5 +1,5 @@
-//! A delivery is Tripay's only by its signature over these bytes; signed ones are read whatever they hold. The first byte says
-//! whether it is signed; where it is not, the header is the part up to the first line break.
+//! A callback is accepted only with a signature of its bytes; a signed one is parsed whatever it contains. If the lowest bit of the
+//! first byte is set, the rest is signed; otherwise the header is the part up to the first line break.
 #![no_main]
 
 use std::sync::LazyLock;
@@ -11,7 +11,7 @@ use nofomo_lambda::{Job, Problem};
 use nofomo_tripay::PrivateKey;
 use sha2::Sha256;
 
-static INSTANCE: LazyLock<Instance<Job>> = LazyLock::new(|| Instance::of_job("tripay-callback"));
+static INSTANCE: LazyLock<Instance<Job>> = LazyLock::new(|| Instance::start_job("tripay-callback"));
 static KEY: LazyLock<PrivateKey> =
     LazyLock::new(|| PrivateKey::from_settings(|_| Some(TRIPAY_PRIVATE_KEY.into())).expect("a key"));
 
@@ -28,8 +28,8 @@ fuzz_target!(|data: &[u8]| {
     }
     let headers = [("x-callback-signature", &signature[..]), ("x-callback-event", b"payment_status")];
     let Some(request) = request("POST /callbacks/tripay", &[], &headers, body) else { return };
-    // Nothing is said to be done before it is stored.
-    let refusal = INSTANCE.ask(|job, request| tripay_callback::handle(job, &KEY, request), request).unwrap_err();
+    // Nothing is acknowledged before it is stored.
+    let refusal = INSTANCE.handle(|job, request| tripay_callback::handle(job, &KEY, request), request).unwrap_err();
     assert!(matches!(refusal, Problem::Unavailable(_) | Problem::TooLarge { .. }), "{refusal:?}");
 });
 

@@ -1,4 +1,4 @@
-//! One instance of a function, without a database: it reads and decides as in production, and ends where it would store.
+//! Instance of a function without a database: it parses and validates as in production, and fails where it would store.
 
 use std::io::{Read, Write};
 use std::net::TcpListener;
@@ -15,36 +15,37 @@ pub const ISSUER: &str = "https://fuzz.supabase.co/auth/v1";
 pub const HS256_SECRET: &str = "super-secret-jwt-token-with-at-least-32-characters-long";
 pub const TRIPAY_PRIVATE_KEY: &str = "ytf6ooi2gmlNPfpchd94jDOk8hRWOu";
 
-/// The public half of the key that signed the tokens in the corpus.
+/// Public key of the tokens in the corpus.
 const KEYS: &str = include_str!("../keys.json");
 
-/// Where nobody listens: what gets as far as the database is refused at once.
-const NO_DATABASE: &str = "postgres://nofomo_api:nobody@127.0.0.1:1/postgres?sslmode=disable";
+/// URL of no server: a request that reaches the database fails at once.
+const UNREACHABLE_DATABASE: &str = "postgres://nofomo_api:nobody@127.0.0.1:1/postgres?sslmode=disable";
 
+/// Running function, and the runtime that executes it.
 pub struct Instance<T: 'static> {
     runtime: Runtime,
     pub function: &'static T,
 }
 
 impl Instance<App> {
-    pub fn of_app(name: &'static str) -> Self {
-        let runtime = started();
-        let app = runtime.block_on(App::start(name)).expect("all settings are there");
+    pub fn start_app(name: &'static str) -> Self {
+        let runtime = start_runtime();
+        let app = runtime.block_on(App::start(name)).expect("all settings are set");
         Self { runtime, function: Box::leak(Box::new(app)) }
     }
 }
 
 impl Instance<Job> {
-    pub fn of_job(name: &'static str) -> Self {
-        let runtime = started();
-        let job = runtime.block_on(Job::start(name)).expect("all settings are there");
+    pub fn start_job(name: &'static str) -> Self {
+        let runtime = start_runtime();
+        let job = runtime.block_on(Job::start(name)).expect("all settings are set");
         Self { runtime, function: Box::leak(Box::new(job)) }
     }
 }
 
 impl<T> Instance<T> {
-    /// What comes of a request. Nothing that anybody sends may be a mistake of ours.
-    pub fn ask<F>(&self, handle: impl FnOnce(&'static T, Request) -> F, request: Request) -> Result<Response, Problem>
+    /// Handles a request; panics at an internal error, which no input may cause.
+    pub fn handle<F>(&self, handle: impl FnOnce(&'static T, Request) -> F, request: Request) -> Result<Response, Problem>
     where
         F: Future<Output = Result<Response, Problem>>,
     {
@@ -60,7 +61,7 @@ impl<T> Instance<T> {
     }
 }
 
-/// As API Gateway passes it on.
+/// Request in the form of API Gateway's event; `None` if it cannot be one.
 pub fn request(route: &str, path: &[(&str, &str)], headers: &[(&str, &[u8])], body: &[u8]) -> Option<Request> {
     let event = json!({
         "version": "2.0", "routeKey": route, "rawPath": "/", "rawQueryString": "", "headers": {},
@@ -92,7 +93,7 @@ pub fn claims() -> Value {
     })
 }
 
-/// Somebody who is signed in.
+/// Authorization header of a signed-in user.
 pub fn bearer() -> &'static str {
     static BEARER: OnceLock<String> = OnceLock::new();
     BEARER.get_or_init(|| {
@@ -101,29 +102,30 @@ pub fn bearer() -> &'static str {
     })
 }
 
-fn started() -> Runtime {
+/// Sets the environment and builds a runtime.
+fn start_runtime() -> Runtime {
     let keys = serve_keys();
     for (name, value) in [
-        ("DATABASE_URL", NO_DATABASE),
+        ("DATABASE_URL", UNREACHABLE_DATABASE),
         ("AUTH_ISSUER", ISSUER),
         ("AUTH_JWKS_URL", keys.as_str()),
         ("AUTH_HS256_SECRET", HS256_SECRET),
         ("TRIPAY_PRIVATE_KEY", TRIPAY_PRIVATE_KEY),
     ] {
-        // SAFETY: before there is another thread that reads the environment.
+        // SAFETY: no other thread reads the environment yet.
         unsafe { std::env::set_var(name, value) };
     }
     tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime")
 }
 
-/// Answers whatever is asked with the keys; its address.
+/// Serves the keys at every path; returns the address.
 fn serve_keys() -> String {
     let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a port");
     let address = listener.local_addr().expect("an address");
     thread::spawn(move || {
         for mut connection in listener.incoming().flatten() {
-            let mut asked = [0; 4096];
-            if connection.read(&mut asked).is_ok() {
+            let mut request = [0; 4096];
+            if connection.read(&mut request).is_ok() {
                 let head = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close";
                 write!(connection, "{head}\r\ncontent-length: {}\r\n\r\n{KEYS}", KEYS.len()).ok();
             }

@@ -173,7 +173,7 @@ async fn an_unknown_key_is_fetched_once_and_then_not_for_a_while() {
     assert_eq!(issuer.take_fetches(), 1, "at start-up");
     let other = world.stack.auth().sign(&with_claims(claims(&world), json!({"session_id": Uuid::new_v4()}))).unwrap();
     assert_eq!(try_token(&world, &other).await.status, 200);
-    assert_eq!(issuer.take_fetches(), 0, "the set is kept");
+    assert_eq!(issuer.take_fetches(), 0, "the key set is still in use");
 
     // After a rotation, tokens of the new key arrive before it has been fetched.
     let rotated = SigningKey::generate().unwrap();
@@ -362,8 +362,8 @@ async fn a_redirect_to_other_keys_is_not_followed() {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     let url = format!("http://{}/jwks.json", listener.local_addr().unwrap());
     let target = elsewhere.url.clone();
-    let asked = Arc::new(AtomicUsize::new(0));
-    let counted = asked.clone();
+    let redirects = Arc::new(AtomicUsize::new(0));
+    let counted = redirects.clone();
     let redirect = async move || {
         counted.fetch_add(1, Ordering::SeqCst);
         Redirect::temporary(&target)
@@ -374,5 +374,5 @@ async fn a_redirect_to_other_keys_is_not_followed() {
     let token = world.stack.auth().sign(&claims(&world)).unwrap();
     let answer = try_token(&world, &token).await;
     assert_eq!((answer.status.as_u16(), answer.problem()), (503, "unavailable".into()));
-    assert_eq!((asked.load(Ordering::SeqCst), elsewhere.take_fetches()), (1, 0));
+    assert_eq!((redirects.load(Ordering::SeqCst), elsewhere.take_fetches()), (1, 0));
 }

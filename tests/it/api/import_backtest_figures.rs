@@ -131,12 +131,14 @@ async fn the_figures_of_each_export_are_computed_and_agree_with_freqtrade() {
         assert_eq!(metadata["trading_mode"], theirs["trading_mode"]);
         assert_eq!(metadata["notes"], json!(ours.notes));
         let scalars = theirs.as_object().unwrap().iter().filter(|(_, value)| !value.is_array() && !value.is_object());
-        let own = metadata["freqtrade"].as_object().unwrap();
-        assert_eq!(own.len(), scalars.clone().count());
+        let stored = metadata["freqtrade"].as_object().unwrap();
+        assert_eq!(stored.len(), scalars.clone().count());
         for (key, value) in scalars {
             match value.as_f64() {
-                Some(number) => assert!((own[key].as_f64().unwrap() - number).abs() <= number.abs() * 1e-15, "{key}"),
-                None => assert_eq!(&own[key], value, "{key}"),
+                Some(number) => {
+                    assert!((stored[key].as_f64().unwrap() - number).abs() <= number.abs() * 1e-15, "{key}")
+                }
+                None => assert_eq!(&stored[key], value, "{key}"),
             }
         }
     }

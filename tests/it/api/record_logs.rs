@@ -17,9 +17,9 @@ async fn logs_are_stored_unchanged_for_the_bot_and_its_owner() {
     let answer = world.post(&format!("/bots/{bot}/logs"), &token, &sent).await;
     assert_eq!((answer.status.as_u16(), answer.json()), (201, json!({"recorded": 2})));
     let owner = world.database.owner().await;
-    let kept = "select string_agg(concat_ws('|', user_id, log_level, message, context, source, created_at at time zone 'utc'), ';' order by log_level desc)
+    let stored = "select string_agg(concat_ws('|', user_id, log_level, message, context, source, created_at at time zone 'utc'), ';' order by log_level desc)
         from public.logs where source = 'bot_runner' and log_level in ('error', 'debug') and bot_id = ";
-    let rows = owner.text(&format!("{kept} '{bot}'")).await;
+    let rows = owner.text(&format!("{stored} '{bot}'")).await;
     assert!(rows.starts_with(&format!("{PRO}|error|Traceback:\n\tValueError 🐔|{{\"deep\": [1], \"pair\": \"BTC/USDT\"}}|bot_runner|2026-02-02 21:05:06;{PRO}|debug|tick|{{}}|bot_runner|")), "{rows}");
 }
 
@@ -38,8 +38,8 @@ async fn a_repeated_idempotency_key_stores_logs_once() {
         json!([{"log_level": "info", "message": "another"}, {"log_level": "info", "message": "third"}]).to_string();
     let refused = world.post_with(&format!("/bots/{bot}/logs"), &token, &[("idempotency-key", "k")], &other).await;
     assert_eq!(refused.status_and_problem(), (409, "key-reused".into()));
-    let kept = "select string_agg(message, ' ' order by message) from public.logs where message in ('once', 'once too', 'another', 'third')";
-    assert_eq!(world.database.owner().await.text(kept).await, "once once too");
+    let stored = "select string_agg(message, ' ' order by message) from public.logs where message in ('once', 'once too', 'another', 'third')";
+    assert_eq!(world.database.owner().await.text(stored).await, "once once too");
 }
 
 #[tokio::test]

@@ -129,14 +129,14 @@ async fn only_rows_older_than_their_retention_period_are_deleted() {
         "is_complete": true,
     });
     assert_eq!(clean(&world).await, removed);
-    let mut kept = EXPECTED_ROWS.to_vec();
-    kept.extend(["payment event younger", "warning younger"]);
-    assert_eq!(owner.list(REMAINING_ROWS).await, kept);
+    let mut expected = EXPECTED_ROWS.to_vec();
+    expected.extend(["payment event younger", "warning younger"]);
+    assert_eq!(owner.list(REMAINING_ROWS).await, expected);
 
     // A future time does not make rows older: it is replaced by the current time.
     let counts = world.run_job(FUNCTION, "2040-01-01T00:00:00Z").await;
     assert_eq!((&counts["debug"], &counts["is_complete"]), (&json!(0), &json!(true)), "{counts}");
-    assert_eq!(owner.list(REMAINING_ROWS).await, kept);
+    assert_eq!(owner.list(REMAINING_ROWS).await, expected);
 }
 
 /// Adds this number of log rows, of which one in ten is too young to be deleted.

@@ -1,4 +1,4 @@
-//! Analyses, and the bots and trades that they are made of.
+//! Analyses, and the bots and trades that they analyse.
 
 use std::collections::BTreeMap;
 

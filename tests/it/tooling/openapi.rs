@@ -62,13 +62,13 @@ async fn generated_requests_receive_documented_responses_only() {
 
 /// Copies the committed files of the client; installed packages are kept from an earlier run.
 fn copy_of_the_client() -> PathBuf {
-    let kept = workspace().join("clients/typescript");
+    let source = workspace().join("clients/typescript");
     let copy = Path::new(env!("CARGO_TARGET_TMPDIR")).join("../typescript");
     std::fs::create_dir_all(copy.join("src")).unwrap();
     for file in
         ["package.json", "package-lock.json", "tsconfig.json", "src/client.ts", "src/database.ts", "src/example.ts"]
     {
-        std::fs::copy(kept.join(file), copy.join(file)).unwrap();
+        std::fs::copy(source.join(file), copy.join(file)).unwrap();
     }
     copy
 }
@@ -93,15 +93,15 @@ async fn a_typescript_client_is_generated_compiles_and_works() {
     run(program("npx").args(generate).arg(workspace().join("openapi.json")).args(["--output", "src/api.ts"]), remedy)
         .await;
     let types = |folder: &Path| std::fs::read_to_string(folder.join("src/api.ts")).unwrap();
-    let kept = types(&workspace().join("clients/typescript"));
-    assert!(types(&client) == kept, "src/api.ts is not of today: npm run generate, in clients/typescript");
+    let committed = types(&workspace().join("clients/typescript"));
+    assert!(types(&client) == committed, "src/api.ts is out of date: run `npm run generate` in clients/typescript");
     run(program("npx").args(["--no-install", "tsc"]), "the client does not compile").await;
 
     let world = World::new().await;
     let ran = run(program("node").args(["out/example.js", &world.stack.url()]), "the example failed").await;
-    let said = String::from_utf8(ran.stdout).unwrap();
-    let (told, bot) = said.trim().rsplit_once(": ").unwrap();
-    assert_eq!(told, "pro@nofomo.test has A bot of TypeScript, which is stopped");
+    let output = String::from_utf8(ran.stdout).unwrap();
+    let (message, bot) = output.trim().rsplit_once(": ").unwrap();
+    assert_eq!(message, "pro@nofomo.test has A bot of TypeScript, which is stopped");
     let row = format!("select user_id from public.bots where id = '{bot}'");
     assert_eq!(world.database.owner().await.text(&row).await, PRO);
 }

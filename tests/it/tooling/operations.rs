@@ -194,6 +194,9 @@ async fn the_committed_table_types_for_clients_are_current() {
     let generate =
         "supabase gen types --lang typescript --schema public --remote=\"$POSTGRES_URL\" 2> \"$HOME/errors\"";
     let generated = shell.run(generate).await;
-    let kept = std::fs::read_to_string(workspace().join("clients/typescript/src/database.ts")).unwrap();
-    assert!(generated == kept, "src/database.ts is out of date: run `npm run generate-database` in clients/typescript");
+    let committed = std::fs::read_to_string(workspace().join("clients/typescript/src/database.ts")).unwrap();
+    assert!(
+        generated == committed,
+        "src/database.ts is out of date: run `npm run generate-database` in clients/typescript"
+    );
 }

@@ -107,8 +107,8 @@ fn exactly_the_functions_and_routes_in_the_readme_are_deployed() {
             if !["GET", "POST", "PUT", "DELETE"].contains(&method) {
                 continue;
             }
-            if let Some((_, given)) = route.split_once(' ') {
-                path = given.to_owned();
+            if let Some((_, next_path)) = route.split_once(' ') {
+                path = next_path.to_owned();
             }
             listed.insert(format!("{function} {method} {path}"));
         }
@@ -217,8 +217,8 @@ async fn cloudformation_accepts_the_template_and_refuses_broken_ones() {
         broken = broken.replacen(right, wrong, 1);
     }
     let complaints = lint(&translate(&broken).await.unwrap(), "broken.json").await;
-    for said in ["provided.al2024", "ReportBatchItemFailure'", "30", "NOISE"] {
-        assert!(complaints.contains(said), "{said}: {complaints}");
+    for expected in ["provided.al2024", "ReportBatchItemFailure'", "30", "NOISE"] {
+        assert!(complaints.contains(expected), "{expected}: {complaints}");
     }
     let refused = translate(&text().replacen("Method: POST", "Verb: POST", 1)).await.unwrap_err();
     assert!(refused.contains("Verb") || refused.contains("Method"), "{refused}");

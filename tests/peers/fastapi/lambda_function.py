@@ -1,4 +1,4 @@
-"""The same application as Lambda runs it: behind Lambda's own runtime for Python, with Mangum between."""
+"""The application on Lambda: Lambda's runtime for Python, with Mangum as the adapter."""
 
 import asyncio
 
@@ -9,6 +9,6 @@ import main
 
 loop = uvloop.new_event_loop()
 asyncio.set_event_loop(loop)
-# Once for an instance: Mangum's own way would open and close the pool with each request.
+# Once per instance: by default Mangum would open and close the pool with every request.
 loop.run_until_complete(main.lifespan(main.app).__aenter__())
 handler = Mangum(main.app, lifespan="off")

@@ -1,6 +1,6 @@
-"""Has freqtrade backtest each strategy of a list on generated candles; one line of JSON for each.
+"""Backtests each strategy of a list with freqtrade on generated candles; prints a line of JSON for each.
 
-Only the exchange is not real: an HTTP server here tells of one market, and the candles are a seeded random walk with waves.
+Only the exchange is simulated: an HTTP server describes one market, and the candles are a seeded random walk with waves.
 """
 
 import json

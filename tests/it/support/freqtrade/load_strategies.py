@@ -1,4 +1,4 @@
-"""Has freqtrade's own resolver load each strategy of a directory; one line of JSON for each."""
+"""Loads each strategy of a directory with freqtrade's resolver; prints a line of JSON for each."""
 
 import json
 import sys

@@ -1,6 +1,6 @@
-"""Writes what AWS SAM makes of a template: standard input is the template, standard output CloudFormation's JSON.
+"""Translates a SAM template on standard input to CloudFormation's JSON on standard output.
 
-Linters pass a SAM template whose values CloudFormation would refuse; what SAM made of it they judge rightly.
+Linters do not check the values of a SAM template as CloudFormation does, but they check the translated one.
 """
 
 import json
@@ -12,14 +12,14 @@ from samtranslator.yaml_helper import yaml_parse
 
 template = yaml_parse(sys.stdin.read())
 for resource in template["Resources"].values():
-    # As `sam package` writes where it put the code.
+    # `sam package` replaces the path of the code by its location in S3.
     if resource["Type"] == "AWS::Serverless::Function":
         resource["Properties"]["CodeUri"] = "s3://bucket/code.zip"
 parameters = {name: str(parameter.get("Default", "")) for name, parameter in template["Parameters"].items()}
 
 
 class ManagedPolicies:
-    """Nothing here names a managed policy that AWS would have to be asked about."""
+    """Returns no managed policies, since the template names none that only AWS could resolve."""
 
     def load(self):
         return {}
