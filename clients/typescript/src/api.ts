@@ -765,7 +765,6 @@ export interface components {
         };
         /** @description Analysis of the trades in one currency. */
         CurrencyAnalysis: {
-            /** @description None only in a row that lacks it. */
             confidence: components["schemas"]["Confidence"];
             currency: string;
             halves?: components["schemas"]["Halves"];

@@ -25,8 +25,8 @@ use crate::tolerant::{or_default, readable_elements, time_or_day};
 #[cfg_attr(
     feature = "openapi",
     serde_with::apply(
-        AnalysisType => #[schema(value_type = openapi::AnalysisType)],
-        Decimal => #[schema(value_type = openapi::Decimal)],
+        AnalysisType => #[schema(value_type = nofomo_contract::analyses::AnalysisType)],
+        Decimal => #[schema(value_type = nofomo_contract::values::Decimal)],
         _ => #[schema(required = true)],
     )
 )]
@@ -73,7 +73,7 @@ pub struct Analysis {
 #[cfg_attr(
     feature = "openapi",
     serde_with::apply(
-        AnalysisType => #[schema(value_type = openapi::AnalysisType)],
+        AnalysisType => #[schema(value_type = nofomo_contract::analyses::AnalysisType)],
         Option<u64> => #[schema(value_type = u64)],
         _ => #[schema(required = true)],
     )
@@ -156,7 +156,7 @@ pub struct CurrencyAnalysis {
     pub currency: String,
     /// Balance of the bots at the start of the analysed time, in this currency.
     #[serde(deserialize_with = "or_default")]
-    #[cfg_attr(feature = "openapi", schema(value_type = openapi::Decimal, required = true))]
+    #[cfg_attr(feature = "openapi", schema(value_type = nofomo_contract::values::Decimal, required = true))]
     pub initial_balance: Decimal,
     /// Metrics that the type of the analysis shows.
     #[serde(deserialize_with = "or_default")]
@@ -165,7 +165,7 @@ pub struct CurrencyAnalysis {
     #[serde(deserialize_with = "readable_elements")]
     #[cfg_attr(feature = "openapi", schema(value_type = Vec<Note>, required = true))]
     pub notes: Vec<NoteCode>,
-    /// None only in a row that lacks it.
+    // Option, because an unreadable row may lack it.
     #[serde(deserialize_with = "or_default")]
     #[cfg_attr(feature = "openapi", schema(value_type = openapi::Confidence, required = true))]
     pub confidence: Option<Confidence>,

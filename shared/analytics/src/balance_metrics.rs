@@ -5,8 +5,6 @@ use rust_decimal::Decimal;
 use serde::Serialize;
 
 use crate::drawdown::{Drawdown, each_drawdown};
-#[cfg(feature = "openapi")]
-use crate::openapi;
 use crate::record::{Record, float, ratio};
 use crate::sample::finite;
 
@@ -20,8 +18,8 @@ pub(crate) const DAYS_PER_YEAR: f64 = 365.0;
 #[cfg_attr(
     feature = "openapi",
     serde_with::apply(
-        Decimal => #[schema(value_type = openapi::Decimal)],
-        Option<Decimal> => #[schema(value_type = Option<openapi::Decimal>)],
+        Decimal => #[schema(value_type = nofomo_contract::values::Decimal)],
+        Option<Decimal> => #[schema(value_type = Option<nofomo_contract::values::Decimal>)],
         usize => #[schema(value_type = u64)],
     )
 )]

@@ -20,7 +20,7 @@ use crate::trade::Side;
     feature = "openapi",
     serde_with::apply(
         usize => #[schema(value_type = u64)],
-        Decimal => #[schema(value_type = openapi::Decimal)],
+        Decimal => #[schema(value_type = nofomo_contract::values::Decimal)],
         MetricValues => #[schema(value_type = openapi::Metrics)],
         Option<Confidence> => #[schema(value_type = openapi::Confidence)],
         _ => #[schema(required = true)],
@@ -85,7 +85,7 @@ pub struct ComparedBacktest {
     pub start_date: DateTime<Utc>,
     pub end_date: DateTime<Utc>,
     #[serde(default)]
-    #[cfg_attr(feature = "openapi", schema(value_type = openapi::Decimal, required = true))]
+    #[cfg_attr(feature = "openapi", schema(value_type = nofomo_contract::values::Decimal, required = true))]
     pub initial_balance: Decimal,
     pub imported_at: DateTime<Utc>,
     /// Number of backtests of the strategy: this one may be the best of them.
@@ -105,8 +105,8 @@ pub struct Slippage {
 #[cfg_attr(
     feature = "openapi",
     serde_with::apply(
-        Side => #[schema(value_type = openapi::Side)],
-        Option<Decimal> => #[schema(value_type = Option<openapi::Decimal>)],
+        Side => #[schema(value_type = nofomo_contract::trades::Side)],
+        Option<Decimal> => #[schema(value_type = Option<nofomo_contract::values::Decimal>)],
     )
 )]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]

@@ -4,12 +4,10 @@ use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
-#[cfg(feature = "openapi")]
-use crate::openapi;
 use crate::record::{MICROSECONDS, Record, float};
 
 /// Drawdown: from a peak of the balance until the balance is back at it.
-#[cfg_attr(feature = "openapi", serde_with::apply(Decimal => #[schema(value_type = openapi::Decimal)]))]
+#[cfg_attr(feature = "openapi", serde_with::apply(Decimal => #[schema(value_type = nofomo_contract::values::Decimal)]))]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Drawdown {

@@ -4,8 +4,6 @@ use rust_decimal::Decimal;
 use rust_decimal::prelude::FromPrimitive;
 use serde::Serialize;
 
-#[cfg(feature = "openapi")]
-use crate::openapi;
 use crate::record::{Record, float};
 use crate::sample::{Sample, quantile};
 use crate::simulation::Simulation;
@@ -18,7 +16,7 @@ use crate::simulation::Simulation;
 #[cfg_attr(
     feature = "openapi",
     serde_with::apply(
-        Option<Decimal> => #[schema(value_type = Option<openapi::Decimal>)],
+        Option<Decimal> => #[schema(value_type = Option<nofomo_contract::values::Decimal>)],
         usize => #[schema(value_type = u64)],
     )
 )]

@@ -1,8 +1,5 @@
 //! OpenAPI schemas that do not follow from a declaration alone.
 
-pub(crate) use nofomo_contract::analyses::AnalysisType;
-pub(crate) use nofomo_contract::trades::Side;
-pub(crate) use nofomo_contract::values::Decimal;
 use serde_json::{Map, Value, json};
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};

@@ -8,8 +8,6 @@ use crate::balance_metrics::DAYS_PER_YEAR;
 use crate::daily_metrics::sharpe;
 use crate::downsample::downsample;
 use crate::drawdown::{Drawdown, worst_drawdowns};
-#[cfg(feature = "openapi")]
-use crate::openapi;
 use crate::record::{MICROSECONDS, Record, float, midnight};
 use crate::sample::{Sample, quantile, sorted};
 use crate::tolerant::{or_default, readable_elements};
@@ -111,7 +109,7 @@ pub struct Year {
 }
 
 /// One trade of a scatter plot.
-#[cfg_attr(feature = "openapi", serde_with::apply(Side => #[schema(value_type = openapi::Side)]))]
+#[cfg_attr(feature = "openapi", serde_with::apply(Side => #[schema(value_type = nofomo_contract::trades::Side)]))]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Dot {

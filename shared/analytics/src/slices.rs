@@ -6,8 +6,6 @@ use chrono::{Datelike, Timelike};
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
-#[cfg(feature = "openapi")]
-use crate::openapi;
 use crate::record::{MICROSECONDS, Record, float};
 use crate::sample::two_sided_p;
 use crate::trade::{Side, Trade};
@@ -17,7 +15,7 @@ use crate::trade_metrics::duration;
 #[cfg_attr(
     feature = "openapi",
     serde_with::apply(
-        Decimal => #[schema(value_type = openapi::Decimal)],
+        Decimal => #[schema(value_type = nofomo_contract::values::Decimal)],
         usize => #[schema(value_type = u64)],
     )
 )]

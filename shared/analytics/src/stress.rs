@@ -5,13 +5,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::balance_metrics::BalanceMetrics;
 use crate::daily_metrics::DailyMetrics;
-#[cfg(feature = "openapi")]
-use crate::openapi;
 use crate::record::Record;
 use crate::trade::Trade;
 
 /// Result of a stress scenario.
-#[cfg_attr(feature = "openapi", serde_with::apply(Decimal => #[schema(value_type = openapi::Decimal)]))]
+#[cfg_attr(feature = "openapi", serde_with::apply(Decimal => #[schema(value_type = nofomo_contract::values::Decimal)]))]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Stress {

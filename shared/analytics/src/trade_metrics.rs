@@ -4,8 +4,6 @@ use rust_decimal::Decimal;
 use rust_decimal::prelude::FromPrimitive;
 use serde::Serialize;
 
-#[cfg(feature = "openapi")]
-use crate::openapi;
 use crate::record::{MICROSECONDS, Record, float, ratio};
 use crate::sample::{Sample, finite, two_sided_p};
 use crate::trade::Trade;
@@ -17,8 +15,8 @@ use crate::trade::Trade;
 #[cfg_attr(
     feature = "openapi",
     serde_with::apply(
-        Decimal => #[schema(value_type = openapi::Decimal)],
-        Option<Decimal> => #[schema(value_type = Option<openapi::Decimal>)],
+        Decimal => #[schema(value_type = nofomo_contract::values::Decimal)],
+        Option<Decimal> => #[schema(value_type = Option<nofomo_contract::values::Decimal>)],
         usize => #[schema(value_type = u64)],
     )
 )]
