@@ -22,7 +22,7 @@ pub struct Finding {
 pub enum Rule {
     /// Import of a module or name that is not allowed.
     Import,
-    /// Code created from text, or names reached indirectly.
+    /// Code built from strings, or names looked up at run time.
     DynamicCode,
     /// Access to files, processes, the network, or freqtrade's configuration and database.
     OutsideAccess,

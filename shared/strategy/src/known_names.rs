@@ -23,7 +23,7 @@ pub(crate) const ALLOWED_MODULES: NameSet = NameSet(
      typing_extensions",
 );
 
-/// Modules that reach outside of the strategy or turn text into code. Refused as imports and as names within other
+/// Modules that give access to anything outside the strategy or run code from strings. Refused as imports and as names within other
 /// modules.
 pub(crate) const DANGEROUS_MODULES: NameSet = NameSet(
     "_thread aiohttp ast asyncio atexit base64 bltns builtins cffi code codecs codeop concurrent copyreg ctypes \
@@ -33,13 +33,13 @@ pub(crate) const DANGEROUS_MODULES: NameSet = NameSet(
      zipimport",
 );
 
-/// Built-in names that turn text into code, or that reach names indirectly.
+/// Built-in functions that run code from strings, or that look up names at run time.
 pub(crate) const DYNAMIC_CODE_BUILTINS: NameSet = NameSet(
     "__build_class__ __builtins__ __import__ __loader__ __spec__ compile delattr dir eval exec globals locals setattr \
      vars",
 );
 
-/// Built-in names that reach outside of the strategy.
+/// Built-in names that give access to anything outside the strategy.
 pub(crate) const OUTSIDE_ACCESS_BUILTINS: NameSet =
     NameSet("KeyboardInterrupt SystemExit breakpoint copyright credits exit help input open quit");
 
@@ -58,7 +58,7 @@ pub(crate) const IN_MEMORY_CONVERSIONS: NameSet = NameSet(
      to_series to_timedelta to_timestamp",
 );
 
-/// Names that turn text into code or names, or that expose stack frames, on any receiver.
+/// Names that run code from strings, look up names at run time or expose stack frames, on any receiver.
 pub(crate) const DYNAMIC_CODE_NAMES: NameSet = NameSet(
     "ForwardRef ag_frame cr_frame eval evaluate_forward_ref exec f2py f_back f_builtins f_code f_globals f_locals \
      format_map func_globals get_annotations get_type_hints gi_code gi_frame make_dataclass mro option_context \
@@ -236,7 +236,7 @@ pub(crate) const INTERNAL_NAMES: [(&str, &str); 24] = [
     ("manager", "changes what other code logs; remove it"),
     ("plot", "loads a plotting module; remove it"),
     ("plotting", "loads a plotting module; remove it"),
-    ("query", "evaluates a condition given as text, which is not checked; write the condition as code"),
+    ("query", "evaluates a condition in a string, which is not checked; write the condition as code"),
     ("removeHandler", "changes what other code logs; remove it"),
     ("rollback", "changes freqtrade's database; remove it"),
     ("session", "exposes freqtrade's database; remove it"),

@@ -4,7 +4,7 @@
 //!
 //! - Structure: is the source valid Python with exactly one strategy that implements freqtrade's interface? If not,
 //!   [`check`] returns [`SourceError`]s and there is nothing to store.
-//! - Safety: does the source access files, processes or the network, or run code from text?
+//! - Safety: does the source access files, processes or the network, or run code from strings?
 //! - Look-ahead bias: does the source use a candle before it is complete?
 //!
 //! A [`Finding`] of safety or look-ahead bias is refused if the rule is certainly broken, and unproved if the check
@@ -75,7 +75,7 @@ pub struct CheckReport {
 /// The reasons why the source is not a valid strategy, with their positions.
 pub fn check(source: &str) -> Result<CheckReport, Vec<SourceError>> {
     if source.len() > MAX_SOURCE_BYTES {
-        let message = format!("the source has more than {MAX_SOURCE_BYTES} bytes");
+        let message = format!("the source has more than {} KiB", MAX_SOURCE_BYTES >> 10);
         return Err(vec![SourceError::whole_source(message)]);
     }
     let lines = LineIndex::from_source_text(source);

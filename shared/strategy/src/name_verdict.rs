@@ -11,7 +11,7 @@ pub(crate) fn allowed_names(module: &str) -> Option<&'static NameSet> {
 }
 
 pub(crate) fn reaches_outside(name: &str) -> String {
-    format!("`{name}` reaches outside of the strategy; remove it")
+    format!("`{name}` gives access to what is outside the strategy; remove it")
 }
 
 pub(crate) fn reads_or_writes(name: &str) -> String {
@@ -19,7 +19,7 @@ pub(crate) fn reads_or_writes(name: &str) -> String {
 }
 
 pub(crate) fn reaches_internals(name: &str) -> String {
-    format!("`{name}` reaches internals of Python; remove it")
+    format!("`{name}` gives access to internals of Python; remove it")
 }
 
 /// `true` for names with double underscores on both sides.
@@ -27,7 +27,7 @@ pub(crate) fn is_dunder(name: &str) -> bool {
     name.len() > 4 && name.starts_with("__") && name.ends_with("__")
 }
 
-/// First name with double underscores in a text, except allowed ones.
+/// First name with double underscores in a string, except allowed ones.
 pub(crate) fn find_dunder(text: &str) -> Option<&str> {
     let mut names = text.split(|c: char| !(c.is_alphanumeric() || c == '_'));
     names.find(|name| is_dunder(name) && !ALLOWED_DUNDERS.contains(name))
@@ -47,7 +47,7 @@ pub(crate) fn name_verdict(name: &str) -> Option<(Rule, Verdict, String)> {
         Some((
             Rule::DynamicCode,
             Verdict::Refused,
-            format!("`{name}` turns text into code or exposes running code; remove it"),
+            format!("`{name}` runs code from strings or exposes running code; remove it"),
         ))
     } else if let Some((_, why)) = INTERNAL_NAMES.iter().find(|(internal, _)| *internal == name) {
         Some((Rule::OutsideAccess, Verdict::Unproved, format!("`{name}` {why}")))
@@ -58,7 +58,7 @@ pub(crate) fn name_verdict(name: &str) -> Option<(Rule, Verdict, String)> {
     }
 }
 
-/// `true` if a format text reads an attribute or an element, as in `{0.config}` or `{pair[key]}`.
+/// `true` if a format string reads an attribute or an element, as in `{0.config}` or `{pair[key]}`.
 pub(crate) fn has_field_access(text: &str) -> bool {
     text.split('{').skip(1).any(|field| {
         let rest = field.trim_start_matches(|c: char| c.is_alphanumeric() || c == '_');

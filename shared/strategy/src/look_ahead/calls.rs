@@ -62,7 +62,7 @@ impl<'a> LookAheadVisitor<'a> {
                 if self.is_from_candles(&method.value)
                     && !arguments.args.first().is_some_and(|name| self.bindings.is_column_name(name)) =>
             {
-                self.report_unproved(range, "`get` may read a later candle; pass the name of a column as text");
+                self.report_unproved(range, "`get` may read a later candle; pass the name of a column as a string");
             }
             "map"
                 if self.is_from_candles(&method.value)

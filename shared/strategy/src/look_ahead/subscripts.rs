@@ -75,7 +75,7 @@ impl<'a> LookAheadVisitor<'a> {
             _ if kind == IndexKind::Column && self.source.text.contains("ichimoku") => {
                 self.report_unproved(
                     range,
-                    "the lagging span of an Ichimoku cloud contains later candles; write the column's name as text",
+                    "the lagging span of an Ichimoku cloud contains later candles; write the column's name as a string",
                 );
             }
             Expr::List(list)

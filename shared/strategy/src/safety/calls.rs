@@ -29,7 +29,7 @@ impl SafetyVisitor<'_> {
                     None => self.report_unproved(
                         Rule::DynamicCode,
                         call.range(),
-                        "the attribute's name is not a literal; write it as text or use `.`",
+                        "the attribute's name is not a literal; write it as a string literal or use `.`",
                     ),
                 }
             }
@@ -76,7 +76,7 @@ impl SafetyVisitor<'_> {
             _ => self.report_unproved(
                 Rule::DynamicCode,
                 function.range(),
-                "the function is unknown; pass a lambda, a function of this source or its name as text",
+                "the function is unknown; pass a lambda, a function of this source or its name as a string",
             ),
         }
     }

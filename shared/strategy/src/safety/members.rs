@@ -36,7 +36,7 @@ impl SafetyVisitor<'_> {
             self.report_unproved(
                 Rule::DynamicCode,
                 range,
-                "`format` on a text that is not a literal can read any attribute; use an f-string",
+                "`format` on a string that is not a literal can read any attribute; use an f-string",
             );
         }
         let is_private = if is_on_self { name.starts_with("ft_") } else { name.starts_with('_') && !is_dunder(name) };

@@ -48,7 +48,7 @@ impl<'a> Visitor<'a> for SafetyVisitor<'_> {
                     self.report_refused(
                         Rule::DynamicCode,
                         range,
-                        format!("`{id}` turns text into code or names; write the code directly"),
+                        format!("`{id}` runs code from strings or looks up names at run time; write the code directly"),
                     );
                 } else if OUTSIDE_ACCESS_BUILTINS.contains(id) {
                     self.report_refused(Rule::OutsideAccess, range, reaches_outside(id));
@@ -114,13 +114,13 @@ impl<'a> Visitor<'a> for SafetyVisitor<'_> {
             self.report_unproved(
                 Rule::DynamicCode,
                 literal.range(),
-                format!("the text contains `{name}`, which formatting can read; remove it"),
+                format!("the string contains `{name}`, which formatting can read; remove it"),
             );
         } else if has_field_access(literal.as_str()) {
             self.report_unproved(
                 Rule::DynamicCode,
                 literal.range(),
-                "the text formats an attribute or element of a value; use an f-string",
+                "the string formats an attribute or element of a value; use an f-string",
             );
         }
         walk_string_literal(self, literal);

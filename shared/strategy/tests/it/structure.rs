@@ -113,7 +113,7 @@ fn all_errors_are_reported_at_once() {
 #[test]
 fn sources_that_are_too_long_or_too_deep_are_refused() {
     let long = format!("{VALID}#{}", "x".repeat(MAX_SOURCE_BYTES));
-    assert_eq!(errors(&long)[0].2, "the source has more than 262144 bytes");
+    assert_eq!(errors(&long)[0].2, "the source has more than 256 KiB");
     for deep in ["(", "[", "-", "not ", "lambda: ", "f(", "x.a", "1+", "x[", "{1:", "x if y else "] {
         let source = format!("{VALID}\nx = {}", deep.repeat(MAX_SOURCE_BYTES / deep.len() / 2));
         assert!(check(&source).is_err(), "{deep}");
