@@ -7,7 +7,7 @@ use std::thread;
 
 use jsonwebtoken::{EncodingKey, Header};
 use lambda_http::{Body, http};
-use nofomo_lambda::{Response, App, Job, Problem, Request};
+use nofomo_lambda::{App, Job, Problem, Request, Response};
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
@@ -45,7 +45,11 @@ impl Instance<Job> {
 
 impl<T> Instance<T> {
     /// Handles a request; panics at an internal error, which no input may cause.
-    pub fn handle<F>(&self, handle: impl FnOnce(&'static T, Request) -> F, request: Request) -> Result<Response, Problem>
+    pub fn handle<F>(
+        &self,
+        handle: impl FnOnce(&'static T, Request) -> F,
+        request: Request,
+    ) -> Result<Response, Problem>
     where
         F: Future<Output = Result<Response, Problem>>,
     {
