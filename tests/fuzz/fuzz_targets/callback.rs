@@ -1,5 +1,6 @@
-//! A callback is accepted only with a signature of its bytes; a signed one is parsed whatever it contains. If the lowest bit of the
-//! first byte is set, the rest is signed; otherwise the header is the part up to the first line break.
+//! A callback is accepted only with a signature of its bytes; a signed one is parsed whatever it contains. If the
+//! lowest bit of the first byte is set, the rest is signed; otherwise the header is the part up to the first line
+//! break.
 #![no_main]
 
 use std::sync::LazyLock;

@@ -25,7 +25,8 @@ async fn start_instances(world: &World, token: &str, count: usize) {
     panic!("{} of {count} instances", fleet.instances().len());
 }
 
-/// Statement that replaces the command by one that fails with this code, and with text that must not leave the database.
+/// Statement that replaces the command by one that fails with this code, and with text that must not leave the
+/// database.
 fn failing_command(code: &str) -> String {
     format!(
         "create or replace function private.create_bot(claims jsonb, input jsonb) returns json language plpgsql as

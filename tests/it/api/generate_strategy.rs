@@ -87,7 +87,8 @@ async fn every_template_loads_and_backtests_in_freqtrade() {
                 assert_eq!(strategy["model_used"], format!("nofomo-template-{template}"));
                 let folder = directory.join(format!("{template}-{risk}-{timeframe}"));
                 let request = write_strategy(&folder, &strategy);
-                // Each risk of each template at 1h, and the other timeframes spread over the templates; all of them at full size.
+                // Each risk of each template at 1h, and the other timeframes spread over the templates; all of them at
+                // full size.
                 let is_chosen = is_full_size_run() || place % TEMPLATES.len() == template_at;
                 if timeframe == "1h" || (place % 3 == at && is_chosen) {
                     tested.push(request.clone());

@@ -1,4 +1,5 @@
-//! Inputs that fuzzing in `tests/fuzz` found interesting, and other hostile input, sent to the functions and the database.
+//! Inputs that fuzzing in `tests/fuzz` found interesting, and other hostile input, sent to the functions and the
+//! database.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -24,7 +25,8 @@ const TRIPAY_PRIVATE_KEY: &str = "ytf6ooi2gmlNPfpchd94jDOk8hRWOu";
 /// Number of concurrent requests.
 const CONCURRENCY: usize = 8;
 
-/// Names and inputs of a fuzzing target's corpus: files named by a person, and an archive of those that the fuzzer found.
+/// Names and inputs of a fuzzing target's corpus: files named by a person, and an archive of those that the fuzzer
+/// found.
 fn corpus(target: &str) -> Vec<(String, Vec<u8>)> {
     let folder = workspace().join("tests/fuzz/corpus").join(target);
     let mut found = ZipArchive::new(File::open(folder.with_extension("zip")).unwrap()).unwrap();
@@ -97,7 +99,8 @@ async fn no_input_causes_a_server_error_or_breaks_a_database_rule() {
     });
     assert!(sources.await.iter().any(|(_, answer)| answer.status == 200), "some are strategies");
 
-    // As in the fuzzing target: if the lowest bit of the first byte is set, the rest is signed; otherwise it begins with the header.
+    // As in the fuzzing target: if the lowest bit of the first byte is set, the rest is signed; otherwise it begins
+    // with the header.
     let delivered = send_all("callback", async |data| {
         let (first, rest) = data.split_first()?;
         let (signature, body) = if first & 1 == 1 {

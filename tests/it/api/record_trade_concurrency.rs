@@ -122,7 +122,8 @@ async fn a_thousand_trades_from_each_of_eight_concurrent_clients_are_stored_once
     let (token, bot) = create_empty_bot(&world).await;
     let path = format!("/bots/{bot}/trades");
     let batch = |client: usize| -> Value {
-        // Half of each batch is the client's own; the other half is shared by all clients, in a different order for each.
+        // Half of each batch is the client's own; the other half is shared by all clients, in a different order for
+        // each.
         let own = (0..500).map(|n| format!("client-{client}-{n}"));
         let mut shared: Vec<_> = (0..500).map(|n| format!("shared-{n}")).collect();
         shared.rotate_left(client * 61);

@@ -10,7 +10,8 @@ use crate::support::database::PRO;
 use crate::support::waiting::WAIT_TIMEOUT;
 use crate::support::world::{World, new_bot};
 
-/// Names of the metrics that a line declares for CloudWatch, by their dimensions; the line must contain each as a number.
+/// Names of the metrics that a line declares for CloudWatch, by their dimensions; the line must contain each as a
+/// number.
 fn metrics(line: &Value) -> BTreeMap<String, BTreeSet<String>> {
     let mut metrics = BTreeMap::new();
     for directive in line["_aws"]["CloudWatchMetrics"].as_array().unwrap() {

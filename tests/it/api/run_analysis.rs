@@ -18,8 +18,8 @@ const BTC_SWING: &str = "0190f000-0000-7000-8000-000000000002";
 /// Bot of the sample user `enterprise`.
 const SOL_MOMENTUM: &str = "0190f000-0000-7000-8000-000000000004";
 
-/// Appends to `differences` where `ours` differs from `theirs`: counts, codes and times exactly, money and ratios to 1e-9,
-/// p-values to 1e-8. Each key of `ours` must be in `theirs`.
+/// Appends to `differences` where `ours` differs from `theirs`: counts, codes and times exactly, money and ratios to
+/// 1e-9, p-values to 1e-8. Each key of `ours` must be in `theirs`.
 fn compare(path: &str, ours: &Value, theirs: &Value, differences: &mut Vec<String>) {
     let near = |ours: f64, theirs: f64| {
         let relative = if path.ends_with("p_value_two_sided") { 1e-8 } else { 1e-9 };

@@ -77,7 +77,8 @@ async fn updated_at_is_the_time_of_the_last_change_even_if_the_change_sets_it() 
         .await;
     assert_eq!(tables, "bots invoices plans strategies subscriptions trades users");
     for table in tables.split(' ') {
-        // now() is the start of the transaction. One transaction per table, because a change of trades also changes bots.
+        // now() is the start of the transaction. One transaction per table, because a change of trades also changes
+        // bots.
         for assignment in ["created_at = created_at", "updated_at = '2020-01-01Z'"] {
             owner.run(&format!("begin; update public.{table} set {assignment}")).await.unwrap();
             let moved =

@@ -1,7 +1,7 @@
 //! Faults of the database while trades are reported.
 //!
-//! Clients report each trade until it is acknowledged. Afterwards each trade is stored once, the bot's statistics equal those
-//! of its trades, and the schema is the one that the migrations create.
+//! Clients report each trade until it is acknowledged. Afterwards each trade is stored once, the bot's statistics equal
+//! those of its trades, and the schema is the one that the migrations create.
 
 use std::collections::BTreeMap;
 use std::fs;

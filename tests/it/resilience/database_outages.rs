@@ -109,8 +109,8 @@ async fn a_connection_lost_while_the_instance_was_frozen_is_detected_and_replace
     assert_eq!(bot_names(&world.database.owner().await).await.iter().filter(|name| *name == "thawed").count(), 1);
 }
 
-/// The statement reached the server, but its response was lost: only a repeated request with the same key shows if it took
-/// effect.
+/// The statement reached the server, but its response was lost: only a repeated request with the same key shows if it
+/// took effect.
 #[tokio::test]
 async fn a_statement_whose_response_is_lost_is_not_repeated() {
     let (world, proxy) = World::behind_proxy().await;

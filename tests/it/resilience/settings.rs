@@ -189,7 +189,8 @@ async fn a_throttled_secret_is_requested_again_and_named_if_it_never_arrives() {
     assert_eq!(manager.reads.load(Ordering::SeqCst), 3, "and not for ever");
 }
 
-/// Starts a database server, since passwords are those of a whole server, and functions that get its URL from the secret only.
+/// Starts a database server, since passwords are those of a whole server, and functions that get its URL from the
+/// secret only.
 async fn start_world_with_secret(manager: &SecretsManager, name: &str) -> (Postgres, World) {
     let postgres = Postgres::start(&run_directory(name), None).await.unwrap();
     migrate_template(&postgres).await;

@@ -151,8 +151,8 @@ impl WebDriverCompatibleCommand for ChromiumCommand {
     }
 }
 
-/// Starts the driver; returns it with its port. The driver chooses a port for IPv4 and fails if that is in use for IPv6, so
-/// it is started again.
+/// Starts the driver; returns it with its port. The driver chooses a port for IPv4 and fails if that is in use for
+/// IPv6, so it is started again.
 async fn start_driver() -> (Child, String) {
     for _ in 0..20 {
         let mut driver = Command::new("chromedriver")

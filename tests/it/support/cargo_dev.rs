@@ -138,7 +138,8 @@ pub(crate) async fn processes() -> Vec<Process> {
     String::from_utf8_lossy(&listed.stdout).lines().filter_map(read).collect()
 }
 
-/// Reads a process from its directory in `/proc`; `None` if the directory is not, or no longer, that of a running process.
+/// Reads a process from its directory in `/proc`; `None` if the directory is not, or no longer, that of a running
+/// process.
 fn read_process(directory: &Path) -> Option<Process> {
     let id = directory.file_name()?.to_str()?.parse().ok()?;
     let status = fs::read_to_string(directory.join("stat")).ok()?;

@@ -33,8 +33,8 @@ pub(crate) fn documented_path(path: &str) -> Option<&'static str> {
     candidates.min_by_key(|pattern| pattern.matches('{').count()).map(String::as_str)
 }
 
-/// Asserts that status, content type, headers and body are documented for this route. Paths that are not in the document belong to
-/// the gateway or to the local cloud.
+/// Asserts that status, content type, headers and body are documented for this route. Paths that are not in the
+/// document belong to the gateway or to the local cloud.
 pub(crate) fn assert_documented(method: &Method, path: &str, answer: &Answer) {
     let Some(documented) = documented_path(path) else { return };
     let method = method.as_str().to_ascii_lowercase();

@@ -77,7 +77,8 @@ impl Pooler {
 }
 
 fn run(settings: &Path) -> Child {
-    // PgBouncer refuses to run as root, so it gets another user's name. It is killed when the other end of the pipe closes.
+    // PgBouncer refuses to run as root, so it gets another user's name. It is killed when the other end of the pipe
+    // closes.
     let script = "if [ \"$(id -u)\" = 0 ]; then as='-u nobody'; chmod -R a+rX \"$(dirname \"$0\")\"; fi
         pgbouncer -q $as \"$0\" & pid=$!
         { read -r _; kill -KILL $pid; } 2>/dev/null <&3 &

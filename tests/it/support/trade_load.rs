@@ -119,8 +119,8 @@ impl<'a> TradeLoad<'a> {
         wait_until("reports are acknowledged", async || self.acknowledged.borrow().len() >= enough).await;
     }
 
-    /// Waits until every instance accepts a report. A lock makes the reports of all writers wait in the database at the same
-    /// time, so each of them is in an instance of its own; and there are no more instances than writers.
+    /// Waits until every instance accepts a report. A lock makes the reports of all writers wait in the database at the
+    /// same time, so each of them is in an instance of its own; and there are no more instances than writers.
     pub(crate) async fn wait_until_every_instance_accepts(&self) {
         let owner = self.world.database.owner().await;
         owner.run("begin; lock table public.trades in share row exclusive mode").await.unwrap();

@@ -66,7 +66,8 @@ impl Answer {
     }
 }
 
-/// Port at which functions connect to a database: that of the server, or that of the pooler in front of the shared server.
+/// Port at which functions connect to a database: that of the server, or that of the pooler in front of the shared
+/// server.
 pub(crate) async fn functions_port(database: &Database) -> u16 {
     if through_pooler() && database.port == server().await.port() { pooler::port().await } else { database.port }
 }
@@ -271,7 +272,8 @@ impl World {
     }
 }
 
-/// HTTP client. It cannot be built without a TLS provider, though it does not use TLS; a second installation has no effect.
+/// HTTP client. It cannot be built without a TLS provider, though it does not use TLS; a second installation has no
+/// effect.
 pub(crate) fn http_client() -> reqwest::Client {
     rustls::crypto::ring::default_provider().install_default().ok();
     reqwest::Client::new()

@@ -17,7 +17,8 @@ use crate::support::database::{
 /// Supabase's command-line tool, in the version that `docs/operations.md` installs.
 const SUPABASE: &str = "supabase@3.1.0";
 
-/// A shell in which `cargo ops` and `supabase` are the programs of these tests, in a folder with what they read of the workspace.
+/// A shell in which `cargo ops` and `supabase` are the programs of these tests, in a folder with what they read of the
+/// workspace.
 struct Shell {
     node: Node,
     programs: PathBuf,
