@@ -23,8 +23,8 @@ pub(crate) const ALLOWED_MODULES: NameSet = NameSet(
      typing_extensions",
 );
 
-/// Modules that give access to anything outside the strategy or run code from strings. Refused as imports and as names within other
-/// modules.
+/// Modules that give access to anything outside the strategy or run code from strings. Refused as imports and as names
+/// within other modules.
 pub(crate) const DANGEROUS_MODULES: NameSet = NameSet(
     "_thread aiohttp ast asyncio atexit base64 bltns builtins cffi code codecs codeop concurrent copyreg ctypes \
      ctypeslib dill distutils fcntl ftplib gc glob http httpx imaplib imp importlib inspect io joblib marshal mmap \

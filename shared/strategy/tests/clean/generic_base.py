@@ -7,7 +7,7 @@ from freqtrade.strategy import IStrategy
 
 
 class Signal:
-    """A rule, apart from the strategy that uses it."""
+    """Trading signal, independent of the strategy that uses it."""
 
     def __init__(self, period: int = 14) -> None:
         self.period = period

@@ -15,7 +15,7 @@ def typical_price(candles: pd.DataFrame) -> pd.Series:
 
 
 def above_for(series: pd.Series, other: pd.Series, candles: int) -> pd.Series:
-    """How often within so many candles one was above the other."""
+    """True where the series was above the other one for the given number of candles."""
     return (series > other).rolling(candles).sum() == candles
 
 

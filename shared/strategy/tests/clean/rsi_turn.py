@@ -5,7 +5,7 @@ from freqtrade.strategy import IStrategy
 
 
 class RsiTurn(IStrategy):
-    """Buys where the RSI comes back from below."""
+    """Buys when the RSI crosses 30 from below."""
 
     INTERFACE_VERSION = 3
     timeframe = "5m"
