@@ -81,13 +81,13 @@ async fn the_analysis_session_works_as_pasted() {
 
 #[tokio::test]
 async fn the_strategies_session_works_as_pasted() {
-    let world = World::new().await;
+    let world = World::with_settings(BTreeMap::from([("TEMPLATES_FOR_PROMPTS".into(), "true".into())])).await;
     let answers = pasted(&world, &[session_with("my-first-bot"), session_with("/strategies/generate")]).await;
     let [_, _, generated, stored] = &answers[..] else { panic!("{answers:?}") };
-    assert_eq!(generated["verdict"], "clean", "{generated}");
+    assert_eq!(generated["check"]["verdict"], "clean", "{generated}");
     let rules: BTreeSet<_> =
-        stored["findings"].as_array().unwrap().iter().map(|finding| finding["rule"].as_str()).collect();
-    assert_eq!((&stored["verdict"], rules.len()), (&"refused".into(), 2), "{stored}");
+        stored["check"]["findings"].as_array().unwrap().iter().map(|finding| finding["rule"].as_str()).collect();
+    assert_eq!((&stored["check"]["verdict"], rules.len()), (&"refused".into(), 2), "{stored}");
 }
 
 #[test]

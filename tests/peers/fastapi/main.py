@@ -275,7 +275,7 @@ async def create_bot(bot: NewBot, claims: User, key: Key) -> Response:
         case {"existing": existing}:
             return ok(existing, 200, location=f"/bots/{row}")
         case {"plan_limit": {"limit": limit, "plan": plan}}:
-            raise Problem(403, "plan-limit", "The plan's limit is reached", "Choose a larger plan.", limit=limit, plan=plan)
+            raise Problem(403, "plan-limit", "Plan limit reached", "Choose a larger plan.", limit=limit, plan=plan)
         case {"credentials_missing": _}:
             raise Problem(409, "credentials-missing", "Not possible in the current state", "Save keys for the exchange first.")
         case {"unsafe_strategy": _}:
