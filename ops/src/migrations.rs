@@ -75,7 +75,7 @@ pub async fn add_sample_data(url: &str, directory: &Path) -> Result<bool> {
 ///
 /// # Errors
 ///
-/// Those of [`migrate`].
+/// Same as [`migrate`].
 pub async fn print_applied_migrations(url: &str, directory: &Path) -> Result<()> {
     if migrate(url, directory, |file| print_line(format_args!("migration  {file}"))).await? == 0 {
         print_line("migration  nothing new");
@@ -87,7 +87,7 @@ pub async fn print_applied_migrations(url: &str, directory: &Path) -> Result<()>
 ///
 /// # Errors
 ///
-/// Those of [`add_sample_data`].
+/// Same as [`add_sample_data`].
 pub async fn print_added_sample_data(url: &str, directory: &Path) -> Result<()> {
     if add_sample_data(url, directory).await? {
         print_line("sample     users, plans, bots and trades added");

@@ -56,7 +56,7 @@ impl<'a> TrialMatrix<'a> {
     ///
     /// # Errors
     ///
-    /// Those of [`overfitting`](Self::overfitting).
+    /// Same as [`overfitting`](Self::overfitting).
     pub fn trials(&self, blocks: usize) -> Result<Trials, InvalidInput> {
         Ok(Trials {
             runs: u32::try_from(self.configurations).unwrap_or(u32::MAX),

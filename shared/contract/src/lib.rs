@@ -1,4 +1,4 @@
-//! What the HTTP API accepts, and how it reports problems.
+//! Requests that the HTTP API accepts, and kinds of problems that it reports.
 //!
 //! A request is declared once, in the module of its resource ([`bots`], [`trades`], [`strategies`], [`analyses`], [`money`]), with the
 //! types of its fields ([`values`]), their defaults and descriptions, and the rules between them. From this declaration follow the

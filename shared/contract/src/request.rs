@@ -1,4 +1,4 @@
-//! How a request is declared: each field once, with its type, default and description.
+//! Declaration of a request: each field once, with its type, default and description.
 
 use chrono::{DateTime, Utc};
 use nofomo_json::{boolean, typed};

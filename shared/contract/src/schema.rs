@@ -2,14 +2,11 @@
 
 use std::borrow::Cow;
 
-use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 use utoipa::openapi::{RefOr, Schema};
 use uuid::Uuid;
-
-use crate::values::Time;
 
 /// Schemas by name.
 pub type Schemas = Vec<(String, RefOr<Schema>)>;
@@ -58,16 +55,6 @@ impl FieldSchema for Uuid {
     }
 
     fn add_schemas(_: &mut Schemas) {}
-}
-
-impl FieldSchema for DateTime<Utc> {
-    fn field_schema() -> Value {
-        reference::<Time>()
-    }
-
-    fn add_schemas(schemas: &mut Schemas) {
-        add_named::<Time>(schemas);
-    }
 }
 
 /// Reference to a named schema.

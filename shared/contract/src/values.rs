@@ -198,6 +198,7 @@ impl FieldValue for Scopes {
 mod schemas {
     //! Schemas of the values that no macro declares, and of those that only answers have.
 
+    use chrono::{DateTime, Utc};
     use serde_json::{Value, json};
     use utoipa::openapi::{RefOr, Schema};
     use utoipa::{PartialSchema, ToSchema};
@@ -247,6 +248,16 @@ mod schemas {
     fn time_pattern() -> &'static str {
         assert_eq!(YEARS, 1970..=9999, "the pattern has these years");
         "^(19[789][0-9]|[2-9][0-9]{3})-"
+    }
+
+    impl FieldSchema for DateTime<Utc> {
+        fn field_schema() -> Value {
+            reference::<Time>()
+        }
+
+        fn add_schemas(schemas: &mut Schemas) {
+            add_named::<Time>(schemas);
+        }
     }
 
     impl FieldSchema for MaxOpenTrades {
