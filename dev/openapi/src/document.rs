@@ -1,7 +1,7 @@
 //! Assembles the document: operations, and the schemas that they refer to.
 
 use nofomo_contract::schema::add_named;
-use nofomo_contract::{ProblemKind, analyses, bots, money, strategies, trades, values};
+use nofomo_contract::{ProblemKind, analyses, billing, bots, strategies, trades, values};
 use serde_json::{Map, Value, json};
 
 use crate::operations::operations;
@@ -14,15 +14,15 @@ processes payments.
 **Authentication.** Sign in with Supabase Auth and send `Authorization: Bearer <access token>`. The runner of a bot sends the bot's own token \
 instead, which gives access to that bot only.
 
-**Format.** Requests and answers are JSON in UTF-8, up to 1 MiB. Decimals are strings in answers (`\"0.00150000\"`) and strings or numbers in \
+**Format.** Requests and responses are JSON in UTF-8; a request has up to 1 MiB. Decimals are strings in responses (`\"0.00150000\"`) and strings or numbers in \
 requests. Times are RFC 3339 in UTC. Ids are UUIDs. An optional field can be absent or `null`. Unknown fields are refused, so that a misspelled \
 field is not ignored.
 
-**Idempotency.** Every request that creates a row accepts an `Idempotency-Key` header. A repeated request with the same key returns the row of \
-the first request, with status 200 instead of 201. The same key with another body is refused with status 409.
+**Idempotency.** Every request that creates a resource accepts an `Idempotency-Key` header. A repeated request with the same key returns the \
+resource that the first request created, with status 200 instead of 201. The same key with another body is refused with status 409.
 
 **Problems.** Errors are `application/problem+json` (RFC 9457). Distinguish problems by `type`; `detail` is for people, and `errors` lists all \
-invalid fields at once. Every answer of a function has its request id in the header `x-request-id`. Errors of API Gateway itself are \
+invalid fields at once. Every response of a function has the id of its request in the header `x-request-id`. Errors of API Gateway itself are \
 `{\"message\": …}`.";
 
 pub(crate) fn build() -> Value {
@@ -43,11 +43,11 @@ pub(crate) fn build() -> Value {
         "servers": [{ "url": "/", "description": "The host that serves this document." }],
         "tags": [
             { "name": "Bots", "description": "Bots, their runners, tokens and exchange API keys." },
-            { "name": "Trades", "description": "Reports of trades by bots." },
+            { "name": "Trades", "description": "Trades that bots report." },
             { "name": "Portfolio", "description": "Data of an app's home screen." },
             { "name": "Strategies", "description": "Strategies for freqtrade, in Python. They are checked and never executed." },
             { "name": "Analyses", "description": "Performance, risk and confidence score of closed trades." },
-            { "name": "Money", "description": "Plans, invoices and subscriptions." },
+            { "name": "Billing", "description": "Plans, invoices and subscriptions." },
         ],
         "paths": paths,
         "components": {
@@ -85,15 +85,15 @@ fn schemas() -> Map<String, Value> {
     add_named::<responses::portfolio::Portfolio>(&mut found);
     add_named::<strategies::NewStrategy>(&mut found);
     add_named::<strategies::NewSource>(&mut found);
-    add_named::<strategies::GenerateStrategyRequest>(&mut found);
+    add_named::<strategies::NewGeneratedStrategy>(&mut found);
     add_named::<responses::strategies::Strategy>(&mut found);
     add_named::<responses::strategies::BacktestResult>(&mut found);
     add_named::<analyses::NewAnalysis>(&mut found);
     add_named::<nofomo_analytics::Analysis>(&mut found);
-    add_named::<money::NewInvoice>(&mut found);
-    add_named::<responses::money::Invoice>(&mut found);
-    add_named::<responses::money::Subscription>(&mut found);
-    add_named::<responses::money::CallbackAnswer>(&mut found);
+    add_named::<billing::NewInvoice>(&mut found);
+    add_named::<responses::billing::Invoice>(&mut found);
+    add_named::<responses::billing::Subscription>(&mut found);
+    add_named::<responses::billing::CallbackResponse>(&mut found);
     add_named::<values::Exchange>(&mut found);
     let mut schemas: Map<String, Value> = found
         .into_iter()
@@ -105,14 +105,14 @@ fn schemas() -> Map<String, Value> {
         .collect();
     schemas.extend(ProblemKind::ALL.iter().map(|kind| (problems::schema_name(*kind), problems::schema(*kind))));
     schemas.insert("FieldError".into(), problems::field_error());
-    schemas.insert("GatewayRefusal".into(), problems::gateway_refusal());
+    schemas.insert("GatewayError".into(), problems::gateway_error());
     schemas
 }
 
-/// Schemas of which each type of analysis has only some members.
+/// Schemas whose members depend on the type of analysis, so that none is required.
 const PARTIAL: [&str; 2] = ["Metrics", "Series"];
 
-/// Closes an object schema: the object has no other members. An answer has all members, those that are null included.
+/// Closes an object schema: the object has no other members. A response has all members, including those that are null.
 fn close(name: &str, schema: &mut Value) {
     let Some(properties) = schema.get("properties").and_then(Value::as_object) else { return };
     let is_request = name.starts_with("New");
@@ -132,7 +132,7 @@ fn close(name: &str, schema: &mut Value) {
         schema["required"] = required.into();
     }
     if let Some(properties) = schema["properties"].as_object_mut() {
-        // A default belongs to the reading of stored rows, not to the answer.
+        // Defaults apply when stored analyses are read. They are not part of the response.
         properties.values_mut().filter_map(Value::as_object_mut).for_each(|property| {
             property.remove("default");
         });

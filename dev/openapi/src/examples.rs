@@ -28,12 +28,12 @@ pub(crate) fn trades() -> Value {
 
 pub(crate) fn logs() -> Value {
     let log = json!({ "log_level": "info", "message": "Started", "context": { "version": "2026.9" } });
-    json!({ "one": log, "several": [log, { "log_level": "warning", "message": "Slow answers" }] })
+    json!({ "one": log, "several": [log, { "log_level": "warning", "message": "Slow responses" }] })
 }
 
 pub(crate) fn credentials() -> Value {
-    let of = |letter: &str| letter.repeat(64);
-    json!({ "binance": { "api_key": of("k"), "api_secret": of("s") } })
+    let key = |letter: &str| letter.repeat(64);
+    json!({ "binance": { "api_key": key("k"), "api_secret": key("s") } })
 }
 
 pub(crate) fn freqtrade() -> Value {

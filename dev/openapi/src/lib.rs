@@ -1,8 +1,8 @@
 //! OpenAPI document of the HTTP API, from which `openapi.json` is written.
 //!
-//! The schemas of requests are those of `shared/contract`, which the functions read them with. The database writes the bodies of
-//! answers, so their schemas, in [`responses`], are declared for the document alone; the end-to-end tests compare every answer with
-//! the document.
+//! The schemas of requests come from `shared/contract`, with which the functions read them. The database writes the
+//! response bodies, so their schemas, in [`responses`], are declared only for the document. The end-to-end tests
+//! compare every response with the document.
 
 #![allow(
     clippy::indexing_slicing,

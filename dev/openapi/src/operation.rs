@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use crate::problems::schema_name;
 
-/// Operation: a method and a path, with its request and its answers.
+/// Operation: a method and a path, with its request and its responses.
 pub(crate) struct Operation {
     pub(crate) method: &'static str,
     pub(crate) path: &'static str,
@@ -15,12 +15,12 @@ pub(crate) struct Operation {
     metadata: Value,
     parameters: Vec<Value>,
     body: Option<Value>,
-    answers: BTreeMap<u16, Value>,
+    responses: BTreeMap<u16, Value>,
     problems: Vec<ProblemKind>,
 }
 
-/// Errors that API Gateway may answer to any request.
-const GATEWAY: [(u16, &str); 5] = [
+/// Errors that API Gateway may return for any request.
+const GATEWAY_ERRORS: [(u16, &str); 5] = [
     (413, "The request is too large."),
     (429, "Too many concurrent requests."),
     (500, "Internal error."),
@@ -29,46 +29,47 @@ const GATEWAY: [(u16, &str); 5] = [
 ];
 
 impl Operation {
-    /// Operation with the problems of every request that uses the database. `route` is the method and the path.
+    /// Creates an operation with the problems of every request that uses the database. `route` is the method and the
+    /// path.
     pub(crate) fn new(route: &'static str, tag: &str, id: &str, summary: &str, description: &str) -> Self {
         let (method, path) = route.split_once(' ').unwrap_or(("", route));
         let metadata = json!({ "operationId": id, "tags": [tag], "summary": summary, "description": description });
         let problems = vec![ProblemKind::Deactivated, ProblemKind::Internal, ProblemKind::Unavailable];
-        Self { method, path, metadata, parameters: Vec::new(), body: None, answers: BTreeMap::new(), problems }
+        Self { method, path, metadata, parameters: Vec::new(), body: None, responses: BTreeMap::new(), problems }
     }
 
-    /// For a signed-in user.
-    pub(crate) fn by_user(self) -> Self {
-        self.by(&["access_token"])
+    /// Requires the access token of a user.
+    pub(crate) fn for_user(self) -> Self {
+        self.with_security(&["access_token"])
     }
 
-    /// For a bot's owner, or its runner.
-    pub(crate) fn by_reporter(self) -> Self {
-        self.by(&["access_token", "bot_token"])
+    /// Requires the access token of the bot's owner, or the bot token.
+    pub(crate) fn for_reporter(self) -> Self {
+        self.with_security(&["access_token", "bot_token"])
     }
 
-    /// For a bot's runner only.
-    pub(crate) fn by_runner(self) -> Self {
-        self.by(&["bot_token"])
+    /// Requires the bot token.
+    pub(crate) fn for_runner(self) -> Self {
+        self.with_security(&["bot_token"])
     }
 
-    fn by(mut self, schemes: &[&str]) -> Self {
+    fn with_security(mut self, schemes: &[&str]) -> Self {
         self.metadata["security"] = schemes.iter().map(|scheme| json!({ *scheme: [] })).collect();
-        self.or(&[ProblemKind::Unauthenticated, ProblemKind::Forbidden])
+        self.with_problems(&[ProblemKind::Unauthenticated, ProblemKind::Forbidden])
     }
 
-    /// Without authentication.
-    pub(crate) fn by_anybody(mut self) -> Self {
+    /// Requires no authentication.
+    pub(crate) fn without_authentication(mut self) -> Self {
         self.metadata["security"] = json!([]);
         self
     }
 
     /// Adds a path parameter.
-    pub(crate) fn in_path(mut self, name: &str, schema: &Value, example: &str, description: &str) -> Self {
+    pub(crate) fn with_path_parameter(mut self, name: &str, schema: &Value, example: &str, description: &str) -> Self {
         self.parameters.push(json!({
             "name": name, "in": "path", "required": true, "schema": schema, "example": example, "description": description,
         }));
-        self.or(&[ProblemKind::NotFound])
+        self.with_problems(&[ProblemKind::NotFound])
     }
 
     pub(crate) fn with_parameter(mut self, parameter: Value) -> Self {
@@ -77,20 +78,20 @@ impl Operation {
     }
 
     /// Adds the header `Idempotency-Key`.
-    pub(crate) fn idempotent(self) -> Self {
+    pub(crate) fn with_idempotency_key(self) -> Self {
         let key = json!({
             "name": "Idempotency-Key", "in": "header", "required": false,
             "schema": { "type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[ -~]+$" },
             "description": "Key of 1 to 255 printable ASCII characters that cannot be guessed, such as a UUID. A repeated request \
-                            with the same key returns the row of the first request.",
+                            with the same key returns the resource that the first request created.",
         });
-        self.with_parameter(key).or(&[ProblemKind::Invalid])
+        self.with_parameter(key).with_problems(&[ProblemKind::Invalid])
     }
 
     /// Adds a JSON body.
-    pub(crate) fn takes_json(self, schema: &Value, is_required: bool, examples: &Value) -> Self {
-        let content = json!({ "application/json": { "schema": schema, "examples": named(examples) } });
-        self.takes(content, is_required).or(&[
+    pub(crate) fn with_json_body(self, schema: &Value, is_required: bool, examples: &Value) -> Self {
+        let content = json!({ "application/json": { "schema": schema, "examples": example_objects(examples) } });
+        self.with_body(content, is_required).with_problems(&[
             ProblemKind::NotJson,
             ProblemKind::UnsupportedMediaType,
             ProblemKind::Invalid,
@@ -98,38 +99,38 @@ impl Operation {
     }
 
     /// Adds a body with the given media types.
-    pub(crate) fn takes(mut self, content: Value, is_required: bool) -> Self {
+    pub(crate) fn with_body(mut self, content: Value, is_required: bool) -> Self {
         self.body = Some(json!({ "required": is_required, "content": content }));
-        self.or(&[ProblemKind::TooLarge])
+        self.with_problems(&[ProblemKind::TooLarge])
     }
 
-    /// Adds a JSON answer.
-    pub(crate) fn answers(self, status: u16, description: &str, schema: &Value) -> Self {
-        self.answers_with(status, description, json!({ "application/json": { "schema": schema } }))
+    /// Adds a JSON response.
+    pub(crate) fn with_response(self, status: u16, description: &str, schema: &Value) -> Self {
+        self.with_response_content(status, description, json!({ "application/json": { "schema": schema } }))
     }
 
-    /// Adds an answer with the given media types.
-    pub(crate) fn answers_with(mut self, status: u16, description: &str, content: Value) -> Self {
-        let mut answer = json!({ "description": description });
+    /// Adds a response with the given media types.
+    pub(crate) fn with_response_content(mut self, status: u16, description: &str, content: Value) -> Self {
+        let mut response = json!({ "description": description });
         if content != json!({}) {
-            answer["content"] = content;
+            response["content"] = content;
         }
-        self.answers.insert(status, answer);
+        self.responses.insert(status, response);
         self
     }
 
-    /// Adds the header `Location` to the answer with this status.
-    pub(crate) fn located(mut self, status: u16) -> Self {
-        if let Some(answer) = self.answers.get_mut(&status) {
-            answer["headers"] = json!({
-                "Location": { "required": true, "description": "Path of the row.", "schema": { "type": "string" } },
+    /// Adds the header `Location` to the response with this status.
+    pub(crate) fn with_location(mut self, status: u16) -> Self {
+        if let Some(response) = self.responses.get_mut(&status) {
+            response["headers"] = json!({
+                "Location": { "required": true, "description": "Path of the resource.", "schema": { "type": "string" } },
             });
         }
         self
     }
 
     /// Adds problems.
-    pub(crate) fn or(mut self, kinds: &[ProblemKind]) -> Self {
+    pub(crate) fn with_problems(mut self, kinds: &[ProblemKind]) -> Self {
         self.problems.extend(kinds);
         self
     }
@@ -142,7 +143,7 @@ impl Operation {
 
     /// Builds the operation object.
     pub(crate) fn build(self) -> Value {
-        let mut answers = self.answers;
+        let mut responses = self.responses;
         let mut by_status: BTreeMap<u16, Vec<ProblemKind>> = BTreeMap::new();
         let mut problems = self.problems;
         problems.sort_by_key(|problem| (problem.status(), problem.slug()));
@@ -157,7 +158,7 @@ impl Operation {
                 .collect();
             let schema = if let [one] = &references[..] { one.clone() } else { json!({ "oneOf": references }) };
             let kinds: Vec<String> = problems.iter().map(|problem| format!("`{}`", problem.slug())).collect();
-            let mut answer = json!({
+            let mut response = json!({
                 "description": format!("Problem: {}.", kinds.join(", ")),
                 "content": { "application/problem+json": { "schema": schema } },
             });
@@ -167,17 +168,17 @@ impl Operation {
                 _ => None,
             };
             if let Some(header) = header {
-                answer["headers"] = json!({ header: { "schema": { "type": "string" } } });
+                response["headers"] = json!({ header: { "schema": { "type": "string" } } });
             }
-            answers.insert(status, answer);
+            responses.insert(status, response);
         }
-        for (status, description) in GATEWAY {
-            let answer = answers.entry(status).or_insert_with(|| json!({ "description": description }));
-            let refusal = json!({ "$ref": "#/components/schemas/GatewayRefusal" });
-            match answer.pointer_mut("/content/application~1json/schema") {
-                // The answers to a callback are JSON too.
-                Some(schema) => *schema = json!({ "oneOf": [schema.clone(), refusal] }),
-                None => answer["content"]["application/json"] = json!({ "schema": refusal }),
+        for (status, description) in GATEWAY_ERRORS {
+            let response = responses.entry(status).or_insert_with(|| json!({ "description": description }));
+            let error = json!({ "$ref": "#/components/schemas/GatewayError" });
+            match response.pointer_mut("/content/application~1json/schema") {
+                // Failed callbacks have JSON responses too.
+                Some(schema) => *schema = json!({ "oneOf": [schema.clone(), error] }),
+                None => response["content"]["application/json"] = json!({ "schema": error }),
             }
         }
         let mut operation = self.metadata;
@@ -187,15 +188,15 @@ impl Operation {
         if let Some(body) = self.body {
             operation["requestBody"] = body;
         }
-        let answers: Map<String, Value> =
-            answers.into_iter().map(|(status, answer)| (status.to_string(), answer)).collect();
-        operation["responses"] = answers.into();
+        let responses: Map<String, Value> =
+            responses.into_iter().map(|(status, response)| (status.to_string(), response)).collect();
+        operation["responses"] = responses.into();
         operation
     }
 }
 
 /// Wraps examples as OpenAPI example objects.
-fn named(examples: &Value) -> Value {
+fn example_objects(examples: &Value) -> Value {
     let members = examples.as_object().into_iter().flatten();
     members.map(|(name, value)| (name.clone(), json!({ "value": value }))).collect::<Map<_, _>>().into()
 }

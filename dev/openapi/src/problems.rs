@@ -18,13 +18,13 @@ pub(crate) fn schema(kind: ProblemKind) -> Value {
         "type": { "const": format!("https://nofomo.dev/problems/{}", kind.slug()) },
         "title": { "const": kind.title() },
         "status": { "const": kind.status() },
-        "detail": { "type": "string", "description": "What is wrong and what to change, in a sentence." },
+        "detail": { "type": "string", "description": "Description of the problem and of its solution, for people." },
         "request_id": { "type": "string", "description": "Id of the request in the service's log." },
     });
     let mut required = vec!["type", "title", "status", "detail", "request_id"];
     match kind {
         ProblemKind::PlanLimit | ProblemKind::Quota => {
-            properties["limit"] = json!({ "type": "integer", "description": "How many the plan allows." });
+            properties["limit"] = json!({ "type": "integer", "description": "Number that the plan allows." });
             properties["plan"] = json!({ "type": "string", "description": "Name of the plan in force." });
             required.extend(["limit", "plan"]);
         }
@@ -41,7 +41,7 @@ pub(crate) fn schema(kind: ProblemKind) -> Value {
     })
 }
 
-/// Schema of the error of one field, parameter or header, of which exactly one is given.
+/// Schema of an error, which has exactly one of `pointer`, `parameter` and `header`.
 pub(crate) fn field_error() -> Value {
     json!({
         "type": "object",
@@ -55,7 +55,7 @@ pub(crate) fn field_error() -> Value {
             "header": { "type": "string", "description": "Name of the header." },
             "line": { "type": "integer", "minimum": 1, "description": "Line within the field's text, from 1." },
             "column": { "type": "integer", "minimum": 1, "description": "Column within the line, from 1." },
-            "detail": { "type": "string", "description": "What the value must be." },
+            "detail": { "type": "string", "description": "Requirement that the value does not meet, such as `is required`." },
         },
         "required": ["detail"],
         "oneOf": [{ "required": ["pointer"] }, { "required": ["parameter"] }, { "required": ["header"] }],
@@ -63,11 +63,11 @@ pub(crate) fn field_error() -> Value {
     })
 }
 
-/// Schema of an error that API Gateway answers itself.
-pub(crate) fn gateway_refusal() -> Value {
+/// Schema of an error that API Gateway returns itself.
+pub(crate) fn gateway_error() -> Value {
     json!({
         "type": "object",
-        "description": "Error answered by API Gateway, without an answer of the function.",
+        "description": "Error returned by API Gateway instead of the function.",
         "properties": { "message": { "type": "string" } },
         "required": ["message"],
         "additionalProperties": false,

@@ -1,7 +1,7 @@
-//! Bodies of answers.
+//! Response bodies.
 
+pub mod billing;
 pub mod bots;
-pub mod money;
 pub mod portfolio;
 pub mod strategies;
 pub mod trades;

@@ -11,15 +11,15 @@ use std::collections::BTreeSet;
 use jsonschema::Validator;
 use nofomo_contract::FieldValue;
 use nofomo_contract::analyses::AnalysisType;
+use nofomo_contract::billing::Period;
 use nofomo_contract::bots::LogLevel;
-use nofomo_contract::money::Period;
 use nofomo_contract::schema::FieldSchema;
 use nofomo_contract::strategies::Template;
 use nofomo_contract::trades::{OrderType, Side, TradeStatus};
 use nofomo_contract::values::{
-    Amount, ApiKey, ApiSecret, Category, ChannelCode, Exchange, JsonObject, MaxOpenTrades, Message, Name, NotNegative,
-    PhoneNumber, PlanName, Prompt, RiskLevel, RiskPercentage, Scope, Scopes, Signed, SignedPercentage, Source,
-    StopLoss, Tag, Tags, TakeProfit, Timeframe, TradingPair,
+    Amount, ApiKey, ApiSecret, Category, ChannelCode, Exchange, JsonObject, MaxOpenTrades, Message, Name,
+    NonNegativeAmount, PhoneNumber, PlanName, Prompt, RiskLevel, RiskPercentage, Scope, Scopes, SignedAmount,
+    SignedPercentage, Source, StopLoss, Tag, Tags, TakeProfit, Timeframe, TradingPair,
 };
 use openapi::document;
 use serde_json::value::RawValue;
@@ -27,7 +27,7 @@ use serde_json::{Value, json};
 
 type Time = chrono::DateTime<chrono::Utc>;
 
-/// Value type: its parse rule beside its schema.
+/// Value type, with its parse rule and its schema.
 struct ValueType {
     /// Name of the schema, or of the type if the schema is part of the field.
     name: String,
@@ -84,8 +84,8 @@ fn value_types() -> Vec<ValueType> {
     let document = document();
     value_types![document:
         Amount, AnalysisType, ApiKey, ApiSecret, Category, ChannelCode, Exchange, JsonObject<64>, LogLevel,
-        MaxOpenTrades, Message, Name, NotNegative, OrderType, Period, PhoneNumber, PlanName, Prompt, RiskLevel,
-        RiskPercentage, Scope, Side, Signed, SignedPercentage, Source, StopLoss, Tag, TakeProfit, Template, Time,
+        MaxOpenTrades, Message, Name, NonNegativeAmount, OrderType, Period, PhoneNumber, PlanName, Prompt, RiskLevel,
+        RiskPercentage, Scope, Side, SignedAmount, SignedPercentage, Source, StopLoss, Tag, TakeProfit, Template, Time,
         Timeframe, TradeStatus, TradingPair, bool, uuid::Uuid,
     ]
 }
@@ -127,7 +127,7 @@ fn every_word_is_accepted_and_no_other() {
     }
 }
 
-/// Texts of a length that a schema allows; none if it allows no text of this length.
+/// Returns texts of this length that the schema allows. Empty if it allows none.
 fn texts_of_length(length: usize, value: &ValueType) -> Vec<String> {
     let repeated = ["a", "A", "0", "🤖"].map(|character| character.repeat(length));
     let pair = length.checked_sub(2).map(|rest| format!("{}/B", "A".repeat(rest)));
@@ -204,7 +204,7 @@ fn decimals_have_the_same_limits_in_schema_and_parse_rule() {
         };
         let scale = usize::try_from(-step.log10().round() as i64).unwrap();
         let (zeros, nines) = ("0".repeat(scale), "9".repeat(scale));
-        // The limit of a number is that of a string without its decimal places, which a float has no digits for.
+        // A number has the limits of a string without the decimal places, for which a float lacks the digits.
         for text in [format!("{max:.0}"), format!("{min:.scale$}"), format!("1.{}1", "0".repeat(scale - 1))] {
             value.assert_accepted(&text);
             value.assert_accepted(&json!(text).to_string());
@@ -237,7 +237,8 @@ fn decimals_have_the_same_limits_in_schema_and_parse_rule() {
         }
         names.push(value.name);
     }
-    let expected = ["Amount", "NotNegative", "RiskPercentage", "Signed", "SignedPercentage", "StopLoss", "TakeProfit"];
+    let expected =
+        ["Amount", "NonNegativeAmount", "RiskPercentage", "SignedAmount", "SignedPercentage", "StopLoss", "TakeProfit"];
     assert_eq!(names, expected);
 }
 

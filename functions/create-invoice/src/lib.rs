@@ -5,7 +5,7 @@
 //!
 //! SQL: `migrations/023_create_invoice.sql`.
 
-use nofomo_contract::money::NewInvoice;
+use nofomo_contract::billing::NewInvoice;
 use nofomo_lambda::{App, FieldError, Problem, Request, Response, User};
 use nofomo_tripay::{CreateOutcome, Order, Transaction, Tripay};
 use serde::{Deserialize, Serialize};

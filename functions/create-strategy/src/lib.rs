@@ -105,7 +105,7 @@ fn check_content(content: &Source) -> Result<CheckReport, Problem> {
 fn field_error(source_error: SourceError) -> FieldError {
     let error = FieldError::at("/content", source_error.message);
     match (source_error.line, source_error.column) {
-        (Some(line), Some(column)) => error.in_line(line, column),
+        (Some(line), Some(column)) => error.with_position(line, column),
         _ => error,
     }
 }

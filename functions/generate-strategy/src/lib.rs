@@ -12,7 +12,7 @@ mod template_writer;
 
 use std::time::{Duration, Instant};
 
-use nofomo_contract::strategies::{GenerateStrategyRequest, Template};
+use nofomo_contract::strategies::{NewGeneratedStrategy, Template};
 use nofomo_contract::values::{Name, RiskLevel};
 use nofomo_lambda::{App, LimitedResource, Problem, Request, Response};
 use nofomo_language_model::LanguageModel;
@@ -133,7 +133,7 @@ fn response(id: Uuid, outcome: Outcome) -> Result<Option<Response>, Problem> {
     }
 }
 
-fn choose_writer<'a>(writers: &'a Writers, request: &GenerateStrategyRequest) -> Result<Writer<'a>, Problem> {
+fn choose_writer<'a>(writers: &'a Writers, request: &NewGeneratedStrategy) -> Result<Writer<'a>, Problem> {
     if let Some(template) = request.template {
         return Ok(Writer::Template(template));
     }
@@ -152,7 +152,7 @@ fn choose_writer<'a>(writers: &'a Writers, request: &GenerateStrategyRequest) ->
 async fn write_strategy(
     app: &App,
     writer: Writer<'_>,
-    request: &GenerateStrategyRequest,
+    request: &NewGeneratedStrategy,
     deadline: Instant,
 ) -> Result<(StrategyDraft, CheckReport), Problem> {
     match writer {

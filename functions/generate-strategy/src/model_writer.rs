@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use nofomo_contract::strategies::GenerateStrategyRequest;
+use nofomo_contract::strategies::NewGeneratedStrategy;
 use nofomo_contract::values::{Message as Description, Name};
 use nofomo_language_model::{LanguageModel, Message, ResponseSchema};
 use nofomo_strategy::{CheckReport, Finding, SourceError, check};
@@ -52,7 +52,7 @@ pub(crate) enum WriteError {
 /// No answer to the first request, or no valid strategy in any answer.
 pub(crate) async fn write(
     model: &LanguageModel,
-    request: &GenerateStrategyRequest,
+    request: &NewGeneratedStrategy,
     deadline: Instant,
 ) -> Result<(StrategyDraft, CheckReport), WriteError> {
     let schema = ResponseSchema {
@@ -114,7 +114,7 @@ pub(crate) async fn write(
 }
 
 /// Parses and checks an answer; the error is a message for the model.
-fn parse_answer(content: &str, request: &GenerateStrategyRequest) -> Result<(ModelAnswer, CheckReport), String> {
+fn parse_answer(content: &str, request: &NewGeneratedStrategy) -> Result<(ModelAnswer, CheckReport), String> {
     let answer: ModelAnswer = serde_json::from_str(content)
         .map_err(|error| format!("The answer does not match the requested JSON format: {error}"))?;
     if answer.name.trim().is_empty() || [&answer.name, &answer.description, &answer.content].iter().any(has_nul) {

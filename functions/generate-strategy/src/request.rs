@@ -1,6 +1,6 @@
 //! Input of `private.generate_strategy`.
 
-use nofomo_contract::strategies::GenerateStrategyRequest;
+use nofomo_contract::strategies::NewGeneratedStrategy;
 use serde::Serialize;
 use uuid::Uuid;
 
@@ -9,5 +9,5 @@ use uuid::Uuid;
 pub(crate) struct GenerateStrategyInput {
     pub(crate) id: Uuid,
     #[serde(flatten)]
-    pub(crate) request: GenerateStrategyRequest,
+    pub(crate) request: NewGeneratedStrategy,
 }

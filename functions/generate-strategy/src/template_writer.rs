@@ -1,7 +1,7 @@
 //! Renders a strategy from a template, with stop loss and indicator settings for the timeframe and the risk level.
 
 use askama::Template as _;
-use nofomo_contract::strategies::{GenerateStrategyRequest, Template};
+use nofomo_contract::strategies::{NewGeneratedStrategy, Template};
 use nofomo_contract::values::{RiskLevel, Timeframe};
 use serde_json::json;
 
@@ -55,7 +55,7 @@ struct Breakout<'a> {
 /// # Errors
 ///
 /// Errors of the template engine.
-pub(crate) fn write(template: Template, request: &GenerateStrategyRequest) -> Result<StrategyDraft, askama::Error> {
+pub(crate) fn write(template: Template, request: &NewGeneratedStrategy) -> Result<StrategyDraft, askama::Error> {
     // The price range of a candle grows roughly with the square root of its length.
     let hours: f64 = match request.timeframe {
         Timeframe::OneMinute => 1.0 / 60.0,

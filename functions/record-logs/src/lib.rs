@@ -27,7 +27,7 @@ struct LogRow {
 #[derive(Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Outcome {
-    /// Number of new rows.
+    /// Number of new entries.
     Recorded(u32),
     KeyReused,
     NotFound,
@@ -36,7 +36,7 @@ enum Outcome {
 /// Response body.
 #[derive(Serialize)]
 struct RecordedLogs {
-    /// Number of new rows.
+    /// Number of new entries.
     recorded: u32,
 }
 

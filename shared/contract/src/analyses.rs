@@ -28,9 +28,9 @@ request! {
 impl NewAnalysis {
     fn check_fields(&self, reader: &mut ObjectReader<'_>) {
         let has_one_subject = self.bot_id.is_none() || self.strategy_id.is_none();
-        reader.rule(has_one_subject, "strategy_id", &["bot_id"], "must not be given together with bot_id");
+        reader.check_rule(has_one_subject, "strategy_id", &["bot_id"], "must not be given together with bot_id");
         let is_in_order = self.from.zip(self.to).is_none_or(|(from, to)| from < to);
-        reader.rule(is_in_order, "to", &["from"], "must be later than from");
+        reader.check_rule(is_in_order, "to", &["from"], "must be later than from");
     }
 }
 

@@ -40,7 +40,7 @@ request! {
 impl NewBot {
     fn check_fields(&self, reader: &mut ObjectReader<'_>) {
         let is_affordable = self.stake_amount <= self.initial_balance;
-        reader.rule(is_affordable, "stake_amount", &["initial_balance"], "must be at most initial_balance");
+        reader.check_rule(is_affordable, "stake_amount", &["initial_balance"], "must be at most initial_balance");
     }
 }
 
@@ -52,11 +52,11 @@ request! {
     }
 }
 
-/// Maximum number of log rows in one request.
+/// Maximum number of log entries in one request.
 pub const MAX_LOG_ROWS: usize = 500;
 
 request! {
-    /// Row of a bot's log.
+    /// Entry of a bot's log.
     pub struct NewLog {
         pub log_level: LogLevel,
         pub message: Message,
@@ -68,7 +68,7 @@ request! {
 }
 
 word_values! {
-    /// Severity of a log row.
+    /// Severity of a log entry.
     LogLevel {
         Info = "info",
         Warning = "warning",
@@ -80,7 +80,8 @@ word_values! {
 request! {
     /// Scopes of a new token.
     pub struct NewToken {
-        /// Permissions of the token. `report` is required; `trade` allows the bot's runner to read the exchange API keys.
+        /// Permissions of the token. `report` is required; `trade` allows the bot's runner to read the exchange API
+        /// keys.
         pub scopes: Scopes = Scopes::report_only(),
     }
 }
@@ -97,7 +98,7 @@ request! {
 impl NewCredentials {
     fn check_fields(&self, reader: &mut ObjectReader<'_>) {
         let differ = self.api_key.as_str() != self.api_secret.as_str();
-        reader.rule(differ, "api_secret", &["api_key"], "must differ from api_key");
+        reader.check_rule(differ, "api_secret", &["api_key"], "must differ from api_key");
     }
 
     /// Checks that the key and the secret have the lengths that the exchange gives them.
@@ -106,7 +107,7 @@ impl NewCredentials {
         if exchange == Exchange::Binance {
             for (name, value) in [("api_key", self.api_key.as_str()), ("api_secret", self.api_secret.as_str())] {
                 let detail = "must be 64 letters and digits for Binance";
-                reader.rule(value.len() == 64, name, &[], detail);
+                reader.check_rule(value.len() == 64, name, &[], detail);
             }
         }
     }

@@ -22,7 +22,7 @@ enum Location {
     Parameter(&'static str),
 }
 
-/// Position in a field of several lines; both numbers start at 1.
+/// Position in the text of a field; both numbers start at 1.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
 struct Position {
     line: usize,
@@ -45,9 +45,9 @@ impl FieldError {
         Self::new(Location::Parameter(name), detail.into())
     }
 
-    /// Adds the position in a field of several lines; both numbers start at 1.
+    /// Adds the position in the text of the field; both numbers start at 1.
     #[must_use]
-    pub fn in_line(self, line: usize, column: usize) -> Self {
+    pub fn with_position(self, line: usize, column: usize) -> Self {
         Self { position: Some(Position { line, column }), ..self }
     }
 
@@ -55,7 +55,7 @@ impl FieldError {
         Self { location, position: None, detail }
     }
 
-    /// JSON pointer, if the error is one of a field.
+    /// JSON pointer of the field, or `None` if the error is of a header or query parameter.
     pub fn pointer(&self) -> Option<&str> {
         match &self.location {
             Location::Pointer(pointer) => Some(pointer),

@@ -1,8 +1,9 @@
 //! Requests that the HTTP API accepts, and kinds of problems that it reports.
 //!
-//! A request is declared once, in the module of its resource ([`bots`], [`trades`], [`strategies`], [`analyses`], [`money`]), with the
-//! types of its fields ([`values`]), their defaults and descriptions, and the rules between them. From this declaration follow the
-//! reader that functions use and, with the feature `openapi`, the schema in `openapi.json`.
+//! A request is declared once, in the module of its resource ([`bots`], [`trades`], [`strategies`], [`analyses`],
+//! [`billing`]), with the types of its fields ([`values`]), their defaults and descriptions, and the rules between
+//! them. From this declaration follow the reader that functions use and, with the feature `openapi`, the schema in
+//! `openapi.json`.
 //!
 //! [`ProblemKind`] lists all kinds of problems.
 
@@ -15,9 +16,9 @@
 )]
 
 pub mod analyses;
+pub mod billing;
 pub mod bots;
 mod field_error;
-pub mod money;
 mod object_reader;
 mod problem_kind;
 mod request;

@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 
 use crate::{FieldError, FieldValue, RequestBody};
 
-/// Maximum number of errors in one answer.
+/// Maximum number of errors in one response.
 const MAX_ERRORS: usize = 100;
 
 /// Maximum length of a field name in an error, in characters: an unknown name can be as long as the body.
@@ -16,8 +16,8 @@ const MAX_NAME_LENGTH: usize = 64;
 
 /// Fields of a JSON object, read one by one.
 ///
-/// A field with an error yields a placeholder, so that reading goes on. The placeholder never leaves the reader:
-/// [`ObjectReader::finish`] returns the value only if there were no errors.
+/// A field with an error yields a placeholder, so that the other fields are still read. The placeholder never leaves
+/// the reader: [`ObjectReader::finish`] returns the value only if there were no errors.
 #[derive(Debug)]
 pub struct ObjectReader<'a> {
     /// JSON pointer of the object.
@@ -35,7 +35,7 @@ pub enum OneOrMany<T> {
 }
 
 impl<T: RequestBody> OneOrMany<T> {
-    /// Reads an object, or an array whose length is in `size`.
+    /// Reads an object, or an array with a number of elements in `size`.
     ///
     /// # Errors
     ///
@@ -92,7 +92,7 @@ fn read_object<T: RequestBody>(mut reader: ObjectReader<'_>) -> Result<T, Vec<Fi
 }
 
 impl<'a> ObjectReader<'a> {
-    /// Reader of the object at `pointer`, which is empty for the whole body.
+    /// Creates a reader of the object at the JSON pointer `pointer`, which is empty for the whole body.
     ///
     /// # Errors
     ///
@@ -120,9 +120,9 @@ impl<'a> ObjectReader<'a> {
         self.take(name).map(|json| self.parse(name, json))
     }
 
-    /// Adds an error to the field `name` if a rule between fields does not hold. Without effect if `name` or one of `others` has an
-    /// error already.
-    pub fn rule(&mut self, holds: bool, name: &str, others: &[&str], detail: &str) {
+    /// Adds an error to the field `name` if a rule between fields does not hold. Has no effect if `name` or one of
+    /// `others` already has an error.
+    pub fn check_rule(&mut self, holds: bool, name: &str, others: &[&str], detail: &str) {
         let has_error = [name].iter().chain(others).any(|name| {
             let pointer = self.pointer_to(name);
             self.errors.iter().any(|error| error.pointer() == Some(&pointer))
@@ -132,7 +132,7 @@ impl<'a> ObjectReader<'a> {
         }
     }
 
-    /// Returns the value if there were no errors. A field that was not read is unknown, which is an error.
+    /// Returns the value if there were no errors. A field that was not read is unknown, and therefore an error.
     ///
     /// # Errors
     ///
@@ -222,7 +222,7 @@ mod tests {
             let mut reader = ObjectReader::new(&body, String::new()).unwrap();
             let a: RiskPercentage = reader.required("a");
             let b: RiskPercentage = reader.required("b");
-            reader.rule(a >= b, "a", &["b"], "must be at least b");
+            reader.check_rule(a >= b, "a", &["b"], "must be at least b");
             assert_eq!(json!(reader.finish(()).unwrap_err()), expected);
         }
     }

@@ -1,5 +1,5 @@
-//! Kinds of problems: the `type`, `status` and `title` of an `application/problem+json` answer (RFC 9457), and its description in the
-//! OpenAPI document.
+//! Kinds of problems: the `type`, `status` and `title` of an `application/problem+json` response (RFC 9457), and its
+//! description in the OpenAPI document.
 
 macro_rules! problem_kinds {
     ($($variant:ident = $slug:literal, $status:literal, $title:expr, $description:literal;)+) => {
@@ -33,7 +33,7 @@ macro_rules! problem_kinds {
                 }
             }
 
-            /// When the problem occurs and how to solve it, for the OpenAPI document.
+            /// Cause of the problem and how to solve it, for the OpenAPI document.
             pub const fn description(self) -> &'static str {
                 match self {
                     $(Self::$variant => $description,)+
@@ -52,7 +52,7 @@ problem_kinds! {
     Deactivated = "deactivated", 403, "This account is deactivated",
         "The account is deactivated. Contact support to reactivate it.";
     Forbidden = "forbidden", 403, "Not allowed", "This kind of token or session may not call this operation.";
-    PlanLimit = "plan-limit", 403, "Plan limit reached", "The user has as many as the plan allows, which is `limit`.";
+    PlanLimit = "plan-limit", 403, "Plan limit reached", "The user has reached the plan's limit, which is `limit`.";
     Quota = "quota", 403, "Monthly quota used up", "The user has used the plan's monthly quota, which is `limit`.";
     NotFound = "not-found", 404, "Not found", "The resource does not exist, or belongs to another user.";
     KeyReused = "key-reused", 409, CONFLICT,
@@ -77,7 +77,7 @@ problem_kinds! {
     NotAnalysable = "not-analysable", 409, CONFLICT,
         "The recorded trades cannot be analysed. `detail` gives the reason.";
     AlreadySubscribed = "already-subscribed", 409, CONFLICT, "A trial is only for users without a paid plan.";
-    TrialUsed = "trial-used", 409, CONFLICT, "Each user has one trial, and this user has had it.";
+    TrialUsed = "trial-used", 409, CONFLICT, "Each user has one trial, and this user has already used it.";
     TooLarge = "too-large", 413, "The body is too large",
         "The body is too large. `detail` gives the maximum size in bytes.";
     UnsupportedMediaType = "unsupported-media-type", 415, "The content type must be JSON",

@@ -17,7 +17,7 @@ pub trait FieldValue: Sized {
     /// A phrase that says what the value must be.
     fn parse(json: &RawValue) -> Result<Self, String>;
 
-    /// Stands for a value that is missing or did not parse, until [`ObjectReader::finish`] returns the errors.
+    /// Placeholder for a value that is missing or invalid, until [`ObjectReader::finish`] returns the errors.
     fn placeholder() -> Self;
 }
 
@@ -91,12 +91,10 @@ impl FieldValue for DateTime<Utc> {
 ///     check NewThing::check_fields           rules between fields, if there are any
 /// }
 /// ```
-///
-/// `struct NewThing as "Thing"` gives the schema another name.
 macro_rules! request {
     (
         $(#[doc = $doc:literal])+
-        pub struct $name:ident $(as $schema_name:literal)? {
+        pub struct $name:ident {
             $($(#[doc = $field_doc:literal])* pub $field:ident: $type:ty $(= $default:expr)?,)+
         }
         $(check $check:path)?
@@ -130,10 +128,6 @@ macro_rules! request {
 
         #[cfg(feature = "openapi")]
         impl utoipa::ToSchema for $name {
-            fn name() -> std::borrow::Cow<'static, str> {
-                $crate::schema::first(&[$($schema_name,)? stringify!($name)])
-            }
-
             fn schemas(schemas: &mut Vec<(String, utoipa::openapi::RefOr<utoipa::openapi::Schema>)>) {
                 $(<$type as $crate::schema::FieldSchema>::add_schemas(schemas);)+
             }

@@ -1,7 +1,5 @@
 //! OpenAPI schemas of values and requests.
 
-use std::borrow::Cow;
-
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
@@ -11,11 +9,12 @@ use uuid::Uuid;
 /// Schemas by name.
 pub type Schemas = Vec<(String, RefOr<Schema>)>;
 
-/// Schema of a value where a field has it.
+/// Schema of a field.
 pub trait FieldSchema {
+    /// `false` if the field can be absent or null.
     const IS_REQUIRED: bool = true;
 
-    /// Reference to a named schema, or the schema itself.
+    /// Returns a reference to a named schema, or the schema itself.
     fn field_schema() -> Value;
 
     /// Adds the named schemas that the field refers to.
@@ -68,14 +67,9 @@ pub fn add_named<T: ToSchema>(schemas: &mut Schemas) {
     T::schemas(schemas);
 }
 
-/// First of several names.
-pub(crate) fn first(names: &[&'static str]) -> Cow<'static, str> {
-    Cow::Borrowed(names.first().copied().unwrap_or_default())
-}
-
 pub(crate) fn property<T: FieldSchema>(name: &'static str, doc: &[&str]) -> Property {
     let mut schema = T::field_schema();
-    describe(&mut schema, &joined(doc));
+    describe(&mut schema, &join_lines(doc));
     if !T::IS_REQUIRED {
         schema = nullable(schema);
     }
@@ -87,13 +81,13 @@ pub(crate) fn property_with_default<T: FieldSchema + Serialize>(
     doc: &[&str],
     default: &T,
 ) -> Property {
-    // The keyword `default` would say it to programs, but generators of clients take a field that has it for one that is required.
+    // In the description, since client generators treat a field with the keyword `default` as required.
     let default = match json!(default) {
         Value::String(text) => text,
         value => value.to_string(),
     };
     let mut schema = T::field_schema();
-    describe(&mut schema, format!("{} Default: `{default}`.", joined(doc)).trim());
+    describe(&mut schema, format!("{} Default: `{default}`.", join_lines(doc)).trim());
     Property { name, schema: nullable(schema), is_required: false }
 }
 
@@ -115,8 +109,8 @@ pub(crate) fn object(doc: &[&str], properties: Vec<Property>) -> RefOr<Schema> {
 
 /// Schema with the lines of a doc comment as its description.
 pub(crate) fn described(mut schema: Value, doc: &[&str]) -> RefOr<Schema> {
-    describe(&mut schema, &joined(doc));
-    // A schema that utoipa does not know is a mistake: its name would have an empty schema in the document.
+    describe(&mut schema, &join_lines(doc));
+    // A schema that utoipa cannot parse is a mistake here; it appears in the document as an empty schema.
     serde_json::from_value(schema).map_or_else(|_| RefOr::T(Schema::default()), RefOr::T)
 }
 
@@ -124,7 +118,8 @@ fn describe(schema: &mut Value, description: &str) {
     if description.is_empty() {
         return;
     }
-    // A limit that JSON Schema has no keyword for follows the description of the field.
+    // The schema's own description is a limit for which JSON Schema has no keyword. It follows the description of the
+    // field.
     let text = match schema.get("description").and_then(Value::as_str) {
         Some(limit) => format!("{description} {limit}"),
         None => description.to_owned(),
@@ -132,8 +127,8 @@ fn describe(schema: &mut Value, description: &str) {
     schema["description"] = text.into();
 }
 
-/// Lines of a doc comment as paragraphs.
-fn joined(doc: &[&str]) -> String {
+/// Joins the lines of a doc comment to paragraphs.
+fn join_lines(doc: &[&str]) -> String {
     let mut text = String::new();
     for line in doc.iter().map(|line| line.trim()) {
         match line {

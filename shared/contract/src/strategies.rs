@@ -29,8 +29,8 @@ request! {
 }
 
 request! {
-    /// Strategy to generate. Either `prompt` or `template` is required.
-    pub struct GenerateStrategyRequest as "NewRequest" {
+    /// Strategy to generate. At least one of `prompt` and `template` is required.
+    pub struct NewGeneratedStrategy {
         /// Description for the language model.
         pub prompt: Option<Prompt>,
         pub pair: TradingPair,
@@ -41,13 +41,13 @@ request! {
         /// Template to use instead of the language model.
         pub template: Option<Template>,
     }
-    check GenerateStrategyRequest::check_fields
+    check NewGeneratedStrategy::check_fields
 }
 
-impl GenerateStrategyRequest {
+impl NewGeneratedStrategy {
     fn check_fields(&self, reader: &mut ObjectReader<'_>) {
         let has_idea = self.prompt.is_some() || self.template.is_some();
-        reader.rule(has_idea, "prompt", &["template"], "is required unless template is given");
+        reader.check_rule(has_idea, "prompt", &["template"], "is required unless template is given");
     }
 }
 

@@ -26,7 +26,8 @@ text_values! {
     Prompt = multiline(1..=2000);
     /// Python source of a freqtrade strategy, 1 to 262,144 characters. It is parsed, never executed.
     Source = multiline(1..=262_144);
-    /// Trading pair in freqtrade's notation, 3 to 50 characters: base and quote currency, and for futures the settlement currency.
+    /// Trading pair in freqtrade's notation, 3 to 50 characters: base and quote currency, and for futures the
+    /// settlement currency.
     TradingPair = trading_pair(3..=50), example "BTC/USDT";
     /// Name of a plan, 1 to 100 characters, case-insensitive.
     PlanName = single_line(1..=100), example "pro";
@@ -36,24 +37,27 @@ code_values! {
     /// API key of the exchange, letters and digits: 64 characters for Binance, 16 to 64 for Bybit.
     ApiKey = code(16..=64, "", "A-Za-z0-9"), example "",
         "must be the letters and digits of the exchange's API key: 64 for Binance, 16 to 64 for Bybit";
-    /// API secret of the exchange, letters and digits: 64 characters for Binance, 32 to 128 for Bybit. It must differ from the key.
+    /// API secret of the exchange, letters and digits: 64 characters for Binance, 32 to 128 for Bybit. It must differ
+    /// from the key.
     ApiSecret = code(32..=128, "", "A-Za-z0-9"), example "",
         "must be the letters and digits of the exchange's API secret: 64 for Binance, 32 to 128 for Bybit";
     /// Channel code of Tripay, 2 to 40 characters.
     ChannelCode = code(2..=40, "", "A-Z0-9_"), example "QRIS",
         "must be a Tripay channel code such as QRIS or BRIVA";
-    /// Phone number of 8 to 16 characters, with or without the country code. The e-wallets DANA, OVO and SHOPEEPAY require it.
+    /// Phone number of 8 to 16 characters, with or without the country code. The e-wallets DANA, OVO and SHOPEEPAY
+    /// require it.
     PhoneNumber = code(8..=16, "+", "0-9"), example "081200000000",
         "must be a phone number such as 081200000000 or +6281200000000";
 }
 
 decimal_values! {
-    /// Positive amount with at most 12 digits before and 8 after the decimal point. A string is read exactly.
+    /// Positive amount with at most 12 digits before and 8 after the decimal point. Strings and numbers are read
+    /// exactly.
     Amount = decimal(dec!(0.00000001)..=dec!(999999999999.99999999), 8), example "100";
     /// Amount of zero or more, with at most 12 digits before and 8 after the decimal point.
-    NotNegative = decimal(dec!(0)..=dec!(999999999999.99999999), 8), example "0.1";
+    NonNegativeAmount = decimal(dec!(0)..=dec!(999999999999.99999999), 8), example "0.1";
     /// Positive or negative amount, with at most 12 digits before and 8 after the decimal point.
-    Signed = decimal(dec!(-999999999999.99999999)..=dec!(999999999999.99999999), 8), example "-1.5";
+    SignedAmount = decimal(dec!(-999999999999.99999999)..=dec!(999999999999.99999999), 8), example "-1.5";
     /// Positive or negative percentage, with at most 6 digits before and 4 after the decimal point.
     SignedPercentage = decimal(dec!(-999999.9999)..=dec!(999999.9999), 4), example "1.5";
     /// Percentage of the entry price, above 0 and at most 100, with at most 4 decimal places.
@@ -86,7 +90,8 @@ word_values! {
         Medium = "medium",
         High = "high",
     }
-    /// Permission of a bot's token: `report` trades, logs and failures, or `trade`, which includes reading the exchange API keys.
+    /// Permission of a bot's token: `report` trades, logs and failures, or `trade`, which includes reading the exchange
+    /// API keys.
     Scope {
         Report = "report",
         Trade = "trade",
@@ -98,7 +103,7 @@ impl RiskPercentage {
     pub const DEFAULT: Self = Self(dec!(2));
 }
 
-impl NotNegative {
+impl NonNegativeAmount {
     pub const ZERO: Self = Self(dec!(0));
 }
 
@@ -147,7 +152,7 @@ impl Tags {
 
 impl FieldValue for Tags {
     fn parse(json: &RawValue) -> Result<Self, String> {
-        let detail = || format!("must be up to {} words of 1 to 50 characters each", Self::MAX);
+        let detail = || format!("must be up to {} tags of 1 to 50 characters each", Self::MAX);
         let tags = array_elements(json, Self::MAX).map_err(|_| detail())?;
         if tags.len() > Self::MAX {
             return Err(detail());
@@ -160,13 +165,13 @@ impl FieldValue for Tags {
     }
 }
 
-/// Scopes of a bot's token, sorted, each once. `report` is always among them.
+/// Scopes of a bot's token, sorted and without duplicates. They always include `report`.
 #[derive(Clone, Debug, Serialize)]
 #[serde(transparent)]
 pub struct Scopes(Vec<Scope>);
 
 impl Scopes {
-    /// The token can report, and nothing else.
+    /// Scopes of a token that can only report.
     pub fn report_only() -> Self {
         Self(vec![Scope::Report])
     }
@@ -180,7 +185,7 @@ impl From<Scopes> for Vec<Scope> {
 
 impl FieldValue for Scopes {
     fn parse(json: &RawValue) -> Result<Self, String> {
-        let detail = || format!("must be a list of {}, with report among them", Scope::WORDS.join(", "));
+        let detail = || format!("must be a list of scopes ({}) that includes report", Scope::WORDS.join(", "));
         let elements: Vec<&RawValue> = serde_json::from_str(json.get()).map_err(|_| detail())?;
         let mut scopes: Vec<Scope> =
             elements.into_iter().map(|scope| Scope::parse(scope).map_err(|_| detail())).collect::<Result<_, _>>()?;
@@ -196,7 +201,7 @@ impl FieldValue for Scopes {
 
 #[cfg(feature = "openapi")]
 mod schemas {
-    //! Schemas of the values that no macro declares, and of those that only answers have.
+    //! Schemas of the values that no macro declares, and of those that only responses have.
 
     use chrono::{DateTime, Utc};
     use serde_json::{Value, json};
@@ -235,7 +240,7 @@ mod schemas {
         });
         /// Token of one bot.
         BotToken = json!({ "type": "string", "pattern": BOT_TOKEN_PATTERN });
-        /// JSON object with any members. Its texts must not have the character U+0000.
+        /// JSON object with any members. Its strings must not contain the character U+0000.
         AnyObject = json!({ "type": "object", "additionalProperties": true });
     }
 
@@ -244,9 +249,9 @@ mod schemas {
         if number < 1000 { number.to_string() } else { format!("{},{:03}", number / 1000, number % 1000) }
     }
 
-    /// JSON Schema has no limits of a time; the pattern is one of its year.
+    /// Pattern of a time whose year is allowed: JSON Schema has no keyword for limits of times.
     fn time_pattern() -> &'static str {
-        assert_eq!(YEARS, 1970..=9999, "the pattern has these years");
+        assert_eq!(YEARS, 1970..=9999, "the pattern allows these years");
         "^(19[789][0-9]|[2-9][0-9]{3})-"
     }
 

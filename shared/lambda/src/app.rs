@@ -12,8 +12,8 @@ use crate::{BotToken, Error, Problem, Request, Response, User};
 pub type App = Function<Verifier>;
 
 impl App {
-    /// Reads the settings, opens the database connection and fetches the signing keys. An unavailable database or issuer is
-    /// logged and does not prevent the start.
+    /// Reads the settings, opens the database connection and fetches the signing keys. An unavailable database or
+    /// issuer is logged and does not prevent the start.
     ///
     /// # Errors
     ///
@@ -36,8 +36,8 @@ impl App {
         Ok(user)
     }
 
-    /// Returns the claims of a caller who reports for a bot: its owner, with an access token, or its runner, with the bot
-    /// token. The database checks whether a bot token is known.
+    /// Returns the claims of a caller who reports for a bot: its owner, with an access token, or its runner, with the
+    /// bot token. The database checks whether a bot token is known.
     ///
     /// # Errors
     ///

@@ -18,8 +18,8 @@ use crate::timings::Timings;
 use crate::trace::{TraceHeader, Tracer};
 use crate::{Error, Problem};
 
-/// Time that start-up waits for the database and the signing keys. Lambda allows ten seconds for start-up. The first invocation
-/// opens a connection that is not open by then.
+/// Time that start-up waits for the database and the signing keys. Lambda allows ten seconds for start-up. The first
+/// invocation opens a connection that is not open by then.
 const WARM_UP_TIMEOUT: Duration = Duration::from_secs(4);
 
 /// One instance of a function, alive until Lambda ends the process.
@@ -89,7 +89,8 @@ impl<V> Function<V> {
         })
     }
 
-    /// Opens the database connection, and runs `other_work` at the same time. A failure is logged and does not prevent the start.
+    /// Opens the database connection, and runs `other_work` at the same time. A failure is logged and does not prevent
+    /// the start.
     pub(crate) async fn warm_up(&self, other_work: impl Future) {
         let function = self.name;
         match timeout(WARM_UP_TIMEOUT, async { tokio::join!(self.db.warm_up(), other_work) }).await {
@@ -101,7 +102,8 @@ impl<V> Function<V> {
         self.timings.take();
     }
 
-    /// Builds a value that lives as long as the process. `build` receives a function that returns a setting by its name.
+    /// Builds a value that lives as long as the process. `build` receives a function that returns a setting by its
+    /// name.
     ///
     /// # Errors
     ///
@@ -119,7 +121,8 @@ impl<V> Function<V> {
         self.timings.time_external_call(service, call).await
     }
 
-    /// Runs a handler, and writes its log record and trace. A panic is handled like an error; the instance keeps running.
+    /// Runs a handler, and writes its log record and trace. A panic is handled like an error; the instance keeps
+    /// running.
     ///
     /// `finish` turns the handler's result into the response to Lambda and the record for the log.
     pub(crate) async fn invoke<'a, T, E: From<Panicked>, R>(

@@ -51,7 +51,8 @@ impl<V: Sync> Function<V> {
     }
 }
 
-/// Builds the response to a failed callback: `{"success": false}`. The calling service reads only the status and `success`.
+/// Builds the response to a failed callback: `{"success": false}`. The calling service reads only the status and
+/// `success`.
 pub(crate) fn callback_failure(problem: &Problem) -> http::Response<Body> {
     let status = match problem.status() {
         // The calling service does not distinguish an unavailable database from other failures.

@@ -13,7 +13,8 @@ use crate::{Error, Problem, Request, Response};
 pub type Job = Function<()>;
 
 impl Job {
-    /// Reads the settings and opens the database connection. An unavailable database is logged and does not prevent the start.
+    /// Reads the settings and opens the database connection. An unavailable database is logged and does not prevent the
+    /// start.
     ///
     /// # Errors
     ///
@@ -24,8 +25,8 @@ impl Job {
         Ok(job)
     }
 
-    /// Serves callbacks until Lambda ends the process. Every response is `{"success": true}` or `{"success": false}`: the
-    /// external service reads nothing else, and repeats the callback until `success` is true.
+    /// Serves callbacks until Lambda ends the process. Every response is `{"success": true}` or `{"success": false}`:
+    /// the external service reads nothing else, and repeats a callback that failed.
     ///
     /// # Errors
     ///
@@ -39,7 +40,8 @@ impl Job {
         job.serve_http(|request| handle(job, request), |problem, _| callback_failure(&problem)).await
     }
 
-    /// Invokes one run of a schedule or one batch of a queue. `work` returns the response and the counts for the log record.
+    /// Invokes one run of a schedule or one batch of a queue. `work` returns the response and the counts for the log
+    /// record.
     pub(crate) async fn invoke_run<T>(
         &self,
         context: &Context,

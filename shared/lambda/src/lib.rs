@@ -1,4 +1,5 @@
-//! The edge between AWS Lambda and a function's handler: settings, start-up, verified users, requests and responses, log records.
+//! The edge between AWS Lambda and a function's handler: settings, start-up, verified users, requests and responses,
+//! log records.
 //!
 //! A function that users call is an [`App`]; its `main` is two lines:
 //!
@@ -7,11 +8,12 @@
 //! app.serve(create_bot::handle).await
 //! ```
 //!
-//! A function without users is a [`Job`]. It serves a schedule ([`Job::serve_schedule`]), a queue ([`Job::serve_queue`]) or the
-//! callbacks of an external service ([`Job::serve_callbacks`]). Both are a [`Function`], which holds the database connection and
-//! writes one log record, one set of metrics and one trace per invocation.
+//! A function without users is a [`Job`]. It serves a schedule ([`Job::serve_schedule`]), a queue
+//! ([`Job::serve_queue`]) or the callbacks of an external service ([`Job::serve_callbacks`]). Both are a [`Function`],
+//! which holds the database connection and writes one log record, one set of metrics and one trace per invocation.
 //!
-//! An HTTP handler takes a [`Request`], reads its body with [`Request::body_as`], and returns a [`Response`] or a [`Problem`].
+//! An HTTP handler takes a [`Request`], reads its body with [`Request::body_as`], and returns a [`Response`] or a
+//! [`Problem`].
 
 mod app;
 mod bot_token;

@@ -1,7 +1,7 @@
 //! Log record of one invocation, written as one line of JSON.
 //!
-//! CloudWatch extracts metrics from the same line: its embedded metric format names the fields that are metrics, so each value is
-//! written once.
+//! CloudWatch extracts metrics from the same line: its embedded metric format names the fields that are metrics, so
+//! each value is written once.
 
 use std::io::{Write, stdout};
 

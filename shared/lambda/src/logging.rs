@@ -2,7 +2,8 @@
 
 use tracing::{error, warn};
 
-/// Logs one JSON object per line, with a timestamp: without one, Lambda treats every line as INFO. Panics are logged too.
+/// Logs one JSON object per line, with a timestamp: without one, Lambda treats every line as INFO. Panics are logged
+/// too.
 pub(crate) fn init_logging() {
     let is_already_set = tracing_subscriber::fmt()
         .json()

@@ -5,7 +5,8 @@ use lambda_http::http::{self, HeaderValue, StatusCode, header};
 use nofomo_contract::{FieldError, ProblemKind};
 use serde::Serialize;
 
-/// Reason why a request failed. If the client can fix it, the response says how; otherwise the cause goes only to the log.
+/// Reason why a request failed. If the client can fix it, the response says how; otherwise the cause goes only to the
+/// log.
 #[derive(Debug)]
 pub enum Problem {
     /// The body is not JSON. The text says where the error is.
@@ -100,7 +101,8 @@ impl Problem {
         Self::Conflict { kind, detail: detail.into() }
     }
 
-    /// Problem of an idempotency key that was used before with another body. `resource` names the created resource, in the singular.
+    /// Problem of an idempotency key that was used before with another body. `resource` names the created resource, in
+    /// the singular.
     pub fn key_reused(resource: &str) -> Self {
         let detail =
             format!("This Idempotency-Key was used with another body. Use a new key to create another {resource}.");

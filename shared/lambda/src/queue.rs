@@ -36,8 +36,9 @@ impl Message {
 }
 
 impl Job {
-    /// Serves a queue, batch by batch, until Lambda ends the process. `handle` returns the number of items in the message.
-    /// The queue delivers a failed message again, and moves it to the dead-letter queue after several failures.
+    /// Serves a queue, batch by batch, until Lambda ends the process. `handle` returns the number of items in the
+    /// message. The queue delivers a failed message again, and moves it to the dead-letter queue after several
+    /// failures.
     ///
     /// # Errors
     ///

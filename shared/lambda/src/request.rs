@@ -52,8 +52,8 @@ impl Request {
         Self { event, info: Arc::new(info) }
     }
 
-    /// Sets the outcome in the log record and its metrics, instead of `ok` or the problem's kind. Only the first call has an
-    /// effect.
+    /// Sets the outcome in the log record and its metrics, instead of `ok` or the problem's kind. Only the first call
+    /// has an effect.
     pub fn record_outcome(&self, outcome: &str) {
         self.info.outcome.get_or_init(|| outcome.to_owned());
     }
@@ -131,7 +131,8 @@ impl Request {
     ///
     /// # Errors
     ///
-    /// 415 unless the content type is JSON, 413 above 1 MiB, 400 if the body is not JSON, 422 with the errors of all fields.
+    /// 415 unless the content type is JSON, 413 above 1 MiB, 400 if the body is not JSON, 422 with the errors of all
+    /// fields.
     pub fn body_as<T: RequestBody>(&self) -> Result<T, Problem> {
         read_body(self.json()?).map_err(Problem::Invalid)
     }
@@ -162,8 +163,8 @@ impl Request {
             .map_err(|error| Problem::NotJson(format!("The body is not JSON: {error}.")))
     }
 
-    /// The id of the row that this request creates. With an `Idempotency-Key`, the same user, endpoint and key result in the same
-    /// id; without one, the id is new.
+    /// The id of the row that this request creates. With an `Idempotency-Key`, the same user, endpoint and key result
+    /// in the same id; without one, the id is new.
     ///
     /// # Errors
     ///

@@ -17,7 +17,8 @@ pub struct Run {
 }
 
 impl Run {
-    /// `true` if more than `time` is left before Lambda's timeout. A run that stops early leaves the rest to the next run.
+    /// `true` if more than `time` is left before Lambda's timeout. A run that stops early leaves the rest to the next
+    /// run.
     pub fn has_time_left(&self, time: Duration) -> bool {
         has_time_left(self.deadline, time)
     }
@@ -34,7 +35,8 @@ struct ScheduleEvent {
 }
 
 impl Job {
-    /// Serves a schedule until Lambda ends the process. The result of a run becomes its response, and is part of its log record.
+    /// Serves a schedule until Lambda ends the process. The result of a run becomes its response, and is part of its
+    /// log record.
     ///
     /// # Errors
     ///

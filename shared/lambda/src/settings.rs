@@ -53,8 +53,8 @@ impl Settings {
         Ok(names.map(|name| self.get(name).unwrap_or_default()))
     }
 
-    /// Configures the database connection from `DATABASE_URL`, whose user is `nofomo_api`, or `nofomo_jobs` for jobs; and from
-    /// `DATABASE_ROOT_CERTIFICATE`, in PEM, for a database whose certificate Supabase did not sign.
+    /// Configures the database connection from `DATABASE_URL`, whose user is `nofomo_api`, or `nofomo_jobs` for jobs;
+    /// and from `DATABASE_ROOT_CERTIFICATE`, in PEM, for a database whose certificate Supabase did not sign.
     pub(crate) fn database(&self, timings: Arc<Timings>) -> Result<Db, Error> {
         let [url] = self.required(["DATABASE_URL"])?;
         let address: Address = url
@@ -65,7 +65,8 @@ impl Settings {
         Ok(Db::new(address, tls, self.address_reloader(), observer)?)
     }
 
-    /// Returns a function that loads the address again after the database refused the password. `None` without a secret.
+    /// Returns a function that loads the address again after the database refused the password. `None` without a
+    /// secret.
     fn address_reloader(&self) -> Option<ReloadAddress> {
         let secret = self.secret.clone()?;
         Some(Box::new(move || {
@@ -107,7 +108,8 @@ fn configure_secret() -> Result<Option<(String, Secret)>, SettingsError> {
     }
 }
 
-/// Returns an environment variable. An empty one counts as absent: a blank parameter of the template sets an empty variable.
+/// Returns an environment variable. An empty one counts as absent: a blank parameter of the template sets an empty
+/// variable.
 #[expect(clippy::disallowed_methods, reason = "settings are read here only")]
 fn environment(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())

@@ -48,15 +48,15 @@ pub struct Bot {
     pub updated_at: DateTime<Utc>,
 }
 
-/// Result of recording log rows.
+/// Result of recording log entries.
 #[derive(ToSchema)]
 pub struct RecordedLogs {
-    /// Number of new rows.
+    /// Number of new entries.
     #[schema(minimum = 0, maximum = 500)]
     pub recorded: u32,
 }
 
-/// Token of a bot. It is shown only in this answer.
+/// Token of a bot. It is shown only in this response.
 #[derive(ToSchema)]
 pub struct IssuedToken {
     pub token: BotToken,

@@ -5,8 +5,8 @@ use nofomo_contract::values::{AnyObject, Decimal};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use crate::responses::billing::{Invoice, Subscription};
 use crate::responses::bots::{Bot, SavedCredentials};
-use crate::responses::money::{Invoice, Subscription};
 use crate::responses::trades::Trade;
 
 /// Portfolio of the signed-in user: the data of an app's home screen.
@@ -52,8 +52,8 @@ pub struct PlanUsage {
     pub ai_requests_per_month: i32,
 }
 
-/// Performance of the trades closed in the last 30 days. Amounts in different currencies are not added: if there are several currencies,
-/// `currency` and all amounts except `profit_by_currency` are null.
+/// Performance of the trades closed in the last 30 days. Amounts in different currencies are not added: if there are
+/// several currencies, `currency` and all amounts except `profit_by_currency` are null.
 #[derive(ToSchema)]
 pub struct TradingPerformance {
     pub days: i32,

@@ -51,8 +51,8 @@ pub struct StrategyCheck {
     pub can_short: bool,
 }
 
-/// Verdict of a check: `clean` without findings, `refused` if a rule is broken, otherwise `unproved`. Only a clean strategy can trade live
-/// or be published.
+/// Verdict of a check: `clean` without findings, `refused` if a rule is broken, otherwise `unproved`. Only a clean
+/// strategy can trade live or be published.
 #[derive(ToSchema)]
 #[schema(rename_all = "snake_case")]
 pub enum CheckVerdict {
@@ -76,8 +76,9 @@ pub struct Finding {
     pub why: String,
 }
 
-/// Rule of the check: `import` (module that a strategy does not need), `dynamic_code` (code built from text), `outside_access` (files or
-/// network), `tampering` (change of what other code relies on) or `look_ahead` (look-ahead bias: use of a candle before it exists).
+/// Rule of the check: `import` (module that a strategy does not need), `dynamic_code` (code built from text),
+/// `outside_access` (files or network), `tampering` (change of what other code relies on) or `look_ahead` (look-ahead
+/// bias: use of a candle before it exists).
 #[derive(ToSchema)]
 #[schema(rename_all = "snake_case")]
 pub enum Rule {

@@ -49,7 +49,7 @@ pub struct TradeResult {
     pub outcome: TradeOutcome,
 }
 
-/// Effect of a report: a new trade, a change of a known one, or no change.
+/// Effect of a report: a new trade, a change of an existing one, or no change.
 #[derive(ToSchema)]
 #[schema(rename_all = "snake_case")]
 pub enum TradeOutcome {

@@ -1,6 +1,7 @@
-//! Macros that declare a value once: its type, its parse rule and its OpenAPI schema, with the limits written in one place.
+//! Macros that declare a value once: its type, its parse rule and its OpenAPI schema, with the limits written in one
+//! place.
 
-/// Text in one line or several: `Name = single_line(1..=255);`
+/// Declares types of single-line or multi-line text: `Name = single_line(1..=255);`
 macro_rules! text_values {
     ($($(#[doc = $doc:literal])+ $name:ident = $rule:ident($min:literal..=$max:literal) $(, example $example:literal)?;)+) => {$(
         $(#[doc = $doc])+
@@ -29,9 +30,10 @@ macro_rules! text_values {
     )+};
 }
 
-/// ASCII text of some characters: `ChannelCode = code(2..=40, "", "A-Z0-9_"), example "QRIS", "must be …";`
+/// Declares types of ASCII text with a character class: `ChannelCode = code(2..=40, "", "A-Z0-9_"), example "QRIS", "must be …";`
 ///
-/// The second argument is an optional prefix, the third a character class as in a regular expression, the last one the error.
+/// The second argument is an optional prefix, the third a character class as in a regular expression, the last one the
+/// error.
 macro_rules! code_values {
     ($(
         $(#[doc = $doc:literal])+
@@ -59,8 +61,8 @@ macro_rules! code_values {
     )+};
 }
 
-/// Exact decimal number: `Amount = decimal(dec!(0.01)..=dec!(100), 2), example "5";` The second argument is the maximum number of
-/// decimal places.
+/// Declares types of exact decimal numbers: `Amount = decimal(dec!(0.01)..=dec!(100), 2), example "5";` The second
+/// argument is the maximum number of decimal places.
 macro_rules! decimal_values {
     ($($(#[doc = $doc:literal])+ $name:ident = decimal($range:expr, $scale:literal), example $example:literal;)+) => {$(
         $(#[doc = $doc])+
@@ -68,7 +70,7 @@ macro_rules! decimal_values {
         pub struct $name(rust_decimal::Decimal);
 
         impl $name {
-            /// The value, if it is in range and has no more decimal places than allowed.
+            /// Returns the value, or `None` if it is out of range or has too many decimal places.
             pub fn new(value: rust_decimal::Decimal) -> Option<Self> {
                 let is_valid = ($range).contains(&value) && value.normalize().scale() <= $scale;
                 is_valid.then(|| Self(value.normalize()))
@@ -95,7 +97,7 @@ macro_rules! decimal_values {
     )+};
 }
 
-/// One of several words: `Exchange { Binance = "binance", Bybit = "bybit" }`
+/// Declares enums of words: `Exchange { Binance = "binance", Bybit = "bybit" }`
 macro_rules! word_values {
     ($($(#[doc = $doc:literal])+ $name:ident { $($(#[doc = $variant_doc:literal])* $variant:ident = $word:literal,)+ })+) => {$(
         $(#[doc = $doc])+
@@ -145,7 +147,7 @@ macro_rules! word_values {
     )+};
 }
 
-/// Accessors of a value that is text.
+/// Implements the accessors of a type of text.
 macro_rules! text_access {
     ($name:ident) => {
         impl $name {
@@ -162,7 +164,7 @@ macro_rules! text_access {
     };
 }
 
-/// Schema that fields refer to by the type's name.
+/// Implements the schema of a type, to which fields refer by the type's name.
 macro_rules! named_schema {
     ($name:ident, [$($doc:literal),+], $schema:expr) => {
         #[cfg(feature = "openapi")]

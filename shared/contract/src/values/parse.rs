@@ -8,15 +8,15 @@ use rust_decimal::Decimal;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-/// Years of a point in time. PostgreSQL writes later years in another form.
+/// Accepted years of a time. PostgreSQL formats later years differently.
 pub(crate) const YEARS: RangeInclusive<i32> = 1970..=9999;
 
-/// Text in one line that is not blank. `length` is in characters.
+/// Parses single-line text that is not blank. `length` is in characters.
 pub(crate) fn single_line(json: &RawValue, length: RangeInclusive<usize>) -> Result<String, String> {
     not_blank(nofomo_json::single_line_text(json, length)?)
 }
 
-/// Text in any number of lines that is not blank.
+/// Parses multi-line text that is not blank. `length` is in characters.
 pub(crate) fn multiline(json: &RawValue, length: RangeInclusive<usize>) -> Result<String, String> {
     not_blank(nofomo_json::multiline_text(json, length)?)
 }
@@ -25,8 +25,8 @@ fn not_blank(text: String) -> Result<String, String> {
     if text.trim().is_empty() { Err("must not be blank".into()) } else { Ok(text) }
 }
 
-/// Text of ASCII characters from `class`, which is written as in a regular expression: `A-Z0-9_`. It may begin with `prefix`.
-/// Any other text is refused with `detail`.
+/// Parses text of ASCII characters from `class`, which is written as in a regular expression: `A-Z0-9_`. The text may
+/// begin with `prefix`. Returns `detail` for any other text.
 pub(crate) fn code(
     json: &RawValue,
     length: RangeInclusive<usize>,
@@ -48,13 +48,14 @@ fn is_in_class(class: &[u8], byte: u8) -> bool {
     }
 }
 
-/// Position of the word in `words`.
+/// Parses a word. Returns its position in `words`.
 pub(crate) fn word(json: &RawValue, words: &[&str]) -> Result<usize, String> {
     let text: String = typed(json, "must be text")?;
     words.iter().position(|word| *word == text).ok_or_else(|| format!("must be one of {}", words.join(", ")))
 }
 
-/// Decimal number in `range`, as a JSON string or number, read exactly. It has at most `scale` decimal places.
+/// Parses a decimal number exactly, from a JSON string or number. It must be in `range` and have at most `scale`
+/// decimal places.
 pub(crate) fn decimal(json: &RawValue, range: &RangeInclusive<Decimal>, scale: u32) -> Result<Decimal, String> {
     const NOT_A_DECIMAL: &str = "must be a decimal number, such as \"12.5\"";
     let string: String;
@@ -68,7 +69,7 @@ pub(crate) fn decimal(json: &RawValue, range: &RangeInclusive<Decimal>, scale: u
     if !is_number || !digits.chars().all(|c| c.is_ascii_digit() || "+-.eE".contains(c)) {
         return Err(NOT_A_DECIMAL.into());
     }
-    // A decimal holds 28 digits. A number with more is too large or too fine for every column.
+    // A `Decimal` holds 28 digits. A number with more digits does not fit into any column.
     let parsed =
         if digits.contains(['e', 'E']) { Decimal::from_scientific(digits) } else { Decimal::from_str_exact(digits) };
     let (min, max) = (range.start(), range.end());
@@ -77,7 +78,7 @@ pub(crate) fn decimal(json: &RawValue, range: &RangeInclusive<Decimal>, scale: u
     if range.contains(&number) && number.scale() <= scale { Ok(number) } else { Err(out_of_range()) }
 }
 
-/// Point in time, RFC 3339.
+/// Parses a time (RFC 3339).
 pub(crate) fn time(json: &RawValue) -> Result<DateTime<Utc>, String> {
     const NOT_A_TIME: &str = "must be a time such as \"2026-01-31T12:00:00Z\"";
     let text: String = typed(json, NOT_A_TIME)?;
@@ -85,7 +86,7 @@ pub(crate) fn time(json: &RawValue) -> Result<DateTime<Utc>, String> {
     if YEARS.contains(&time.year()) { Ok(time) } else { Err(NOT_A_TIME.into()) }
 }
 
-/// Trading pair as freqtrade writes it: base and quote currency, and for futures the settlement currency.
+/// Parses a trading pair in freqtrade's notation: base and quote currency, and for futures the settlement currency.
 pub(crate) fn trading_pair(json: &RawValue, length: RangeInclusive<usize>) -> Result<String, String> {
     let pair = single_line(json, length)?;
     let is_currency =
@@ -99,14 +100,14 @@ pub(crate) fn trading_pair(json: &RawValue, length: RangeInclusive<usize>) -> Re
     }
 }
 
-/// Whole number in `range`.
+/// Parses a whole number in `range`.
 pub(crate) fn integer(json: &RawValue, range: &RangeInclusive<i32>) -> Result<i32, String> {
     let detail = || format!("must be a whole number from {} to {}", range.start(), range.end());
     let number: i32 = typed(json, &detail())?;
     if range.contains(&number) { Ok(number) } else { Err(detail()) }
 }
 
-/// JSON object that PostgreSQL can store as `jsonb`, of at most `max_bytes` bytes.
+/// Parses a JSON object of at most `max_bytes` bytes that PostgreSQL can store as `jsonb`.
 pub(crate) fn object(json: &RawValue, max_bytes: usize) -> Result<Box<RawValue>, String> {
     if json.get().len() > max_bytes {
         return Err(format!("must have at most {max_bytes} bytes"));

@@ -5,9 +5,9 @@ use std::ops::RangeInclusive;
 use rust_decimal::Decimal;
 use serde_json::{Value, json};
 
-/// One line that is not blank.
+/// Pattern of a single line that is not blank.
 const SINGLE_LINE: &str = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$";
-/// Lines, at least one of which is not blank.
+/// Pattern of lines of which at least one is not blank.
 const MULTILINE: &str =
     r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]*$";
 
@@ -37,10 +37,11 @@ fn text(length: &RangeInclusive<usize>, pattern: &str, example: Option<&str>) ->
     schema
 }
 
-/// Decimal of a request: a string, read exactly, or a number.
+/// Returns the schema of a decimal in a request, which is a string or a number.
 pub(crate) fn decimal(range: &RangeInclusive<Decimal>, scale: u32, example: &str) -> Value {
     let (min, max) = (range.start(), range.end());
-    // The maximum is either 10^n or a number of nines, and the minimum its negative, zero or the smallest positive number.
+    // The maximum is either 10^n or a number of nines, and the minimum its negative, zero or the smallest positive
+    // number.
     let integer = max.trunc().to_string();
     let places = format!(r"(\.[0-9]{{1,{scale}}})?");
     let digits = if integer.starts_with('1') {

@@ -1,7 +1,7 @@
 //! Invoices and subscriptions.
 
 use chrono::{DateTime, Utc};
-use nofomo_contract::money::Period;
+use nofomo_contract::billing::Period;
 use nofomo_contract::values::Decimal;
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -19,9 +19,9 @@ pub struct Invoice {
     pub status: InvoiceStatus,
     pub payment_method: Option<String>,
     pub payment_channel: Option<String>,
-    /// Reference of this service.
+    /// Reference that this service gave the invoice.
     pub reference_id: Option<String>,
-    /// Reference of Tripay.
+    /// Reference that Tripay gave the invoice.
     pub tripay_invoice_id: Option<String>,
     pub checkout_url: Option<String>,
     pub pay_code: Option<String>,
@@ -69,8 +69,8 @@ pub enum SubscriptionStatus {
     Trial,
 }
 
-/// Answer to a callback. Tripay sends the callback again unless `success` is true.
+/// Response to a callback. Tripay sends the callback again unless `success` is true.
 #[derive(ToSchema)]
-pub struct CallbackAnswer {
+pub struct CallbackResponse {
     pub success: bool,
 }

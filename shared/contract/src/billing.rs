@@ -24,7 +24,7 @@ request! {
 impl NewInvoice {
     fn check_fields(&self, reader: &mut ObjectReader<'_>) {
         let has_number = self.customer_phone.is_some() || !EWALLETS.contains(&self.method.as_str());
-        reader.rule(has_number, "customer_phone", &["method"], "is required for an e-wallet");
+        reader.check_rule(has_number, "customer_phone", &["method"], "is required for an e-wallet");
     }
 }
 
