@@ -11,7 +11,7 @@
 //! The queue delivers at least once and in any order. Recording is idempotent: a repeated report changes nothing.
 //! Messages contain the hash and never the token, so that reading the queue is not enough to report through the API.
 //!
-//! SQL: `migrations/010_record_trade.sql`.
+//! SQL: `migrations/010_record_trade.sql`, which `shared/trades` calls.
 
 use nofomo_contract::trades::MAX_TRADES;
 use nofomo_contract::values::Name;

@@ -103,6 +103,7 @@ pub(crate) async fn handle(app: &'static App, request: Request) -> Result<Respon
     };
     match app.db.command(&token.claims(), "record_freqtrade_event", &input).await.map_err(Problem::from) {
         Ok(Outcome::Recorded | Outcome::Duplicate | Outcome::Ignored | Outcome::Logged) => Ok(Response::empty()),
+        // The token is part of the path, so an unknown token is a path that does not exist.
         Err(Problem::Unauthenticated(_)) => Err(Problem::NotFound),
         Err(problem) => Err(problem),
     }

@@ -1,4 +1,4 @@
-//! Trade reports of bots: as JSON, or from freqtrade's webhook.
+//! Trade reports of bots: as JSON (`trades.rs`), or from freqtrade's webhook (`freqtrade.rs`).
 
 mod freqtrade;
 mod trades;

@@ -1,6 +1,6 @@
 //! `POST /bots/{bot_id}/trades`: records one trade, or an array of up to 1,000.
 //!
-//! SQL: `migrations/010_record_trade.sql`.
+//! SQL: `migrations/010_record_trade.sql`, which `shared/trades` calls.
 
 use nofomo_contract::trades::MAX_TRADES;
 use nofomo_lambda::{App, Problem, Request, Response};

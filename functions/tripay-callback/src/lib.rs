@@ -4,7 +4,8 @@
 //! with success four times within six minutes, then never again. Every stored callback is therefore answered with
 //! success, unless its signature is invalid or its body is unreadable.
 //!
-//! SQL: `migrations/024_tripay_callback.sql`.
+//! SQL: `migrations/024_tripay_callback.sql`. The function is `private.settle_payment`, which reconcile-invoices calls
+//! too.
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;

@@ -36,6 +36,7 @@ impl From<tokio_postgres::Error> for Error {
         };
         // Without DETAIL, HINT and context, which quote rows.
         let cause = format!("{} {}", refusal.code().code(), refusal.message());
+        // An exception raised in the migrations names the broken rule as its constraint.
         match (refusal.constraint(), refusal.code()) {
             (Some("user_is_active"), _) => Self::Deactivated,
             (Some("bot_token_is_valid"), _) => Self::UnknownToken,

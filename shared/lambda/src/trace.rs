@@ -21,7 +21,7 @@ pub(crate) struct TraceHeader<'a> {
     is_sampled: bool,
 }
 
-/// Segment of one call:
+/// Subsegment of one call:
 /// <https://docs.aws.amazon.com/xray/latest/devguide/xray-api-segmentdocuments.html>
 #[derive(Serialize)]
 struct Subsegment<'a> {

@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use crate::Transaction;
 
-/// Input of `private.record_tripay_response`, for invoices that jobs open or look up.
+/// Input of `private.record_tripay_response` (`migrations/004_billing.sql`), for invoices that jobs open or look up.
 #[derive(Serialize)]
 pub struct RecordTripayResponseInput<'a> {
     pub now: DateTime<Utc>,
