@@ -1,6 +1,5 @@
 //! Runs every 15 minutes: queries Tripay about invoices whose callback may be missing, and settles each
-//! transaction that it reports in the same way as a callback, with `private.settle_payment`
-//! (`migrations/024_tripay_callback.sql`).
+//! reported transaction like a callback, with `private.settle_payment` (`migrations/024_tripay_callback.sql`).
 //!
 //! SQL: `migrations/028_reconcile_invoices.sql`.
 

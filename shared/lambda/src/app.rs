@@ -41,7 +41,7 @@ impl App {
     ///
     /// # Errors
     ///
-    /// As [`App::user`].
+    /// Same as [`App::user`].
     pub async fn reporter_claims(&self, request: &Request) -> Result<Claims, Problem> {
         match request.bearer_token().and_then(BotToken::parse) {
             Some(token) => Ok(token.claims()),

@@ -1,4 +1,4 @@
-//! The edge between AWS Lambda and a function's handler: settings, start-up, verified users, requests and responses,
+//! Adapter between AWS Lambda and a function's handler: settings, start-up, verified users, requests and responses,
 //! log records.
 //!
 //! A function that users call is an [`App`]; its `main` is two lines:

@@ -141,16 +141,16 @@ impl Request {
     ///
     /// # Errors
     ///
-    /// As [`Request::body_as`].
+    /// Same as [`Request::body_as`].
     pub fn body_as_with<T: RequestBody>(&self, check: impl FnOnce(&T, &mut ObjectReader<'_>)) -> Result<T, Problem> {
         read_body_with(self.json()?, check).map_err(Problem::Invalid)
     }
 
-    /// Reads the body as a JSON object, or as an array whose length is in `size`.
+    /// Reads the body as a JSON object, or as an array with a number of elements in `size`.
     ///
     /// # Errors
     ///
-    /// As [`Request::body_as`], and 422 for another number of elements.
+    /// Same as [`Request::body_as`], and 422 for another number of elements.
     pub fn body_as_one_or_many<T: RequestBody>(&self, size: RangeInclusive<usize>) -> Result<OneOrMany<T>, Problem> {
         OneOrMany::read(self.json()?, &size).map_err(Problem::Invalid)
     }
@@ -163,12 +163,12 @@ impl Request {
             .map_err(|error| Problem::NotJson(format!("The body is not JSON: {error}.")))
     }
 
-    /// The id of the row that this request creates. With an `Idempotency-Key`, the same user, endpoint and key result
-    /// in the same id; without one, the id is new.
+    /// Derives the id of the row that this request creates. With an `Idempotency-Key`, the same user, endpoint and key
+    /// result in the same id; without one, the id is new.
     ///
     /// # Errors
     ///
-    /// As [`Request::idempotency_key`].
+    /// Same as [`Request::idempotency_key`].
     pub fn row_id(&self, endpoint: &str, user: &User) -> Result<Uuid, Problem> {
         let key = self.idempotency_key()?;
         let id = key.map(|key| Uuid::new_v5(&user.id(), format!("{endpoint}:{key}").as_bytes()));

@@ -71,7 +71,7 @@ impl KeyRing {
     ///
     /// # Errors
     ///
-    /// As [`KeyRing::parse`], and [`KeyRingError::Missing`] without the setting.
+    /// Same as [`KeyRing::parse`], and [`KeyRingError::Missing`] without the setting.
     pub fn read(setting: &dyn Fn(&str) -> Option<String>) -> Result<Self, KeyRingError> {
         Self::parse(&Zeroizing::new(setting("CREDENTIALS_KEYS").ok_or(KeyRingError::Missing)?))
     }
