@@ -1,4 +1,4 @@
-//! API Gateway's HTTP API: finds the function of a request, and exchanges payload format 2.0 with it.
+//! API Gateway's HTTP API: finds the function of a request, and exchanges events and responses in payload format 2.0 with it.
 
 mod event;
 mod response;
@@ -31,7 +31,7 @@ use crate::{
     template::{Cors, Route},
 };
 
-/// An HTTP API's own limit for a body, in bytes. A longer body is not read.
+/// Maximum size of a request body, in bytes, as in an HTTP API. A longer body is not read.
 const MAX_BODY_SIZE: usize = 10 * 1024 * 1024;
 
 /// Time that an HTTP API waits for the function.

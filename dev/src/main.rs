@@ -27,8 +27,11 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Print a new access token of a user, while `cargo dev` is running
-    Token { email: String },
+    /// Print a new access token for a user; `cargo dev` must be running
+    Token {
+        /// Email address of the user, such as pro@nofomo.test
+        email: String,
+    },
 }
 
 #[tokio::main]

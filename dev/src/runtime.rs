@@ -1,4 +1,4 @@
-//! Lambda on this machine: runs a function's real binary, in as many instances as it has concurrent requests.
+//! Lambda on this machine: runs a function's real binary, in one instance per concurrent request.
 
 mod configuration;
 mod fleet;

@@ -20,7 +20,7 @@ pub struct Schedule {
     pub input: String,
 }
 
-/// Maximum time between two looks at the clock, which may be set, or may jump while the laptop sleeps.
+/// Maximum time between two readings of the clock, because it can be adjusted, and jumps when the laptop sleeps.
 const MAX_SLEEP: Duration = Duration::from_secs(30);
 
 /// Schedule expression: `rate(15 minutes)`, `cron(0 3 * * ? *)` or `at(2026-01-31T03:00:00)`, in UTC.
@@ -38,7 +38,7 @@ enum Kind {
 }
 
 impl Expression {
-    /// First time after `moment`, from which a rate counts. `None` if there is none.
+    /// Next run after `moment`, or `None` if there is none. The period of a rate begins at `moment`.
     pub fn next_after(&self, moment: DateTime<Utc>) -> Option<DateTime<Utc>> {
         match &self.kind {
             Kind::Rate(period) => moment.checked_add_signed(*period),

@@ -37,7 +37,7 @@ use crate::{
     tripay,
 };
 
-/// Instances per function. Lambda allows an account a thousand; a laptop has fewer resources.
+/// Maximum instances per function. Lambda allows an account a thousand; a laptop has fewer resources.
 const MAX_CONCURRENCY: usize = 100;
 
 /// Options of `cargo dev` without a command.
@@ -46,7 +46,7 @@ pub struct Options {
     /// Port of the gateway on 127.0.0.1
     #[arg(long, default_value_t = 9000)]
     port: u16,
-    /// Postgres on this machine to use instead of the private one
+    /// URL of a Postgres server on this machine to use instead of the private one
     #[arg(long, value_name = "URL")]
     database_url: Option<String>,
     /// Delete the private database first
@@ -64,11 +64,11 @@ pub struct Options {
 ///
 /// # Errors
 ///
-/// Something does not start.
+/// The port or the data directory is in use, a function does not compile, or the database does not start.
 pub async fn serve(options: Options, data: &Path) -> Result<()> {
     let mut shutdown = ShutdownSignals::listen()?;
     let backend = tokio::select! {
-        // Whatever has started by then stops when it is dropped.
+        // Everything that has started by then stops when it is dropped.
         () = shutdown.received() => return Ok(()),
         backend = Backend::start(options, data) => backend?,
     };
@@ -112,7 +112,7 @@ impl Backend {
         if options.database_url.is_none() {
             Postgres::ensure_installed().await?;
         }
-        // Fails now and not after the build.
+        // Checked before the build, which takes minutes.
         drop(TcpListener::bind(("127.0.0.1", options.port)).map_err(|error| {
             let problem = format!("cannot listen on port {}: {error}", options.port);
             Error::new(problem, "stop the program that listens there, or choose another --port")
@@ -139,7 +139,7 @@ impl Backend {
             port: options.port,
             environment: BTreeMap::from([
                 ("CREDENTIALS_KEYS".to_owned(), credentials_keys::load_or_create(data)?),
-                // Answers prompts even without a language model.
+                // Lets prompts work without a language model.
                 ("TEMPLATES_FOR_PROMPTS".to_owned(), "true".to_owned()),
             ]),
             concurrency: MAX_CONCURRENCY,
@@ -168,7 +168,7 @@ impl Backend {
     }
 }
 
-/// Prints the URL with what there is to try.
+/// Prints the URL, the routes and schedules, and examples to try.
 fn print_ready(url: &str, triggers: &str, admin_url: &str, data: &Path) {
     print_line(format_args!("ready {url}\n\n{triggers}"));
     let mut token = "cargo dev token pro@nofomo.test".to_owned();
@@ -236,7 +236,7 @@ fn delete_payments(data: &Path) -> Result<()> {
     }
 }
 
-/// Formats a table of the functions with their routes and schedules.
+/// Formats a table of the routes and schedules with their functions.
 fn describe_triggers(template: &Template) -> String {
     let mut lines = Vec::new();
     for function in &template.functions {

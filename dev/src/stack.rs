@@ -56,10 +56,10 @@ pub struct Options {
     pub log: Log,
 }
 
-/// URLs of a database for its different users.
+/// URLs of a database, one for each role.
 #[derive(Clone, Debug)]
 pub struct Database {
-    /// Administrator, who can switch to Supabase Auth's role; for sign-in.
+    /// Administrator, for sign-in, which switches to Supabase Auth's role.
     pub admin_url: String,
     /// `nofomo_api`, for functions that act for a user.
     pub api_url: String,
@@ -74,11 +74,11 @@ impl Database {
         Self { admin_url: url(SUPERUSER), api_url: url("nofomo_api"), jobs_url: url("nofomo_jobs") }
     }
 
-    /// Database of another server, where both login roles have the given password.
+    /// Database of another server, whose two login roles have this password.
     ///
     /// # Errors
     ///
-    /// The server is not on this machine: starting would change the passwords of its roles.
+    /// The URL is not valid, or the server is not on this machine: a start changes the passwords of its login roles.
     pub fn at(admin_url: &str, password: &str) -> Result<Self> {
         let invalid = |reason: &str| {
             let remedy = "write it as postgres://user:password@127.0.0.1:5432/database";
@@ -117,7 +117,7 @@ pub struct Stack {
 type Fleets = Arc<BTreeMap<String, (Function, Fleet)>>;
 
 impl Stack {
-    /// Starts everything.
+    /// Starts the gateway, the functions, sign-in, the schedules and the sandbox.
     ///
     /// # Errors
     ///
@@ -199,7 +199,7 @@ impl Stack {
         &self.tripay
     }
 
-    /// Instances of a function, if there is such a function.
+    /// Instances of a function, or `None` if there is no such function.
     pub fn fleet(&self, function: &str) -> Option<&Fleet> {
         self.fleets.get(function).map(|(_, fleet)| fleet)
     }

@@ -39,7 +39,7 @@ pub struct Function {
     pub schedules: Vec<Schedule>,
     pub timeout_seconds: u64,
     pub memory_megabytes: u64,
-    /// Environment variables with a value in the template. Values that only AWS knows are left out.
+    /// Environment variables whose values are in the template. Those whose values only AWS knows are omitted.
     pub environment: BTreeMap<String, String>,
 }
 
@@ -148,7 +148,7 @@ impl Template {
     ///
     /// # Errors
     ///
-    /// It cannot be read, is not valid, or has a function without a crate in `functions`.
+    /// `template.yaml` cannot be read, is not valid, or has a function without a crate in `functions`.
     pub fn load(workspace: &Path) -> Result<Self> {
         let path = workspace.join("template.yaml");
         let text = fs::read_to_string(&path).map_err(|error| {
@@ -201,7 +201,7 @@ impl Template {
 }
 
 impl Login {
-    /// Reads the name of the parameter with the secret, whose value only AWS knows.
+    /// Reads the role from the name of the parameter in `SECRET_ID`; only AWS knows the parameter's value.
     fn read(template: &Value, id: &str) -> Result<Self, String> {
         let path = ["Resources", id, "Properties", "Environment", "Variables", "SECRET_ID"];
         let secret = path.into_iter().try_fold(template, |value, name| value.get(name));

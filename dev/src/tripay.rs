@@ -1,4 +1,4 @@
-//! Tripay's sandbox on this machine: its API, a page on which to pay without money, and signed callbacks.
+//! Tripay's sandbox on this machine: its API, a checkout page that moves no money, and signed callbacks.
 
 mod api;
 mod callback;
@@ -56,7 +56,7 @@ impl Sandbox {
         Ok(Self { payments, _stop: stop })
     }
 
-    /// Routes below `/_local/tripay`.
+    /// Router of all paths below `/_local/tripay`.
     pub(crate) fn router(&self) -> Router {
         api::router(self.payments.clone()).merge(page::router(self.payments.clone()))
     }
@@ -78,7 +78,7 @@ impl Sandbox {
         self.payments.transactions().clone()
     }
 
-    /// Transaction with this reference, if there is one.
+    /// Transaction with this reference, or `None` if there is none.
     pub fn transaction(&self, reference: &str) -> Option<Transaction> {
         self.payments.find(reference)
     }

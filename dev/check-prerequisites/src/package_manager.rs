@@ -72,7 +72,7 @@ impl PackageManager {
         }
     }
 
-    /// `true` if [`Self::install`] needs no action of the user.
+    /// `true` if [`Self::install`] can install packages without asking the user.
     pub(crate) fn can_install(self) -> bool {
         matches!(self, Self::Apt { is_root: true, has_apt_get: true, .. })
     }
@@ -105,7 +105,8 @@ impl PackageManager {
     }
 }
 
-/// Runs `apt-get update`. Waits up to a minute for other programs that update the lists, such as a timer of a machine that has just started.
+/// Runs `apt-get update`. Waits up to a minute while another program updates the lists, such as a timer on a machine that has just
+/// started.
 fn update_lists() -> Result<(), Error> {
     let mut attempts = 0;
     loop {
@@ -117,8 +118,8 @@ fn update_lists() -> Result<(), Error> {
     }
 }
 
-/// Policy that prevents packages from starting services during their installation; removed on drop. If this process is killed, the policy has no
-/// further effect, and the next installation replaces it.
+/// Policy that prevents packages from starting services while they are installed; removed on drop. If this process is killed, the
+/// policy has no further effect, and the next installation replaces it.
 struct ServiceStartBlock {
     is_ours: bool,
 }
@@ -189,8 +190,8 @@ fn run_apt(arguments: &[&str]) -> Result<(), Error> {
     Err(failed(error.unwrap_or("no reason was given").to_owned()))
 }
 
-/// Parses a line such as `pmstatus:curl:54.5:Unpacking curl (amd64)` into percent and description. Lines on downloads (`dlstatus`), which have separate
-/// percentages, return `None`.
+/// Parses a line such as `pmstatus:curl:54.5:Unpacking curl (amd64)` into percent and description. Returns `None` for lines about
+/// downloads (`dlstatus`), which have percentages of their own.
 fn parse_status(line: &str) -> Option<(u32, &str)> {
     let mut parts = line.strip_prefix("pmstatus:")?.splitn(3, ':');
     let (_, percent, text) = (parts.next()?, parts.next()?, parts.next()?);

@@ -12,7 +12,7 @@ use crate::{error::Error, search_path::find_in_path};
 /// Oldest supported major version.
 pub const MIN_MAJOR: u32 = 15;
 
-/// Environment variable: folder of the PostgreSQL programs to use instead of the newest installation.
+/// Name of the environment variable with the directory of the PostgreSQL programs to use instead of the newest installation.
 pub const PROGRAMS_VARIABLE: &str = "NOFOMO_POSTGRES_PROGRAMS";
 
 /// Directories whose `*/bin` may contain PostgreSQL: of Debian, PGDG's RPMs and local builds, Homebrew on both architectures, and
@@ -49,7 +49,7 @@ impl Installation {
 
 /// Installations of [`MIN_MAJOR`] or newer, newest first. If [`PROGRAMS_VARIABLE`] is set, only the one that it names.
 pub fn installations() -> Vec<Installation> {
-    if let Some(chosen) = chosen() {
+    if let Some(chosen) = chosen_directory() {
         return Installation::at(chosen).into_iter().collect();
     }
     let below = |place| fs::read_dir(place).into_iter().flatten().flatten().map(|entry| entry.path().join("bin"));
@@ -64,12 +64,12 @@ pub fn installations() -> Vec<Installation> {
 }
 
 /// Rejects a [`PROGRAMS_VARIABLE`] that names no installation.
-pub(crate) fn check_choice() -> Result<(), Error> {
-    match chosen() {
-        Some(folder) if Installation::at(folder.clone()).is_none() => Err(Error {
+pub(crate) fn check_chosen_directory() -> Result<(), Error> {
+    match chosen_directory() {
+        Some(directory) if Installation::at(directory.clone()).is_none() => Err(Error {
             problem: format!(
                 "{PROGRAMS_VARIABLE} is {}, which has no PostgreSQL {MIN_MAJOR} or newer",
-                folder.display()
+                directory.display()
             ),
             remedy: "set it to the directory of `postgres` and `initdb`, or unset it".to_owned(),
         }),
@@ -78,7 +78,7 @@ pub(crate) fn check_choice() -> Result<(), Error> {
 }
 
 #[expect(clippy::disallowed_methods, reason = "the choice of a server is not a setting of the functions")]
-fn chosen() -> Option<PathBuf> {
+fn chosen_directory() -> Option<PathBuf> {
     env::var_os(PROGRAMS_VARIABLE).map(PathBuf::from)
 }
 

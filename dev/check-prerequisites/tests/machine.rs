@@ -1,4 +1,5 @@
-//! Prepares this machine for the tests, or reports missing programs and ends the run. Cargo runs it before all other tests.
+//! Prepares this machine for the tests, or reports missing programs and ends the run. Cargo runs it before the tests that need
+//! them.
 
 use std::process::ExitCode;
 

@@ -30,7 +30,7 @@ pub async fn connect(url: &str) -> Result<Client> {
     Ok(client)
 }
 
-/// The server's message, or the cause of the failed connection: the client's own text is only "db error".
+/// Returns the server's message, or else the causes of the error: the error's own text is only "db error".
 pub fn describe_error(error: &tokio_postgres::Error) -> String {
     let mut text = error.as_db_error().map_or_else(|| error.to_string(), |answer| answer.message().to_owned());
     let mut cause = std::error::Error::source(error).filter(|_| error.as_db_error().is_none());

@@ -5,7 +5,7 @@ use std::{
     io::{self, Write},
 };
 
-/// Prints a line on standard output. If nobody reads it any more, the command still does its work.
+/// Prints a line on standard output. A closed output is ignored, so that the command still completes.
 pub fn print_line(line: impl Display) {
     writeln!(io::stdout(), "{line}").unwrap_or_default();
 }

@@ -34,7 +34,7 @@ const START_TIMEOUT: Duration = Duration::from_secs(30);
 /// Time the server may take to stop by itself.
 const STOP_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// A running server. It stops when this is dropped or when the process that holds this dies.
+/// A running server. It stops when this is dropped, or when this process dies.
 pub struct Postgres {
     dir: ClusterDir,
     installation: Installation,

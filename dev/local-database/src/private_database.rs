@@ -1,4 +1,4 @@
-//! The one database of a data directory's private server.
+//! The database of the private server that `cargo dev` and `cargo measure` start.
 
 use std::path::{Path, PathBuf};
 
@@ -12,7 +12,8 @@ use crate::{
 /// Name of the database.
 pub const NAME: &str = "nofomo";
 
-/// Starts the server of a data directory, creating the database at the first start. Also returns the URL for migrations.
+/// Starts the server of a data directory, creating the database at the first start. Also returns the URL of the role that
+/// applies migrations.
 ///
 /// # Errors
 ///

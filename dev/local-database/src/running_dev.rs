@@ -1,4 +1,4 @@
-//! The file by which a running `cargo dev` tells other commands where its database is.
+//! The file in which a running `cargo dev` publishes the URLs of its database for other commands.
 
 use std::{
     fs::{self, File},
@@ -27,7 +27,7 @@ impl RunningDev {
     ///
     /// # Errors
     ///
-    /// None does, or it is not ready yet.
+    /// No `cargo dev` serves it, or it is not ready yet.
     pub fn find(data: &Path) -> Result<Self> {
         Self::read(data).ok_or_else(|| {
             let problem = format!("no `cargo dev` is running with the data in {}", data.display());
@@ -37,7 +37,7 @@ impl RunningDev {
 
     fn read(data: &Path) -> Option<Self> {
         let mut file = File::open(RunningFile::path(data)).ok()?;
-        // A file that nobody holds a lock on was left by a process that has ended.
+        // Without a lock on it, the file is left over from a process that has ended.
         if file.try_lock_shared().is_ok() {
             return None;
         }
@@ -62,7 +62,7 @@ impl RunningFile {
     ///
     /// # Errors
     ///
-    /// Another `cargo dev` has it, or the file cannot be written.
+    /// Another `cargo dev` has locked it, or the file cannot be written.
     pub fn lock(data: &Path) -> Result<Self> {
         let path = Self::path(data);
         let file = fs::create_dir_all(data)
@@ -90,7 +90,7 @@ impl RunningFile {
 
     /// Deletes the file.
     pub fn remove(self) {
-        // One that stays is ignored: nobody holds its lock.
+        // If it cannot be deleted, it is ignored: it is not locked.
         fs::remove_file(&self.path).unwrap_or_default();
     }
 }

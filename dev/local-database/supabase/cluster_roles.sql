@@ -41,11 +41,10 @@ begin
         create role supabase_read_only_user login bypassrls;
     end if;
 
-    -- The role that runs the migrations is not a superuser, as in production. So a missing privilege shows up in tests
-    -- and not in production.
+    -- The role that runs the migrations is not a superuser, as in production, so that tests reveal a missing privilege.
     if may_alter_postgres then
         alter role postgres nosuperuser createdb createrole login replication bypassrls;
-        -- With the backslash, as at Supabase: it names a schema that does not exist.
+        -- With the backslash, as on Supabase, where '\$user' names a schema that does not exist.
         alter role postgres set search_path = '\$user', public, extensions;
     end if;
 

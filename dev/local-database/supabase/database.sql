@@ -23,7 +23,7 @@ grant all on all routines in schema extensions to postgres with grant option;
 grant all on all sequences in schema extensions to postgres with grant option;
 
 grant usage on schema public to anon, authenticated, service_role;
--- At Supabase these come from pg_database_owner.
+-- On Supabase, postgres has these privileges as a member of pg_database_owner.
 grant usage, create on schema public to postgres;
 
 -- For objects of postgres and of supabase_admin. With these privileges, row level security is the only protection.
@@ -69,8 +69,8 @@ create table auth.users (
     email_change varchar(255),
     email_change_sent_at timestamptz,
     last_sign_in_at timestamptz,
-    raw_app_meta_data jsonb, -- the server's
-    raw_user_meta_data jsonb, -- the user's to write
+    raw_app_meta_data jsonb, -- written by the server only
+    raw_user_meta_data jsonb, -- written by the user
     is_super_admin boolean,
     created_at timestamptz,
     updated_at timestamptz,
@@ -103,7 +103,7 @@ create table auth.sessions (
     factor_id uuid,
     aal auth.aal_level,
     not_after timestamptz,
-    refreshed_at timestamp, -- without time zone, as there
+    refreshed_at timestamp, -- without time zone, as in Supabase Auth
     user_agent text,
     ip inet,
     tag text

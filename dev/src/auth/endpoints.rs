@@ -134,7 +134,7 @@ async fn sign_in(
     }
 }
 
-/// Creates a user with a confirmed address: a laptop sends no mail.
+/// Creates a user whose email address counts as confirmed, because a laptop sends no mail.
 async fn sign_up(State(auth): State<Arc<Auth>>, body: Bytes) -> Result<Json<Value>, AuthError> {
     let Credentials { email, password, data } = Credentials::parse(&body)?;
     if !email.contains('@') {

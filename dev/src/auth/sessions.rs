@@ -42,7 +42,7 @@ pub struct Auth {
 }
 
 impl Auth {
-    /// `database_url` is that of an administrator, who can switch to Supabase Auth's own role.
+    /// Sign-in on the database of `database_url`, whose role can switch to Supabase Auth's own role.
     pub fn new(key: SigningKey, issuer: String, database_url: String) -> Self {
         let published = RwLock::new(vec![key.public().clone()]);
         Self { key, issuer, database_url, published }
@@ -66,7 +66,7 @@ impl Auth {
         self.key.verify(token)
     }
 
-    /// Publishes another key, as before a rotation.
+    /// Publishes another key, as Supabase does before a rotation.
     pub fn publish(&self, key: &SigningKey) {
         self.published.write().unwrap_or_else(PoisonError::into_inner).push(key.public().clone());
     }

@@ -28,7 +28,6 @@ pub struct SigningKey {
 }
 
 impl SigningKey {
-    /// Generates a new key.
     pub fn generate() -> Result<Self> {
         Self::from_secret(&SecretKey::random(&mut OsRng))
     }

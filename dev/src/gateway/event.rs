@@ -53,7 +53,7 @@ pub(super) fn build_event(
         },
         "isBase64Encoded": false,
     });
-    // The event omits whatever the request does not have.
+    // The event omits members for which the request has no value.
     let mut add =
         |name: &str, value: Value| event.as_object_mut().and_then(|event| event.insert(name.to_owned(), value));
     if let Some(cookies) = header(&parts.headers, &header::COOKIE) {

@@ -23,7 +23,7 @@ pub struct Fleet {
 
 struct Shared {
     configuration: Configuration,
-    /// Instances without a request, the last used at the end.
+    /// Idle instances, the most recently used one last.
     idle: Mutex<Vec<Instance>>,
     process_ids: ProcessIds,
     tasks: TaskTracker,
@@ -35,7 +35,7 @@ struct Shared {
 pub struct ColdStart {
     /// Time until the instance requests its first event: Lambda's init phase.
     pub next: Duration,
-    /// Time until it has responded to that event.
+    /// Time until the instance has responded to that event.
     pub response: Duration,
 }
 
@@ -111,7 +111,7 @@ impl Fleet {
         self.shared.tasks.wait().await;
     }
 
-    /// Logs a line in the function's name, as Lambda itself does.
+    /// Adds a line to the function's log, as Lambda itself does.
     pub(crate) fn log(&self, line: &str) {
         (self.shared.configuration.log)(&self.shared.configuration.name, line);
     }
@@ -134,7 +134,7 @@ impl Fleet {
         }
     }
 
-    /// Takes an idle instance, or launches one; returns `true` with a new instance.
+    /// Takes an idle instance, or launches one. The flag is `true` if the instance is new.
     fn take_instance(&self) -> Result<(Instance, bool), InvokeError> {
         let mut idle = self.shared.lock_idle();
         while let Some(mut instance) = idle.pop() {

@@ -158,7 +158,7 @@ impl Instance {
         Some(id)
     }
 
-    /// Waits for the outcome of an invocation. Kills a process that does not respond in time.
+    /// Waits for the outcome of an invocation. Kills the process if it does not respond in time.
     pub(super) async fn outcome(&mut self, invocation: &str) -> Outcome {
         let outcome = async {
             loop {

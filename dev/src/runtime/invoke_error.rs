@@ -6,7 +6,7 @@ pub(super) const MAX_PAYLOAD_SIZE: usize = 6 * 1024 * 1024;
 /// Reason why an invocation failed.
 #[derive(Debug, thiserror::Error)]
 pub enum InvokeError {
-    #[error("all instances of the function are busy, and it may not have more")]
+    #[error("all instances of the function are busy, and their number has reached its limit")]
     Throttled,
     #[error("the event is larger than Lambda accepts")]
     EventTooLarge,

@@ -1,4 +1,4 @@
-//! Callbacks: formatted as PHP formats JSON, signed over exactly these bytes, and sent.
+//! Callbacks: their JSON is formatted as by PHP, signed byte for byte, and sent.
 
 use std::{io, time::Duration};
 
@@ -14,7 +14,7 @@ use super::{merchant::PRIVATE_KEY, transaction::Transaction};
 /// Time limit of one attempt.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Characters of an unexpected response that are quoted.
+/// Maximum length of a quotation from an unexpected response, in characters.
 const MAX_QUOTE_LENGTH: usize = 200;
 
 /// Body of a callback, with its fields in Tripay's order.

@@ -21,7 +21,7 @@ pub(super) struct Channel {
     pub(super) needs_phone: bool,
 }
 
-/// Instruction that a customer needs in order to pay.
+/// Way in which a customer pays.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub(super) enum PaymentMethod {
     /// Number to enter at a bank, or to give to a cashier.

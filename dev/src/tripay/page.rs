@@ -42,7 +42,7 @@ pub(super) fn router(payments: Arc<Payments>) -> Router {
         .with_state(payments)
 }
 
-/// For programs: applies an action and returns the status.
+/// Applies an action and returns the new status, for programs.
 async fn act(State(payments): State<Arc<Payments>>, Path((reference, action)): Path<(String, Action)>) -> Response {
     match payments.apply(&reference, action) {
         Ok((transaction, _)) => {
@@ -56,13 +56,13 @@ async fn act(State(payments): State<Arc<Payments>>, Path((reference, action)): P
     }
 }
 
-/// For the page's buttons: applies an action and redirects to the page. An action that the status does not allow changes nothing.
+/// Applies an action and redirects to the page, for the page's buttons. An action that the status does not allow changes nothing.
 async fn act_and_redirect(
     State(payments): State<Arc<Payments>>,
     Path((reference, action)): Path<(String, Action)>,
 ) -> Response {
     match payments.apply(&reference, action) {
-        // A slower attempt appears when the page is reloaded.
+        // The outcome of a slower attempt appears when the page is reloaded.
         Ok((_, first_attempt)) => drop(timeout(CALLBACK_TIMEOUT, first_attempt).await),
         Err(ActionError::UnknownTransaction) => return unknown(&reference),
         Err(ActionError::NotAllowed(_)) => {}

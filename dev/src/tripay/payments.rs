@@ -1,4 +1,4 @@
-//! The sandbox's transactions: how they change, and the callbacks that report each change.
+//! The sandbox's transactions, their changes, and the callbacks that report each change.
 
 use std::{
     path::PathBuf,
@@ -156,7 +156,7 @@ impl Payments {
         })
     }
 
-    /// Applies an action to a transaction and starts to send its callback. The receiver ends after the first attempt.
+    /// Applies an action to a transaction and starts to send its callback. The receiver completes after the first attempt.
     pub(super) fn apply(
         self: &Arc<Self>,
         reference: &str,
@@ -189,13 +189,13 @@ impl Payments {
         }
     }
 
-    /// Sends the callback for the transaction's current status until it succeeds or has been retried often enough. The
-    /// receiver ends after the first attempt.
+    /// Sends the callback for the transaction's current status, with up to [`MAX_CALLBACK_RETRIES`] retries until it is accepted. The
+    /// receiver completes after the first attempt.
     fn report(self: &Arc<Self>, transaction: &Transaction) -> oneshot::Receiver<()> {
         let (attempted, first_attempt) = oneshot::channel();
         let (payments, transaction) = (self.clone(), transaction.clone());
         self.spawn(async move {
-            // The same body in each attempt, whatever happens to the transaction meanwhile.
+            // Built once: each attempt sends the same body, even if the transaction changes meanwhile.
             let body = callback::body(&transaction);
             let mut delivery = payments.attempt_callback(&transaction, body.clone()).await;
             drop(attempted);

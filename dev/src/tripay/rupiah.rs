@@ -1,4 +1,4 @@
-//! Amounts of money as people read them.
+//! Amounts of money, formatted for people.
 
 /// Formats an amount in Indonesian notation: `Rp149.000`.
 pub(super) fn format_rupiah(amount: i64) -> String {

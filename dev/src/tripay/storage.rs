@@ -11,11 +11,11 @@ use local_database::{Error, Result};
 
 use super::transaction::Transaction;
 
-/// Reads the transactions; a missing file has none.
+/// Reads the transactions; none if the file is missing.
 pub(super) fn load(path: &Path) -> Result<Vec<Transaction>> {
     let unusable = |reason: String| {
         let problem = format!("cannot read the payments in {}: {reason}", path.display());
-        Error::new(problem, "delete it: the payments in it can then no longer be made")
+        Error::new(problem, "delete it: its payments are then lost")
     };
     match fs::read(path) {
         Ok(text) => serde_json::from_slice(&text).map_err(|error| unusable(error.to_string())),

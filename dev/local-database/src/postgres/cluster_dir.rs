@@ -29,7 +29,7 @@ use crate::{
     error::{Error, Result},
 };
 
-/// Time that a server left over by a killed process may take to stop.
+/// Time that the orphaned server of a killed process may take to stop.
 const STOP_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Prefix of the directory of a cluster that is still being created.
@@ -54,7 +54,8 @@ impl ClusterDir {
         if Uid::effective().is_root() {
             let unprivileged = unprivileged_account()?;
             if !exists {
-                fs::set_permissions(&path, Permissions::from_mode(0o755)).map_err(cannot("open", &path))?;
+                fs::set_permissions(&path, Permissions::from_mode(0o755))
+                    .map_err(cannot("change the permissions of", &path))?;
             }
             let mut enter = command("sh", Some(&unprivileged));
             enter.args(["-c", "cd -- \"$0\""]).arg(&path);
@@ -123,7 +124,7 @@ impl ClusterDir {
         if let Some(account) = &self.account {
             for path in [&incomplete, &password] {
                 let (user, group) = (account.uid.as_raw(), account.gid.as_raw());
-                chown(path, Some(user), Some(group)).map_err(cannot("hand over", path))?;
+                chown(path, Some(user), Some(group)).map_err(cannot("change the owner of", path))?;
             }
         }
 
@@ -183,7 +184,7 @@ fn unprivileged_account() -> Result<User> {
     })
 }
 
-/// Directory in place of one that the server's account cannot enter, such as one below /root.
+/// Directory to use instead of one that the server's account cannot enter, such as one below /root.
 fn fallback(data: &Path) -> PathBuf {
     let name = Uuid::new_v5(&Uuid::NAMESPACE_URL, data.as_os_str().as_bytes()).simple();
     Path::new("/var/tmp").join(format!("nofomo-{name}"))
@@ -192,7 +193,8 @@ fn fallback(data: &Path) -> PathBuf {
 fn create_fallback(data: &Path) -> Result<PathBuf> {
     let path = fallback(data);
     match DirBuilder::new().create(&path) {
-        Ok(()) => fs::set_permissions(&path, Permissions::from_mode(0o755)).map_err(cannot("open", &path))?,
+        Ok(()) => fs::set_permissions(&path, Permissions::from_mode(0o755))
+            .map_err(cannot("change the permissions of", &path))?,
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
         Err(error) => return Err(cannot("create", &path)(error)),
     }

@@ -18,7 +18,7 @@ const SETTINGS: [&str; 8] = [
     "unix_socket_directories=",
     "timezone=UTC",
     "log_timezone=UTC",
-    // As on Supabase. Without it, creating a publication warns that nobody can subscribe.
+    // As on Supabase. Without it, `create publication` prints a warning.
     "wal_level=logical",
     // Each test has its own database with several connections.
     "max_connections=200",
@@ -28,17 +28,18 @@ const SETTINGS: [&str; 8] = [
     "full_page_writes=off",
 ];
 
-/// Shell script that waits until the process at the other end of its input is gone, for whatever reason, and then stops the
-/// server with the given process id. It checks `postmaster.pid`, as another process may have the id by then.
+/// Shell script that waits until its input is closed, because the process at the other end has ended, and then stops the server
+/// with the given process id. It checks `postmaster.pid`, because another process may have that id by then.
 const GUARD: &str = r#"
     trap '' HUP INT TERM
     read -r _
     [ "$(head -n 1 "$2" 2>/dev/null)" = "$1" ] && kill -INT "$1"
 "#;
 
+/// The server's process and its guard.
 pub(super) struct Server {
     pub(super) postmaster: Child,
-    /// Held for the pipe to its input, whose end makes it stop the server.
+    /// Holds the pipe to the guard's input: when the pipe closes, the guard stops the server.
     _guard: Child,
 }
 

@@ -118,13 +118,13 @@ async fn only_success_in_json_with_a_success_status_counts() {
 #[tokio::test]
 async fn a_callback_to_a_closed_port_fails_with_the_reason() {
     let test = TestSandbox::start().await;
-    let nobody = TcpListener::bind("127.0.0.1:0").await.expect("a port").local_addr().expect("an address");
-    let created = test.create(&signed(json!({ "callback_url": format!("http://{nobody}/") }))).await;
+    let closed = TcpListener::bind("127.0.0.1:0").await.expect("a port").local_addr().expect("an address");
+    let created = test.create(&signed(json!({ "callback_url": format!("http://{closed}/") }))).await;
     let reference = created["reference"].as_str().expect("text");
     test.act(reference, "pay").await;
     let deliveries = wait_for_deliveries(&test, reference, 1).await;
     assert_eq!(deliveries[0].http_status, None);
-    assert!(deliveries[0].problem.as_deref().expect("why").contains("refused"), "{deliveries:?}");
+    assert!(deliveries[0].problem.as_deref().expect("a reason").contains("refused"), "{deliveries:?}");
 }
 
 #[tokio::test]
