@@ -1,7 +1,7 @@
 //! Cold start, latency, CPU time and memory of each function.
 //!
-//! Cold start and memory are compared with the budgets in `cold.json`, which were measured on an idle machine with two cores. A
-//! figure may exceed its budget by half: a machine is not always idle, and a relevant regression is larger than that.
+//! Cold start and memory are compared with the budgets in `cold.json`, which are rounded measurements on an idle machine with two
+//! cores. A figure may exceed its budget by half, because a machine is not always idle, and a relevant regression is larger.
 
 use std::{collections::BTreeMap, fmt, fs};
 
@@ -18,7 +18,7 @@ use crate::{
 
 const BUDGETS: &str = include_str!("cold.json");
 
-/// Share of a budget that may be used.
+/// Limit of a figure, as a multiple of its budget.
 const TOLERANCE: f64 = 1.5;
 
 /// Number of cold starts of each function, and of requests to the last instance.

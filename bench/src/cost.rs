@@ -30,7 +30,7 @@ pub struct Report {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "For a million requests:\n")?;
+        writeln!(f, "Per million requests:\n")?;
         writeln!(f, "| function | memory, MB | duration of one request, ms | GB-seconds | database CPU, ms |")?;
         writeln!(f, "|---|--:|--:|--:|--:|")?;
         for Figures { function, memory_mb, duration_ms, gigabyte_seconds, database_cpu_ms } in &self.functions {

@@ -1,5 +1,5 @@
-//! The baseline: the same endpoints in FastAPI and asyncpg (`tests/peers/fastapi`), with the same database and load. It runs as on
-//! Lambda, with the same events through the same Runtime API, and as an HTTP server.
+//! The baseline: three of the endpoints in FastAPI and asyncpg (`tests/peers/fastapi`), with the same database and load. It runs as on
+//! Lambda, with the same events from the same local Runtime API, and as an HTTP server in uvicorn.
 
 use std::{
     collections::BTreeMap,
@@ -44,14 +44,16 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 
 #[derive(Clone, Copy, Debug)]
 pub struct Size {
-    pub during: Duration,
+    /// Duration of each load.
+    pub duration: Duration,
     /// Concurrent callers.
     pub callers: usize,
+    /// Cold starts of each implementation.
     pub starts: usize,
 }
 
 impl Size {
-    pub const FULL: Self = Self { during: Duration::from_secs(10), callers: 4, starts: 5 };
+    pub const FULL: Self = Self { duration: Duration::from_secs(10), callers: 4, starts: 5 };
 }
 
 /// Figures of one implementation of an endpoint.
@@ -217,12 +219,12 @@ async fn measure_on_lambda(fleet: &Fleet, events: &[Events], size: Size) -> Resu
         let answer = fleet.invoke(nth(number)).await.map_err(|error| failed(&error))?;
         outcome(&answer).map(|_| ())
     };
-    // A fast instance may serve two callers: this warms up until each caller has an instance.
-    run_load(size.callers, size.during / 10, async |n| request(2 * WARM_UP_START + n).await).await?;
+    // Warms up until each caller has an instance; one fast instance may serve two callers at first.
+    run_load(size.callers, size.duration / 10, async |n| request(2 * WARM_UP_START + n).await).await?;
     let instances = fleet.instances();
     let processes = Processes::of(&instances);
     let before = processes.cpu();
-    let load = run_load(size.callers, size.during, &request).await?;
+    let load = run_load(size.callers, size.duration, &request).await?;
     if fleet.instances().len() != instances.len() {
         return Err(failed(&"the number of its instances changed"));
     }
@@ -273,7 +275,7 @@ async fn measure_as_server(
     try_join_all((0..size.callers).map(|n| request(2 * WARM_UP_START + n))).await?;
     let process = Processes::of(&[server.process.id().unwrap_or_default()]);
     let before = process.cpu();
-    let load = run_load(size.callers, size.during, &request).await?;
+    let load = run_load(size.callers, size.duration, &request).await?;
     Ok(Figures {
         cpu_seconds_per_thousand: process.cpu().seconds_since(&before) * 1_000.0 / load.requests as f64,
         memory_mib: process.resident_mib(),
@@ -328,7 +330,10 @@ impl FastapiServer {
                 return Err(Error::new(format!("FastAPI exited: {status}"), "see its output above"));
             }
             if Instant::now() > deadline {
-                return Err(Error::new("FastAPI does not listen", "see its output above"));
+                return Err(Error::new(
+                    format!("FastAPI does not listen after {} seconds", REQUEST_TIMEOUT.as_secs()),
+                    "see its output above",
+                ));
             }
             sleep(Duration::from_millis(2)).await;
         }

@@ -34,11 +34,11 @@ pub enum Measurement {
     RoundTrips,
     /// Trades recorded per second, compared with pgbench
     Throughput,
-    /// The same endpoints in FastAPI, for comparison
+    /// Throughput, CPU time, memory and cold start, compared with FastAPI
     Fastapi,
     /// Duration of requests with up to a million times as many rows
     Scale,
-    /// Ten minutes of mixed traffic
+    /// Failures, latency and memory under ten minutes of mixed traffic
     Load,
 }
 
@@ -73,7 +73,7 @@ impl fmt::Display for Findings {
 ///
 /// # Errors
 ///
-/// Something cannot be measured. An exceeded budget is not an error.
+/// A request fails, or a program that the measurement needs is missing. An exceeded budget is not an error.
 pub async fn measure(measurement: Measurement, environment: &Environment<'_>) -> Result<Findings> {
     match measurement {
         Measurement::Cold => {

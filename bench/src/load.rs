@@ -1,4 +1,5 @@
-//! Mixed traffic for minutes at four fifths of the maximum throughput: no request may fail, no memory grow, no data be lost.
+//! Ten minutes of mixed traffic at 80 % of the maximum throughput: no request may fail, no data may be lost, and memory may hardly
+//! grow.
 
 use std::{
     fmt,
@@ -27,8 +28,8 @@ use crate::{
 
 /// Share of the maximum throughput.
 const LOAD_SHARE: f64 = 0.8;
-/// Maximum growth of an instance's memory per call, in bytes. It is 166: lambda_runtime sets each trace id as an environment
-/// variable, and glibc never frees the old values.
+/// Maximum growth of an instance's memory with each invocation, in bytes. The measured growth is 166: lambda_runtime sets each trace
+/// id as an environment variable, and glibc never frees the old values.
 const MAX_GROWTH: f64 = 200.0;
 /// Time limit of a request.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
@@ -42,10 +43,11 @@ pub struct Size {
     pub history: i32,
     /// Duration of full load before the maximum throughput is measured.
     pub warm_up: Duration,
-    /// Duration of full load while it is measured.
+    /// Duration of full load while the maximum throughput is measured.
     pub probe: Duration,
-    /// Number of parts of the measurement.
+    /// Number of parts into which the measurement is divided.
     pub parts: usize,
+    /// Duration of each part.
     pub part: Duration,
 }
 
@@ -68,7 +70,7 @@ impl Size {
 pub struct Part {
     #[serde(flatten)]
     pub load: LoadStats,
-    /// Calls of functions: a pause and a trade of freqtrade are two calls.
+    /// Invocations of functions. Some requests of the mix are two invocations: a pause and a start, an entry and an exit.
     pub calls: usize,
     pub instances: usize,
     pub memory_of_instance_mib: f64,
@@ -106,12 +108,16 @@ impl Report {
         if let Some(last) = self.parts.last() {
             let growth = self.growth();
             if growth > MAX_GROWTH {
-                missed
-                    .push(format!("an instance grows by {growth:.0} bytes per call, above the limit of {MAX_GROWTH}"));
+                missed.push(format!(
+                    "an instance grows by {growth:.0} bytes with each invocation, above the limit of {MAX_GROWTH}"
+                ));
             }
             let max_connections = i64::try_from(last.instances).unwrap_or(i64::MAX);
             if last.connections > max_connections {
-                missed.push(format!("{max_connections} instances hold {} connections", last.connections));
+                missed.push(format!(
+                    "{max_connections} instances hold {} connections, above the limit of one each",
+                    last.connections
+                ));
             }
         }
         let median_p99 = median(self.parts.iter().map(|part| part.load.p99_ms).collect());
@@ -119,14 +125,15 @@ impl Report {
             self.parts.iter().enumerate().filter(|(_, part)| part.load.p99_ms > median_p99 * MAX_SLOWDOWN)
         {
             missed.push(format!(
-                "p99 was {:.1} ms in part {number}, with a median of {median_p99:.1} ms",
-                part.load.p99_ms
+                "p99 was {:.1} ms in part {}, above {MAX_SLOWDOWN} times the median of {median_p99:.1} ms",
+                part.load.p99_ms,
+                number + 1
             ));
         }
         missed
     }
 
-    /// Growth of an instance's memory per call after the first part, in bytes.
+    /// Growth of an instance's memory with each invocation after the first part, in bytes.
     fn growth(&self) -> f64 {
         let [first, rest @ ..] = &self.parts[..] else { return 0.0 };
         let Some(last) = rest.last() else { return 0.0 };
@@ -155,7 +162,7 @@ impl fmt::Display for Report {
         }
         writeln!(
             f,
-            "\nAn instance grows by {:.0} bytes per call. {} requests failed. {} trades and log entries were acknowledged, and {} are in the database. `verify` reported {} differences.",
+            "\nAn instance grows by {:.0} bytes with each invocation. {} requests failed. {} trades and log entries were acknowledged, and {} are in the database. `verify` reported {} differences.",
             self.growth(),
             self.errors.len(),
             self.acknowledged,
@@ -423,7 +430,7 @@ mod tests {
             Report { stored: 6, ..clean() },
             Report { stored: 8, ..clean() },
             Report { differences: vec!["trigger x: missing".into()], ..clean() },
-            last(part(10.0, 11.1, 4)), // 231 bytes per call
+            last(part(10.0, 11.1, 4)), // 231 bytes with each invocation
             last(part(10.0, 10.0, 5)),
             last(part(31.0, 10.0, 4)),
         ] {

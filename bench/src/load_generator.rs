@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use local_database::Result;
 
-/// Statistics of a load.
+/// Statistics of the requests of a load.
 #[derive(Clone, Debug, Serialize)]
 pub struct LoadStats {
     pub requests: usize,
@@ -21,17 +21,17 @@ pub struct LoadStats {
     pub p99_ms: f64,
 }
 
-/// Runs callers concurrently, each of which sends its next request as soon as the previous one has completed. `request` gets
-/// the number of the request.
+/// Runs callers concurrently. Each caller sends its next request as soon as the previous one has completed, until `duration` has
+/// passed. `request` receives the number of the request, from 0.
 pub(crate) async fn run_load(
     callers: usize,
-    during: Duration,
+    duration: Duration,
     request: impl AsyncFn(usize) -> Result<()>,
 ) -> Result<LoadStats> {
     let (started_at, next, request) = (Instant::now(), Cell::new(0), &request);
     let calls = (0..callers).map(|_| async {
         let mut latencies = Vec::new();
-        while started_at.elapsed() < during {
+        while started_at.elapsed() < duration {
             let number = next.replace(next.get() + 1);
             let sent_at = Instant::now();
             request(number).await?;

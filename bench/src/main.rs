@@ -39,14 +39,14 @@ async fn main() -> ExitCode {
 /// Makes the measurements, each on a new database. Returns `true` if every budget was met.
 async fn run(measurements: &[Measurement]) -> Result<bool> {
     if cfg!(debug_assertions) {
-        let problem = "this program was built without optimizations, so it would distort what it measures";
+        let problem = "this program was built without optimization, which would distort the measurements";
         return Err(Error::new(problem, "run `cargo measure`"));
     }
     let template = Template::load(workspace())?;
     let target = workspace().join("target");
     let data = target.join("bench");
     let count = template.functions.len();
-    print_line(format_args!("functions  building {count} for release: a minute each the first time"));
+    print_line(format_args!("functions  building {count} for release; the first time, each takes a minute"));
     let functions = build::build(workspace(), &template, true).await?;
     let credentials_keys = credentials_keys::load_or_create(&data)?;
     let migrations = workspace().join("migrations");

@@ -9,7 +9,7 @@ const COLORS: [RGBColor; 4] =
     [RGBColor(20, 110, 190), RGBColor(200, 90, 30), RGBColor(60, 140, 60), RGBColor(120, 80, 160)];
 
 /// Plots one line for each series as SVG. The axes begin at zero.
-pub(crate) fn lines(title: &str, x: &str, y: &str, series: &[(&str, Vec<(f64, f64)>)]) -> Result<String> {
+pub(crate) fn render_lines(title: &str, x: &str, y: &str, series: &[(&str, Vec<(f64, f64)>)]) -> Result<String> {
     let mut svg = String::new();
     draw(&mut svg, title, x, y, series).map_err(|error| {
         Error::new(format!("cannot draw the plot {title}: {error}"), "see the figures in the table")
@@ -56,7 +56,7 @@ mod tests {
     #[test]
     fn every_series_has_a_line_and_a_name() {
         let series = [("ours", vec![(1.0, 10.0), (2.0, 20.0)]), ("theirs", vec![(1.0, 5.0), (2.0, 6.0)])];
-        let svg = lines("a title", "instances", "a second", &series).expect("drawn");
+        let svg = render_lines("a title", "instances", "a second", &series).expect("drawn");
         assert!(svg.trim_start().starts_with("<svg") && svg.trim_end().ends_with("</svg>"), "{svg}");
         for word in ["a title", "instances", "a second", "ours", "theirs"] {
             assert!(svg.contains(word), "{word}: {svg}");

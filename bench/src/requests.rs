@@ -1,4 +1,4 @@
-//! Requests for measurements. Each one succeeds and costs the same every time.
+//! Requests for measurements. Each request succeeds, and costs the same each time it is sent.
 
 use std::{collections::BTreeMap, fs};
 
@@ -56,7 +56,7 @@ impl Call {
         self
     }
 
-    /// Uses the same numbers as another request.
+    /// Uses the same values of [`NTH`] as another request.
     pub(crate) fn with_numbers_of(mut self, other: &Self) -> Self {
         self.numbers = other.numbers.clone();
         self
@@ -93,8 +93,9 @@ pub(crate) struct Events {
 
 impl Events {
     fn new(event: impl Into<Vec<u8>>) -> Result<Self> {
-        let text = String::from_utf8(event.into())
-            .map_err(|error| Error::new(format!("an event is not UTF-8: {error}"), "correct dev/src/gateway.rs"))?;
+        let text = String::from_utf8(event.into()).map_err(|error| {
+            Error::new(format!("an event is not UTF-8: {error}"), "correct dev/src/gateway/event.rs")
+        })?;
         Ok(Self { text, numbers: Numbers::default() })
     }
 
@@ -207,7 +208,7 @@ pub(crate) fn bot(name: &str, exchange: &str, is_paper_trade: bool) -> Value {
     })
 }
 
-/// New trades in every request. A single trade is an object, several are an array.
+/// A report of `count` trades, which are new in every request. A single trade is an object, several are an array.
 pub(crate) fn trades(token: &str, bot: &str, count: usize) -> Call {
     let body = if count == 1 { trade(0) } else { (0..count).map(trade).collect() };
     Call::new(token, "POST", format!("/bots/{bot}/trades"), &body)

@@ -21,14 +21,14 @@ const COMMANDS: [(&str, usize, &str); 2] = [
     (
         "generate-strategy",
         2,
-        "counts the request against the quota first, so that the quota cannot be exceeded; then stores the strategy",
+        "first counts the request against the quota, so that the quota cannot be exceeded; then stores the strategy",
     ),
-    ("run-analysis", 3, "counts the request against the quota first; reads the trades; stores the analysis"),
+    ("run-analysis", 3, "first counts the request against the quota; then reads the trades; then stores the analysis"),
 ];
 
 #[derive(Clone, Copy, Debug)]
 pub struct Size {
-    /// Latency in each direction.
+    /// Latency that the proxy adds in each direction.
     pub delay: Duration,
     /// Requests before the measurement.
     pub warm_up: usize,

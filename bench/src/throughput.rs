@@ -27,7 +27,7 @@ const BUDGET: f64 = 0.8;
 #[derive(Clone, Debug)]
 pub struct Size {
     /// Duration of each round, for record-trade and again for pgbench.
-    pub during: Duration,
+    pub duration: Duration,
     pub rounds: usize,
     pub instances: Vec<usize>,
     /// Trades in a request.
@@ -36,11 +36,11 @@ pub struct Size {
 
 impl Size {
     pub fn full() -> Self {
-        Self { during: Duration::from_secs(4), rounds: 3, instances: vec![1, 2, 4, 8], batches: vec![1, 500] }
+        Self { duration: Duration::from_secs(4), rounds: 3, instances: vec![1, 2, 4, 8], batches: vec![1, 500] }
     }
 }
 
-/// Figures with a number of instances, and the same number of pgbench's connections: the round with the median ratio.
+/// Figures with a number of instances, and with as many connections of pgbench. They are those of the round with the median ratio.
 #[derive(Clone, Debug, Serialize)]
 pub struct Figures {
     pub batch: usize,
@@ -49,8 +49,8 @@ pub struct Figures {
     pub load: LoadStats,
     pub pgbench_per_second: f64,
     pub ratio: f64,
-    /// CPU time per request: of the function, of this program in place of Lambda, of the database, and of the database under
-    /// pgbench.
+    /// CPU time per request: of the function, of this program, which provides the local Runtime API, of the database, and of the
+    /// database under pgbench.
     pub function_cpu_ms: f64,
     pub lambda_cpu_ms: f64,
     pub database_cpu_ms: f64,
@@ -84,7 +84,7 @@ impl Report {
             let figures = self.figures.iter().filter(move |figures| figures.batch == batch);
             figures.map(|figures| (figures.instances as f64, value(figures))).collect()
         };
-        plot::lines(
+        plot::render_lines(
             "record-trade, single trades",
             "instances, or pgbench's connections",
             "requests per second",
@@ -152,7 +152,7 @@ pub async fn measure(environment: &Environment<'_>, size: &Size) -> Result<Repor
                 };
                 outcome(&fleet.invoke(event).await.map_err(|error| failed(&error))?).map(|_| ())
             };
-            // Concurrently, so that every instance is started.
+            // Sent concurrently, so that every instance is started.
             try_join_all((0..instances).map(|n| request(WARM_UP_START + n))).await?;
 
             let function = Processes::of(&fleet.instances());
@@ -162,8 +162,8 @@ pub async fn measure(environment: &Environment<'_>, size: &Size) -> Result<Repor
                 let server = Processes::of_server(&admin).await?;
                 let read_cpu = || [&function, &this, &server].map(Processes::cpu);
                 let before = read_cpu();
-                // Each round records other trades.
-                let load = run_load(instances, size.during, async |n| request((round << 32) + n).await).await?;
+                // Each round records different trades.
+                let load = run_load(instances, size.duration, async |n| request((round << 32) + n).await).await?;
                 let ([function_before, this_before, server_before], [function_after, this_after, server_after]) =
                     (before, read_cpu());
                 let requests = load.requests as f64;
@@ -175,7 +175,7 @@ pub async fn measure(environment: &Environment<'_>, size: &Size) -> Result<Repor
                     bots: &bots,
                     batch,
                     connections: instances,
-                    during: size.during,
+                    duration: size.duration,
                 };
                 let (pgbench_per_second, pgbench_database_cpu_ms) = pgbench.run(&admin).await?;
                 let ratio = load.per_second / pgbench_per_second;
@@ -209,7 +209,7 @@ struct Pgbench<'a> {
     bots: &'a [String],
     batch: usize,
     connections: usize,
-    during: Duration,
+    duration: Duration,
 }
 
 impl Pgbench<'_> {
@@ -224,7 +224,7 @@ impl Pgbench<'_> {
         written.map_err(|error| Error::new(format!("cannot write {}: {error}", path.display()), "check its owner"))?;
         let connections = self.connections.to_string();
         let threads = self.connections.min(2).to_string();
-        let seconds = self.during.as_secs().max(1).to_string();
+        let seconds = self.duration.as_secs().max(1).to_string();
         let mut command = Command::new(self.environment.postgres.program("pgbench"));
         command.args(["--no-vacuum", "--protocol=extended", "--client", &connections, "--jobs", &threads]);
         command.args(["--time", &seconds, "--file"]).arg(&path).arg(&self.environment.database.api_url);
@@ -235,10 +235,10 @@ impl Pgbench<'_> {
         let output = command.spawn().map_err(missing)?.wait_with_output();
         // Measured while it runs, because the server processes of its connections end with it.
         let used = async {
-            sleep(self.during / 4).await;
+            sleep(self.duration / 4).await;
             let server = Processes::of_server(admin).await?;
             let (started_at, before) = (Instant::now(), server.cpu());
-            sleep(self.during / 2).await;
+            sleep(self.duration / 2).await;
             Ok::<_, Error>(server.cpu().seconds_since(&before) / started_at.elapsed().as_secs_f64())
         };
         let (output, used) = tokio::join!(output, used);

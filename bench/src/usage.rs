@@ -1,4 +1,4 @@
-//! CPU time and memory of processes, and a description of this machine.
+//! CPU time and memory of processes, and the conditions of a measurement.
 
 use chrono::Utc;
 use serde::Serialize;

@@ -9,7 +9,7 @@ strategies as (
     insert into public.strategies (id, user_id, name, strategy_type, is_public, is_verified)
     select
         overlay('00000000-0000-4000-b000-000000000000' placing lpad(to_hex(number), 8, '0') from 1 for 8)::uuid,
-        author.id, 'On offer ' || number, 'marketplace', true, true
+        author.id, 'Strategy ' || number, 'marketplace', true, true
     from author
     cross join generate_series(1, $1) as number
     returning id, user_id

@@ -96,7 +96,8 @@ async fn a_distant_database_costs_each_command_one_round_trip() {
 async fn trades_are_recorded_by_the_function_and_by_pgbench() {
     let database = Database::new().await;
     let environment = environment(&database).await;
-    let size = throughput::Size { during: Duration::from_secs(1), rounds: 2, instances: vec![2], batches: vec![1, 3] };
+    let size =
+        throughput::Size { duration: Duration::from_secs(1), rounds: 2, instances: vec![2], batches: vec![1, 3] };
     let report = throughput::measure(&environment, &size).await.unwrap();
     assert_eq!(report.figures.len(), 2, "{report}");
     for figures in &report.figures {
@@ -127,7 +128,7 @@ async fn rows_are_added_and_found_again() {
     let database = Database::new().await;
     let environment = environment(&database).await;
     let size = scale::Size {
-        during: SHORT_DURATION,
+        duration: SHORT_DURATION,
         trades: vec![10, 1_000],
         subscriptions: vec![10, 600],
         bots: vec![1, 30],
@@ -187,7 +188,7 @@ async fn the_peer_is_asked_the_same() {
     let environment = environment(&database).await;
     let report = fastapi_baseline::measure(
         &environment,
-        fastapi_baseline::Size { during: SHORT_DURATION, callers: 2, starts: 1 },
+        fastapi_baseline::Size { duration: SHORT_DURATION, callers: 2, starts: 1 },
     )
     .await
     .unwrap();
