@@ -26,10 +26,10 @@ struct Arguments {
     target: Target,
 }
 
-/// The database to work on.
+/// The database of a command.
 #[derive(Args)]
 struct Target {
-    /// Database to work on, as the role postgres [default: that of the running `cargo dev`]
+    /// URL of the database, with the role postgres [default: the database of the running `cargo dev`]
     #[arg(long, global = true, value_name = "URL", env = "DATABASE_URL", hide_env_values = true)]
     database_url: Option<String>,
     /// Data directory of `cargo dev`, which also holds the reference database of `verify` [default: .nofomo in the workspace]
@@ -65,9 +65,9 @@ enum Command {
     },
     /// Compare the database with the migrations, and check its statistics and billing
     Verify,
-    /// Re-encrypt every exchange credential that the newest key has not encrypted
+    /// Re-encrypt with the newest key every exchange credential that an older key has encrypted
     RotateKeys {
-        /// Key ring, the newest key first: 2:<base64>,1:<base64>
+        /// Key ring, the newest key first: 2:<base64>,1:<base64> (required)
         #[arg(long, value_name = "RING", env = "CREDENTIALS_KEYS", hide_env_values = true)]
         credentials_keys: Option<String>,
     },
@@ -107,7 +107,7 @@ async fn migrate(target: &Target, sample_data: bool) -> Result<()> {
 /// Returns `true` if the database has no differences.
 async fn verify(target: &Target) -> Result<bool> {
     let url = target.database_url()?;
-    // The reference is made on a server of its own, so that nothing is created on the one that is verified.
+    // The reference database is created on its own server, so that nothing is created on the server that is verified.
     let postgres = Postgres::start(&reference_dir(&target.data()), None).await?;
     let report = verify_migrations(&postgres, &url, &migrations()).await;
     postgres.stop().await?;
@@ -122,7 +122,7 @@ fn reference_dir(data: &Path) -> PathBuf {
 
 /// Returns `true` if the newest key has encrypted every credential.
 async fn rotate(target: &Target, ring: Option<String>) -> Result<bool> {
-    let remedy = "set CREDENTIALS_KEYS to the key ring, the newest key first: 2:<new>,1:<old>";
+    let remedy = "set CREDENTIALS_KEYS or pass --credentials-keys, the newest key first: 2:<new>,1:<old>";
     let ring = ring.ok_or_else(|| Error::new("the key ring is missing", remedy))?;
     let ring = KeyRing::parse(&ring).map_err(|error| Error::new(error.to_string(), remedy))?;
     let url = target.database_url()?;

@@ -8,8 +8,8 @@ use tokio_postgres::{Client, Transaction, error::ErrorPosition, types::Type};
 /// Name of the migration with rows for development and tests. It adds them only if `nofomo.sample_data` is on.
 const SAMPLE_DATA: &str = "sample_data";
 
-/// Lock until the end of the transaction, the longest possible through a transaction pooler. Two processes that migrate
-/// at the same time take turns, file by file.
+/// Takes a lock until the end of the transaction; a transaction pooler allows none that lasts longer. Two processes that migrate at
+/// the same time take turns, file by file.
 const LOCK: &str = "select pg_advisory_xact_lock(hashtext('nofomo: apply migrations'))";
 
 /// The table as the Supabase CLI creates it, so that `supabase db push` and `cargo ops migrate` share one history.
@@ -19,7 +19,7 @@ const HISTORY: &str = "
     alter table supabase_migrations.schema_migrations add column if not exists statements text[];
     alter table supabase_migrations.schema_migrations add column if not exists name text;";
 
-/// Applies the files in `directory` that are new to the database, as the user of the URL; returns their count.
+/// Applies the files in `directory` that are new to the database, as the role in the URL; returns their number.
 ///
 /// # Errors
 ///
@@ -45,7 +45,7 @@ pub async fn migrate(url: &str, directory: &Path, mut on_applied: impl FnMut(&st
     Ok(applied)
 }
 
-/// Adds the sample data to a migrated database, unless it is there; returns whether it was added.
+/// Adds the sample data to a migrated database, unless it has it already; returns `true` if it was added.
 ///
 /// # Errors
 ///
@@ -71,7 +71,7 @@ pub async fn add_sample_data(url: &str, directory: &Path) -> Result<bool> {
     Ok(true)
 }
 
-/// Applies the migrations as [`migrate`] does, and prints each.
+/// Applies the migrations as [`migrate`] does, and prints the name of each.
 ///
 /// # Errors
 ///
@@ -114,7 +114,7 @@ pub enum Contents {
     Empty,
     /// The sample data, perhaps with more.
     SampleData,
-    /// Users or plans (the word says which) that are not the sample data.
+    /// Users or plans, as the text says, that are not the sample data.
     Other(&'static str),
 }
 
@@ -156,7 +156,7 @@ fn not_for_development(found: &str) -> Error {
 }
 
 fn contents_unreadable(error: tokio_postgres::Error) -> Error {
-    let problem = format!("cannot tell whether the database is for development: {}", describe_error(&error));
+    let problem = format!("cannot determine whether the database is for development: {}", describe_error(&error));
     Error::new(problem, "use the URL of the role postgres")
 }
 
@@ -296,7 +296,7 @@ fn strip_separators(sql: &str) -> String {
     sql.chars().filter(|character| !character.is_whitespace() && *character != ';').collect()
 }
 
-/// Line, from 1, of a position that PostgreSQL reports in characters, from 1.
+/// Line number of a position that PostgreSQL reports in characters. Both start at 1.
 fn line_at(sql: &str, position: u32) -> usize {
     let before = usize::try_from(position).unwrap_or(usize::MAX).saturating_sub(1);
     1 + sql.chars().take(before).filter(|character| *character == '\n').count()

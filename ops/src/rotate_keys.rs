@@ -5,7 +5,7 @@ use nofomo_vault::KeyRing;
 use tokio_postgres::types::Type;
 use uuid::Uuid;
 
-/// Credentials read at a time: few, so that a killed run repeats little.
+/// Number of credentials read at a time; small, so that a killed run repeats little.
 const BATCH_SIZE: i64 = 100;
 
 /// Outcome of a key rotation.
@@ -21,8 +21,8 @@ pub struct KeyRotation {
 
 /// Re-encrypts every credential that the newest key of the ring has not encrypted.
 ///
-/// Each one is updated by itself, and only if its owner has not replaced it meanwhile: the rotation can be interrupted,
-/// repeated, and run while users work. `on_progress` is called after each batch with the counts so far.
+/// Each credential is updated in its own transaction, and only if its owner has not replaced it meanwhile. So the rotation can be
+/// interrupted and repeated, and can run while users change their credentials. `on_progress` is called after each batch with the counts so far.
 ///
 /// # Errors
 ///

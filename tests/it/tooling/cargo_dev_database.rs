@@ -55,7 +55,7 @@ async fn a_missing_database_or_migration_is_reported_in_one_line() {
         assert!(!data.path.join("postgres").exists(), "no database is created");
     }
     let error = failure(ops_command(&data, &["rotate-keys"]).await).await;
-    let remedy = "set CREDENTIALS_KEYS to the key ring, the newest key first: 2:<new>,1:<old>";
+    let remedy = "set CREDENTIALS_KEYS or pass --credentials-keys, the newest key first: 2:<new>,1:<old>";
     assert_eq!(error, format!("error: the key ring is missing; {remedy}"));
     let error =
         failure(ops_command(&data, &["rotate-keys", "--credentials-keys", DEFAULT_CREDENTIALS_KEY]).await).await;
