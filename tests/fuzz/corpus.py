@@ -4,7 +4,7 @@
     cargo fuzz run --fuzz-dir tests/fuzz <target>
     python3 tests/fuzz/corpus.py pack
 
-Inputs with names given by people stay files. Those that the fuzzer named by their SHA-1 are added to the archive.
+Inputs whose names were given by people remain files. Those that the fuzzer named by their SHA-1 are added to the archive.
 """
 
 import pathlib
@@ -22,7 +22,7 @@ def pack(folder: pathlib.Path, archive: pathlib.Path) -> None:
     found = sorted(path for path in folder.iterdir() if FOUND.fullmatch(path.name))
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as packed:
         for path in found:
-            # Without a time, so that equal inputs result in equal archives.
+            # Without timestamps, so that equal inputs result in equal archives.
             packed.writestr(zipfile.ZipInfo(path.name), path.read_bytes(), zipfile.ZIP_DEFLATED)
     for path in found:
         path.unlink()

@@ -1,4 +1,4 @@
-//! Backtest export of freqtrade, as an archive or as JSON: read, analysed and identified.
+//! A backtest export of freqtrade, as an archive or as JSON, is read and analysed without an internal error.
 #![no_main]
 
 use std::sync::LazyLock;

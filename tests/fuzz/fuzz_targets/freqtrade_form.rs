@@ -1,4 +1,4 @@
-//! Freqtrade's webhook, as a form.
+//! An event of freqtrade's webhook, sent as a form, is always accepted.
 #![no_main]
 
 use std::sync::LazyLock;

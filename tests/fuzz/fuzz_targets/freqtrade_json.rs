@@ -1,4 +1,4 @@
-//! Freqtrade's webhook, as JSON.
+//! An event of freqtrade's webhook, sent as JSON, is always accepted.
 #![no_main]
 
 use std::sync::LazyLock;

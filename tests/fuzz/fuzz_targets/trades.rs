@@ -1,4 +1,4 @@
-//! One trade, or an array of them, as a bot reports it.
+//! A report of one trade, or of an array of trades, is validated without an internal error.
 #![no_main]
 
 use std::sync::LazyLock;

@@ -15,13 +15,13 @@ pub const ISSUER: &str = "https://fuzz.supabase.co/auth/v1";
 pub const HS256_SECRET: &str = "super-secret-jwt-token-with-at-least-32-characters-long";
 pub const TRIPAY_PRIVATE_KEY: &str = "ytf6ooi2gmlNPfpchd94jDOk8hRWOu";
 
-/// Public key of the tokens in the corpus.
+/// JSON Web Key Set with the public keys of the tokens in the corpus.
 const KEYS: &str = include_str!("../keys.json");
 
-/// URL of no server: a request that reaches the database fails at once.
+/// URL at which no server listens: a request that reaches the database fails at once.
 const UNREACHABLE_DATABASE: &str = "postgres://nofomo_api:nobody@127.0.0.1:1/postgres?sslmode=disable";
 
-/// Running function, and the runtime that executes it.
+/// A running function, and the Tokio runtime that executes it.
 pub struct Instance<T: 'static> {
     runtime: Runtime,
     pub function: &'static T,
@@ -60,6 +60,7 @@ impl<T> Instance<T> {
         outcome
     }
 
+    /// Runs a future to its end.
     pub fn wait<O>(&self, future: impl Future<Output = O>) -> O {
         self.runtime.block_on(future)
     }
@@ -89,6 +90,7 @@ pub fn request(route: &str, path: &[(&str, &str)], headers: &[(&str, &[u8])], bo
     Some(Request::new(event))
 }
 
+/// Claims of the signed-in user's access token.
 pub fn claims() -> Value {
     json!({
         "iss": ISSUER, "sub": "0190e000-0000-7000-8000-0000000000aa", "aud": "authenticated", "exp": 4_102_444_800_i64,
@@ -106,7 +108,7 @@ pub fn bearer() -> &'static str {
     })
 }
 
-/// Sets the environment and builds a runtime.
+/// Sets the function's settings as environment variables, and builds a Tokio runtime.
 fn start_runtime() -> Runtime {
     let keys = serve_keys();
     for (name, value) in [
@@ -122,7 +124,7 @@ fn start_runtime() -> Runtime {
     tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime")
 }
 
-/// Serves the keys at every path; returns the address.
+/// Serves the keys at every path of a free port; returns the URL.
 fn serve_keys() -> String {
     let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a port");
     let address = listener.local_addr().expect("an address");

@@ -9,6 +9,6 @@ import main
 
 loop = uvloop.new_event_loop()
 asyncio.set_event_loop(loop)
-# Once per instance: by default Mangum would open and close the pool with every request.
+# Opens the pool once per instance: by default, Mangum opens and closes it with every request.
 loop.run_until_complete(main.lifespan(main.app).__aenter__())
 handler = Mangum(main.app, lifespan="off")

@@ -1,6 +1,6 @@
-"""Baseline that the functions are measured against: three of the endpoints in FastAPI and asyncpg.
+"""Baseline with which the functions are compared: three of the endpoints in FastAPI and asyncpg.
 
-It executes the same statements on the same database, validates token and body in the same way, and gives the same responses.
+It executes the same statements on the same database, validates tokens and bodies by the same rules, and gives the same responses.
 It uses the usual optimisations: uvloop, httptools, orjson, prepared statements, and a cache of verified tokens.
 """
 
@@ -31,7 +31,7 @@ from pydantic import (
 )
 
 ISSUER = os.environ["AUTH_ISSUER"]
-LEEWAY = 30
+LEEWAY_SECONDS = 30
 
 
 class Problem(Exception):
@@ -53,7 +53,7 @@ keys = jwt.PyJWKClient(f"{ISSUER}/.well-known/jwks.json", cache_keys=True, lifes
 
 
 @lru_cache(maxsize=1024)
-def verified(token: str) -> dict:
+def verify_token(token: str) -> dict:
     key = keys.get_signing_key_from_jwt(token)
     return jwt.decode(
         token,
@@ -61,7 +61,7 @@ def verified(token: str) -> dict:
         algorithms=["ES256", "RS256"],
         audience="authenticated",
         issuer=ISSUER,
-        leeway=LEEWAY,
+        leeway=LEEWAY_SECONDS,
         options={"require": ["exp", "iss", "aud", "sub"], "verify_iat": False},
     )
 
@@ -71,10 +71,10 @@ def user(authorization: Annotated[str | None, Header()] = None) -> dict:
     if scheme.lower() != "bearer" or not token or len(token) > 8192:
         raise UNAUTHENTICATED
     try:
-        claims = verified(token)
+        claims = verify_token(token)
     except jwt.PyJWTError:
         raise UNAUTHENTICATED from None
-    if claims["exp"] + LEEWAY <= time.time() or claims.get("role") != "authenticated" or "session_id" not in claims:
+    if claims["exp"] + LEEWAY_SECONDS <= time.time() or claims.get("role") != "authenticated" or "session_id" not in claims:
         raise UNAUTHENTICATED
     if claims.get("is_anonymous") or claims.get("client_id"):
         raise Problem(403, "forbidden", "Not allowed", "Anonymous sessions are not allowed. Sign up first.")
@@ -97,14 +97,14 @@ Key = Annotated[str | None, Depends(idempotency_key)]
 # Request bodies ---------------------------------------------------------------------------------------------------------
 
 
-def one_line(text: str) -> str:
+def validate_line(text: str) -> str:
     if any(ord(c) < 32 or 127 <= ord(c) < 160 for c in text) or not text.strip():
         raise ValueError("must not be blank or have control characters")
     return text
 
 
-def number(value: Any) -> Any:
-    """Decimal number as a string or a number; Python also accepts booleans, which are refused."""
+def validate_number(value: Any) -> Any:
+    """Decimal number as a string or a number; Python also accepts booleans, which are rejected."""
     if isinstance(value, bool) or not isinstance(value, str | int | float | Decimal):
         raise ValueError("must be a decimal number")
     if isinstance(value, str) and not (value and (value[0].isdigit() or value[0] == "-") and set(value) <= set("0123456789+-.eE")):
@@ -112,8 +112,8 @@ def number(value: Any) -> Any:
     return str(value)
 
 
-def pair(text: str) -> str:
-    market, _, settlement = one_line(text).partition(":")
+def validate_pair(text: str) -> str:
+    market, _, settlement = validate_line(text).partition(":")
     base, slash, quote = market.partition("/")
     codes = [base, quote] + ([settlement] if ":" in text else [])
     if not slash or not all(code.isascii() and code.isalnum() and code == code.upper() for code in codes):
@@ -121,10 +121,10 @@ def pair(text: str) -> str:
     return text
 
 
-def small(most: int):
+def size_limit(max_bytes: int):
     def check(value: dict) -> dict:
-        if len(orjson.dumps(value)) > most:
-            raise ValueError(f"must have at most {most} bytes")
+        if len(orjson.dumps(value)) > max_bytes:
+            raise ValueError(f"must have at most {max_bytes} bytes")
         if b"\\u0000" in orjson.dumps(value):
             raise ValueError("must not have the character U+0000")
         return value
@@ -132,23 +132,23 @@ def small(most: int):
     return check
 
 
-def recent(value: datetime) -> datetime:
+def to_utc(value: datetime) -> datetime:
     if not 1970 <= value.year <= 9999:
-        raise ValueError("must be a time of this age")
+        raise ValueError("must be between the years 1970 and 9999")
     return value.astimezone(timezone.utc)
 
 
 def decimal(low: str, high: str, places: int):
     limits = Field(ge=Decimal(low), le=Decimal(high), decimal_places=places)
-    return Annotated[Decimal, BeforeValidator(number), limits]
+    return Annotated[Decimal, BeforeValidator(validate_number), limits]
 
 
-Text = Annotated[str, Field(min_length=1, max_length=255), AfterValidator(one_line)]
+Text = Annotated[str, Field(min_length=1, max_length=255), AfterValidator(validate_line)]
 Amount = decimal("0.00000001", "999999999999.99999999", 8)
-NotNegative = decimal("0", "999999999999.99999999", 8)
+NonNegative = decimal("0", "999999999999.99999999", 8)
 Signed = decimal("-999999999999.99999999", "999999999999.99999999", 8)
 Percentage = decimal("-999999.9999", "999999.9999", 4)
-Time = Annotated[AwareDatetime, AfterValidator(recent)]
+Time = Annotated[AwareDatetime, AfterValidator(to_utc)]
 
 
 class Body(BaseModel):
@@ -163,7 +163,7 @@ class Body(BaseModel):
 class NewBot(Body):
     name: Text
     exchange: Literal["binance", "bybit"]
-    trading_pair: Annotated[str, Field(max_length=50), AfterValidator(pair)]
+    trading_pair: Annotated[str, Field(max_length=50), AfterValidator(validate_pair)]
     timeframe: Literal["1m", "5m", "15m", "30m", "1h", "4h", "1d"]
     strategy: Text
     initial_balance: Amount
@@ -173,7 +173,7 @@ class NewBot(Body):
     take_profit: decimal("0.0001", "1000", 4) | None = None
     risk_percentage: decimal("0.01", "100", 2) = Decimal("2")
     is_paper_trade: Annotated[bool, Field(strict=True)] = True
-    metadata: Annotated[dict, AfterValidator(small(4096))] | None = None
+    metadata: Annotated[dict, AfterValidator(size_limit(4096))] | None = None
 
     def rules(self):
         if self.stake_amount > self.initial_balance:
@@ -190,7 +190,7 @@ class NewTrade(Body):
     entry_time: Time
     exit_time: Time | None = None
     exit_price: Amount | None = None
-    fee: NotNegative = Decimal(0)
+    fee: NonNegative = Decimal(0)
     profit: Signed | None = None
     profit_percentage: Percentage | None = None
     exchange_order_id: Text | None = None
@@ -198,7 +198,7 @@ class NewTrade(Body):
     signal_price: Amount | None = None
     stop_loss_price: Amount | None = None
     take_profit_price: Amount | None = None
-    metadata: Annotated[dict, AfterValidator(small(8192))] | None = None
+    metadata: Annotated[dict, AfterValidator(size_limit(8192))] | None = None
 
     def rules(self):
         if self.status == "closed":
@@ -214,7 +214,7 @@ class NewTrade(Body):
                     yield name, "is for a closed trade"
 
 
-def check(models: list[Body], single: bool) -> None:
+def check_rules(models: list[Body], single: bool) -> None:
     errors = [
         {"pointer": f"/{name}" if single else f"/{index}/{name}", "detail": detail}
         for index, model in enumerate(models)
@@ -224,7 +224,7 @@ def check(models: list[Body], single: bool) -> None:
         raise invalid(*errors)
 
 
-def plain(value: Any) -> str:
+def decimal_text(value: Any) -> str:
     """Exact text of a decimal number for PostgreSQL."""
     return str(value)
 
@@ -232,14 +232,14 @@ def plain(value: Any) -> str:
 # Endpoints --------------------------------------------------------------------------------------------------------------
 
 
-async def unchanged(connection) -> None:
-    """Does nothing: no session state outlives a statement, and a reset would cost a round trip."""
+async def skip_reset(connection) -> None:
+    """Skips asyncpg's reset of a connection: no session state outlives a statement, and a reset costs a round trip."""
 
 
 @asynccontextmanager
 async def lifespan(app: FastAPI):
     size = int(os.environ.get("POOL", "1"))
-    app.state.pool = await asyncpg.create_pool(os.environ["DATABASE_URL"], min_size=size, max_size=size, reset=unchanged)
+    app.state.pool = await asyncpg.create_pool(os.environ["DATABASE_URL"], min_size=size, max_size=size, reset=skip_reset)
     keys.get_jwk_set()
     yield
     await app.state.pool.close()
@@ -251,7 +251,7 @@ app = FastAPI(lifespan=lifespan, openapi_url=None)
 async def command(function: str, claims: dict, given: Any) -> Any:
     statement = f"select private.{function}($1::text::jsonb, $2::text::jsonb)::text"
     try:
-        answer = await app.state.pool.fetchval(statement, orjson.dumps(claims).decode(), orjson.dumps(given, plain).decode())
+        answer = await app.state.pool.fetchval(statement, orjson.dumps(claims).decode(), orjson.dumps(given, decimal_text).decode())
     except asyncpg.PostgresError as error:
         if error.sqlstate == "PT401" or error.sqlstate == "PT403":
             raise Problem(403, "deactivated", "This account is deactivated", "Contact support to reactivate the account.") from None
@@ -266,7 +266,7 @@ def ok(value: Any, status: int = 200, **headers: str) -> Response:
 
 @app.post("/bots")
 async def create_bot(bot: NewBot, claims: User, key: Key) -> Response:
-    check([bot], single=True)
+    check_rules([bot], single=True)
     row = uuid.uuid5(uuid.UUID(claims["sub"]), f"create-bot:{key}") if key else uuid.uuid4()
     outcome = await command("create_bot", claims, {"id": row, **bot.model_dump()})
     match outcome:
@@ -292,7 +292,7 @@ async def record_trade(bot_id: uuid.UUID, request: Request, claims: User, key: K
     body = orjson.loads(await request.body())
     single = not isinstance(body, list)
     reports = [NewTrade.model_validate(body)] if single else batch.validate_python(body)
-    check(reports, single)
+    check_rules(reports, single)
     rows = []
     for index, report in enumerate(reports):
         row = report.model_dump()
@@ -324,7 +324,7 @@ async def get_portfolio(claims: User) -> Response:
 
 
 @app.exception_handler(Problem)
-async def told(request: Request, problem: Problem) -> Response:
+async def problem_response(request: Request, problem: Problem) -> Response:
     details = {
         "type": f"https://nofomo.dev/problems/{problem.kind}",
         "title": problem.title,
@@ -336,25 +336,25 @@ async def told(request: Request, problem: Problem) -> Response:
     return Response(orjson.dumps(details), problem.status, {"cache-control": "no-store"}, "application/problem+json")
 
 
-def pointed(error: dict, place: tuple) -> dict:
+def field_error(error: dict, place: tuple) -> dict:
     return {"pointer": "".join(f"/{part}" for part in place), "detail": error["msg"]}
 
 
 @app.exception_handler(ValidationError)
-async def refused(request: Request, error: ValidationError) -> Response:
-    return await told(request, invalid(*(pointed(entry, entry["loc"]) for entry in error.errors())))
+async def validation_problem(request: Request, error: ValidationError) -> Response:
+    return await problem_response(request, invalid(*(field_error(entry, entry["loc"]) for entry in error.errors())))
 
 
 @app.exception_handler(RequestValidationError)
-async def refused_by_fastapi(request: Request, error: RequestValidationError) -> Response:
+async def request_validation_problem(request: Request, error: RequestValidationError) -> Response:
     errors = error.errors()
     if any(entry["loc"][0] == "path" for entry in errors):
-        return await told(request, NOT_FOUND)
+        return await problem_response(request, NOT_FOUND)
     if any(entry["type"] == "json_invalid" for entry in errors):
-        return await not_json(request, error)
-    return await told(request, invalid(*(pointed(entry, entry["loc"][1:]) for entry in errors)))
+        return await invalid_json_problem(request, error)
+    return await problem_response(request, invalid(*(field_error(entry, entry["loc"][1:]) for entry in errors)))
 
 
 @app.exception_handler(orjson.JSONDecodeError)
-async def not_json(request: Request, error: Exception) -> Response:
-    return await told(request, Problem(400, "not-json", "The body is not JSON", "The body is not JSON."))
+async def invalid_json_problem(request: Request, error: Exception) -> Response:
+    return await problem_response(request, Problem(400, "not-json", "The body is not JSON", "The body is not JSON."))
