@@ -164,7 +164,7 @@ async fn hs256_is_accepted_only_if_configured() {
 }
 
 #[tokio::test]
-async fn an_unknown_key_is_fetched_once_and_then_not_for_a_while() {
+async fn an_unknown_key_causes_one_fetch_followed_by_a_cooldown() {
     let issuer = Issuer::start(&json!({"keys": []})).await;
     let world = issuer.world().await;
     *issuer.body.lock().unwrap() = published_keys(&world).await.to_string();

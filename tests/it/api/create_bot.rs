@@ -101,7 +101,7 @@ async fn omitted_fields_have_their_defaults() {
 }
 
 #[tokio::test]
-async fn one_of_fifty_concurrent_requests_creates_a_bot_when_one_is_left() {
+async fn one_of_fifty_concurrent_requests_creates_the_last_allowed_bot() {
     let world = World::new().await;
     let token = sign_in_one_below_the_limit(&world).await;
     // The requests overlap: all instances are started, and a trigger delays each insert after the check of the limit.
@@ -170,7 +170,7 @@ async fn without_a_current_subscription_the_free_plan_applies() {
 }
 
 #[tokio::test]
-async fn a_limit_of_minus_one_allows_any_number() {
+async fn a_limit_of_minus_one_allows_any_number_of_bots() {
     let world = World::new().await;
     let token = world.sign_in("enterprise@nofomo.test").await;
     for n in 0..30 {

@@ -87,7 +87,7 @@ fn field_values() -> Vec<(&'static str, Value, bool)> {
 }
 
 #[tokio::test]
-async fn every_field_accepts_valid_values_and_is_named_for_invalid_ones() {
+async fn every_field_accepts_valid_values_and_errors_name_the_invalid_field() {
     let world = World::new().await;
     let token = world.sign_in("enterprise@nofomo.test").await;
     for (field, value, is_valid) in field_values() {

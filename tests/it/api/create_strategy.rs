@@ -363,7 +363,7 @@ async fn the_stored_checks_of_the_sample_strategies_are_current() {
 }
 
 #[tokio::test]
-async fn freqtrade_loads_every_good_strategy() {
+async fn freqtrade_loads_every_clean_strategy() {
     let directory = workspace().join("shared/strategy/tests/clean").canonicalize().unwrap();
     let mut requests = Vec::new();
     for file in std::fs::read_dir(&directory).unwrap() {
@@ -387,7 +387,7 @@ async fn freqtrade_loads_every_good_strategy() {
 }
 
 #[tokio::test]
-async fn clients_neither_read_nor_write_the_check() {
+async fn clients_can_neither_read_nor_write_the_check() {
     let database = Database::new().await;
     let client = database.session("nofomo_api").await;
     for change in [

@@ -135,7 +135,7 @@ async fn further_entries_are_averaged_and_exits_realise_their_share() {
 }
 
 #[tokio::test]
-async fn a_cancelled_order_deletes_nothing_and_a_reused_number_is_another_trade() {
+async fn a_cancelled_order_deletes_no_trade_and_a_reused_trade_id_is_another_trade() {
     let world = World::new().await;
     let (bot, token) = create_runner(&world).await;
     let cancel = |kind: &str, trade_id: u32, date: &str| {

@@ -194,7 +194,7 @@ async fn after_two_repairs_a_valid_strategy_is_stored_and_an_invalid_one_is_not(
 }
 
 #[tokio::test]
-async fn a_request_that_failed_with_the_model_is_finished_by_its_idempotency_key() {
+async fn a_request_that_failed_at_the_model_is_completed_when_repeated_with_its_key() {
     let down = ResponseTemplate::new(503).set_body_string("down");
     let (server, settings) = scripted_model(vec![down, strategy_completion(&clean_source("Mean"))]).await;
     let world = World::with_settings(settings).await;

@@ -12,7 +12,7 @@ fn keys(value: &Value) -> Vec<&str> {
 }
 
 #[tokio::test]
-async fn a_portfolio_contains_what_a_home_screen_shows_and_agrees_with_the_rows() {
+async fn a_portfolio_has_the_data_of_a_home_screen_and_agrees_with_the_stored_rows() {
     let world = World::new().await;
     let token = world.sign_in("pro@nofomo.test").await;
     let answer = world.get("/portfolio", &token).await;

@@ -184,7 +184,7 @@ async fn a_plan_limits_the_minutes_of_backtests_per_month() {
 }
 
 #[tokio::test]
-async fn one_of_several_concurrent_imports_uses_the_last_minutes() {
+async fn only_one_of_several_concurrent_imports_fits_the_remaining_minutes() {
     let world = World::new().await;
     let token = world.sign_in("free@nofomo.test").await;
     let owner = world.database.owner().await;

@@ -211,7 +211,7 @@ async fn a_user_without_a_profile_can_start_a_trial() {
 }
 
 #[tokio::test]
-async fn cancelling_turns_the_renewal_off_and_keeps_the_plan_to_its_end() {
+async fn cancelling_turns_off_renewal_and_the_plan_continues_until_its_end() {
     let world = World::new().await;
     let token = world.sign_in("pro@nofomo.test").await;
     let owner = world.database.owner().await;

@@ -89,7 +89,7 @@ async fn profit_is_computed_exactly_and_rounded_half_away_from_zero() {
 }
 
 #[tokio::test]
-async fn a_value_out_of_range_is_refused_by_name_and_the_batch_is_not_stored() {
+async fn a_value_out_of_range_is_named_and_its_batch_is_not_stored() {
     let world = World::new().await;
     let (token, bot) = create_empty_bot(&world).await;
     let path = format!("/bots/{bot}/trades");

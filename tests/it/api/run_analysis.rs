@@ -224,7 +224,7 @@ async fn another_users_objects_are_not_found_and_invalid_fields_are_named() {
 }
 
 #[tokio::test]
-async fn one_of_two_concurrent_requests_is_refused_when_one_is_left() {
+async fn one_of_two_concurrent_requests_is_refused_when_the_quota_allows_one() {
     let world = World::new().await;
     let token = world.sign_in("pro@nofomo.test").await;
     let owner = world.database.owner().await;

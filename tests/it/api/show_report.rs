@@ -49,7 +49,7 @@ fn report_id(analysis: &Value) -> String {
 }
 
 #[tokio::test]
-async fn every_report_is_readable_on_phone_and_desktop_and_requests_nothing_else() {
+async fn every_report_is_readable_on_phone_and_desktop_and_loads_no_other_resource() {
     let (world, token, bot) = world_with_trades("main").await;
     insert_followed_backtest(&world, &bot).await;
     let owner = world.database.owner().await;
@@ -113,7 +113,7 @@ async fn every_report_is_readable_on_phone_and_desktop_and_requests_nothing_else
 
 /// Leaves a screenshot, of which `docs/report.png` is a copy.
 #[tokio::test]
-async fn the_screenshot_in_the_documentation_is_of_a_current_report() {
+async fn the_report_shown_in_the_documentation_can_be_reproduced() {
     let (world, token, bot) = world_with_trades("main").await;
     let name = "EMA cross on four pairs";
     let owner = world.database.owner().await;
@@ -132,7 +132,7 @@ async fn the_screenshot_in_the_documentation_is_of_a_current_report() {
 }
 
 #[tokio::test]
-async fn only_its_owner_sees_a_report() {
+async fn a_report_is_visible_only_to_its_owner() {
     let world = World::new().await;
     let owner = world.sign_in("enterprise@nofomo.test").await;
     let id = report_id(&run_analysis(&world, &owner, json!({ "analysis_type": "performance" })).await);

@@ -285,7 +285,7 @@ async fn a_refund_ends_the_period_immediately() {
 }
 
 #[tokio::test]
-async fn the_amount_without_the_customer_fee_must_equal_the_invoice() {
+async fn the_amount_without_the_customer_fee_must_equal_the_invoice_amount() {
     let world = World::new().await;
     let owner = world.database.owner().await;
     for (changes, outcome) in [
@@ -336,7 +336,7 @@ async fn the_amount_without_the_customer_fee_must_equal_the_invoice() {
 }
 
 #[tokio::test]
-async fn a_callback_for_no_known_invoice_is_stored_without_effect() {
+async fn a_callback_for_an_unknown_invoice_is_stored_without_effect() {
     let world = World::new().await;
     let owner = world.database.owner().await;
     let buyer = Buyer::with_unrecorded_transaction(&owner).await;

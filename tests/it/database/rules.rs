@@ -279,7 +279,7 @@ async fn changing_the_parameters_of_a_strategy_removes_its_verification() {
 }
 
 #[tokio::test]
-async fn the_highest_plan_in_force_applies_and_its_longest_subscription() {
+async fn the_highest_plan_applies_with_the_subscription_that_ends_last() {
     let database = Database::new().await;
     let owner = database.owner().await;
     let subscribe = |id: u8, plan: &str, days: u8| {

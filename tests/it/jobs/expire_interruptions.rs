@@ -103,7 +103,7 @@ async fn concurrent_runs_share_the_work_and_notify_once() {
 
 /// Uses small batches, so that the runs collide often.
 #[tokio::test]
-async fn runs_that_collide_in_every_batch_skip_nobody() {
+async fn runs_that_collide_in_every_batch_skip_no_user() {
     let database = Database::new().await;
     let owner = database.owner().await;
     let jobs = [
@@ -148,7 +148,7 @@ async fn runs_that_collide_in_every_batch_skip_nobody() {
 }
 
 #[tokio::test]
-async fn one_failing_row_affects_nobody_else() {
+async fn one_failing_row_affects_no_other_user() {
     let world = World::new().await;
     let owner = world.database.owner().await;
     add_due_subscriptions(&owner, 1_200).await;

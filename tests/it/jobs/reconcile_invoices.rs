@@ -211,7 +211,7 @@ async fn an_invoice_is_queried_while_pending_and_hourly_for_a_day_after_expiry()
 }
 
 #[tokio::test]
-async fn an_invoice_of_unknown_creation_is_matched_by_exact_reference_or_fails() {
+async fn an_invoice_without_a_tripay_reference_is_matched_by_exact_merchant_ref_or_fails() {
     let (world, tripay, owner) = world_with_payers(7).await;
     add_invoices(&owner, 1..=7).await;
     owner.run("update public.invoices set tripay_invoice_id = null").await.unwrap();

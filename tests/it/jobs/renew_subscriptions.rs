@@ -35,7 +35,7 @@ async fn a_late_renewal_invoice_can_be_paid_for_a_day() {
 
 /// From the last day of January to the last of February and of March, in a leap year and in another.
 #[tokio::test]
-async fn three_days_before_the_end_a_renewal_invoice_is_opened() {
+async fn a_renewal_invoice_is_opened_three_days_before_the_end() {
     for (year, february) in [("2027", "28"), ("2028", "29")] {
         let (world, tripay, owner) = world_with_payers(1).await;
         let at: &'static str = format!("{year}-01-31T05:00:00Z").leak();
@@ -325,7 +325,7 @@ async fn an_unanswered_renewal_stays_pending_until_it_is_reconciled() {
 }
 
 #[tokio::test]
-async fn one_failing_row_and_one_locked_user_affect_nobody_else() {
+async fn one_failing_row_and_one_locked_user_affect_no_other_user() {
     let (world, tripay, owner) = world_with_payers(30).await;
     for user in 1..=30 {
         buy(&owner, user, &PRO).await;

@@ -12,7 +12,7 @@ fn days_of_march(from: u32, until: u32) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn the_end_of_a_plan_is_announced_once_seven_three_and_one_day_before() {
+async fn one_notice_is_sent_seven_three_and_one_days_before_the_end_of_a_plan() {
     let (world, _tripay, owner) = world_with_payers(4).await;
     let first = Period { plan: "Pro", status: "active", from: "2027-03-01T01:00:00Z", until: "2027-04-01T01:00:00Z" };
     add_period(&owner, 1, &first).await;

@@ -37,7 +37,7 @@ async fn log_of_failed_start(variables: &[(&str, &str)]) -> String {
 }
 
 #[tokio::test]
-async fn missing_and_malformed_settings_are_named_at_the_start() {
+async fn missing_and_malformed_settings_are_named_at_startup() {
     let url = "postgres://nofomo_api:planted@db.example.test:6543/postgres";
     let issuer = ("AUTH_ISSUER", "https://abc.supabase.co/auth/v1");
     for (variables, expected) in [
@@ -164,7 +164,7 @@ impl SecretsManager {
 }
 
 #[tokio::test]
-async fn a_missing_or_unreadable_secret_is_named_and_not_shown() {
+async fn a_missing_or_unreadable_secret_is_named_without_its_content() {
     let manager = SecretsManager::start().await;
     manager.create("planted-secret").await;
     let log = manager.log_of_start("nofomo/other").await;
@@ -176,7 +176,7 @@ async fn a_missing_or_unreadable_secret_is_named_and_not_shown() {
 }
 
 #[tokio::test]
-async fn a_throttled_secret_is_requested_again_and_named_if_it_never_arrives() {
+async fn a_throttled_secret_is_requested_three_times_and_then_named() {
     let manager = SecretsManager::start().await;
     manager.create("{}").await;
     manager.throttled.store(2, Ordering::SeqCst);

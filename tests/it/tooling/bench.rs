@@ -124,7 +124,7 @@ async fn trades_are_recorded_by_the_function_and_by_pgbench() {
 }
 
 #[tokio::test]
-async fn rows_are_added_and_found_again() {
+async fn every_scale_is_measured_and_its_rows_are_stored() {
     let database = Database::new().await;
     let environment = environment(&database).await;
     let size = scale::Size {
@@ -157,7 +157,7 @@ async fn rows_are_added_and_found_again() {
 }
 
 #[tokio::test]
-async fn mixed_traffic_fails_nowhere_and_loses_nothing() {
+async fn mixed_traffic_causes_no_error_and_loses_no_trade() {
     let database = Database::new().await;
     let environment = environment(&database).await;
     let size = load::Size {
@@ -183,7 +183,7 @@ async fn mixed_traffic_fails_nowhere_and_loses_nothing() {
 }
 
 #[tokio::test]
-async fn the_peer_is_asked_the_same() {
+async fn the_fastapi_baseline_receives_the_same_requests() {
     let database = Database::new().await;
     let environment = environment(&database).await;
     let report = fastapi_baseline::measure(

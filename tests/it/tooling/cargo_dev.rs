@@ -66,7 +66,7 @@ async fn a_fresh_start_serves_everything() {
 }
 
 #[tokio::test]
-async fn interrupted_or_killed_during_a_request_it_leaves_no_process_and_loses_no_data() {
+async fn an_interrupt_or_kill_during_a_request_leaves_no_process_and_loses_no_data() {
     let data = DataDirectory::new("ended").await;
     // When interrupted, either the database or the instance may end first.
     let interrupted = [Some(502), Some(503)];
@@ -100,7 +100,7 @@ async fn interrupted_or_killed_during_a_request_it_leaves_no_process_and_loses_n
 }
 
 #[tokio::test]
-async fn interrupted_while_creating_its_database_it_starts_the_next_time() {
+async fn the_start_after_an_interrupted_creation_of_the_database_succeeds() {
     let data = DataDirectory::new("early").await;
     let dev = Dev::spawn(dev_command(&data, &["--port", "0"]).await, &data);
     let is_initdb = |process: &Process| process.command.contains("initdb --pgdata");
@@ -249,7 +249,7 @@ async fn a_second_start_on_the_same_data_is_refused_and_the_first_keeps_running(
 }
 
 #[tokio::test]
-async fn a_token_is_printed_while_it_runs() {
+async fn a_token_is_printed_while_cargo_dev_runs() {
     let data = DataDirectory::new("token").await;
     let not_running = "start it in another terminal and wait until it is ready";
     assert!(failure(dev_command(&data, &["token", "pro@nofomo.test"]).await).await.ends_with(not_running));

@@ -136,7 +136,7 @@ async fn a_database_with_plans_but_no_sample_data_is_refused_with_a_remedy() {
 }
 
 #[tokio::test]
-async fn a_change_of_the_running_database_is_named() {
+async fn a_change_of_the_running_database_is_reported() {
     let data = DataDirectory::new("verify").await;
     let dev = Dev::start(&data, &["--port", "0"]).await;
     let (code, printed) = run_command(ops_command(&data, &["verify"]).await).await;

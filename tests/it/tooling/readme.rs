@@ -113,7 +113,7 @@ fn every_link_between_documents_leads_to_a_file() {
 
 /// Folder, binary, resource, SQL file, test and row in the README's table share the function's name.
 #[test]
-fn every_function_has_its_name_everywhere() {
+fn every_function_has_the_same_name_everywhere() {
     let template = std::fs::read_to_string(workspace().join("template.yaml")).unwrap();
     let listed = |folder: &str| {
         let entries = std::fs::read_dir(workspace().join(folder)).unwrap();

@@ -149,7 +149,7 @@ fn is_queue_policy(role: &str, arn: &Value) -> bool {
 }
 
 #[tokio::test]
-async fn failures_are_retried_stored_and_alarmed() {
+async fn failures_are_retried_and_stored_and_trigger_an_alarm() {
     let resources = resources().await;
     let dead_letters = serde_json::json!({ "Fn::GetAtt": ["DeadLetters", "Arn"] });
     let invocations = of_type(&resources, "AWS::Lambda::EventInvokeConfig");

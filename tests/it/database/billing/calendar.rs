@@ -101,7 +101,7 @@ fn consecutive_months(day: u32) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn months_bought_in_advance_return_to_the_day_of_the_first() {
+async fn months_bought_in_advance_return_to_the_day_of_the_month_of_the_first_period() {
     let billing = BillingFixture::new().await;
     for day in [29, 30, 31] {
         let user = billing.new_user().await;
@@ -113,7 +113,7 @@ async fn months_bought_in_advance_return_to_the_day_of_the_first() {
 }
 
 #[tokio::test]
-async fn months_renewed_one_by_one_return_to_the_day_of_the_first() {
+async fn months_renewed_one_by_one_return_to_the_day_of_the_month_of_the_first_period() {
     let billing = BillingFixture::new().await;
     for day in [29, 30, 31] {
         let user = billing.new_user().await;
@@ -151,7 +151,7 @@ async fn months_renewed_one_by_one_return_to_the_day_of_the_first() {
 }
 
 #[tokio::test]
-async fn a_payment_after_the_end_starts_a_new_day_of_the_month() {
+async fn a_payment_after_the_end_sets_a_new_day_of_the_month() {
     let billing = BillingFixture::new().await;
     for (paid, end) in [
         ("2027-02-28 09:59:59", "2027-03-31 10:00:00"),

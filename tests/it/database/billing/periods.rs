@@ -6,7 +6,7 @@ use serde_json::json;
 use super::{BillingFixture, callback_body, settle, time};
 
 #[tokio::test]
-async fn the_first_payment_starts_now_and_the_next_of_the_same_plan_when_it_ends() {
+async fn the_first_period_starts_at_once_and_the_next_of_the_same_plan_when_it_ends() {
     let billing = BillingFixture::new().await;
     let user = billing.new_user().await;
     assert_eq!(billing.plan(&user).await, "free");
@@ -153,7 +153,7 @@ async fn start_trial(billing: &BillingFixture) -> (String, DateTime<Utc>) {
 }
 
 #[tokio::test]
-async fn the_plan_of_a_trial_starts_when_the_trial_ends() {
+async fn a_plan_paid_during_its_trial_starts_when_the_trial_ends() {
     let billing = BillingFixture::new().await;
     let (user, end) = start_trial(&billing).await;
     let invoice = billing.create_invoice(&user, "Pro", "monthly").await;
@@ -296,7 +296,7 @@ async fn a_refund_of_the_upgrade_keeps_the_credit_and_moves_it_up() {
 }
 
 #[tokio::test]
-async fn a_payment_after_the_end_starts_now_before_and_after_the_expiry_run() {
+async fn a_late_payment_starts_its_period_at_once_before_or_after_the_expiry_run() {
     let billing = BillingFixture::new().await;
     for (paid, end, has_run) in [
         ("2027-05-01 10:00:00", "2027-06-01 10:00:00", false),
@@ -352,7 +352,7 @@ async fn a_period_is_worth_its_invoice_amount_after_a_price_change() {
 }
 
 #[tokio::test]
-async fn a_withdrawn_plan_is_delivered_for_open_invoices_and_sold_to_nobody_else() {
+async fn a_withdrawn_plan_is_granted_for_open_invoices_and_no_longer_sold() {
     let billing = BillingFixture::new().await;
     let user = billing.new_user().await;
     let invoice = billing.create_invoice(&user, "Pro", "monthly").await;
