@@ -1,6 +1,6 @@
-//! A callback is accepted only with a signature of its bytes; a signed one is parsed whatever it contains. If the
-//! lowest bit of the first byte is set, the rest is signed; otherwise the header is the part up to the first line
-//! break.
+//! A callback is accepted only with a signature of its bytes; parsing a signed one causes no internal error. If the
+//! lowest bit of the first byte is set, the rest is the body, and is signed; otherwise the part up to the first line
+//! break is the signature header, and the rest is the body.
 #![no_main]
 
 use std::sync::LazyLock;

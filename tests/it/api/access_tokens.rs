@@ -118,7 +118,7 @@ async fn a_token_is_accepted_only_with_the_signature_of_its_key() {
     let (_, strangers_signature) = stranger.rsplit_once('.').unwrap();
     let without_key_id = format!("{}.{payload}.{tail}", encode(&json!({"alg": "ES256", "typ": "JWT"})));
 
-    for (what, token) in [
+    for (case, token) in [
         ("nothing", String::new()),
         ("not a token", "abc".into()),
         ("dots", "..".into()),
@@ -135,7 +135,7 @@ async fn a_token_is_accepted_only_with_the_signature_of_its_key() {
         ("too long", world.stack.auth().sign(&with_claims(claims(&world), json!({"x": "x".repeat(8192)}))).unwrap()),
     ] {
         let answer = try_token(&world, &token).await;
-        assert_eq!((answer.status.as_u16(), answer.problem()), (401, "unauthenticated".into()), "{what}");
+        assert_eq!((answer.status.as_u16(), answer.problem()), (401, "unauthenticated".into()), "{case}");
     }
     for scheme in ["Basic", "Token"] {
         let header = format!("{scheme} {good}");
@@ -180,7 +180,7 @@ async fn an_unknown_key_causes_one_fetch_followed_by_a_cooldown() {
     world.stack.auth().publish(&rotated);
     *issuer.body.lock().unwrap() = published_keys(&world).await.to_string();
     assert_eq!(try_token(&world, &rotated.sign(&claims(&world)).unwrap()).await.status, 200);
-    assert_eq!(issuer.take_fetches(), 1, "one fetch for a key that was not there");
+    assert_eq!(issuer.take_fetches(), 1, "one fetch for the unknown key");
 
     // Many invented key ids cause no further fetch.
     for _ in 0..5 {
@@ -210,9 +210,9 @@ async fn while_the_keys_are_unavailable_a_valid_token_is_not_refused_as_invalid(
         }
         tokio::time::sleep(std::time::Duration::from_millis(100)).await;
     }
-    assert_eq!(status, 200, "the same instance finds the keys once they are there");
+    assert_eq!(status, 200, "the same instance fetches the keys once they are available");
 
-    // Fetched keys stay in use; a token that was verified before needs none.
+    // Fetched keys stay in use, and a token that was verified before needs no key.
     issuer.is_unavailable.store(true, Ordering::SeqCst);
     assert_eq!(try_token(&world, &token).await.status, 200);
     let other = world.stack.auth().sign(&with_claims(claims(&world), json!({"session_id": Uuid::new_v4()}))).unwrap();
@@ -302,7 +302,7 @@ async fn a_verified_token_is_not_verified_again() {
     assert_eq!(try_token(&world, &successor.sign(&claims(&world)).unwrap()).await.status, 200);
     assert_eq!(try_token(&world, &old).await.status, 200, "it was verified before");
     assert_eq!(issuer.take_fetches(), 0);
-    assert_eq!(world.stack.fleet("get-portfolio").unwrap().instances().len(), 1, "it was one instance all the time");
+    assert_eq!(world.stack.fleet("get-portfolio").unwrap().instances().len(), 1, "one instance served all requests");
 }
 
 fn key_id(token: &str) -> String {
@@ -355,7 +355,7 @@ async fn a_key_set_of_more_than_64_kibibytes_is_refused() {
     assert_eq!(issuer.take_fetches(), 1);
 }
 
-/// Otherwise one forged response of the issuer could redirect to other keys permanently.
+/// If redirects were followed, one forged response of the issuer could replace the keys permanently.
 #[tokio::test]
 async fn a_redirect_to_other_keys_is_not_followed() {
     let elsewhere = Issuer::start(&json!({"keys": []})).await;

@@ -1,4 +1,4 @@
-//! `POST /callbacks/tripay`: signature, body, logs and failures of a delivery, whatever payment it reports.
+//! `POST /callbacks/tripay`: signature, body, logs and failures of a delivery, independent of the payment.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -329,7 +329,7 @@ async fn payment_events_are_inaccessible_to_application_roles() {
     assert_eq!(refused.code().unwrap().code(), "42501", "only functions without a user may settle");
 }
 
-/// Environment variable with the signature that [`one_signature_is_compared`] compares in a process of its own.
+/// Environment variable with the signature that [`one_signature_is_compared`] compares in a separate process.
 const SIGNATURE_VARIABLE: &str = "NOFOMO_TEST_SIGNATURE";
 
 #[test]

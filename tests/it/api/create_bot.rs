@@ -7,7 +7,7 @@ use crate::support::bots::count_bots;
 use crate::support::database::{Database, ENTERPRISE, FREE, PRO};
 use crate::support::world::{Answer, World, new_bot};
 
-/// Signs in as a user of the Free plan, which allows one bot, after deleting their bot.
+/// Deletes the bot of the user `free`, whose plan allows one bot, and signs in as that user.
 async fn sign_in_one_below_the_limit(world: &World) -> String {
     world.database.owner().await.run(&format!("delete from public.bots where user_id = '{FREE}'")).await.unwrap();
     world.sign_in("free@nofomo.test").await
@@ -25,7 +25,7 @@ async fn start_instances(world: &World, token: &str, count: usize) {
     panic!("{} of {count} instances", fleet.instances().len());
 }
 
-/// Statement that replaces the command by one that fails with this code, and with text that must not leave the
+/// Statement that replaces the command with one that fails with this code, and with text that must not leave the
 /// database.
 fn failing_command(code: &str) -> String {
     format!(
@@ -187,7 +187,7 @@ async fn a_repeated_idempotency_key_creates_one_bot() {
     let body = new_bot("once").to_string();
     let first = world.post_with("/bots", &token, &key, &body).await;
     assert_eq!(first.status, 201);
-    // Also when the limit is reached, and with other white space and number notation.
+    // The key is also found when the limit is reached, and with other white space and number notation.
     let rewritten = body.replace("\"1000\"", "1000.00").replace(':', " :  ");
     for again in [&body, &rewritten] {
         let second = world.post_with("/bots", &token, &key, again).await;
@@ -292,7 +292,7 @@ async fn a_request_is_logged_in_one_line_without_token_address_or_body() {
     }
 }
 
-/// The same as with fifty concurrent requests, in fixed steps.
+/// Covers the same conflict as the fifty concurrent requests, in fixed steps.
 #[tokio::test]
 async fn at_the_limit_a_second_insert_waits_for_the_outcome_of_the_first() {
     let database = Database::new().await;
@@ -363,7 +363,7 @@ async fn no_response_may_be_cached() {
     }
 }
 
-/// The DETAIL of a database error quotes rows.
+/// The DETAIL of a database error can quote rows.
 #[tokio::test]
 async fn a_database_error_is_hidden_from_the_caller_and_logged_without_row_data() {
     let world = World::new().await;

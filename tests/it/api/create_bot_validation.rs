@@ -104,7 +104,7 @@ async fn every_field_accepts_valid_values_and_errors_name_the_invalid_field() {
     }
 }
 
-/// The body is text, since no JSON library writes these numbers.
+/// The body is built as text, since no JSON library writes these numbers.
 #[tokio::test]
 async fn numbers_are_stored_exactly_or_refused() {
     let world = World::new().await;

@@ -200,7 +200,7 @@ async fn an_identical_request_returns_the_existing_payable_invoice() {
     }
     assert_eq!(invoices(&owner, FREE).await, "pending T1");
 
-    // Another channel, period or plan gives another invoice, even at the same price.
+    // Another channel, period or plan results in another invoice, even at the same price.
     owner
         .run("update public.plans set price_monthly = 149000, price_yearly = 149000 where name <> 'Free'")
         .await
@@ -208,7 +208,7 @@ async fn an_identical_request_returns_the_existing_payable_invoice() {
     buy(&world, &tripay, &token, &pro_monthly("BNIVA"), "T2").await;
     buy(&world, &tripay, &token, &json!({"plan": "Pro", "period": "yearly", "method": "BRIVA"}), "T3").await;
     buy(&world, &tripay, &token, &json!({"plan": "Enterprise", "period": "monthly", "method": "BRIVA"}), "T4").await;
-    // So does another user, whose invoice is visible to them only.
+    // Another user also gets another invoice, which only they can see.
     let other = world.sign_in("pro@nofomo.test").await;
     let theirs = buy(&world, &tripay, &other, &pro_monthly("BRIVA"), "T5").await.json();
     assert_ne!(theirs["id"], first["id"]);
@@ -300,7 +300,7 @@ async fn concurrent_identical_requests_open_one_payment() {
     assert!(warm.iter().all(|answer| answer.status == 422), "{warm:?}");
     for round in 0..20 {
         let count = if round == 0 { 10 } else { 2 };
-        // Without and with an idempotency key.
+        // Half of the rounds use an idempotency key.
         let key = format!("round-{round}");
         let headers: &[_] = if round % 2 == 0 { &[] } else { &[("idempotency-key", key.as_str())] };
         let body = pro_monthly("BRIVA").to_string();
@@ -434,7 +434,7 @@ async fn a_user_can_open_at_most_twenty_invoices_per_hour() {
     let world = World::with_settings(tripay.settings()).await;
     let token = world.sign_in("free@nofomo.test").await;
     let owner = world.database.owner().await;
-    // Failed invoices count, too. One is older than an hour.
+    // Failed invoices count, too. One of them is older than an hour.
     owner
         .run(&format!(
             "insert into public.invoices (user_id, plan_id, reference_id, amount, status, period, payment_method, created_at)

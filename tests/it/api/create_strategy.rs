@@ -123,7 +123,7 @@ async fn a_repeated_idempotency_key_creates_one_strategy() {
     let key = [("idempotency-key", "one")];
     let body = json!({ "name": "Mean", "content": clean_source("Mean") }).to_string();
     let first = world.post_with("/strategies", &token, &key, &body).await;
-    // The request is compared by what was sent, not by the source as it is stored now.
+    // The repeated request is compared with the first request, not with the source as it is stored now.
     replace_source(&world, &token, first.json()["id"].as_str().unwrap(), &look_ahead_source()).await;
     let second = world.post_with("/strategies", &token, &key, &body).await;
     assert_eq!((first.status.as_u16(), second.status.as_u16()), (201, 200));
@@ -239,10 +239,10 @@ async fn no_live_bot_runs_a_strategy_with_findings() {
     let answer = world.post("/bots", &token, &bot("The runner's own")).await;
     assert_eq!(answer.status_and_problem(), (409, "unsafe-strategy".into()));
     assert!(answer.json()["detail"].as_str().unwrap().contains("has not been checked"), "{answer:?}");
-    // Allowed on paper, and with a marketplace strategy for as long as it is published.
+    // Allowed for paper trading, and with a marketplace strategy for as long as it is published.
     assert_eq!(world.post("/bots", &token, &bot("EMA cross")).await.status, 201);
-    let taken_back = format!("update public.strategies set is_verified = false where id = '{EMA_CROSS}'");
-    owner.run(&taken_back).await.unwrap();
+    let unpublish = format!("update public.strategies set is_verified = false where id = '{EMA_CROSS}'");
+    owner.run(&unpublish).await.unwrap();
     assert_eq!(
         world.post("/bots", &token, &bot("EMA cross")).await.status_and_problem(),
         (409, "unsafe-strategy".into())

@@ -40,7 +40,7 @@ async fn trades(world: &World, bot: &str) -> String {
     world.database.owner().await.text(&sql).await
 }
 
-/// Level and message of each log row that freqtrade's events left, in order.
+/// Level and message of each log row that freqtrade's events added, in order.
 async fn logged_events(world: &World, bot: &str) -> Vec<String> {
     let sql = "select log_level || ' ' || message from public.logs where source = 'freqtrade' and bot_id = $1::uuid order by id";
     world.database.owner().await.rows(sql, &[&bot]).await.unwrap().iter().map(|row| row.get(0)).collect()
@@ -116,7 +116,7 @@ async fn further_entries_are_averaged_and_exits_realise_their_share() {
     for (event, expected) in [
         (entry(1, "1.0", "100.0"), format!("1 ETH/USDT buy open 1.00000000 100.00000000 0.00000000 0.0000 {opened}")),
         (entry(1, "3.0", "80.0"), format!("1 ETH/USDT buy open 4.00000000 85.00000000 0.00000000 0.0000 {opened}")),
-        // A partial exit: freqtrade's profit of it counts funding twice, the cumulative profit does not.
+        // A partial exit: its profit from freqtrade counts funding twice; the cumulative profit does not.
         (
             exit(1, "1.0", "90.0", "4.5", 5, false),
             format!("1 ETH/USDT buy open 4.00000000 85.00000000 90.00000000 4.50000000 1.3235 {opened}"),
@@ -156,7 +156,7 @@ async fn a_cancelled_order_deletes_no_trade_and_a_reused_trade_id_is_another_tra
         send_event(&world, &token, &cancel(kind, 1, "2026-01-02 03:04:05.678901")).await;
         assert_eq!(trades(&world, &bot).await, filled);
     }
-    // The same number with another date or pair is another trade; one is short, at market.
+    // The same trade id with another date or pair is another trade. One of them is short, with a market order.
     let mut later = entry(1, "2.0", "50.0");
     (later["open_date"], later["direction"], later["order_type"]) =
         (json!("2026-02-01 00:00:00+00:00"), json!("Short"), json!("market"));
@@ -184,7 +184,7 @@ async fn forms_and_old_templates_are_accepted() {
         trades(&world, &bot).await,
         "7 ETH/USDT buy open 1.50000000 100.00000000 0.00000000 0.0000 2026-01-02 03:04:05"
     );
-    // A raw template sends JSON numbers, and does not say if this exit is the last one.
+    // A template with raw values sends JSON numbers, and does not say whether this exit is the last one.
     let raw = r#"{"event":"EXIT_FILL","trade_id":7,"pair":"ETH/USDT","amount":1.5,"open_rate":100.0,"limit":110,"open_date":"2026-01-02T03:04:05",
         "close_date":"2026-01-02T04:04:05","profit_amount":14.7,"profit_ratio":0.098,"sub_trade":false}"#;
     assert_eq!(send(&world, &token, "text/plain", raw).await.status, 200);
@@ -331,7 +331,7 @@ async fn an_event_costs_one_round_trip() {
     }
 }
 
-/// All events of three trades, in any order, some of them twice, over several connections at once.
+/// Sends all events of three trades in any order, some of them twice, over several concurrent connections.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_same_events_in_any_order_result_in_the_same_trades() {
     let world = World::new().await;

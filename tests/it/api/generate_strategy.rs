@@ -29,7 +29,7 @@ async fn generate(world: &World, token: &str, fields: Value) -> Answer {
 }
 
 async fn count_ai_requests(world: &World) -> String {
-    // Without the request of the sample data's analysis.
+    // The request of the analysis in the sample data is not counted.
     let count = format!(
         "select count(*) from private.ai_requests
          where user_id = '{PRO}' and not exists (select from public.ai_analyses where ai_analyses.id = ai_requests.id)"
@@ -42,7 +42,7 @@ async fn count_strategies(world: &World) -> String {
     world.database.owner().await.text(&count).await
 }
 
-/// Starts a model that gives these answers in order, and repeats the last one.
+/// Starts a model that returns these answers in order, and then repeats the last one.
 async fn scripted_model(answers: Vec<ResponseTemplate>) -> (MockServer, BTreeMap<String, String>) {
     let (model, settings) = start_language_model().await;
     let next = AtomicUsize::new(0);
@@ -72,9 +72,9 @@ async fn every_template_loads_and_backtests_in_freqtrade() {
     let token = world.sign_in("enterprise@nofomo.test").await;
     let directory = run_directory("templates");
     let (mut loaded, mut tested) = (Vec::new(), Vec::new());
-    for (template_at, template) in TEMPLATES.into_iter().enumerate() {
-        for (at, risk) in ["low", "medium", "high"].into_iter().enumerate() {
-            for (place, timeframe) in TIMEFRAMES.into_iter().enumerate() {
+    for (template_index, template) in TEMPLATES.into_iter().enumerate() {
+        for (risk_index, risk) in ["low", "medium", "high"].into_iter().enumerate() {
+            for (timeframe_index, timeframe) in TIMEFRAMES.into_iter().enumerate() {
                 let fields = json!({ "template": template, "timeframe": timeframe, "risk_level": risk });
                 let answer = generate(&world, &token, fields).await;
                 assert_eq!(answer.status, 201, "{answer:?}");
@@ -87,10 +87,10 @@ async fn every_template_loads_and_backtests_in_freqtrade() {
                 assert_eq!(strategy["model_used"], format!("nofomo-template-{template}"));
                 let folder = directory.join(format!("{template}-{risk}-{timeframe}"));
                 let request = write_strategy(&folder, &strategy);
-                // Each risk of each template at 1h, and the other timeframes spread over the templates; all of them at
-                // full size.
-                let is_chosen = is_full_size_run() || place % TEMPLATES.len() == template_at;
-                if timeframe == "1h" || (place % 3 == at && is_chosen) {
+                // Backtests each risk level of each template at 1h, and the other timeframes spread over the templates; a
+                // full-size run spreads all timeframes over each template.
+                let is_chosen = is_full_size_run() || timeframe_index % TEMPLATES.len() == template_index;
+                if timeframe == "1h" || (timeframe_index % 3 == risk_index && is_chosen) {
                     tested.push(request.clone());
                 }
                 loaded.push(request);

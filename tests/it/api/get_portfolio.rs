@@ -126,7 +126,7 @@ async fn amounts_of_different_currencies_are_not_added_up() {
         "select floor(extract(epoch from avg(holding_duration))) from public.trades where user_id = '{PRO}' and status = 'closed'"
     );
     let holding = world.database.owner().await.text(&holding).await;
-    assert_eq!(performance["average_holding_seconds"].to_string(), holding, "of all together");
+    assert_eq!(performance["average_holding_seconds"].to_string(), holding, "average over all currencies");
 }
 
 #[tokio::test]
@@ -163,7 +163,7 @@ async fn a_request_without_a_token_is_refused() {
     assert_eq!(answer.headers["www-authenticate"], "Bearer");
 }
 
-/// The cost depends neither on other users' trades, nor on older trades, nor on where the rows are stored.
+/// The number of pages depends neither on other users' trades, nor on older trades, nor on where the rows are stored.
 #[tokio::test]
 async fn the_figures_of_thirty_days_are_read_from_an_index() {
     let database = Database::new().await;

@@ -1,5 +1,4 @@
-//! Inputs that fuzzing in `tests/fuzz` found interesting, and other hostile input, sent to the functions and the
-//! database.
+//! Inputs of the fuzzing corpus in `tests/fuzz`, and other hostile input, sent to the functions and the database.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -92,15 +91,15 @@ async fn no_input_causes_a_server_error_or_breaks_a_database_rule() {
     assert!(uploaded.iter().any(|(_, answer)| answer.status == 201), "some are exports");
 
     let path = &format!("/strategies/{OVERSOLD_RSI}");
-    let json_of_user = [("authorization", bearer.as_str()), ("content-type", "application/json")];
+    let replacing = [("authorization", bearer.as_str()), ("content-type", "application/json")];
     let sources = send_all("strategy_source", async |source| {
         let body = serde_json::json!({ "content": String::from_utf8(source).ok()? });
-        Some(world.send(Method::PUT, path, &json_of_user, &body.to_string()).await)
+        Some(world.send(Method::PUT, path, &replacing, &body.to_string()).await)
     });
     assert!(sources.await.iter().any(|(_, answer)| answer.status == 200), "some are strategies");
 
-    // As in the fuzzing target: if the lowest bit of the first byte is set, the rest is signed; otherwise it begins
-    // with the header.
+    // As in the fuzzing target: if the lowest bit of the first byte is set, the rest is the body, and is signed;
+    // otherwise the rest is the signature header, a line break, and the body.
     let delivered = send_all("callback", async |data| {
         let (first, rest) = data.split_first()?;
         let (signature, body) = if first & 1 == 1 {
@@ -115,7 +114,10 @@ async fn no_input_causes_a_server_error_or_breaks_a_database_rule() {
         let headers = [("x-callback-signature", signature.as_str()), ("x-callback-event", "payment_status")];
         Some(world.send_bytes(Method::POST, "/callbacks/tripay", &headers, body.to_vec()).await)
     });
-    assert!(delivered.await.iter().any(|(_, answer)| answer.status == 200), "some are Tripay's");
+    assert!(
+        delivered.await.iter().any(|(_, answer)| answer.status == 200),
+        "some are callbacks with a valid signature"
+    );
 
     let tokens = send_all("access_token", async |token| {
         let token = format!("Bearer {}", String::from_utf8(token).ok()?);
@@ -157,7 +159,7 @@ async fn injection_texts_are_stored_as_text() {
         let stored =
             "select count(*)::text from public.bots where name = $1 and strategy = $1 and metadata ->> $1 = $1";
         assert_eq!(owner.rows(stored, &[&text]).await.unwrap()[0].get::<_, String>(0), "1", "{text}");
-        // In place of an id the text is not found or invalid.
+        // As an id in the path, the text is not found or invalid.
         let path: String = url::form_urlencoded::byte_serialize(text.as_bytes()).collect();
         for route in ["/bots/{}/start", "/bots/{}/trades", "/strategies/{}/publish", "/freqtrade/{}"] {
             let answer = world.post(&route.replace("{}", &path), &user, &serde_json::json!({})).await;
@@ -196,7 +198,6 @@ async fn an_excessive_body_is_refused() {
     }
 }
 
-/// The tests that SECURITY.md names exist.
 #[test]
 fn every_attack_in_the_security_document_has_its_test() {
     let document = std::fs::read_to_string(workspace().join("SECURITY.md")).unwrap();

@@ -167,7 +167,7 @@ async fn a_plan_limits_the_minutes_of_backtests_per_month() {
     let untimed = import(&world, &token, &strategy, untimed).await;
     assert_eq!((untimed.status.as_u16(), &untimed.json()["metadata"]["run_seconds"]), (201, &Value::Null));
 
-    // A quota of 0 or null allows no import, and -1 allows any number.
+    // A quota of 0 or null allows no import, and -1 has no limit.
     let set_quota = async |minutes: &str| {
         let set = format!("update public.plans set backtest_minutes_per_month = {minutes} where name = 'Free'");
         owner.run(&set).await.unwrap();

@@ -1,4 +1,4 @@
-//! `POST` and `DELETE /bots/{bot_id}/token`, and the rights of such a token.
+//! `POST` and `DELETE /bots/{bot_id}/token`, and the rights of a bot token.
 
 use reqwest::Method;
 use serde_json::{Value, json};

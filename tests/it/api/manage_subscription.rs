@@ -41,8 +41,9 @@ async fn periods(owner: &Session, user: &str) -> String {
     owner.text(&rows).await
 }
 
-/// Adds a second period of Pro after the running one, a renewal invoice for each, an invoice of the user's own, and a
-/// renewal of another user. The renewal of the second period has no Tripay transaction yet.
+/// Adds a second period of Pro after the running one, a renewal invoice for each, an invoice that the user opened, and a
+/// renewal invoice of another user. The renewal invoice of the second period has no Tripay transaction yet. Returns the id
+/// of the second period.
 async fn add_renewals(owner: &Session) -> String {
     let next = Uuid::now_v7().to_string();
     owner
@@ -107,7 +108,7 @@ async fn a_trial_gives_seven_days_of_pro_once_per_user() {
     assert_eq!((&portfolio["user"]["plan"], &portfolio["subscription"]), (&json!("Pro"), &trial));
     let plan = format!("select subscription_plan from public.users where id = '{FREE}'");
     assert_eq!(owner.text(&plan).await, "pro");
-    assert_eq!(world.post("/bots", &token, &new_bot("second")).await.status, 201, "Free has one only");
+    assert_eq!(world.post("/bots", &token, &new_bot("second")).await.status, 201, "the Free plan allows one");
 
     // A repetition returns the same trial.
     let again = post_action(&world, &token, "trial").await;
@@ -115,7 +116,7 @@ async fn a_trial_gives_seven_days_of_pro_once_per_user() {
     assert_eq!(owner.text(&row).await, stored);
     assert_eq!(audited_actions(&owner, FREE).await, "start-trial");
 
-    // After the end, before the expiry run.
+    // The trial has ended, and the expiry job has not run.
     owner
         .run(&format!(
             "update public.subscriptions set started_at = now() - interval '8 days', expires_at = now() - interval '1 day',
@@ -125,7 +126,7 @@ async fn a_trial_gives_seven_days_of_pro_once_per_user() {
         .unwrap();
     let used = post_action(&world, &token, "trial").await;
     assert!(is_problem(&used, 409, "trial-used"), "{used:?}");
-    // After the expiry run.
+    // The expiry job has run.
     assert_eq!(world.invoke_job("expire-subscriptions", "2027-02-01T00:00:00Z").await.status, 200);
     assert_eq!(owner.text(&plan).await, "free");
     let used = post_action(&world, &token, "trial").await;

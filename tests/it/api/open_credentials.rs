@@ -91,7 +91,7 @@ async fn nobody_else_gets_the_credentials_or_any_part_of_them() {
     let activate = format!("update public.users set is_active = true where id = '{ENTERPRISE}'");
     assert_eq!(refusal_after(&deactivate, &activate).await, (403, "deactivated".into()));
 
-    // Each seal is bound to its user and exchange, so swapping rows in the table makes it invalid.
+    // Encrypted credentials are bound to their user and exchange, so swapping rows in the table makes them invalid.
     let swap = format!(
         "update public.users set exchange_credentials = exchange_credentials
              || jsonb_build_object('bybit', exchange_credentials -> 'binance') where id = '{ENTERPRISE}'"

@@ -146,7 +146,7 @@ async fn publishing_checks_a_source_without_a_current_check() {
         assert_eq!(publish(&world, &token, &mean).await.status, 200);
         assert_eq!(owner.text(&row).await, now);
     }
-    // A source that was written directly to the table, whatever its stored check says.
+    // A source that was written directly to the table is checked, whatever its stored check says.
     owner.run(&format!("update public.strategies set content = 'import os' where id = '{mean}'")).await.unwrap();
     assert_eq!(publish(&world, &token, &mean).await.status_and_problem(), (409, "not-a-strategy".into()));
     let ahead = look_ahead_source();
@@ -163,7 +163,7 @@ async fn a_name_is_published_once_whatever_its_spelling() {
         let strategy = create_publishable_strategy(&world, &pro, name).await;
         assert_eq!(publish(&world, &pro, &strategy).await.status_and_problem(), (409, "name-taken".into()), "{name}");
     }
-    // Concurrently, by two users, repeatedly.
+    // Two users publish the same name concurrently, in several rounds.
     let enterprise = world.sign_in("enterprise@nofomo.test").await;
     let mut candidates = Vec::new();
     for token in [&pro, &enterprise, &pro, &enterprise] {
@@ -189,7 +189,7 @@ async fn a_name_is_published_once_whatever_its_spelling() {
     }
 
     assert_eq!(publish(&world, candidates[0].0, &candidates[0].1).await.status, 200);
-    // A client cannot rename a published strategy to that name either.
+    // A client cannot rename a published strategy to a published name either.
     let client = world.database.session("nofomo_api").await;
     client.become_user(ENTERPRISE).await;
     let renamed = client.run(&format!("update public.strategies set name = 'mean' where id = '{EMA_CROSS}'")).await;
@@ -215,7 +215,7 @@ async fn concurrent_publishing_and_changing_never_leave_a_verified_unchecked_sou
     for round in 0..20 {
         let outdated = format!("update private.strategy_sources set checker_version = 0 where strategy_id = '{mean}'");
         owner.run(&outdated).await.unwrap();
-        // By the function in even rounds, directly in the table in odd ones.
+        // The source is changed by the function in even rounds, and directly in the table in odd ones.
         let changed = async {
             if round % 2 == 0 {
                 assert_eq!(replace_source(&world, &token, &mean, &ahead).await.status, 200);

@@ -39,7 +39,7 @@ async fn a_trade_is_recorded_with_the_values_of_its_bot_and_counted() {
         "select (total_trades, winning_trades, losing_trades, profit, current_balance, profit_percentage) from public.bots where id = '{bot}'"
     );
     assert_eq!(owner.text(&figures).await, "(1,1,0,19.50000000,100019.50000000,0.0195)");
-    // The same report again, and a report of the opening that arrives after that of the close.
+    // Sends the same report again, and a report of the opening that arrives after the report of the close.
     for again in [sent.clone(), with_fields(open_trade(), json!({"exchange_order_id": "o-1"}))] {
         let answer = world.post(&path, &token, &again).await;
         assert_eq!((answer.status.as_u16(), answer.json()), (200, trade.clone()));
@@ -254,7 +254,7 @@ fn insert_closed_trades(bot: &str, count: u32) -> String {
     )
 }
 
-/// Number of database pages that the report of one more trade reads, and writes.
+/// Numbers of database pages that the report of one more trade reads and writes.
 async fn pages_of_a_report(session: &Session, bot: &str) -> (u64, u64) {
     let id = Uuid::now_v7();
     let trade = with_fields(closed_trade("110"), json!({"id": id, "fee": "0", "exchange_order_id": id.to_string()}));
@@ -281,7 +281,7 @@ async fn recording_a_trade_costs_the_same_with_ten_trades_and_with_a_hundred_tho
     let mut measured = Vec::new();
     for bot in [&small, &large] {
         let session = world.database.session("nofomo_api").await;
-        // The first call makes the plan, the second is measured.
+        // The first call plans the statement; the second one is measured.
         pages_of_a_report(&session, bot).await;
         measured.push(pages_of_a_report(&session, bot).await);
     }
@@ -292,7 +292,7 @@ async fn recording_a_trade_costs_the_same_with_ten_trades_and_with_a_hundred_tho
     assert!(small_read > 0 && small_read < 2000, "{measured:?}");
 }
 
-/// The plan is cached: one that was made for a small table must suit a large one until the table is analysed.
+/// The query plan is cached: a plan for a small table must suit a large one until the table is analysed.
 #[tokio::test]
 async fn recording_a_trade_costs_the_same_before_the_grown_table_is_analysed() {
     for analysed in ["", "analyze public.trades"] {
@@ -314,7 +314,7 @@ async fn recording_a_trade_costs_the_same_before_the_grown_table_is_analysed() {
     }
 }
 
-/// Numbers that are short in JSON and long as PostgreSQL stores them.
+/// Sends numbers that are short in JSON and long as PostgreSQL stores them.
 #[tokio::test]
 async fn the_limit_of_metadata_applies_to_its_stored_size() {
     let world = World::new().await;

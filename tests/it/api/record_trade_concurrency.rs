@@ -66,7 +66,7 @@ async fn reports_in_any_order_from_any_number_of_clients_result_in_the_same_rows
     tokio::task::block_in_place(|| {
         runner.run(&case, |(reports, shuffle, clients, batch)| {
             runtime.block_on(async {
-                // In order, one by one.
+                // Reports in order, one by one.
                 let create_bot = async |name: &str| {
                     let bot = world
                         .post("/bots", &token, &with_fields(new_bot(name), json!({"initial_balance": "100000"})))
@@ -80,7 +80,7 @@ async fn reports_in_any_order_from_any_number_of_clients_result_in_the_same_rows
                     let answer = world.post(&format!("/bots/{ordered}/trades"), &token, body).await;
                     prop_assert!(answer.status.is_success(), "{answer:?}");
                 }
-                // The same reports shuffled, some of them twice, in batches, from several clients at once.
+                // Sends the same reports shuffled, some of them twice, in batches, from several clients at once.
                 let mut shuffled_bodies: Vec<(u16, Value)> = Vec::new();
                 for (index, body) in bodies.iter().enumerate() {
                     shuffled_bodies.push((shuffle[index], body.clone()));
@@ -150,7 +150,7 @@ async fn a_thousand_trades_from_each_of_eight_concurrent_clients_are_stored_once
 async fn a_killed_database_loses_no_acknowledged_trade_and_counts_none_twice() {
     let mut postgres = Postgres::start(&run_directory("postgres-killed-trades"), None).await.unwrap();
     migrate_template(&postgres).await;
-    let world = World::on_database(Database::migrated_of(&postgres), BTreeMap::new()).await;
+    let world = World::on_database(Database::migrated_on(&postgres), BTreeMap::new()).await;
     let (token, bot) = create_empty_bot(&world).await;
     let path = format!("/bots/{bot}/trades");
     let answered = AtomicUsize::new(0);

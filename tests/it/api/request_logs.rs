@@ -10,8 +10,8 @@ use crate::support::database::PRO;
 use crate::support::waiting::WAIT_TIMEOUT;
 use crate::support::world::{World, new_bot};
 
-/// Names of the metrics that a line declares for CloudWatch, by their dimensions; the line must contain each as a
-/// number.
+/// Names of the metrics that a line declares for CloudWatch, by their dimensions. Asserts that the line contains each
+/// metric as a number.
 fn metrics(line: &Value) -> BTreeMap<String, BTreeSet<String>> {
     let mut metrics = BTreeMap::new();
     for directive in line["_aws"]["CloudWatchMetrics"].as_array().unwrap() {
@@ -46,7 +46,7 @@ async fn a_request_has_one_log_line_with_user_outcome_durations_and_metrics() {
         let (total, database) = (line["duration_ms"].as_f64().unwrap(), line["database_ms"].as_f64().unwrap());
         // The total is truncated to milliseconds.
         assert!(database > 0.0 && database <= total + 1.0, "{line}");
-        assert_eq!(line["outside_ms"], 0.0, "the signing keys were fetched at the start");
+        assert_eq!(line["outside_ms"], 0.0, "the signing keys were fetched at startup");
         let figures = ["cold_starts", "database_ms", "outside_ms"].map(ToOwned::to_owned);
         let requests = BTreeSet::from(["requests".to_owned()]);
         assert_eq!(

@@ -18,8 +18,8 @@ const BTC_SWING: &str = "0190f000-0000-7000-8000-000000000002";
 /// Bot of the sample user `enterprise`.
 const SOL_MOMENTUM: &str = "0190f000-0000-7000-8000-000000000004";
 
-/// Appends to `differences` where `ours` differs from `theirs`: counts, codes and times exactly, money and ratios to
-/// 1e-9, p-values to 1e-8. Each key of `ours` must be in `theirs`.
+/// Compares `ours` with `theirs` and appends each difference to `differences`. Counts, codes and times must be equal;
+/// money and ratios may differ by a relative 1e-9, p-values by 1e-8. Each key of `ours` must be in `theirs`.
 fn compare(path: &str, ours: &Value, theirs: &Value, differences: &mut Vec<String>) {
     let near = |ours: f64, theirs: f64| {
         let relative = if path.ends_with("p_value_two_sided") { 1e-8 } else { 1e-9 };
@@ -127,8 +127,9 @@ async fn a_time_range_covers_its_own_trades_and_starts_with_the_balance_at_its_s
         run_analysis(&world, &token, json!({"analysis_type": "performance", "bot_id": bot, "from": from, "to": to}))
             .await;
     let block = only_block(&analysis);
-    let sum =
-        |what: &str, bounds: &str| format!("select {what} from public.trades where bot_id = '{bot}' and {bounds}");
+    let sum = |aggregate: &str, bounds: &str| {
+        format!("select {aggregate} from public.trades where bot_id = '{bot}' and {bounds}")
+    };
     let within = format!("exit_time >= '{from}' and exit_time < '{to}'");
     let before = owner.text(&sum("1000 + sum(profit)", &format!("exit_time < '{from}'"))).await;
     assert_eq!(block["initial_balance"], before);
@@ -279,7 +280,7 @@ async fn concurrent_requests_that_wait_for_the_same_lock_are_counted_one_by_one(
     let (owner, holder) = (world.database.owner().await, world.database.owner().await);
     let body = json!({"analysis_type": "risk", "bot_id": BTC_SWING}).to_string();
     for round in 0..3 {
-        // Leaves one request.
+        // The quota leaves one request.
         let limit = format!(
             "update public.plans set ai_requests_per_month = 1 + (select private.ai_requests_this_month('{PRO}')) where name = 'Pro'"
         );
@@ -301,7 +302,7 @@ async fn concurrent_requests_that_wait_for_the_same_lock_are_counted_one_by_one(
 #[tokio::test]
 async fn trades_read_in_several_chunks_are_each_counted_once() {
     let (world, token, bot) = world_with_trades("no_trades").await;
-    // Groups of 1,000 trades with the same exit time, which span the boundaries of the chunks.
+    // Inserts groups of 1,000 trades with the same exit time, which span the boundaries of the chunks.
     world
         .database
         .owner()

@@ -119,7 +119,7 @@ async fn a_live_bot_is_compared_trade_by_trade_with_the_newest_backtest_of_its_s
     let advice = analysis["recommendations"].to_string();
     assert!(advice.contains("2 trades match, 2 are missing, 2 are extra"), "{advice}");
 
-    // Live results outside the range that the backtest predicts.
+    // Live results are now outside the range that the backtest predicts.
     owner.run(&format!("update public.trades set profit = -40 where bot_id = '{bot}'")).await.unwrap();
     let analysis = run_analysis(&world, &token, json!({"analysis_type": "backtest", "bot_id": bot})).await;
     assert_eq!(analysis["results"]["comparison"]["inside_band"], false);

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 use wiremock::ResponseTemplate;
 
-use crate::support::analyses::{only_block, run_analysis, world_with_trades_and};
+use crate::support::analyses::{only_block, run_analysis, world_with_trades_and_settings};
 use crate::support::database::{ENTERPRISE, FREE};
 use crate::support::language_model::{answer_with, completion, start_language_model};
 use crate::support::world::World;
@@ -14,7 +14,7 @@ use crate::support::world::World;
 #[tokio::test]
 async fn a_narrative_with_correct_figures_is_returned_and_the_model_receives_figures_only() {
     let (model, settings) = start_language_model().await;
-    let (world, token, bot) = world_with_trades_and("main", settings).await;
+    let (world, token, bot) = world_with_trades_and_settings("main", settings).await;
     let narrative = json!({"text": "It won 56.2 % of 1,000 trades.\n\nThe confidence is 0.17.",
         "recommendations": ["Trade less often: fees take 70.6 % of the gain."]});
     answer_with(&model, completion(&narrative.to_string())).await;
@@ -46,7 +46,7 @@ async fn a_narrative_with_correct_figures_is_returned_and_the_model_receives_fig
 #[tokio::test]
 async fn the_analysis_succeeds_whatever_the_model_does() {
     let (model, settings) = start_language_model().await;
-    let (world, token, bot) = world_with_trades_and("main", settings).await;
+    let (world, token, bot) = world_with_trades_and_settings("main", settings).await;
     let body = json!({"analysis_type": "performance", "bot_id": bot, "narrative": true});
     let invented = json!({"text": "A Sharpe ratio of 4.14 and 56.2 % wins.", "recommendations": []}).to_string();
     let mut expected: Option<Value> = None;

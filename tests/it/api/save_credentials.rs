@@ -17,7 +17,7 @@ use crate::support::world::{Answer, DEFAULT_CREDENTIALS_KEY, World, new_bot};
 
 const SECOND_KEY: &str = "2:Hx4dHBsaGRgXFhUUExIREA8ODQwLCgkIBwYFBAMCAQA=";
 
-/// Planted credentials, which no answer, log, row or statement may contain.
+/// Credentials that no answer, log, row or statement may contain.
 const API_KEY: &str = "PlantedKey7PlantedKey7PlantedKey7PlantedKey7PlantedKey7PlantedWXYZ";
 const API_SECRET: &str = "PlantedSecret9PlantedSecret9PlantedSecret9PlantedSecret9Planted9";
 
@@ -66,7 +66,7 @@ async fn credentials_are_sealed_and_shown_by_their_last_four_characters() {
     assert_eq!(decrypt(DEFAULT_CREDENTIALS_KEY, PRO, "binance", &first), key_and_secret(&binance_credentials()));
     assert_eq!(world.get("/portfolio", &token).await.json()["exchanges"], json!([saved]));
 
-    // A second exchange is added; saving the first one again seals it again.
+    // A second exchange is added; saving the first one again encrypts it again.
     save_credentials(&world, &token, "bybit", &bybit_credentials()).await;
     save_credentials(&world, &token, "binance", &binance_credentials()).await;
     assert_ne!(sealed_credentials(&owner, PRO, "binance").await, first);
@@ -113,10 +113,10 @@ async fn credentials_that_no_exchange_issues_are_refused_without_repeating_them(
 
 #[tokio::test]
 async fn credentials_are_nowhere_in_plaintext() {
-    // A server that logs every statement with its parameters.
+    // Starts a server that logs every statement with its parameters.
     let mut postgres = Postgres::start(&run_directory("postgres-verbose"), None).await.unwrap();
     migrate_template(&postgres).await;
-    let database = Database::migrated_of(&postgres);
+    let database = Database::migrated_on(&postgres);
     let admin = database.session("supabase_admin").await;
     for setting in [
         "shared_preload_libraries = 'pg_stat_statements'",
@@ -233,7 +233,7 @@ async fn a_concurrent_start_and_deletion_leave_no_bot_running_without_credential
     assert_eq!(start_bot(&world, &token, &bot).await.status, 409);
 }
 
-/// Adds users with credentials of two exchanges each, sealed with the first key.
+/// Adds users with credentials of two exchanges each, encrypted with the first key.
 async fn add_users_with_credentials(owner: &Session, count: u32) {
     let ring = KeyRing::parse(DEFAULT_CREDENTIALS_KEY).unwrap();
     owner
@@ -266,7 +266,7 @@ async fn an_interrupted_key_rotation_resumes_and_overwrites_no_newer_credentials
          where saved.value ->> 'sealed' not like 'v1.2.%'";
     assert_eq!(owner.text(remaining).await, "260");
 
-    // Aborted after the first batch of 100.
+    // The rotation is aborted after the first batch of 100.
     let (killed, first) = tokio::sync::oneshot::channel::<()>();
     let killed = Mutex::new(Some(killed));
     let (running_url, ring) = (url.clone(), format!("{SECOND_KEY},{DEFAULT_CREDENTIALS_KEY}"));
@@ -280,15 +280,15 @@ async fn an_interrupted_key_rotation_resumes_and_overwrites_no_newer_credentials
     let rest: u64 = owner.text(remaining).await.parse().unwrap();
     assert!((1..=160).contains(&rest), "{rest}");
 
-    // One user saves credentials while the rotation runs; one seal cannot be opened.
+    // One user saves credentials while the rotation runs; one stored value cannot be decrypted.
     let broken = "update public.users set exchange_credentials = jsonb_set(exchange_credentials, '{bybit,sealed}', '\"v1.7.AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\"')
          where email = 'many-130@nofomo.test'";
     owner.run(broken).await.unwrap();
     let saved_meanwhile =
-        both.seal("0190b00a-0000-7000-8000-000000000130".parse().unwrap(), "binance", b"anew").unwrap();
+        both.seal("0190b00a-0000-7000-8000-000000000130".parse().unwrap(), "binance", b"saved again").unwrap();
     owner
         .run(&format!(
-            "create function public.save_anew() returns trigger language plpgsql as $$
+            "create function public.save_meanwhile() returns trigger language plpgsql as $$
              begin
                  if old.email = 'many-129@nofomo.test' and new.exchange_credentials ->> 'binance' like '%v1.2.%' then
                      update public.users
@@ -297,7 +297,7 @@ async fn an_interrupted_key_rotation_resumes_and_overwrites_no_newer_credentials
                  end if;
                  return new;
              end $$;
-             create trigger save_anew before update on public.users for each row execute function public.save_anew()"
+             create trigger save_meanwhile before update on public.users for each row execute function public.save_meanwhile()"
         ))
         .await
         .unwrap();

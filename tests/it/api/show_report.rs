@@ -10,7 +10,7 @@ use crate::support::world::World;
 /// Script: headings of the page's sections.
 const HEADINGS: &str = "return [...document.querySelectorAll('h2')].map(heading => heading.innerText)";
 
-/// Script: texts with less contrast than WCAG's 4.5 to 1, and invisible texts.
+/// Script: visible texts with a contrast below WCAG's 4.5 to 1.
 const LOW_CONTRAST_TEXTS: &str = "
     const parts = colour => colour.match(/[\\d.]+/g).map(Number);
     const light = colour => {
@@ -35,7 +35,7 @@ const LOW_CONTRAST_TEXTS: &str = "
     }
     return pale";
 
-/// Script: `true` if the page is dark, if all tables of numbers are visible, and if there are any.
+/// Script: three booleans: the page is dark; all tables of numbers are visible; there is such a table.
 const APPEARANCE: &str = "
     const page = getComputedStyle(document.body).backgroundColor.match(/[\\d.]+/g).map(Number);
     const seen = table => table.checkVisibility() && table.getClientRects().length > 0
@@ -72,7 +72,7 @@ async fn every_report_is_readable_on_phone_and_desktop_and_loads_no_other_resour
             .unwrap();
         reports.push((kind, world.url(&format!("/_local/reports/{id}?email=enterprise@nofomo.test"))));
     }
-    for (width, height, device) in [(390, 844, "phone"), (1280, 900, "desk")] {
+    for (width, height, device) in [(390, 844, "phone"), (1280, 900, "desktop")] {
         let browser = Browser::open(width, height).await;
         for (kind, url) in &reports {
             browser.go_to(url).await;
@@ -97,10 +97,14 @@ async fn every_report_is_readable_on_phone_and_desktop_and_loads_no_other_resour
                 assert_eq!(low_contrast, json!([]), "{place}");
                 assert!(!browser.overflows().await, "{place} is too wide");
                 let appearance = browser.client.execute(APPEARANCE, Vec::new()).await.unwrap();
-                assert_eq!(appearance[0], (medium, scheme) == ("screen", "dark"), "{place}: paper is white");
+                assert_eq!(
+                    appearance[0],
+                    (medium, scheme) == ("screen", "dark"),
+                    "{place}: a dark page only on screen in the dark scheme"
+                );
                 // Collapsed on screen, expanded in print.
                 assert!(appearance[2] == true || *kind == "optimization", "{place}: no numbers");
-                assert!(medium == "screen" || appearance[1] == true, "{place}: numbers are folded away");
+                assert!(medium == "screen" || appearance[1] == true, "{place}: the tables of numbers are collapsed");
                 if saves_all_screenshots() {
                     browser.save_full_page_screenshot(&format!("report-{kind}-{device}-{medium}-{scheme}")).await;
                 }
@@ -111,7 +115,7 @@ async fn every_report_is_readable_on_phone_and_desktop_and_loads_no_other_resour
     }
 }
 
-/// Leaves a screenshot, of which `docs/report.png` is a copy.
+/// Saves the screenshot of which `docs/report.png` is a copy.
 #[tokio::test]
 async fn the_report_shown_in_the_documentation_can_be_reproduced() {
     let (world, token, bot) = world_with_trades("main").await;

@@ -1,4 +1,4 @@
-//! `POST /callbacks/tripay`: effect of a payment's status on its invoice, its period and its user.
+//! `POST /callbacks/tripay`: effects of a payment's status on the invoice, the period and the user.
 
 use std::collections::BTreeMap;
 
@@ -297,7 +297,7 @@ async fn the_amount_without_the_customer_fee_must_equal_the_invoice_amount() {
             "paid",
         ),
         (json!({"fee_merchant": 0, "total_fee": 0, "amount_received": 149_000}), "paid"),
-        // Missing figures do not contradict.
+        // Missing figures do not contradict the total.
         (json!({"fee_merchant": null, "fee_customer": null, "total_fee": null, "amount_received": null}), "paid"),
         (json!({"total_amount": "149000", "fee_merchant": "4250.00", "paid_at": "1763452411"}), "paid"),
         (json!({"total_amount": 148_999, "amount_received": 144_749}), "wrong_amount"),
@@ -311,7 +311,7 @@ async fn the_amount_without_the_customer_fee_must_equal_the_invoice_amount() {
         (json!({"total_amount": 0, "fee_customer": -149_000}), "wrong_amount"),
         (json!({"total_amount": i64::MAX, "amount_received": i64::MAX}), "wrong_amount"),
         (json!({"total_amount": i64::MAX, "fee_customer": i64::MIN}), "wrong_amount"),
-        // The total is right and contradicts its parts.
+        // The total equals the invoice but contradicts its parts.
         (json!({"total_fee": 4251}), "inconsistent"),
         (json!({"amount_received": 149_000}), "inconsistent"),
         (json!({"fee_merchant": 0}), "inconsistent"),
@@ -354,7 +354,7 @@ async fn a_callback_for_an_unknown_invoice_is_stored_without_effect() {
         assert!(is_success(&deliver_callback(&world, &callback).await), "{changes}");
         assert_eq!(newest_event(&owner).await, (callback.to_string().into_bytes(), true, outcome.into(), false));
     }
-    // An open payment has an amount of the payer's choice and settles no invoice.
+    // The payer of an open payment chooses its amount, so it settles no invoice.
     for flag in [json!(0), json!(false), json!("0")] {
         assert!(is_success(
             &deliver_callback(&world, &with_changes(buyer.callback("O", "PAID"), &json!({"is_closed_payment": flag})))

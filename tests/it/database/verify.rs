@@ -24,7 +24,7 @@ async fn a_migrated_database_has_no_differences() {
 }
 
 /// Applies each change to a separate database, and asserts that the report contains the expected line.
-async fn assert_named(changes: &[(&str, &str)]) {
+async fn assert_reported(changes: &[(&str, &str)]) {
     for (change, expected) in changes {
         let database = Database::new().await;
         database.session("supabase_admin").await.run(change).await.unwrap();
@@ -60,7 +60,7 @@ async fn a_changed_table_index_or_policy_is_reported() {
         ("alter table public.logs disable row level security", "differs  table       public.logs"),
         ("alter table public.logs disable row level security", "broken   rule        "),
     ];
-    assert_named(&changes).await;
+    assert_reported(&changes).await;
 }
 
 #[tokio::test]
@@ -93,7 +93,7 @@ async fn a_changed_grant_function_trigger_or_view_is_reported() {
             "extra    rewrite     \"_RETURN\" on extensions.peek",
         ),
     ];
-    assert_named(&changes).await;
+    assert_reported(&changes).await;
 }
 
 #[tokio::test]
@@ -169,7 +169,7 @@ async fn a_broken_rule_is_reported() {
             "broken   rule        user 0190b000-0000-7000-8000-000000000001 has the plan pro, but free is in force",
         ),
     ];
-    assert_named(&changes).await;
+    assert_reported(&changes).await;
 }
 
 #[tokio::test]

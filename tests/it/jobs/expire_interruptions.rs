@@ -219,7 +219,7 @@ async fn a_locked_bot_delays_only_its_owner() {
 #[tokio::test]
 async fn a_run_stops_before_its_timeout_and_the_next_one_continues() {
     // 15 of the 21 seconds are reserved for the last batch, so about three batches fit.
-    let world = World::with_time_limit(Database::new().await, BTreeMap::new(), FUNCTION, 21).await;
+    let world = World::with_timeout(Database::new().await, BTreeMap::new(), FUNCTION, 21).await;
     let owner = world.database.owner().await;
     add_due_subscriptions(&owner, 3_000).await;
     owner

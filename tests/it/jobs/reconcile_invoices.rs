@@ -424,7 +424,7 @@ async fn a_late_payment_counts_after_expiry_and_cancellation() {
 async fn a_run_stops_before_its_timeout_and_the_next_one_continues() {
     let tripay = FakeTripay::start().await;
     // 30 of the 33 seconds are reserved for the last query, so the run has three.
-    let world = World::with_time_limit(Database::new().await, tripay.settings(), FUNCTION, 33).await;
+    let world = World::with_timeout(Database::new().await, tripay.settings(), FUNCTION, 33).await;
     let owner = world.database.owner().await;
     reset_to_payers(&owner, 20).await;
     add_invoices(&owner, 1..=20).await;

@@ -363,7 +363,7 @@ async fn one_failing_row_and_one_locked_user_affect_no_other_user() {
 async fn a_run_stops_before_its_timeout_and_the_next_one_continues() {
     let tripay = FakeTripay::start().await;
     // 180 of the 183 seconds are reserved for the last batch, and ten slow responses take more than the other three.
-    let world = World::with_time_limit(Database::new().await, tripay.settings(), FUNCTION, 183).await;
+    let world = World::with_timeout(Database::new().await, tripay.settings(), FUNCTION, 183).await;
     let owner = world.database.owner().await;
     reset_to_payers(&owner, 25).await;
     for user in 1..=25 {

@@ -25,7 +25,7 @@ use crate::support::world::World;
 async fn start_own_server(directory: PathBuf) -> (Postgres, World) {
     let postgres = Postgres::start(&directory, None).await.unwrap();
     migrate_template(&postgres).await;
-    let world = World::on_database(Database::migrated_of(&postgres), BTreeMap::new()).await;
+    let world = World::on_database(Database::migrated_on(&postgres), BTreeMap::new()).await;
     (postgres, world)
 }
 

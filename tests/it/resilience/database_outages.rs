@@ -25,7 +25,7 @@ async fn bot_names(owner: &Session) -> Vec<String> {
 async fn a_database_killed_during_fifty_requests_loses_no_acknowledged_bot() {
     let mut postgres = Postgres::start(&run_directory("postgres-killed"), None).await.unwrap();
     migrate_template(&postgres).await;
-    let world = World::on_database(Database::migrated_of(&postgres), BTreeMap::new()).await;
+    let world = World::on_database(Database::migrated_on(&postgres), BTreeMap::new()).await;
     world.database.owner().await.run("update public.plans set max_bots = -1").await.unwrap();
     let token = world.sign_in("pro@nofomo.test").await;
 

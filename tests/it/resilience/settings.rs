@@ -195,7 +195,7 @@ async fn start_world_with_secret(manager: &SecretsManager, name: &str) -> (Postg
     let postgres = Postgres::start(&run_directory(name), None).await.unwrap();
     migrate_template(&postgres).await;
     manager.create(&json!({ "DATABASE_URL": url(&postgres, postgres.password()) }).to_string()).await;
-    let world = World::on_database(Database::migrated_of(&postgres), manager.variables("nofomo/api")).await;
+    let world = World::on_database(Database::migrated_on(&postgres), manager.variables("nofomo/api")).await;
     world.database.owner().await.run("update public.plans set max_bots = -1").await.unwrap();
     (postgres, world)
 }

@@ -15,11 +15,14 @@ pub(crate) fn analytics_fixture(file: &str) -> String {
 /// World in which a bot of the sample user `enterprise`, with 1,000 USDT, has made the trades of a reference set.
 /// Returns the world, the user's access token and the bot's id.
 pub(crate) async fn world_with_trades(set: &str) -> (World, String, String) {
-    world_with_trades_and(set, BTreeMap::new()).await
+    world_with_trades_and_settings(set, BTreeMap::new()).await
 }
 
-/// The same, with these settings of the functions.
-pub(crate) async fn world_with_trades_and(set: &str, settings: BTreeMap<String, String>) -> (World, String, String) {
+/// Same as [`world_with_trades`], with these settings for the functions.
+pub(crate) async fn world_with_trades_and_settings(
+    set: &str,
+    settings: BTreeMap<String, String>,
+) -> (World, String, String) {
     let world = World::with_settings(settings).await;
     let token = world.sign_in("enterprise@nofomo.test").await;
     let bot = world.post("/bots", &token, &new_bot("Secret name")).await.json()["id"].as_str().unwrap().to_owned();
@@ -37,7 +40,7 @@ pub(crate) async fn world_with_trades_and(set: &str, settings: BTreeMap<String, 
     (world, token, bot)
 }
 
-/// Row of a closed trade, for `insert_trades`; `figures` are its amount, price, fee and profit.
+/// SQL row of a closed trade, for `insert_trades`; `figures` are its amount, price, fee and profit, comma-separated.
 pub(crate) fn closed_trade_row(
     bot: &str,
     user: &str,
@@ -74,7 +77,7 @@ pub(crate) fn only_block(analysis: &Value) -> &Value {
     &blocks[0]
 }
 
-/// Inserts a backtest that the bot followed, except for every sixteenth trade, at other prices.
+/// Inserts a backtest with the trades of the bot at slightly other prices, without every sixteenth trade.
 pub(crate) async fn insert_followed_backtest(world: &World, bot: &str) {
     let owner = world.database.owner().await;
     owner
@@ -104,7 +107,7 @@ pub(crate) async fn insert_followed_backtest(world: &World, bot: &str) {
                  from public.trades
                  where trades.bot_id = '{bot}'
              ) as trades
-             -- Some trades of the bot are missing in the backtest.
+             -- The backtest lacks some trades of the bot.
              where trades.position % 16 <> 7"
         ))
         .await

@@ -1,4 +1,4 @@
-//! Bot tokens, with which bots report by themselves.
+//! Bot tokens, with which a bot reports without an access token of its owner.
 
 use super::world::World;
 

@@ -13,7 +13,7 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 use url::Url;
 
-/// Minimum width of Chromium's window, in pixels; narrower ones are emulated as a phone.
+/// Minimum width of Chromium's window, in CSS pixels; a narrower screen is emulated as that of a phone.
 const MIN_WINDOW_WIDTH: u32 = 500;
 
 /// Running browser.
@@ -77,7 +77,7 @@ impl Browser {
         self.client.execute(script, Vec::new()).await.unwrap().as_bool().unwrap()
     }
 
-    /// Emulates the medium `screen` or `print`, and the colour scheme `light` or `dark`.
+    /// Emulates the media type `screen` or `print`, and the colour scheme `light` or `dark`.
     pub(crate) async fn emulate_media(&self, medium: &str, scheme: &str) {
         let features = json!([{ "name": "prefers-color-scheme", "value": scheme }]);
         let body = json!({ "cmd": "Emulation.setEmulatedMedia", "params": { "media": medium, "features": features } });
@@ -102,7 +102,7 @@ impl Browser {
 
     /// URLs that were requested since the last call.
     pub(crate) async fn requests(&self) -> Vec<String> {
-        let events = self.logged("performance").await.into_iter().map(|entry| {
+        let events = self.log_entries("performance").await.into_iter().map(|entry| {
             let text = entry["message"].as_str().unwrap();
             serde_json::from_str::<Value>(text).unwrap()["message"].take()
         });
@@ -114,10 +114,10 @@ impl Browser {
 
     /// Console messages since the last call.
     pub(crate) async fn console_messages(&self) -> Vec<String> {
-        self.logged("browser").await.iter().map(Value::to_string).collect()
+        self.log_entries("browser").await.iter().map(Value::to_string).collect()
     }
 
-    async fn logged(&self, kind: &str) -> Vec<Value> {
+    async fn log_entries(&self, kind: &str) -> Vec<Value> {
         let body = json!({ "type": kind });
         let entries = self.client.issue_cmd(ChromiumCommand { path: "se/log", body }).await.unwrap();
         entries.as_array().unwrap().clone()
@@ -151,8 +151,8 @@ impl WebDriverCompatibleCommand for ChromiumCommand {
     }
 }
 
-/// Starts the driver; returns it with its port. The driver chooses a port for IPv4 and fails if that is in use for
-/// IPv6, so it is started again.
+/// Starts the driver; returns it with its port. The driver chooses a free port for IPv4 and exits if that port is in use
+/// for IPv6; then it is started again, up to 20 times.
 async fn start_driver() -> (Child, String) {
     for _ in 0..20 {
         let mut driver = Command::new("chromedriver")
@@ -167,7 +167,7 @@ async fn start_driver() -> (Child, String) {
         while let Some(line) = lines.next_line().await.unwrap() {
             if let Some((_, port)) = line.split_once("started successfully on port ") {
                 let port = port.trim_end_matches('.').to_owned();
-                // Read until the end, or the driver would block on a full pipe.
+                // Reads until the end; otherwise the driver would block on a full pipe.
                 tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
                 return (driver, port);
             }

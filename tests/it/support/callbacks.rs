@@ -11,7 +11,7 @@ pub(crate) const SUCCESS_BODY: &str = r#"{"success":true}"#;
 
 pub(crate) const FAILURE_BODY: &str = r#"{"success":false}"#;
 
-/// Private key of Tripay's documentation; the bodies below come with its signatures.
+/// Private key in Tripay's documentation. Each body below is followed by its signature with this key.
 pub(crate) const DOCUMENTED_KEY: &str = "ytf6ooi2gmlNPfpchd94jDOk8hRWOu";
 pub(crate) const PLAIN: (&str, &str) = (
     r#"{"reference":"DEV-T0001000000000AAAAA","merchant_ref":"INV-2025-000123","payment_method":"QRIS by ShopeePay","payment_method_code":"QRIS","total_amount":100000,"fee_merchant":1450,"fee_customer":0,"total_fee":1450,"amount_received":98550,"is_closed_payment":1,"status":"PAID","paid_at":1763452411,"note":null}"#,
@@ -30,26 +30,27 @@ pub(crate) const WITHOUT_IDS: (&str, &str) = (
     "689c0ae783b2cf907ddcbd58158fb0a8c4e6dbf4bfbc904edc9d7607409c1f6d",
 );
 
-/// State of a buyer while no callback had an effect.
+/// [`Buyer::state`] before any callback has had an effect.
 pub(crate) const UNPAID: &str = "pending A -; no period; free; notified of nothing; logged nothing";
-/// State of a buyer who has paid.
+/// [`Buyer::state`] after the payment.
 pub(crate) const PAID: &str = "paid A A; active; pro; notified of paid; logged paid";
 
-/// New user with a pending invoice for a month of Pro. The references of its transactions begin with one letter each.
+/// New user with a pending invoice for a month of Pro. A letter names each Tripay transaction of the invoice; its
+/// reference begins with that letter.
 pub(crate) struct Buyer {
     pub(crate) id: Uuid,
     pub(crate) invoice: Uuid,
 }
 
 impl Buyer {
-    /// Adds a buyer for whom Tripay opened transaction `A`.
+    /// Adds a buyer whose invoice has the Tripay transaction `A`.
     pub(crate) async fn new(owner: &Session) -> Self {
         let buyer = Self::with_unrecorded_transaction(owner).await;
         buyer.update_invoice(owner, &format!("tripay_invoice_id = '{}'", buyer.reference("A"))).await;
         buyer
     }
 
-    /// Adds a buyer for whom Tripay's response is not recorded.
+    /// Adds a buyer whose invoice has no Tripay transaction yet, as Tripay's response is not recorded.
     pub(crate) async fn with_unrecorded_transaction(owner: &Session) -> Self {
         let buyer = Self { id: Uuid::new_v4(), invoice: Uuid::now_v7() };
         let Self { id, invoice } = &buyer;
@@ -95,8 +96,8 @@ impl Buyer {
         })
     }
 
-    /// Delivers callbacks such as `A PAID, B EXPIRED`, each of which must be answered with success. Returns all
-    /// outcomes.
+    /// Delivers callbacks such as `A PAID, B EXPIRED`, each of which must be answered with success. Returns the outcomes
+    /// of all events of the invoice.
     pub(crate) async fn deliver(&self, world: &World, callbacks: &str) -> String {
         let mut answers = Vec::new();
         for callback in callbacks.split(", ") {

@@ -1,4 +1,4 @@
-//! The programs `cargo dev` and `cargo ops` as a terminal runs them.
+//! The programs `cargo dev` and `cargo ops`, run as from a terminal.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -103,7 +103,7 @@ pub(crate) async fn run_command(mut command: Command) -> (i32, String) {
     (output.status.code().unwrap(), String::from_utf8(output.stdout).unwrap())
 }
 
-/// Runs a command that must fail; returns the line of its error, which gives the cause and a remedy.
+/// Runs a command that must fail; returns its error line, which gives the cause and a remedy.
 pub(crate) async fn failure(mut command: Command) -> String {
     let output = timeout(WAIT_TIMEOUT, command.output()).await.unwrap().unwrap();
     let errors = String::from_utf8(output.stderr).unwrap();
@@ -138,8 +138,7 @@ pub(crate) async fn processes() -> Vec<Process> {
     String::from_utf8_lossy(&listed.stdout).lines().filter_map(read).collect()
 }
 
-/// Reads a process from its directory in `/proc`; `None` if the directory is not, or no longer, that of a running
-/// process.
+/// Reads a process from its directory in `/proc`; `None` if the directory does not belong to a running process.
 fn read_process(directory: &Path) -> Option<Process> {
     let id = directory.file_name()?.to_str()?.parse().ok()?;
     let status = fs::read_to_string(directory.join("stat")).ok()?;
@@ -188,7 +187,7 @@ pub(crate) struct Dev {
     process: Child,
     output: Lines<BufReader<ChildStdout>>,
     log: PathBuf,
-    /// Lines that it printed until it was ready.
+    /// Lines that the program printed until it was ready.
     printed: Vec<String>,
     pub(crate) url: String,
     pub(crate) client: reqwest::Client,
@@ -205,7 +204,7 @@ impl Dev {
         let log = data.path.join("stderr.log");
         let mut process = command.stderr(fs::File::create(&log).unwrap()).spawn().unwrap();
         let output = BufReader::new(process.stdout.take().unwrap()).lines();
-        // The client cannot be built without a TLS provider, though it does not use TLS; a second call has no effect.
+        // The client needs a TLS provider although it does not use TLS; installing the provider again has no effect.
         rustls::crypto::ring::default_provider().install_default().ok();
         Self { process, output, log, printed: Vec::new(), url: String::new(), client: reqwest::Client::new() }
     }
@@ -269,7 +268,7 @@ impl Dev {
         session
     }
 
-    /// All processes that it has started, directly or indirectly.
+    /// All processes that the program has started, directly or indirectly.
     pub(crate) async fn descendants(&self) -> Vec<Process> {
         let mut ids = BTreeSet::from([self.id().as_raw()]);
         let (mut descendants, mut others) = (Vec::new(), processes().await);
@@ -284,10 +283,10 @@ impl Dev {
         }
     }
 
-    pub(crate) async fn instances(&self) -> Vec<Process> {
-        let mut instances = self.descendants().await;
-        instances.retain(|process| process.command.ends_with("/create-bot"));
-        instances
+    pub(crate) async fn create_bot_instances(&self) -> Vec<Process> {
+        let mut create_bot_instances = self.descendants().await;
+        create_bot_instances.retain(|process| process.command.ends_with("/create-bot"));
+        create_bot_instances
     }
 
     pub(crate) fn id(&self) -> Pid {

@@ -35,7 +35,7 @@ pub(crate) fn migrations() -> PathBuf {
     workspace().join("migrations")
 }
 
-/// Default privileges of a Supabase project before any migration; exposed ones are tested in a second run.
+/// Default privileges of a Supabase project before any migration. A second run tests the exposed ones.
 pub(crate) fn default_grants() -> DefaultGrants {
     if is_set("NOFOMO_TEST_EXPOSED_GRANTS") { DefaultGrants::Exposed } else { DefaultGrants::Closed }
 }
@@ -45,7 +45,7 @@ pub(crate) fn through_pooler() -> bool {
     is_set("NOFOMO_TEST_POOLER")
 }
 
-/// `true` in a slow run with a million rows instead of fewer that show the same.
+/// `true` in a slow run with a million rows; other runs use fewer, which show the same.
 pub(crate) fn is_full_size_run() -> bool {
     is_set("NOFOMO_TEST_FULL_SIZE")
 }
@@ -71,18 +71,18 @@ pub(crate) fn run_directory(name: &str) -> PathBuf {
 }
 
 /// Ensures the prerequisites; ends the run with one error if they are missing, since every test would fail.
-fn ensure_machine() {
+fn ensure_prerequisites() {
     if let Err(error) = check_prerequisites::ensure(check_prerequisites::Purpose::Testing) {
         check_prerequisites::report_progress(format_args!("error: {error}"));
         std::process::exit(1);
     }
 }
 
-/// Server of this run, started once; it ends with the process of the tests.
+/// Server of this run, started once; it stops when the test process ends.
 pub(crate) async fn server() -> &'static Postgres {
     SERVER
         .get_or_init(|| async {
-            ensure_machine();
+            ensure_prerequisites();
             for entry in std::fs::read_dir(env!("CARGO_TARGET_TMPDIR")).into_iter().flatten().flatten() {
                 let is_ours = entry.file_name().to_string_lossy().ends_with(&format!("-{}", std::process::id()));
                 // Fails if another run is using it.
@@ -98,7 +98,7 @@ pub(crate) async fn server() -> &'static Postgres {
         .await
 }
 
-/// A migrated database with sample data that others are copied from.
+/// Creates the migrated database with sample data that the tests' databases are copied from.
 pub(crate) async fn migrate_template(postgres: &Postgres) {
     supabase::create_database(postgres, TEMPLATE, default_grants()).await.unwrap();
     let url = postgres.url("postgres", TEMPLATE);
@@ -112,7 +112,7 @@ pub(crate) struct Database {
     pub(crate) name: String,
     pub(crate) port: u16,
     password: String,
-    /// Server on which it is dropped with this value; `None` if the test has its own server.
+    /// Server from which the database is dropped when this value is; `None` if the test has its own server.
     dropped_from: Option<&'static Postgres>,
 }
 
@@ -121,14 +121,14 @@ impl Database {
         let postgres = server().await;
         let name = format!("test_{}", Uuid::new_v4().simple());
         supabase::clone_database(postgres, TEMPLATE, &name).await.unwrap();
-        let mut database = Self::migrated_of(postgres);
+        let mut database = Self::migrated_on(postgres);
         database.name = name;
         database.dropped_from = Some(postgres);
         database
     }
 
     /// The migrated database of a test's own server.
-    pub(crate) fn migrated_of(postgres: &Postgres) -> Self {
+    pub(crate) fn migrated_on(postgres: &Postgres) -> Self {
         let (port, password) = (postgres.port(), postgres.password().to_owned());
         Self { name: TEMPLATE.into(), port, password, dropped_from: None }
     }
@@ -199,14 +199,14 @@ impl Session {
         rows[0].get::<_, Option<String>>(0).unwrap_or_default()
     }
 
-    /// First column of all rows, which must be text.
+    /// First column, which must be text, of all rows.
     pub(crate) async fn list(&self, sql: &str) -> Vec<String> {
         self.rows(sql, &[]).await.unwrap().iter().map(|row| row.get(0)).collect()
     }
 
     /// Waits until at least this many sessions wait for a lock of this one.
     pub(crate) async fn wait_until_blocking(&self, count: usize) {
-        // Within a transaction `pg_stat_activity` shows again what it showed first.
+        // Within a transaction, `pg_stat_activity` repeats its first result; `pg_locks` does not.
         let blocked = "select count(distinct pid) from pg_locks
             where not granted and pg_backend_pid() = any (pg_blocking_pids(pid))";
         wait_until("others wait for the lock", async || self.text(blocked).await.parse::<usize>().unwrap() >= count)
@@ -215,12 +215,12 @@ impl Session {
 
     /// Waits until the server executes no statement of the functions.
     pub(crate) async fn wait_until_idle(&self) {
-        let at_work = "select count(*) from pg_stat_activity
+        let active = "select count(*) from pg_stat_activity
             where usename = 'nofomo_api' and datname = current_database() and state = 'active'";
-        wait_until("the server is idle", async || self.text(at_work).await == "0").await;
+        wait_until("the server is idle", async || self.text(active).await == "0").await;
     }
 
-    /// Number of pages that a statement reads, and that it writes.
+    /// Number of pages that a statement reads, and number that it dirties.
     pub(crate) async fn pages(&self, sql: &str) -> (u64, u64) {
         let explained = self.rows(&format!("explain (analyze, buffers, format json) {sql}"), &[]).await.unwrap();
         let explained: Value = explained[0].get(0);

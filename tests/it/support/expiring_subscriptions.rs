@@ -1,4 +1,4 @@
-//! Many users whose subscriptions are due, and the state after they have ended.
+//! Many users whose subscriptions are due to expire, and the rows that their expiry changes.
 
 use serde_json::{Value, json};
 
@@ -8,8 +8,8 @@ use super::payers::{payer_id, reset_to_payers};
 pub(crate) const FUNCTION: &str = "expire-subscriptions";
 pub(crate) const NOW: &str = "2027-03-01T05:00:00Z";
 
-/// Adds this many users whose Pro ended within the last day, one after the other. Every tenth has a following period;
-/// every twentieth runs three bots.
+/// Adds this many users whose period of Pro ended on the day before [`NOW`], at evenly spaced times. Every tenth user has
+/// a following period; every twentieth has three running bots.
 pub(crate) async fn add_due_subscriptions(owner: &Session, count: u32) {
     reset_to_payers(owner, count).await;
     owner
@@ -67,7 +67,7 @@ pub(crate) async fn bots_of(owner: &Session, user: u32) -> String {
     owner.text(&format!("{bots} = '{}'", payer_id(user))).await
 }
 
-/// Everything that a run changes, except the times of the changes.
+/// All rows that a run changes, without the times of the changes.
 pub(crate) async fn billing_rows(owner: &Session) -> Vec<Vec<String>> {
     let mut tables = Vec::new();
     for sql in [

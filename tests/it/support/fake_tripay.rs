@@ -137,7 +137,7 @@ fn interrupted() -> Response {
     Body::from_stream(stream::iter(parts)).into_response()
 }
 
-/// Logs the request. Returns the response of the failure mode, or `None` if the request is to be handled.
+/// Logs the request. Returns the response that the failure mode prescribes, or `None` if the request is to be handled.
 async fn failure(shared: &Mutex<Shared>, request: String, subject: &str) -> Option<Response> {
     let failure_mode = {
         let mut shared = shared.lock().unwrap();

@@ -23,7 +23,7 @@ pub(crate) struct Issuer {
 }
 
 impl Issuer {
-    /// Starts it with these keys.
+    /// Starts a server that publishes these keys.
     pub(crate) async fn start(body: &Value) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let issuer = Self {
@@ -45,7 +45,7 @@ impl Issuer {
         issuer
     }
 
-    /// World whose functions fetch their keys here.
+    /// World whose functions fetch the signing keys from this server.
     pub(crate) async fn world(&self) -> World {
         World::with_settings(BTreeMap::from([("AUTH_JWKS_URL".into(), self.url.clone())])).await
     }

@@ -1,4 +1,4 @@
-//! A language model with the interface of OpenAI's chat completions, which answers as a test prescribes.
+//! Language model with the interface of OpenAI's chat completions, whose answers a test prescribes.
 
 use std::collections::BTreeMap;
 
@@ -24,7 +24,7 @@ pub(crate) async fn start_language_model() -> (MockServer, BTreeMap<String, Stri
     (model, settings)
 }
 
-/// Makes the language model answer every request in this way, and forget the requests so far.
+/// Sets the answer to every request, and forgets the requests received so far.
 pub(crate) async fn answer_with(model: &MockServer, response: impl Respond + 'static) {
     model.reset().await;
     let request = Mock::given(method("POST")).and(path("/v1/chat/completions")).and(bearer_token(API_KEY));

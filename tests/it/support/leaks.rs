@@ -11,14 +11,14 @@ const SECRETS: [&str; 8] = [
     "nofomo_bot_",
     "local-sandbox-private-key",
     "DEV-local-sandbox-key",
-    // A key that seals credentials.
+    // The key that encrypts exchange credentials.
     "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8",
 ];
 
-/// Length of a signature and of a token's hash.
+/// Length of a signature and of a token's hash, in hexadecimal digits.
 const HEXADECIMAL_DIGITS: usize = 64;
 
-/// Returns the secret that a line contains.
+/// Returns a secret that the line contains, or `None`.
 pub(crate) fn find_leak(line: &str, password: &str) -> Option<String> {
     let secret = SECRETS.into_iter().chain([password]).find(|secret| line.contains(secret));
     let is_digit = |character: char| character.is_ascii_hexdigit();

@@ -77,7 +77,7 @@ impl ManualTripay {
         request
     }
 
-    /// `true` if no request waits.
+    /// `true` if no request is waiting.
     pub(crate) fn is_idle(&self) -> bool {
         self.0.accept().now_or_never().is_none()
     }
@@ -156,7 +156,7 @@ pub(crate) fn pro_monthly(method: &str) -> Value {
     json!({"plan": "Pro", "period": "monthly", "method": method})
 }
 
-/// Sends the purchase while `tripay` runs.
+/// Sends the purchase while `tripay` runs; returns both results.
 pub(crate) async fn buy_while<T>(
     world: &World,
     token: &str,
@@ -174,7 +174,7 @@ pub(crate) async fn buy(world: &World, tripay: &ManualTripay, token: &str, body:
     answer
 }
 
-/// Status and Tripay reference of each invoice that the test created for the user, newest last.
+/// Status and Tripay reference of each invoice that the user opened in the test, oldest first.
 pub(crate) async fn invoices(owner: &Session, user: &str) -> String {
     let all = format!(
         "select coalesce(string_agg(concat_ws(' ', status, coalesce(tripay_invoice_id, '-')), ', ' order by created_at), '')

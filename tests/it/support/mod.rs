@@ -1,4 +1,4 @@
-//! Helpers of more than one test.
+//! Helpers that several test modules use.
 
 pub(crate) mod analyses;
 pub(crate) mod backtests;

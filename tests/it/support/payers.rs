@@ -1,4 +1,4 @@
-//! Users who pay, and their periods, at fixed times in the future.
+//! Users with purchases and subscription periods at fixed times in the future.
 
 use serde_json::json;
 

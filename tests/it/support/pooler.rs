@@ -16,7 +16,7 @@ pub(crate) async fn port() -> u16 {
     POOLER.get_or_init(|| async { Pooler::start(server().await, "pgbouncer").await }).await.port
 }
 
-/// Running PgBouncer, which ends with the process of the tests.
+/// Running PgBouncer, which stops when the test process ends.
 pub(crate) struct Pooler {
     pub(crate) port: u16,
     settings: PathBuf,
@@ -24,7 +24,7 @@ pub(crate) struct Pooler {
 }
 
 impl Pooler {
-    /// Starts it with few server connections, so that clients must share them.
+    /// Starts PgBouncer with three server connections per database and user, so that clients must share them.
     pub(crate) async fn start(postgres: &Postgres, name: &str) -> Self {
         let directory = run_directory(name);
         std::fs::create_dir_all(&directory).unwrap();
@@ -51,7 +51,7 @@ impl Pooler {
         pooler
     }
 
-    /// Stops it, which closes all its connections, and starts it again when `meanwhile` is complete.
+    /// Stops PgBouncer, which closes all its connections, and starts it again when `meanwhile` is complete.
     pub(crate) async fn restart(&mut self, meanwhile: impl Future<Output = ()>) {
         drop(self.process.stdin.take());
         while self.process.try_wait().unwrap().is_none() {
@@ -77,8 +77,7 @@ impl Pooler {
 }
 
 fn run(settings: &Path) -> Child {
-    // PgBouncer refuses to run as root, so it gets another user's name. It is killed when the other end of the pipe
-    // closes.
+    // PgBouncer refuses to run as root, so it runs as `nobody`. It is killed when the other end of the pipe closes.
     let script = "if [ \"$(id -u)\" = 0 ]; then as='-u nobody'; chmod -R a+rX \"$(dirname \"$0\")\"; fi
         pgbouncer -q $as \"$0\" & pid=$!
         { read -r _; kill -KILL $pid; } 2>/dev/null <&3 &

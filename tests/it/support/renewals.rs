@@ -13,14 +13,14 @@ pub(crate) const PRO: Purchase =
 /// Two days before the end of [`PRO`].
 pub(crate) const TWO_DAYS_BEFORE_END: &str = "2027-03-30T05:00:00Z";
 
-/// User, days before the end, and time of each notice of an approaching end.
+/// Notices of an approaching end: number of the user, days before the end, and time.
 pub(crate) async fn notices(owner: &Session) -> Vec<String> {
     let notices = "select concat_ws(' ', right(user_id::text, 1)::integer, split_part(fact, ':', 3), created_at at time zone 'UTC')
         from public.notifications where fact like '%:ends-in-%' order by user_id, created_at";
     owner.list(notices).await
 }
 
-/// Invoices that were opened by the job.
+/// Invoices that the job opened: number of the user, status, period, amount in rupiah, and payment method.
 pub(crate) async fn renewals(owner: &Session) -> Vec<String> {
     let renewals =
         "select concat_ws(' ', right(user_id::text, 2)::integer, status, period, amount::bigint, payment_method)

@@ -1,4 +1,4 @@
-//! Strategies: those of the sample data, sources with a known check, and the requests that store them.
+//! Strategies of the sample data, sources whose check result is known, and the requests that store them.
 
 use reqwest::Method;
 use serde_json::{Value, json};

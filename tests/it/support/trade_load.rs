@@ -1,4 +1,4 @@
-//! Trades that are reported without a pause while something fails.
+//! Trades that clients report without a pause during a fault.
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,7 +14,7 @@ use super::database::{PRO, migrations};
 use super::waiting::wait_until;
 use super::world::World;
 
-/// Status of a report that can be repeated later.
+/// HTTP status of a report that can be sent again later.
 pub(crate) const UNAVAILABLE: u16 = 503;
 
 /// Query: order ids of the stored trades of a `TradeLoad`.
@@ -30,7 +30,7 @@ pub(crate) struct TradeLoad<'a> {
     pub(crate) world: &'a World,
     path: String,
     pub(crate) token: RefCell<String>,
-    is_over: Cell<bool>,
+    is_finished: Cell<bool>,
     /// Order ids of all reports, and of the acknowledged ones.
     sent: RefCell<BTreeSet<String>>,
     pub(crate) acknowledged: RefCell<BTreeSet<String>>,
@@ -51,7 +51,7 @@ impl<'a> TradeLoad<'a> {
             world,
             path: format!("/bots/{bot}/trades"),
             token: RefCell::new(token),
-            is_over: Cell::default(),
+            is_finished: Cell::default(),
             sent: RefCell::default(),
             acknowledged: RefCell::default(),
             already_stored: Cell::default(),
@@ -90,7 +90,7 @@ impl<'a> TradeLoad<'a> {
         for n in 0.. {
             let order_id = format!("{writer}-{n}");
             while !self.acknowledged.borrow().contains(&order_id) {
-                if self.is_over.get() {
+                if self.is_finished.get() {
                     return;
                 }
                 self.report(order_id.clone()).await;
@@ -99,14 +99,15 @@ impl<'a> TradeLoad<'a> {
         }
     }
 
-    /// Causes a fault while trades are reported. Returns the number of refused reports, by status.
+    /// Reports trades during the fault, and until reports are acknowledged again. Returns the number of refused reports, by
+    /// status.
     pub(crate) async fn during(&self, fault: impl Future<Output = ()>) -> BTreeMap<u16, usize> {
         let faulting = async {
             sleep(milliseconds(300)).await;
             fault.await;
-            // After the fault reports succeed again without intervention.
+            // After the fault, reports succeed again without intervention.
             self.wait_until_acknowledged().await;
-            self.is_over.set(true);
+            self.is_finished.set(true);
         };
         tokio::join!(faulting, join_all((0..Self::WRITERS).map(|writer| self.report_trades(writer))));
         self.refused.take()
@@ -120,7 +121,7 @@ impl<'a> TradeLoad<'a> {
     }
 
     /// Waits until every instance accepts a report. A lock makes the reports of all writers wait in the database at the
-    /// same time, so each of them is in an instance of its own; and there are no more instances than writers.
+    /// same time, so each report is in a separate instance; and there are no more instances than writers.
     pub(crate) async fn wait_until_every_instance_accepts(&self) {
         let owner = self.world.database.owner().await;
         owner.run("begin; lock table public.trades in share row exclusive mode").await.unwrap();
@@ -143,7 +144,7 @@ impl<'a> TradeLoad<'a> {
         let lost: Vec<_> = self.acknowledged.borrow().difference(&stored).cloned().collect();
         assert_eq!(lost, Vec::<String>::new(), "acknowledged and not stored");
 
-        // Reports the trades without an acknowledgement again; nothing hinders them now.
+        // Reports the trades without an acknowledgement again, now without a fault.
         let unacknowledged: Vec<_> = self.sent.borrow().difference(&self.acknowledged.borrow()).cloned().collect();
         for order_id in unacknowledged {
             self.report(order_id).await;

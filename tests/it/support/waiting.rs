@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::{sleep, timeout};
 
-/// Timeout of every wait.
+/// Timeout of every wait, long enough for a slow machine.
 pub(crate) const WAIT_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// Waits until the condition holds; panics with its description after the timeout.

@@ -24,10 +24,10 @@ use super::waiting::wait_until;
 /// Password of the sample users.
 pub(crate) const PASSWORD: &str = "nofomo-dev";
 
-/// Delay between two attempts of a callback: long enough to look at the effect of one, short enough to wait for all.
+/// Delay between two attempts of a callback: long enough to observe the effect of one, short enough to wait for all.
 const CALLBACK_RETRY_DELAY: Duration = Duration::from_secs(1);
 
-/// Key ring that seals exchange credentials, unless a test sets another one.
+/// Key ring that encrypts exchange credentials, unless a test sets another one.
 pub(crate) const DEFAULT_CREDENTIALS_KEY: &str = "1:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 
 /// The local cloud of one test, with a client.
@@ -41,7 +41,7 @@ pub(crate) struct World {
     pub(crate) database: Database,
 }
 
-/// Complete response.
+/// Response that was received completely.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
@@ -87,18 +87,18 @@ impl World {
         Self::with_settings(BTreeMap::new()).await
     }
 
-    /// With these settings of the functions besides the default ones.
+    /// Starts a world with these settings of the functions, besides the default ones.
     pub(crate) async fn with_settings(environment: BTreeMap<String, String>) -> Self {
         Self::on_database(Database::new().await, environment).await
     }
 
-    /// On this database, with these settings of the functions.
+    /// Starts a world on this database, with these settings of the functions.
     pub(crate) async fn on_database(database: Database, environment: BTreeMap<String, String>) -> Self {
         Self::with_template(template(), database, environment).await
     }
 
-    /// With this timeout of a function, in seconds.
-    pub(crate) async fn with_time_limit(
+    /// Starts a world with this timeout of a function, in seconds.
+    pub(crate) async fn with_timeout(
         database: Database,
         environment: BTreeMap<String, String>,
         function: &str,
@@ -143,7 +143,7 @@ impl World {
         Self { database, stack, client: http_client(), lines, leaks }
     }
 
-    /// With a proxy between the functions and the database.
+    /// Starts a world with a proxy between the functions and the database.
     pub(crate) async fn behind_proxy() -> (Self, Proxy) {
         let database = Database::new().await;
         let proxy = Proxy::start(functions_port(&database).await, Duration::ZERO).await.unwrap();
@@ -151,7 +151,7 @@ impl World {
         (Self::on_database(database, settings).await, proxy)
     }
 
-    /// The oldest bot of a user.
+    /// Id of the oldest bot of a user.
     pub(crate) async fn oldest_bot_of(&self, user: &str) -> String {
         let oldest = format!("select id from public.bots where user_id = '{user}' order by created_at limit 1");
         self.database.owner().await.text(&oldest).await
@@ -231,7 +231,7 @@ impl World {
         answer.json()
     }
 
-    /// Log lines with this message, as soon as there are at least this many.
+    /// Waits for at least this many log lines with this message; returns all of them.
     pub(crate) async fn log_lines(&self, message: &str, count: usize) -> Vec<Value> {
         for _ in 0..4_000 {
             let found: Vec<Value> = self
@@ -245,7 +245,7 @@ impl World {
             }
             tokio::time::sleep(Duration::from_millis(25)).await;
         }
-        panic!("not {count} lines of {message}: {}", self.log());
+        panic!("fewer than {count} log lines with the message {message}: {}", self.log());
     }
 
     /// Waits until every instance of a function has noticed that `cause` has closed its connection.
@@ -272,7 +272,7 @@ impl World {
     }
 }
 
-/// HTTP client. It cannot be built without a TLS provider, though it does not use TLS; a second installation has no
+/// Builds an HTTP client. It needs a TLS provider although it does not use TLS; installing the provider again has no
 /// effect.
 pub(crate) fn http_client() -> reqwest::Client {
     rustls::crypto::ring::default_provider().install_default().ok();

@@ -171,14 +171,14 @@ async fn concurrent_requests_have_an_instance_each_and_a_killed_instance_loses_o
     let requests = join_all(["one", "two", "three"].map(|name| dev.create_bot(&token, name)));
     let counting = async {
         lock.wait_until_blocking(3).await;
-        let instances = dev.instances().await;
+        let instances = dev.create_bot_instances().await;
         lock.rollback().await;
         instances
     };
     let (answers, instances) = tokio::join!(requests, counting);
     assert_eq!((answers, instances.len()), (vec![201; 3], 3));
     assert_eq!(dev.create_bot(&token, "four").await, 201);
-    assert_eq!(dev.instances().await.len(), 3, "an idle instance is reused");
+    assert_eq!(dev.create_bot_instances().await.len(), 3, "an idle instance is reused");
 
     lock.run("begin; lock table public.bots in access exclusive mode").await.unwrap();
     let killing = async {

@@ -37,8 +37,8 @@ MARKET = {
 
 class Binance(BaseHTTPRequestHandler):
     def do_GET(self):
-        is_asked_for_markets = "exchangeInfo" in self.path
-        body = {"timezone": "UTC", "serverTime": 0, "rateLimits": [], "symbols": [MARKET]} if is_asked_for_markets else {}
+        is_markets_request = "exchangeInfo" in self.path
+        body = {"timezone": "UTC", "serverTime": 0, "rateLimits": [], "symbols": [MARKET]} if is_markets_request else {}
         self.send_response(200)
         self.send_header("Content-Type", "application/json")
         self.end_headers()
@@ -56,14 +56,14 @@ def candles(timeframe: str) -> pd.DataFrame:
     moves = random.normal(0, size, CANDLES) + size * np.sin(steps / 20)
     close = 30000 * np.exp(np.cumsum(moves))
     opened = np.concatenate([[30000], close[:-1]])
-    reach = np.abs(random.normal(0, size / 2, CANDLES))
+    wick = np.abs(random.normal(0, size / 2, CANDLES))
     start = datetime(2025, 1, 1, tzinfo=UTC)
     return pd.DataFrame(
         {
             "date": pd.to_datetime([start + timedelta(minutes=minutes) * int(step) for step in steps], utc=True),
             "open": opened,
-            "high": np.maximum(opened, close) * (1 + reach),
-            "low": np.minimum(opened, close) * (1 - reach),
+            "high": np.maximum(opened, close) * (1 + wick),
+            "low": np.minimum(opened, close) * (1 - wick),
             "close": close,
             "volume": random.uniform(10, 100, CANDLES),
         }

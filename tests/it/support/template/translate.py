@@ -1,6 +1,6 @@
 """Translates a SAM template on standard input to CloudFormation's JSON on standard output.
 
-Linters do not check the values of a SAM template as CloudFormation does, but they check the translated one.
+A linter checks the values of a CloudFormation template, but not those of a SAM template.
 """
 
 import json
@@ -12,7 +12,7 @@ from samtranslator.yaml_helper import yaml_parse
 
 template = yaml_parse(sys.stdin.read())
 for resource in template["Resources"].values():
-    # `sam package` replaces the path of the code by its location in S3.
+    # `sam package` replaces the path of the code with its location in S3.
     if resource["Type"] == "AWS::Serverless::Function":
         resource["Properties"]["CodeUri"] = "s3://bucket/code.zip"
 parameters = {name: str(parameter.get("Default", "")) for name, parameter in template["Parameters"].items()}
