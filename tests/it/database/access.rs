@@ -7,7 +7,7 @@ use tokio_postgres::error::SqlState;
 
 use crate::support::database::{Database, FREE, PRO, Session};
 
-/// Caller of an attempt on the rows of the user `pro`.
+/// Caller of statements on the rows of the user `pro`.
 #[derive(Clone, Copy)]
 enum Caller {
     Anonymous,

@@ -21,7 +21,7 @@ mod model;
 mod periods;
 mod sequences;
 
-/// Database with a session for each role that acts in it.
+/// Database with a session for each role that the billing rules use.
 struct BillingFixture {
     database: Database,
     /// Session of the owner, in Jakarta's time zone.
@@ -44,7 +44,7 @@ impl BillingFixture {
     async fn new() -> Self {
         let database = Database::new().await;
         let owner = database.owner().await;
-        // Deletes the sample users, whose periods every run would process.
+        // Deletes the sample users, as every run would process their periods.
         owner.run("set timezone = 'Asia/Jakarta'; delete from public.users").await.unwrap();
         let (jobs, api) = (database.session("nofomo_jobs").await, database.session("nofomo_api").await);
         let auth = database.session("supabase_auth_admin").await;

@@ -14,7 +14,7 @@ async fn signed_in_users_see_the_author_and_averages_of_a_verified_strategy_and_
     let figures =
         "select (author_name, round(avg_return_percentage, 4), backtest_count) from public.strategy_marketplace";
     assert_eq!(user.text(figures).await, "(\"Eka Santoso\",6.2500,2)");
-    // They come from two backtests and a profile that the user may not read directly.
+    // The figures come from two backtests and a profile that the user may not read directly.
     let own = format!("user_id <> '{FREE}'");
     for table in ["backtest_results", "bots", "trades", "invoices", "subscriptions", "ai_analyses", "logs"] {
         assert_eq!(user.text(&format!("select count(*) from public.{table} where {own}")).await, "0", "{table}");

@@ -1,4 +1,4 @@
-//! The folder `migrations`: one file creates each object once, and every reference to a file names an existing file.
+//! The folder `migrations`: each object is created once, and every reference to a file names an existing file.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

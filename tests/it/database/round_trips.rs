@@ -7,7 +7,7 @@ async fn a_command_of_a_warm_instance_costs_one_round_trip() {
     let (world, proxy) = World::behind_proxy().await;
     let token = world.sign_in("pro@nofomo.test").await;
 
-    // The connection is opened at the start, before the first request.
+    // An instance connects at startup, before its first request.
     assert_eq!(world.post("/bots", &token, &new_bot("first")).await.status, 201);
     assert_eq!(world.get("/portfolio", &token).await.status, 200);
     assert_eq!(proxy.take_connections(), 2, "one connection for each of the two functions");
@@ -28,7 +28,7 @@ async fn a_command_of_a_warm_instance_costs_one_round_trip() {
 async fn the_first_request_of_an_instance_costs_one_round_trip_too() {
     let (world, proxy) = World::behind_proxy().await;
     let token = world.sign_in("pro@nofomo.test").await;
-    assert_eq!((proxy.take_connections(), proxy.take_round_trips()), (0, 0), "nobody has started");
+    assert_eq!((proxy.take_connections(), proxy.take_round_trips()), (0, 0), "no instance has started");
 
     // These requests are refused by the function, so the round trips counted here are those of the login.
     let login = 3;

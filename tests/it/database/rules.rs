@@ -133,7 +133,7 @@ fn writes() -> [String; 7] {
 async fn only_registered_and_active_users_can_write() {
     let database = Database::new().await;
     let owner = database.owner().await;
-    // The list is complete: a write that is granted later must be added to writes().
+    // The list is complete: a kind of write that is granted later must be added to `writes`.
     let granted = owner
         .text(
             "select string_agg(distinct concat_ws(' ', action, c.relname), ', ' order by concat_ws(' ', action, c.relname))
@@ -222,7 +222,7 @@ async fn deleting_a_user_deletes_all_rows_of_the_user_without_an_audit_trail() {
     assert!(left(PRO).await.contains("bots 2 "), "{}", left(PRO).await);
     owner.run(&format!("delete from public.users where id = '{PRO}'")).await.unwrap();
     assert_eq!(left(PRO).await, "");
-    // As Supabase Auth does when a user deletes the account.
+    // Supabase Auth does this when a user deletes the account.
     let auth = database.session("supabase_auth_admin").await;
     auth.run(&format!("delete from auth.users where id = '{ENTERPRISE}'")).await.unwrap();
     assert_eq!(owner.text(&format!("select count(*) from public.users where id = '{ENTERPRISE}'")).await, "0");
@@ -309,7 +309,7 @@ async fn the_highest_plan_applies_with_the_subscription_that_ends_last() {
     owner.run(&expire(2, 9)).await.unwrap();
     assert_eq!((owner.text(&plan).await, owner.text(&subscription).await), ("Enterprise".into(), "a2".into()));
 
-    // The limit of the plan in force is enforced too. That of Pro would be ten.
+    // The limit of the plan in force is enforced, too. The limit of Pro would be ten bots.
     let bots = format!(
         "insert into public.bots (user_id, name, exchange, trading_pair, timeframe, strategy, initial_balance, stake_amount)
          select '{PRO}', 'bot ' || n, 'binance', 'BTC/USDT', '1h', 's', 100, 10 from generate_series(1, 9) as n"

@@ -215,7 +215,7 @@ async fn sample_data_is_added_once_and_only_on_request() {
     postgres.stop().await.unwrap();
 }
 
-/// Roles belong to the server, so concurrent migrations must not conflict on them.
+/// Roles belong to the server, so concurrent migrations must not conflict on the roles.
 #[tokio::test]
 async fn databases_of_one_server_can_be_migrated_concurrently() {
     let postgres = server().await;
@@ -241,7 +241,7 @@ async fn a_database_with_its_own_plans_or_users_gets_no_sample_data() {
     admin.run("truncate public.plans, auth.users cascade; delete from public.users").await.unwrap();
     let plan = "insert into public.plans (name, price_monthly, features, max_bots, max_strategies)
         values ('Free', 0, '[]', 1, 1)";
-    // With the id of the sample data.
+    // A plan with an id of the sample data.
     let copied =
         plan.replace("(name,", "(id, name,").replace("('Free'", "('0190a000-0000-7000-8000-000000000001', 'Copied'");
     let user = "insert into auth.users (id, email) values (gen_random_uuid(), 'trader@example.test')";
@@ -277,7 +277,7 @@ async fn a_database_with_other_migrations_is_refused_and_not_changed() {
     ] {
         let database = Database::new().await;
         let owner = database.owner().await;
-        // The check precedes the application of new files: the missing one is not applied.
+        // The check runs before new files are applied, so the missing file is not applied.
         owner.run("delete from supabase_migrations.schema_migrations where version = '029'").await.unwrap();
         owner.run(change).await.unwrap();
         let error = ops::migrations::migrate(&database.url("postgres"), &migrations(), |file| panic!("{file}")).await;

@@ -1,4 +1,4 @@
-//! A bot's statistics equal a recount of its trades, for every writer, in any order and with concurrent writers.
+//! The statistics of a bot equal a recount of its trades after any statements, by any writer, also concurrently.
 
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
@@ -8,7 +8,7 @@ use crate::support::statistics::{BOTS_WITH_WRONG_STATISTICS, assert_statistics_e
 
 const BOTS: [&str; 2] = ["0190f000-0000-7000-8000-000000000002", "0190f000-0000-7000-8000-000000000003"];
 
-/// A statement on trades. The numbers choose rows and values.
+/// Statement that changes trades. The numbers select the rows and the values.
 #[derive(Clone, Debug)]
 enum Change {
     Insert { bot: usize, rows: u8, status: usize, profit: i32, hour: u16 },
@@ -98,7 +98,7 @@ async fn concurrent_writers_neither_deadlock_nor_lose_a_trade() {
         async move {
             let session = Session::open(&url).await;
             for round in 0..15 {
-                // Both bots in one statement, in alternating order.
+                // One statement changes both bots, in alternating order.
                 let order = if (writer + round) % 2 == 0 { "asc" } else { "desc" };
                 session
                     .run(&format!(

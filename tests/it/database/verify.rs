@@ -4,7 +4,7 @@ use local_database::postgres::Postgres;
 
 use crate::support::database::{Database, Session, migrate_template, migrations, run_directory, server};
 
-/// Returns the URL of the migrated database that the databases of these tests are copied from.
+/// Returns the URL of the reference: the migrated database that the databases of the tests are copied from.
 async fn reference() -> String {
     server().await.url("postgres", "migrated")
 }

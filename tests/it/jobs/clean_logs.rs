@@ -32,7 +32,7 @@ async fn delete_sample_rows(world: &World) -> Session {
     owner
 }
 
-/// Inserts rows of each kind: one an hour before the end of its retention period, and one an hour after it.
+/// Inserts rows of each kind: one an hour younger than its retention period, and one an hour older.
 async fn insert_around_the_limit(world: &World, owner: &Session, days: [(&str, i64); 7]) {
     for (kind, days) in days {
         for (name, hours) in [("younger", days * 24 - 1), ("older", days * 24 + 1)] {
@@ -87,7 +87,7 @@ async fn insert_around_the_limit(world: &World, owner: &Session, days: [(&str, i
         .unwrap();
 }
 
-/// Query: rows that are left.
+/// Query: names of the remaining rows.
 const REMAINING_ROWS: &str = "
     select logs.log_level || ' ' || logs.message from public.logs
     union all select 'notification ' || notifications.title from public.notifications
@@ -133,7 +133,7 @@ async fn only_rows_older_than_their_retention_period_are_deleted() {
     expected.extend(["payment event younger", "warning younger"]);
     assert_eq!(owner.list(REMAINING_ROWS).await, expected);
 
-    // A future time does not make rows older: it is replaced by the current time.
+    // A future `time` does not make rows older: it is replaced with the current time.
     let counts = world.run_job(FUNCTION, "2040-01-01T00:00:00Z").await;
     assert_eq!((&counts["debug"], &counts["is_complete"]), (&json!(0), &json!(true)), "{counts}");
     assert_eq!(owner.list(REMAINING_ROWS).await, expected);
@@ -158,14 +158,14 @@ async fn fill(owner: &Session, rows: u64) {
 async fn many_rows_are_deleted_in_batches_during_writes_and_an_interrupted_run_is_resumed() {
     let world = Arc::new(World::new().await);
     let owner = delete_sample_rows(&world).await;
-    // Dozens of batches.
+    // Enough rows for dozens of batches.
     let rows: u64 = if is_full_size_run() { 1_000_000 } else { 300_000 };
     let young = rows / 10;
     fill(&owner, rows).await;
     let counting = world.database.owner().await;
     let left = async || counting.text("select count(*) from public.logs where log_level = 'info'").await;
     let killed = async {
-        wait_until("a batch is gone", async || left().await != rows.to_string()).await;
+        wait_until("a batch is deleted", async || left().await != rows.to_string()).await;
         let [instance] = world.stack.fleet(FUNCTION).unwrap().instances()[..] else { panic!("one instance") };
         kill(Pid::from_raw(i32::try_from(instance).unwrap()), Signal::SIGKILL).unwrap();
     };
@@ -173,19 +173,19 @@ async fn many_rows_are_deleted_in_batches_during_writes_and_an_interrupted_run_i
     let (first, ()) = tokio::join!(world.send(Method::POST, &path, &[], "{}"), killed);
     assert_ne!(first.status, 200, "{first:?}");
     // The server still finishes the statement of the killed instance.
-    let doing = "select count(*) from pg_stat_activity
+    let running = "select count(*) from pg_stat_activity
          where datname = current_database() and state = 'active' and query like '%private.clean_logs%' and pid <> pg_backend_pid()";
-    wait_until("it is done", async || counting.text(doing).await == "0").await;
+    wait_until("the statement has ended", async || counting.text(running).await == "0").await;
     let rest: u64 = left().await.parse().unwrap();
     assert!((young + 1..rows).contains(&rest), "{rest}");
 
     // Another session writes without a pause and is never blocked.
     let writer = world.database.owner().await;
-    let over = AtomicBool::new(false);
+    let is_finished = AtomicBool::new(false);
     let writing = async {
         writer.run("set lock_timeout = '2s'").await.unwrap();
         let mut written = 0;
-        while !over.load(Ordering::Relaxed) {
+        while !is_finished.load(Ordering::Relaxed) {
             let insert =
                 format!("insert into public.logs (user_id, log_level, message) values ('{PRO}', 'error', 'new')");
             writer.run(&insert).await.unwrap();
@@ -195,7 +195,7 @@ async fn many_rows_are_deleted_in_batches_during_writes_and_an_interrupted_run_i
     };
     let cleaning = async {
         let counts = clean(&world).await;
-        over.store(true, Ordering::Relaxed);
+        is_finished.store(true, Ordering::Relaxed);
         counts
     };
     let (written, counts) = tokio::join!(writing, cleaning);

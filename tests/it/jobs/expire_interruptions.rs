@@ -1,4 +1,4 @@
-//! Hourly job `expire-subscriptions`: runs that are killed, run concurrently, meet locks or fail for one user.
+//! Hourly job `expire-subscriptions`: killed and concurrent runs, locked rows, and failures for one user.
 
 use std::collections::BTreeMap;
 
@@ -186,7 +186,7 @@ async fn a_locked_user_is_left_for_the_next_run() {
     let world = World::new().await;
     let owner = world.database.owner().await;
     add_due_subscriptions(&owner, 40).await;
-    // Takes the lock of a payment that is being settled.
+    // Holds the lock that the settlement of a payment holds.
     let paying = world.database.owner().await;
     let lock = format!("begin; select from public.users where id = '{}' for no key update", payer_id(25));
     paying.run(&lock).await.unwrap();
@@ -199,7 +199,7 @@ async fn a_locked_user_is_left_for_the_next_run() {
     assert_eq!(bots_of(&owner, 25).await, "Bot 1 running, Bot 2 stopped, Bot 3 stopped");
 }
 
-/// A slow report of a trade locks the bot.
+/// A slow report of a trade holds the lock of the bot.
 #[tokio::test]
 async fn a_locked_bot_delays_only_its_owner() {
     let world = World::new().await;

@@ -1,4 +1,5 @@
-//! Hourly job `expire-subscriptions`: which subscriptions, bots and invoices a run ends.
+//! Hourly job `expire-subscriptions`: the subscriptions that a run ends, the bots that it stops, and the invoices that
+//! expire.
 
 use serde_json::json;
 
@@ -40,10 +41,10 @@ async fn only_due_subscriptions_end() {
     let owner = world.database.owner().await;
     reset_to_payers(&owner, 8).await;
     owner.run("update public.users set subscription_plan = 'pro' where email like 'payer-%'").await.unwrap();
-    // Due at this moment, and a microsecond later.
+    // One period is due at this moment, the other a microsecond later.
     add_period(&owner, 1, &Period { until: NOW, ..PRO }).await;
     add_period(&owner, 2, &Period { until: "2027-03-01T05:00:00.000001Z", ..PRO }).await;
-    // Followed by a lower plan for a moment, and by the same plan.
+    // One period is followed by a lower plan for a moment, the other by the same plan.
     add_period(&owner, 3, &Period { plan: "Enterprise", ..PRO }).await;
     add_period(&owner, 3, &Period { from: PRO.until, until: "2027-03-01T05:00:00.000001Z", ..PRO }).await;
     add_period(&owner, 4, &PRO).await;
@@ -144,7 +145,7 @@ async fn a_lower_bot_limit_stops_only_the_newest_running_bots() {
     add_period(&owner, 3, &Period { plan: "Enterprise", ..PRO }).await;
     add_period(&owner, 3, &next).await;
     add_bots(&owner, 3, &twelve).await;
-    // To an unlimited plan, and to one whose limit is not exceeded.
+    // A change to an unlimited plan, and one to a plan whose limit is not exceeded.
     add_period(&owner, 4, &PRO).await;
     add_period(&owner, 4, &Period { plan: "Enterprise", ..next }).await;
     add_bots(&owner, 4, &twelve).await;

@@ -1,4 +1,4 @@
-//! `ingest-trades`, which records the trades of a queue.
+//! `ingest-trades`, which records the trades that a queue delivers.
 
 use std::collections::BTreeMap;
 
@@ -74,13 +74,13 @@ fn trade(order: &str) -> Value {
 async fn a_batch_is_recorded_and_an_invalid_message_fails_alone() {
     let reporter = QueueReporter::new().await;
     let stranger = json!({ "bot_id": reporter.bot, "bot_token_hash": "00".repeat(32), "trades": [trade("Q9")] });
-    let unsure = json!({ "bot_id": reporter.bot, "bot_token_hash": "zz", "trades": [trade("Q9")], "more": 1 });
+    let malformed_hash = json!({ "bot_id": reporter.bot, "bot_token_hash": "zz", "trades": [trade("Q9")], "more": 1 });
     let bodies = [
         reporter.report(&json!([trade("Q1"), trade("Q2")])).to_string(),
         "not JSON".into(),
         stranger.to_string(),
         reporter.report(&json!([trade("Q9"), {"side": "sideways"}])).to_string(),
-        unsure.to_string(),
+        malformed_hash.to_string(),
         reporter.report(&trade("Q3")).to_string(),
         String::new(),
         reporter.report(&json!([])).to_string(),
@@ -113,7 +113,7 @@ async fn a_report_without_order_ids_is_identified_by_its_key() {
 
 #[tokio::test]
 async fn while_the_database_is_unavailable_no_message_is_accepted_or_lost() {
-    // Without a pooler, which has open connections.
+    // Bypasses the pooler, which keeps connections open.
     let database = Database::new().await;
     let settings = BTreeMap::from([("DATABASE_URL".into(), database.url("nofomo_api"))]);
     let reporter = QueueReporter::with_world(World::on_database(database, settings).await).await;

@@ -74,7 +74,7 @@ fn expected_counts(changes: &Value) -> Value {
     counts
 }
 
-/// Counts of a run without `oldest_pending_seconds`.
+/// Runs the job; returns its counts without `oldest_pending_seconds`.
 async fn run_counts(world: &World, time: &str) -> Value {
     let mut counts = world.run_job(FUNCTION, time).await;
     counts.as_object_mut().unwrap().remove("oldest_pending_seconds").unwrap();
@@ -197,7 +197,7 @@ async fn an_invoice_is_queried_while_pending_and_hourly_for_a_day_after_expiry()
         if !tripay.take_requests().is_empty() {
             queried.push(quarter);
         }
-        // A second run in between queries nothing.
+        // Another run nine minutes later queries nothing.
         run_counts(&world, &later(15 * quarter + 9)).await;
         assert_eq!(tripay.take_requests(), [""; 0]);
         if quarter % 4 == 0 {
@@ -285,7 +285,7 @@ async fn while_tripay_is_unavailable_nothing_changes_and_the_next_run_continues(
     tripay.set_failure_mode(FailureMode::Disconnects);
     assert_eq!(run_counts(&world, &later(15)).await, unavailable);
     assert_eq!(tripay.take_requests(), ["detail DEV-4", "detail DEV-5", "detail DEV-6"]);
-    // A refusal of our address says nothing about a transaction.
+    // A refusal of the IP address says nothing about a transaction.
     tripay.set_failure_mode(FailureMode::Refuses("Unauthorized IP 192.0.2.1"));
     assert_eq!(run_counts(&world, &later(30)).await, unavailable);
     assert_eq!(tripay.take_requests(), ["detail DEV-7", "detail DEV-8", "detail DEV-1"]);
@@ -357,7 +357,7 @@ async fn an_invoice_locked_by_a_settlement_is_left_for_the_next_run() {
     assert_eq!(tripay.take_requests(), ["detail DEV-1", "detail DEV-3", "detail DEV-2"]);
 }
 
-/// Runs that collide at every query.
+/// Uses batches of one invoice, so that the runs collide at every query.
 #[tokio::test]
 async fn no_invoice_is_assigned_to_two_runs() {
     let database = Database::new().await;

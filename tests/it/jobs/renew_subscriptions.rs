@@ -21,7 +21,7 @@ async fn a_late_renewal_invoice_can_be_paid_for_a_day() {
     assert_eq!(answered, expected_counts(&json!({ "notices": 1, "invoices": 1 })));
     let until: DateTime<Utc> = "2027-04-02T04:59:59Z".parse().unwrap();
     assert_eq!(tripay.take_create_bodies()[0]["expired_time"], until.timestamp());
-    // If paid after the end, the period starts at the payment.
+    // If the invoice is paid after the end, the period starts at the payment.
     tripay.update_transaction("DEV-T000000001", &json!({ "status": "PAID" }));
     world.run_job("expire-subscriptions", "2027-04-01T05:00:00Z").await;
     assert_eq!(world.run_job("reconcile-invoices", "2027-04-01T06:00:00Z").await["paid"], 1);
@@ -33,7 +33,7 @@ async fn a_late_renewal_invoice_can_be_paid_for_a_day() {
     );
 }
 
-/// From the last day of January to the last of February and of March, in a leap year and in another.
+/// Renews from the last day of January to the last days of February and March, in a leap year and in a common year.
 #[tokio::test]
 async fn a_renewal_invoice_is_opened_three_days_before_the_end() {
     for (year, february) in [("2027", "28"), ("2028", "29")] {
@@ -106,7 +106,7 @@ async fn a_renewal_invoice_is_opened_three_days_before_the_end() {
             where message like '%renewal%'";
         assert_eq!(owner.text(audit).await, "Opened renewal invoice renew-subscription");
 
-        // If paid, the period starts where the last one ends, and ends on the last day of the month.
+        // If the invoice is paid, the next period starts at the end of the last one and ends on the last day of the month.
         tripay.update_transaction("DEV-T000000001", &json!({ "status": "PAID" }));
         let reconciled = world.run_job("reconcile-invoices", &(end - Duration::days(1)).to_rfc3339()).await;
         assert_eq!((&reconciled["asked"], &reconciled["paid"]), (&json!(1), &json!(1)));
@@ -123,7 +123,7 @@ async fn a_renewal_invoice_is_opened_three_days_before_the_end() {
         assert_eq!(owner.text(&plan).await, "pro");
         assert_eq!(owner.text("select count(*) from public.notifications where fact like '%:ended'").await, "0");
 
-        // The next month is renewed likewise.
+        // The next month is renewed in the same way.
         let next = world.run_job(FUNCTION, &format!("{year}-03-28T05:00:00Z")).await;
         assert_eq!(next, expected_counts(&json!({ "notices": 1, "invoices": 1 })));
         tripay.update_transaction("DEV-T000000002", &json!({ "status": "PAID" }));
@@ -185,7 +185,7 @@ async fn ineligible_subscriptions_are_not_renewed() {
     let trial = Period { plan: "Pro", status: "trial", from: "2027-03-25T05:00:00Z", until: "2027-04-01T05:00:00Z" };
     add_period(&owner, 4, &trial).await;
     owner.run("update public.plans set is_active = false where name = 'Enterprise'").await.unwrap();
-    // 6 has a payable invoice of their own. The one of 7 expires within ten minutes, the one of 8 is for another plan,
+    // 6 has opened a payable invoice. The one of 7 expires within ten minutes, the one of 8 is for another plan,
     // and the one of 9 failed.
     let own_invoice = |user: u32, plan: &str, status: &str, minutes: u32| {
         format!(
@@ -277,16 +277,16 @@ async fn an_unanswered_renewal_stays_pending_until_it_is_reconciled() {
     let (world, tripay, owner) = world_with_payers(3).await;
     let minutes =
         |minutes| (TWO_DAYS_BEFORE_END.parse::<DateTime<Utc>>().unwrap() + Duration::minutes(minutes)).to_rfc3339();
-    // Created, and the response lost.
+    // User 1: the transaction was created, and the response was lost.
     buy(&owner, 1, &PRO).await;
     tripay.set_failure_mode(FailureMode::LosesResponse);
     let unanswered = expected_counts(&json!({ "notices": 1, "unanswered": 1 }));
     assert_eq!(world.run_job(FUNCTION, TWO_DAYS_BEFORE_END).await, unanswered);
-    // Not created: the response is a page of Cloudflare.
+    // User 2: the transaction was not created; the response is a page of Cloudflare.
     buy(&owner, 2, &PRO).await;
     tripay.set_failure_mode(FailureMode::ServesHtml);
     assert_eq!(world.run_job(FUNCTION, TWO_DAYS_BEFORE_END).await, unanswered);
-    // Committed, and the instance died before it called Tripay.
+    // User 3: the invoice was committed, and the instance died before it called Tripay.
     buy(&owner, 3, &PRO).await;
     let jobs = world.database.session("nofomo_jobs").await;
     let input = json!({ "now": TWO_DAYS_BEFORE_END, "limit": 10, "after": null });

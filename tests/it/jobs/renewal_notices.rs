@@ -16,9 +16,9 @@ async fn one_notice_is_sent_seven_three_and_one_days_before_the_end_of_a_plan() 
     let (world, _tripay, owner) = world_with_payers(4).await;
     let first = Period { plan: "Pro", status: "active", from: "2027-03-01T01:00:00Z", until: "2027-04-01T01:00:00Z" };
     add_period(&owner, 1, &first).await;
-    // A microsecond later, which moves each notice to the next run.
+    // Ends a microsecond later, which moves each notice to the next run.
     add_period(&owner, 2, &Period { until: "2027-04-01T01:00:00.000001Z", ..first }).await;
-    // On 1 April in Jakarta and on 31 March in UTC.
+    // Ends on 1 April in Jakarta and on 31 March in UTC.
     add_period(&owner, 3, &Period { until: "2027-03-31T17:00:00Z", ..first }).await;
     add_period(&owner, 4, &Period { status: "cancelled", plan: "Enterprise", ..first }).await;
     let mut notice_count = 0;
@@ -95,7 +95,7 @@ async fn the_end_of_a_period_followed_by_the_same_plan_is_not_announced() {
     let last = owner.text(&format!("{second} '{}' order by started_at desc limit 1", payer_id(3))).await;
     let (reference, merchant_ref) = last.split_once(' ').unwrap();
     settle_callback(&owner, reference, merchant_ref, 149_000, "REFUND", "2027-03-02T05:00:00Z").await;
-    // A following period that was ended before it started.
+    // User 5 has a following period that was ended before it started.
     let over = Period { plan: "Pro", status: "expired", from: "2027-04-01T05:00:00Z", until: "2027-05-01T05:00:00Z" };
     add_period(&owner, 5, &Period { status: "active", from: PRO.at, until: over.from, ..over }).await;
     add_period(&owner, 5, &over).await;

@@ -62,13 +62,13 @@ async fn acknowledged_trades_survive_repeatedly_cut_connections() {
     let load = TradeLoad::new(&world).await;
     let owner = world.database.owner().await;
     let refused = load.during(async {
-        // At any point: in a login, a statement, an answer, or between them.
+        // Cuts at any point: in a login, a statement, a response, or between them.
         for n in 0..40 {
             sleep(milliseconds(25 + n % 7)).await;
             proxy.cut();
         }
         for is_silent in [false, true] {
-            // No client is left whose statement was cut before.
+            // After this, no client still retries a statement that was cut earlier.
             load.wait_until_acknowledged().await;
             let before = load.already_stored.get();
             owner.run("begin; lock table public.trades in share row exclusive mode").await.unwrap();
@@ -80,7 +80,7 @@ async fn acknowledged_trades_survive_repeatedly_cut_connections() {
                 owner.wait_until_idle().await;
                 proxy.cut();
             } else {
-                // In the middle of the statement, which takes effect nevertheless.
+                // Cuts in the middle of the statement, which takes effect nevertheless.
                 proxy.cut();
                 owner.run("commit").await.unwrap();
             }
@@ -119,11 +119,11 @@ async fn acknowledged_trades_survive_a_read_only_database() {
 struct SmallDisk(PathBuf);
 
 impl SmallDisk {
-    /// A folder that PostgreSQL's account can enter even if it cannot enter the clone.
+    /// Folder that PostgreSQL's account can enter even if it cannot enter this clone of the repository.
     const FOLDER: &str = "/var/tmp";
     const PREFIX: &str = "nofomo-small-disk-";
 
-    /// Mounts it, or returns `None` if this user is not allowed to mount.
+    /// Mounts the file system; `None` if the user may not mount one.
     fn mount() -> Option<Self> {
         for entry in fs::read_dir(Self::FOLDER).unwrap().flatten() {
             // Left behind by a killed run.
@@ -169,7 +169,7 @@ async fn acknowledged_trades_survive_a_full_disk() {
     let load = TradeLoad::new(&world).await;
     let filler = disk.0.join("filler");
     let refused = load.during(async {
-        // Repeated, since the server frees space meanwhile, and uses up the reserved write-ahead log first.
+        // Fills the disk repeatedly, as the server frees space meanwhile and uses up the reserved write-ahead log first.
         wait_until("a report fails for lack of space", async || {
             let path = filler.clone();
             tokio::task::spawn_blocking(move || fill_disk(&path)).await.unwrap();
@@ -189,7 +189,7 @@ async fn acknowledged_trades_survive_a_full_disk() {
     postgres.stop().await.unwrap();
 }
 
-/// Uses PostgreSQL's error for a full disk, where no disk can be mounted.
+/// Asserts recovery from PostgreSQL's error for a full disk, for machines where no file system can be mounted.
 async fn assert_recovery_from_disk_full_errors() {
     let world = World::new().await;
     assert_recovery_from(&world, "raise exception 'No space left on device' using errcode = 'disk_full'").await;
@@ -201,28 +201,29 @@ async fn acknowledged_trades_survive_a_slow_database() {
     assert_recovery_from(&World::new().await, "perform pg_sleep(20)").await;
 }
 
-/// Executes this statement before each insert of a trade until a report was refused.
-async fn assert_recovery_from(world: &World, hindrance: &str) {
+/// Asserts recovery from a fault: a PL/pgSQL statement that each insert of a trade executes until a report is refused.
+async fn assert_recovery_from(world: &World, fault: &str) {
     let load = TradeLoad::new(world).await;
     let owner = world.database.owner().await;
-    let hinder = format!(
-        "create table public.hindered ();
-         create function public.hinder() returns trigger language plpgsql security definer as
+    let inject = format!(
+        "create table public.active_fault ();
+         create function public.inject_fault() returns trigger language plpgsql security definer as
          $$ begin
-             if exists (select from public.hindered) then {hindrance}; end if;
+             if exists (select from public.active_fault) then {fault}; end if;
              return null;
          end $$;
-         create trigger hinder before insert on public.trades execute function public.hinder()"
+         create trigger inject_fault before insert on public.trades execute function public.inject_fault()"
     );
-    owner.run(&hinder).await.unwrap();
+    owner.run(&inject).await.unwrap();
     let refused = load.during(async {
-        owner.run("insert into public.hindered default values").await.unwrap();
+        owner.run("insert into public.active_fault default values").await.unwrap();
         load.wait_until_refused().await;
-        owner.run("delete from public.hindered").await.unwrap();
+        owner.run("delete from public.active_fault").await.unwrap();
     });
     assert_only_status(&refused.await, UNAVAILABLE);
-    let gone = "drop trigger hinder on public.trades; drop function public.hinder; drop table public.hindered";
-    owner.run(gone).await.unwrap();
+    let remove =
+        "drop trigger inject_fault on public.trades; drop function public.inject_fault; drop table public.active_fault";
+    owner.run(remove).await.unwrap();
     load.assert_recovered(server().await).await;
 }
 

@@ -59,7 +59,7 @@ async fn a_database_killed_during_fifty_requests_loses_no_acknowledged_bot() {
         assert!(answer.status == 201 || is_unavailable(answer), "{name}: {answer:?}");
     }
     // While the database is down every request is answered with 503.
-    assert!(is_unavailable(&world.post("/bots", &token, &new_bot("away")).await));
+    assert!(is_unavailable(&world.post("/bots", &token, &new_bot("during the outage")).await));
     assert!(is_unavailable(&world.get("/portfolio", &token).await));
 
     postgres.restart().await.unwrap();
@@ -105,12 +105,12 @@ async fn a_connection_lost_while_the_instance_was_frozen_is_detected_and_replace
     nix::sys::signal::kill(instance, nix::sys::signal::Signal::SIGCONT).unwrap();
     let answer = world.post("/bots", &token, &new_bot("thawed")).await;
     assert_eq!(answer.status, 201, "{answer:?}");
-    assert_eq!(proxy.take_connections(), 2, "the old connection was tried and given up");
+    assert_eq!(proxy.take_connections(), 2, "the old connection was tried and abandoned");
     assert_eq!(bot_names(&world.database.owner().await).await.iter().filter(|name| *name == "thawed").count(), 1);
 }
 
-/// The statement reached the server, but its response was lost: only a repeated request with the same key shows if it
-/// took effect.
+/// The statement reached the server, but its response was lost: only a repeated request with the same key shows whether
+/// the statement took effect.
 #[tokio::test]
 async fn a_statement_whose_response_is_lost_is_not_repeated() {
     let (world, proxy) = World::behind_proxy().await;
@@ -274,7 +274,7 @@ async fn temporary_database_errors_are_503_and_others_are_not() {
     owner
         .run(
             "create or replace function private.create_bot(claims jsonb, input jsonb) returns json language plpgsql as
-             $$ begin raise exception 'as asked for' using errcode = input ->> 'name'; end $$",
+             $$ begin raise exception 'as requested' using errcode = input ->> 'name'; end $$",
         )
         .await
         .unwrap();

@@ -59,11 +59,11 @@ async fn trades_are_accepted_while_tripay_is_slow_unreachable_or_wrong() {
                 open.insert(invoice["reference_id"].as_str().unwrap().to_owned());
             }
         }
-        // Tripay then reports each invoice as paid with one rupiah.
-        let told = "select tripay_invoice_id::text from public.invoices
+        // Tripay then reports that each invoice was paid with one rupiah.
+        let pending_references = "select tripay_invoice_id::text from public.invoices
             where status = 'pending' and reference_id = any(string_to_array($1, ','))";
-        let given = open.iter().cloned().collect::<Vec<_>>().join(",");
-        for row in owner.rows(told, &[&given]).await.unwrap() {
+        let merchant_refs = open.iter().cloned().collect::<Vec<_>>().join(",");
+        for row in owner.rows(pending_references, &[&merchant_refs]).await.unwrap() {
             let reference: String = row.get(0);
             tripay.update_transaction(&reference, &json!({ "status": "PAID", "amount": 1, "amount_received": 1 }));
         }
@@ -130,7 +130,7 @@ async fn trades_are_accepted_while_tripay_and_the_language_model_are_unreachable
     let refused = load.during(async {
         let body = json!({ "plan": "enterprise", "period": "monthly", "method": "QRIS" });
         let answer = world.post("/invoices", &token, &body).await;
-        // Reconciliation will find out whether Tripay has opened it.
+        // Reconciliation will find out whether Tripay has opened the transaction.
         assert_eq!(answer.status, 504, "{answer:?}");
         assert_eq!(owner.text(open).await, (before + 1).to_string());
         let body = json!({ "analysis_type": "performance", "bot_id": bot, "narrative": true });
@@ -168,7 +168,7 @@ async fn trades_are_accepted_after_the_signing_keys_were_unavailable_and_rotated
         issuer.is_unavailable.store(false, Ordering::SeqCst);
         let claims = world.stack.auth().claims_for("pro@nofomo.test").await.unwrap();
         *load.token.borrow_mut() = next.sign(&claims).unwrap();
-        // An instance fetches again only some time after a failed fetch; until then it refuses every report.
+        // After a failed fetch, an instance waits before it fetches the keys again; until then it refuses every report.
         load.wait_until_every_instance_accepts().await;
     });
     let refused = refused.await;

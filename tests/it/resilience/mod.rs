@@ -1,4 +1,4 @@
-//! Faults, outages, rotated secrets and untrusted connections.
+//! Faults, outages, rotated secrets, and verification of the database's certificate.
 
 mod database_faults;
 mod database_outages;

@@ -92,7 +92,7 @@ impl SecretsManager {
         let (counted, refused, target) = (reads.clone(), throttled.clone(), moto.clone());
         let client = http_client();
         let to_moto = client.clone();
-        let pass_on = async move |headers: HeaderMap, body: Bytes| {
+        let forward = async move |headers: HeaderMap, body: Bytes| {
             counted.fetch_add(1, Ordering::SeqCst);
             if refused.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok() {
                 let refusal = json!({"__type": "ThrottlingException", "message": "Rate exceeded"});
@@ -103,7 +103,7 @@ impl SecretsManager {
         };
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let endpoint = format!("http://{}", listener.local_addr().unwrap());
-        tokio::spawn(axum::serve(listener, Router::new().route("/", post(pass_on))).into_future());
+        tokio::spawn(axum::serve(listener, Router::new().route("/", post(forward))).into_future());
         let manager = Self { endpoint, moto, client, reads, throttled, _process: process };
         let listed = async || manager.call("ListSecrets", &json!({})).await.is_some();
         while !listed().await {
@@ -112,7 +112,7 @@ impl SecretsManager {
         manager
     }
 
-    /// Calls the API as an administrator; `None` while the server does not answer.
+    /// Calls the API as an administrator; `None` while the server is not reachable.
     async fn call(&self, action: &str, parameters: &Value) -> Option<StatusCode> {
         let signed = "AWS4-HMAC-SHA256 Credential=id/20260101/ap-southeast-3/secretsmanager/aws4_request, SignedHeaders=host, Signature=0";
         let request = self
@@ -181,15 +181,15 @@ async fn a_throttled_secret_is_requested_three_times_and_then_named() {
     manager.create("{}").await;
     manager.throttled.store(2, Ordering::SeqCst);
     assert!(manager.log_of_start("nofomo/api").await.contains("`DATABASE_URL`, `AUTH_ISSUER` not set"), "it was read");
-    assert_eq!(manager.reads.swap(0, Ordering::SeqCst), 3, "refused twice");
+    assert_eq!(manager.reads.swap(0, Ordering::SeqCst), 3, "two throttled requests and one answered");
     manager.throttled.store(usize::MAX, Ordering::SeqCst);
     let log = manager.log_of_start("nofomo/api").await;
     assert!(log.contains("secret `nofomo/api`") && log.contains("ThrottlingException"), "{log}");
     assert!(!log.contains("planted"), "{log}");
-    assert_eq!(manager.reads.load(Ordering::SeqCst), 3, "and not for ever");
+    assert_eq!(manager.reads.load(Ordering::SeqCst), 3, "at most three attempts");
 }
 
-/// Starts a database server, since passwords are those of a whole server, and functions that get its URL from the
+/// Starts a separate database server, as passwords belong to the whole server, and functions that read its URL from the
 /// secret only.
 async fn start_world_with_secret(manager: &SecretsManager, name: &str) -> (Postgres, World) {
     let postgres = Postgres::start(&run_directory(name), None).await.unwrap();
@@ -225,7 +225,7 @@ async fn a_rotated_password_is_read_again_once_and_no_request_fails() {
     for n in 0..3 {
         assert_eq!(world.post("/bots", &token, &new_bot(&format!("after {n}"))).await.status, 201);
     }
-    assert_eq!(manager.reads.swap(0, Ordering::SeqCst), 1, "once, and the new password is kept");
+    assert_eq!(manager.reads.swap(0, Ordering::SeqCst), 1, "once; the new password stays in use");
 
     // After a rotation without a new secret, requests fail and the log gives the cause.
     world.wait_until_connections_close("create-bot", rotate_password(&admin, "again")).await;
@@ -253,11 +253,11 @@ async fn every_instance_keeps_working_while_passwords_are_rotated() {
     let token = world.sign_in("pro@nofomo.test").await;
     let admin = Session::open(&postgres.url("supabase_admin", "migrated")).await;
     let (world, token) = (&world, token.as_str());
-    let (acknowledged, is_over) = (&AtomicUsize::new(0), &AtomicBool::new(false));
+    let (acknowledged, is_finished) = (&AtomicUsize::new(0), &AtomicBool::new(false));
     let clients = join_all((0..8).map(async |client| {
         let mut refused = 0;
         for n in 0.. {
-            if is_over.load(Ordering::SeqCst) {
+            if is_finished.load(Ordering::SeqCst) {
                 break;
             }
             let answer = world.post("/bots", token, &new_bot(&format!("{client}-{n}"))).await;
@@ -272,19 +272,19 @@ async fn every_instance_keeps_working_while_passwords_are_rotated() {
         }
         refused
     }));
-    let go_on = async || {
+    let wait_for_requests = async || {
         let enough = acknowledged.load(Ordering::SeqCst) + 80;
-        wait_until("requests go on", async || acknowledged.load(Ordering::SeqCst) >= enough).await;
+        wait_until("requests succeed", async || acknowledged.load(Ordering::SeqCst) >= enough).await;
     };
     let rotating = async {
-        go_on().await;
+        wait_for_requests().await;
         let instances = world.stack.fleet("create-bot").unwrap().instances();
         for password in ["second", "third"] {
             manager.put(&json!({ "DATABASE_URL": url(&postgres, password) }).to_string()).await;
             rotate_password(&admin, password).await;
-            go_on().await;
+            wait_for_requests().await;
         }
-        is_over.store(true, Ordering::SeqCst);
+        is_finished.store(true, Ordering::SeqCst);
         instances
     };
     let (refused, instances) = tokio::join!(clients, rotating);

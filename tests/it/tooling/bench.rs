@@ -1,4 +1,4 @@
-//! `cargo measure`: it measures every function, with requests that succeed, and counts them right.
+//! `cargo measure`: it measures every function, with requests that succeed, and counts them correctly.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -58,15 +58,15 @@ async fn every_function_is_started_called_and_measured() {
     for table in [report.to_string(), cost.to_string()] {
         assert_eq!(count_rows(&table), report.functions.len() + 1, "{table}");
     }
-    // Each request was carried out, none was refused or answered from a previous one.
+    // Each request took effect: none was refused or answered with the result of a previous one.
     let owner = database.owner().await;
-    for (what, count) in [
+    for (rows, count) in [
         ("bots where name = 'measured'", "6"),
         ("trades where id::text like '00000000-0000-4000-8000-%'", "12"),
         ("logs where message = 'measured'", "6"),
         ("strategies where name like 'measured %'", "6"),
     ] {
-        assert_eq!(owner.text(&format!("select count(*) from public.{what}")).await, count, "{what}");
+        assert_eq!(owner.text(&format!("select count(*) from public.{rows}")).await, count, "{rows}");
     }
 }
 
@@ -78,14 +78,14 @@ async fn a_distant_database_costs_each_command_one_round_trip() {
     let report = round_trips::measure(&environment, size).await.unwrap();
     assert!(report.round_trip_ms >= 100.0, "{report}");
     let named: BTreeSet<_> = report.functions.iter().map(|figures| figures.function.as_str()).collect();
-    let for_people: BTreeSet<_> = environment
+    let called_by_users: BTreeSet<_> = environment
         .template
         .functions
         .iter()
         .filter(|function| !function.routes.is_empty() && function.name != "tripay-callback")
         .map(|function| function.name.as_str())
         .collect();
-    assert_eq!(named, for_people);
+    assert_eq!(named, called_by_users);
     for figures in &report.functions {
         assert!((figures.counted - figures.commands as f64).abs() < 0.1, "{figures:?}");
         assert!(figures.request_ms >= 100.0 * figures.commands as f64, "{figures:?}");
@@ -104,7 +104,7 @@ async fn trades_are_recorded_by_the_function_and_by_pgbench() {
         assert!(figures.load.requests > 0 && figures.pgbench_per_second > 0.0 && figures.ratio > 0.0, "{figures:?}");
     }
     assert!(report.plot().unwrap().contains("pgbench"));
-    // Both have recorded whole batches.
+    // The function and pgbench have recorded whole batches.
     let recorded = |index: u32| {
         format!(
             "select count(*) from public.trades where id::text like '{index:08}-0000-4000-8000-%' and exit_price = 150.5"
@@ -141,7 +141,7 @@ async fn every_scale_is_measured_and_its_rows_are_stored() {
     assert!(report.plot().unwrap().contains("record-trade"));
     let owner = database.owner().await;
     // The rows remain: expired users, published strategies, and the history of the bots.
-    for (what, count) in [
+    for (rows, count) in [
         ("public.trades where id::text like '%-%' and exit_price = 150.5 and holding_duration = '5.4 minutes'", "1010"),
         (
             "public.subscriptions where status = 'expired' and user_id in (select id from public.users where email like 'payer-%')",
@@ -152,7 +152,7 @@ async fn every_scale_is_measured_and_its_rows_are_stored() {
         ("public.strategies where is_verified", "40"),
         ("public.backtest_results", "400"),
     ] {
-        assert_eq!(owner.text(&format!("select count(*) from {what}")).await, count, "{what}");
+        assert_eq!(owner.text(&format!("select count(*) from {rows}")).await, count, "{rows}");
     }
 }
 

@@ -1,4 +1,4 @@
-//! `cargo dev`: what it prints and serves, how it ends, and what it leaves behind.
+//! `cargo dev`: its output, its routes, its end, and the data and processes that remain.
 
 use std::fs;
 use std::net::TcpListener;

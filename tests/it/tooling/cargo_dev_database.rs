@@ -89,7 +89,7 @@ async fn data_of_other_migrations_is_refused_unless_recreated() {
     assert_eq!(dev.applied_migrations(), migration_files());
 }
 
-/// Through a tunnel a production database looks like one on this machine.
+/// Through a tunnel, a production database looks like a database on this machine.
 #[tokio::test]
 async fn a_database_with_users_but_no_sample_data_is_left_unchanged() {
     let (data, name) = (DataDirectory::new("users").await, format!("test_{}", uuid::Uuid::new_v4().simple()));
@@ -110,7 +110,7 @@ async fn a_database_with_users_but_no_sample_data_is_left_unchanged() {
     supabase::drop_database(server().await, &name).await.unwrap();
 }
 
-/// A database as `docs/operations.md` sets it up: the sample data would conflict with its plans.
+/// `docs/operations.md` sets up such a database: the sample data would conflict with its plans.
 #[tokio::test]
 async fn a_database_with_plans_but_no_sample_data_is_refused_with_a_remedy() {
     let (data, name) = (DataDirectory::new("plans").await, format!("test_{}", uuid::Uuid::new_v4().simple()));
@@ -149,7 +149,7 @@ async fn a_change_of_the_running_database_is_reported() {
     assert_eq!((code, printed.as_str()), (0, "migration  nothing new\n"));
 }
 
-/// A server as a package installs it: its only superuser is `postgres`.
+/// Uses a server as an operating system's package installs it: its only superuser is `postgres`.
 #[tokio::test]
 async fn an_existing_postgres_server_can_be_used() {
     let data = DataDirectory::new("own").await;

@@ -1,4 +1,5 @@
-//! Crates that are linked into the binaries, and crates that must not be: they would cost size and start-up.
+//! Crates that the binaries link, and crates that they must not link: those would increase binary size and cold-start
+//! time.
 
 use std::collections::BTreeSet;
 

@@ -12,7 +12,7 @@ use crate::support::world::{World, http_client, new_bot};
 const CLOSED: &str = r#"{"side": "buy", "order_type": "market", "status": "closed", "amount": "0.1", "price": 150.5,
     "entry_time": "2026-01-01T00:00:00Z", "exit_time": "2026-01-01T02:00:00+01:00", "exit_price": "151", "fee": "0.03"}"#;
 
-/// Comparable part of a response: without ids, times and the text of a problem.
+/// Comparable part of a response: without ids, times and the detail of a problem.
 #[derive(Debug, PartialEq)]
 struct Comparable {
     status: u16,

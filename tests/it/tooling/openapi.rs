@@ -34,7 +34,7 @@ fn every_route_is_documented_and_no_other() {
     assert_eq!(documented_path("/bots/1/start?x=/"), Some("/bots/{bot_id}/{action}"));
 }
 
-/// Runs a command that must succeed.
+/// Runs a command that must succeed; a failure is reported with the remedy.
 async fn run(command: &mut Command, remedy: &str) -> Output {
     let output = command.output().await.unwrap_or_else(|error| panic!("{remedy}: {error}"));
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
@@ -44,7 +44,7 @@ async fn run(command: &mut Command, remedy: &str) -> Output {
 
 #[tokio::test]
 async fn generated_requests_receive_documented_responses_only() {
-    // As with `cargo dev`: a prompt without a model is answered with a template.
+    // As with `cargo dev`, a template answers a prompt when there is no language model.
     let world = World::with_settings(BTreeMap::from([("TEMPLATES_FOR_PROMPTS".into(), "true".into())])).await;
     let token = world.sign_in("enterprise@nofomo.test").await;
     let schemathesis =
@@ -57,7 +57,7 @@ async fn generated_requests_receive_documented_responses_only() {
         .arg(workspace().join("openapi.json"))
         .args(["--url", &world.stack.url(), "--header", &format!("Authorization: Bearer {token}")])
         .current_dir(env!("CARGO_TARGET_TMPDIR"));
-    run(&mut command, "schemathesis found what openapi.json does not have").await;
+    run(&mut command, "schemathesis received a response that openapi.json does not document").await;
 }
 
 /// Copies the committed files of the client; installed packages are kept from an earlier run.
@@ -75,7 +75,7 @@ fn copy_of_the_client() -> PathBuf {
 
 #[tokio::test]
 async fn a_typescript_client_is_generated_compiles_and_works() {
-    let remedy = "see that npm's registry can be reached";
+    let remedy = "make sure that the npm registry is reachable";
     let client = copy_of_the_client();
     let node = Node::find(target()).await.unwrap();
     let program = |name: &str| {

@@ -17,8 +17,8 @@ use crate::support::database::{
 /// Supabase's command-line tool, in the version that `docs/operations.md` installs.
 const SUPABASE: &str = "supabase@3.1.0";
 
-/// A shell in which `cargo ops` and `supabase` are the programs of these tests, in a folder with what they read of the
-/// workspace.
+/// Shell in which `cargo ops` and `supabase` run the programs under test, in a folder with the files of the workspace
+/// that they read.
 struct Shell {
     node: Node,
     programs: PathBuf,
@@ -149,8 +149,8 @@ async fn the_supabase_tool_applies_the_migrations_and_finds_no_problem() {
         for version in files.iter().map(|file| &file[..3]) {
             assert!(listed.contains(&format!("`{version}` | `{version}`")), "{listed}");
         }
-        for what in ["table-stats", "index-stats"] {
-            let inspected = shell.run(&format!("supabase inspect db {what} --remote=\"$POSTGRES_URL\"")).await;
+        for statistics in ["table-stats", "index-stats"] {
+            let inspected = shell.run(&format!("supabase inspect db {statistics} --remote=\"$POSTGRES_URL\"")).await;
             assert!(inspected.contains("trades"), "{inspected}");
         }
         lint(&postgres, &name, &shell).await;

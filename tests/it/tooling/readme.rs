@@ -1,4 +1,4 @@
-//! The documents: their commands work, their links lead somewhere, and the README lists every function.
+//! The documents: their commands work, their links lead to files, and the README lists every function.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -26,7 +26,7 @@ fn session_with(words: &str) -> String {
     blocks.into_iter().find(|block| block.contains(words)).unwrap()
 }
 
-/// JSON values that the commands print when pasted into one shell.
+/// Pastes the commands into one shell; returns the JSON values that they print.
 async fn pasted(world: &World, sessions: &[String]) -> Vec<Value> {
     let session = sessions.join("\n");
     assert!(session.contains("http://127.0.0.1:9000"));
@@ -111,7 +111,7 @@ fn every_link_between_documents_leads_to_a_file() {
     assert!(links > 100, "{links}");
 }
 
-/// Folder, binary, resource, SQL file, test and row in the README's table share the function's name.
+/// The folder, binary, resource, SQL file, test and README row of a function have its name.
 #[test]
 fn every_function_has_the_same_name_everywhere() {
     let template = std::fs::read_to_string(workspace().join("template.yaml")).unwrap();
@@ -126,7 +126,7 @@ fn every_function_has_the_same_name_everywhere() {
         let snake = name.replace('-', "_");
         assert!(template.contains(&format!("\n  {resource}Function:")), "{name}: no resource");
         assert!(template.contains(&format!("Binary: {name} ")), "{name}: no binary");
-        // It executes the statement of record-trade.
+        // ingest-trades executes the SQL function of record-trade.
         let statement = if name == "ingest-trades" { "record_trade" } else { &snake };
         assert!(migrations.iter().any(|file| file.ends_with(&format!("_{statement}.sql"))), "{name}: no SQL");
         assert!(tests.contains(&format!("{snake}.rs")), "{name}: no test");

@@ -133,7 +133,7 @@ async fn every_role_has_least_privilege() {
             }
         }
     }
-    // One secret for each role in the database.
+    // The role of a function may read exactly one secret, and the role of a schedule none.
     for (id, role) in of_type(&resources, "AWS::IAM::Role") {
         let secrets: Vec<_> = ["ApiSecretArn", "JobsSecretArn"]
             .into_iter()
@@ -157,7 +157,10 @@ async fn failures_are_retried_and_stored_and_trigger_an_alarm() {
         let target = &schedule["Target"];
         assert_eq!(target["DeadLetterConfig"]["Arn"], dead_letters, "{id}");
         assert!(target["RetryPolicy"]["MaximumRetryAttempts"].as_i64().unwrap() > 0, "{id}");
-        assert!(schedule["Name"].is_null(), "{id}: two stacks in one account must not meet");
+        assert!(
+            schedule["Name"].is_null(),
+            "{id}: two stacks in one account must not have a schedule of the same name"
+        );
         // Failures of the function itself are retried by Lambda.
         let function = &target["Arn"]["Fn::GetAtt"][0];
         let of_function = |invocation: &&&Value| invocation["FunctionName"]["Ref"] == *function;
@@ -216,22 +219,22 @@ async fn cloudformation_accepts_the_template_and_refuses_broken_ones() {
         assert!(broken.contains(right), "{right}");
         broken = broken.replacen(right, wrong, 1);
     }
-    let complaints = lint(&translate(&broken).await.unwrap(), "broken.json").await;
+    let findings = lint(&translate(&broken).await.unwrap(), "broken.json").await;
     for expected in ["provided.al2024", "ReportBatchItemFailure'", "30", "NOISE"] {
-        assert!(complaints.contains(expected), "{expected}: {complaints}");
+        assert!(findings.contains(expected), "{expected}: {findings}");
     }
     let refused = translate(&text().replacen("Method: POST", "Verb: POST", 1)).await.unwrap_err();
     assert!(refused.contains("Verb") || refused.contains("Method"), "{refused}");
 }
 
-/// Answered by the HTTP API without calling a function.
+/// The HTTP API answers a preflight request without calling a function.
 #[tokio::test]
 async fn a_page_of_another_origin_can_call_the_api_and_read_its_headers() {
     let world = World::new().await;
     let origin = ("origin", "https://app.example.id");
-    let asking =
+    let preflight_headers =
         [origin, ("access-control-request-method", "POST"), ("access-control-request-headers", "authorization")];
-    let allowed = world.send(Method::OPTIONS, "/bots", &asking, "").await;
+    let allowed = world.send(Method::OPTIONS, "/bots", &preflight_headers, "").await;
     assert!(allowed.status.is_success(), "{allowed:?}");
     assert_eq!(allowed.headers["access-control-allow-origin"], "*");
     assert!(allowed.headers["access-control-allow-methods"].contains("POST"), "{allowed:?}");

@@ -1,7 +1,7 @@
 //! Concurrent pairs of billing operations, many times each: the final rows do not depend on their order.
 //!
-//! In half of the rounds both run freely. In the others both wait for the same lock, so that each has read the initial
-//! state before either changes it; the order of the two alternates.
+//! In half of the rounds, both operations run freely. In the other half, both wait for the same lock, so that each has
+//! read the initial state before either changes it; their order alternates.
 
 use futures_util::FutureExt;
 use futures_util::future::join_all;
@@ -80,7 +80,7 @@ async fn a_concurrent_callback_and_reconciliation_pay_once() {
         let user = billing.new_user().await;
         let invoice = billing.create_invoice(&user, "Pro", "monthly").await;
         let paid = callback_body(&invoice, "PAID");
-        // Either is the first to wait in turn.
+        // Each of the two is first in half of the rounds.
         let mut calls = vec![(&billing.jobs, "callback"), (&other, "reconciliation")];
         if round % 4 > 1 {
             calls.reverse();
@@ -379,7 +379,7 @@ async fn a_concurrent_trial_and_payment_never_overlap() {
     for round in 0..ROUNDS {
         let user = billing.new_user().await;
         let invoice = billing.create_invoice(&user, "Pro", "monthly").await;
-        // A past `now` is replaced by the current time, which the trial uses, too.
+        // A past `now` is replaced with the current time, which the trial also uses.
         let paid = settlement_input("callback", &callback_body(&invoice, "PAID"), true, time("2026-01-01 00:00"));
         let mut calls = vec![
             command(&billing.api, "manage_subscription", &user, &trial).boxed_local(),

@@ -19,6 +19,7 @@ pub(super) struct Ledger {
     pub(super) outcomes: Vec<Option<Effect>>,
 }
 
+/// Stored period.
 pub(super) struct Row {
     pub(super) id: String,
     pub(super) invoice: Option<String>,
@@ -115,7 +116,7 @@ impl Ledger {
         }
     }
 
-    /// Invoices with the paid ones first or last.
+    /// Invoices, with the paid ones first if `paid_first`, otherwise last.
     pub(super) fn invoices_by_payment(&self, paid_first: bool) -> Vec<&model::Invoice> {
         let mut invoice_states: Vec<_> = self.invoices.iter().zip(&self.invoice_states).collect();
         invoice_states.sort_by_key(|(_, invoice_state)| invoice_state.ends_with(" paid") != paid_first);
@@ -204,8 +205,8 @@ impl Ledger {
     }
 }
 
-/// `true` if `end` is this many months after `start`: at the same time of day, on days that the same day of the month
-/// maps to.
+/// `true` if `end` is this many months after `start`: at the same time of day, and some day of the month, limited to the
+/// length of each month, is the day of both.
 pub(super) fn spans_months(start: DateTime<Utc>, end: DateTime<Utc>, months: u32) -> bool {
     let (start, end) = (local_time(start), local_time(end));
     let last = |month: NaiveDate| (month + Months::new(1)).pred_opt().unwrap().day();

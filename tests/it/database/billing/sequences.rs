@@ -17,12 +17,11 @@ const PLANS: [&str; 4] = ["Basic", "Pro", "Plus", "Enterprise"];
 /// Time zones of the sessions, which must not affect any result.
 const TIME_ZONES: [&str; 4] = ["UTC", "America/New_York", "Asia/Jakarta", "Pacific/Kiritimati"];
 
-/// Operations at one moment, after a wait.
+/// Wait, followed by an optional new invoice and concurrent actions at one moment.
 #[derive(Clone, Debug)]
 struct Step {
     wait: Wait,
     invoice: Option<NewInvoice>,
-    /// Concurrent actions.
     actions: Vec<Action>,
 }
 
@@ -312,7 +311,7 @@ impl<'a> Simulation<'a> {
         join_all(step.actions.iter().zip(self.sessions).map(|(action, jobs)| self.perform(jobs, action))).await;
         let ledger = Ledger::read(self.billing, &self.user).await;
         ledger.check(self.now).map_err(|broken| with_step(broken, step))?;
-        // The plan is recomputed by the next run or payment only.
+        // Only the next run or payment recomputes the plan.
         let has_changed = ledger.effects().count() > self.ledger.effects().count();
         let has_run = step.actions.iter().all(|action| matches!(action, Action::Expire));
         if has_changed || has_run {
