@@ -87,8 +87,8 @@ async fn every_template_loads_and_backtests_in_freqtrade() {
                 assert_eq!(strategy["model_used"], format!("nofomo-template-{template}"));
                 let folder = directory.join(format!("{template}-{risk}-{timeframe}"));
                 let request = write_strategy(&folder, &strategy);
-                // Backtests each risk level of each template at 1h, and the other timeframes spread over the templates; a
-                // full-size run spreads all timeframes over each template.
+                // Every template is backtested with every risk level at 1h. Every other timeframe is backtested with
+                // one risk level of one template, or of every template in a full-size run.
                 let is_chosen = is_full_size_run() || timeframe_index % TEMPLATES.len() == template_index;
                 if timeframe == "1h" || (timeframe_index % 3 == risk_index && is_chosen) {
                     tested.push(request.clone());

@@ -41,9 +41,9 @@ async fn periods(owner: &Session, user: &str) -> String {
     owner.text(&rows).await
 }
 
-/// Adds a second period of Pro after the running one, a renewal invoice for each, an invoice that the user opened, and a
-/// renewal invoice of another user. The renewal invoice of the second period has no Tripay transaction yet. Returns the id
-/// of the second period.
+/// Adds a second period of Pro after the running one, a renewal invoice for each, an invoice that the user opened, and
+/// a renewal invoice of another user. The renewal invoice of the second period has no Tripay transaction yet. Returns
+/// the id of the second period.
 async fn add_renewals(owner: &Session) -> String {
     let next = Uuid::now_v7().to_string();
     owner

@@ -106,7 +106,7 @@ async fn a_renewal_invoice_is_opened_three_days_before_the_end() {
             where message like '%renewal%'";
         assert_eq!(owner.text(audit).await, "Opened renewal invoice renew-subscription");
 
-        // If the invoice is paid, the next period starts at the end of the last one and ends on the last day of the month.
+        // If the invoice is paid, the next period starts when the last one ends, and ends on the last day of March.
         tripay.update_transaction("DEV-T000000001", &json!({ "status": "PAID" }));
         let reconciled = world.run_job("reconcile-invoices", &(end - Duration::days(1)).to_rfc3339()).await;
         assert_eq!((&reconciled["asked"], &reconciled["paid"]), (&json!(1), &json!(1)));

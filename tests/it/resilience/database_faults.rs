@@ -169,7 +169,7 @@ async fn acknowledged_trades_survive_a_full_disk() {
     let load = TradeLoad::new(&world).await;
     let filler = disk.0.join("filler");
     let refused = load.during(async {
-        // Fills the disk repeatedly, as the server frees space meanwhile and uses up the reserved write-ahead log first.
+        // Fills the disk repeatedly: the server frees space, and first uses up the reserved write-ahead log.
         wait_until("a report fails for lack of space", async || {
             let path = filler.clone();
             tokio::task::spawn_blocking(move || fill_disk(&path)).await.unwrap();

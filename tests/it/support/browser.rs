@@ -151,8 +151,8 @@ impl WebDriverCompatibleCommand for ChromiumCommand {
     }
 }
 
-/// Starts the driver; returns it with its port. The driver chooses a free port for IPv4 and exits if that port is in use
-/// for IPv6; then it is started again, up to 20 times.
+/// Starts the driver; returns it with its port. The driver chooses a free port for IPv4 and exits if that port is in
+/// use for IPv6; then it is started again, up to 20 times.
 async fn start_driver() -> (Child, String) {
     for _ in 0..20 {
         let mut driver = Command::new("chromedriver")

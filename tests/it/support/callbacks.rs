@@ -96,8 +96,8 @@ impl Buyer {
         })
     }
 
-    /// Delivers callbacks such as `A PAID, B EXPIRED`, each of which must be answered with success. Returns the outcomes
-    /// of all events of the invoice.
+    /// Delivers callbacks such as `A PAID, B EXPIRED`, each of which must be answered with success. Returns the
+    /// outcomes of all events of the invoice.
     pub(crate) async fn deliver(&self, world: &World, callbacks: &str) -> String {
         let mut answers = Vec::new();
         for callback in callbacks.split(", ") {

@@ -8,8 +8,8 @@ use super::payers::{payer_id, reset_to_payers};
 pub(crate) const FUNCTION: &str = "expire-subscriptions";
 pub(crate) const NOW: &str = "2027-03-01T05:00:00Z";
 
-/// Adds this many users whose period of Pro ended on the day before [`NOW`], at evenly spaced times. Every tenth user has
-/// a following period; every twentieth has three running bots.
+/// Adds this many users whose period of Pro ended in the 24 hours before [`NOW`], at evenly spaced times. Every tenth
+/// user has a following period; every twentieth has three running bots.
 pub(crate) async fn add_due_subscriptions(owner: &Session, count: u32) {
     reset_to_payers(owner, count).await;
     owner

@@ -99,8 +99,8 @@ impl<'a> TradeLoad<'a> {
         }
     }
 
-    /// Reports trades during the fault, and until reports are acknowledged again. Returns the number of refused reports, by
-    /// status.
+    /// Reports trades during the fault, and until reports are acknowledged again. Returns the number of refused
+    /// reports, by status.
     pub(crate) async fn during(&self, fault: impl Future<Output = ()>) -> BTreeMap<u16, usize> {
         let faulting = async {
             sleep(milliseconds(300)).await;

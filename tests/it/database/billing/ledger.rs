@@ -205,8 +205,8 @@ impl Ledger {
     }
 }
 
-/// `true` if `end` is this many months after `start`: at the same time of day, and some day of the month, limited to the
-/// length of each month, is the day of both.
+/// `true` if `end` is this many months after `start`: at the same time of day and on the same day of the month,
+/// where the last day of a month counts as each day that the month lacks.
 pub(super) fn spans_months(start: DateTime<Utc>, end: DateTime<Utc>, months: u32) -> bool {
     let (start, end) = (local_time(start), local_time(end));
     let last = |month: NaiveDate| (month + Months::new(1)).pred_opt().unwrap().day();
