@@ -442,17 +442,17 @@ export interface components {
              * @description Bot whose trades are analysed.
              */
             bot_id: string | null;
-            /** @description Lowest confidence score of all currencies. */
+            /** @description Lowest confidence score of all currencies; 0 without any. */
             confidence_score: components["schemas"]["Decimal"];
             /**
              * Format: date-time
-             * @description Time of the analysis. The database sets it.
+             * @description Creation time. The database sets it.
              */
             created_at: string;
             /** Format: uuid */
             id: string;
             input_data: components["schemas"]["AnalysisInput"];
-            /** @description Language model that wrote the narrative, or the version of the calculation. */
+            /** @description Language model that wrote the narrative, or the version of the calculation if there is no narrative. */
             model_used: string | null;
             /**
              * Format: int32
@@ -469,51 +469,51 @@ export interface components {
             strategy_id: string | null;
             /**
              * Format: int32
-             * @description Tokens of the language model.
+             * @description Number of tokens that the language model used.
              */
             tokens_used: number | null;
         };
-        /** @description Request of an analysis, and the trades that it selected. */
+        /** @description Request for an analysis, and the number of bots and trades that it selected. */
         AnalysisInput: {
             analysis_type: components["schemas"]["AnalysisType"];
             /** Format: uuid */
             bot_id: string | null;
             /**
              * Format: int64
-             * @description Number of bots.
+             * @description Number of selected bots.
              */
             bots: number;
             /**
              * Format: date-time
-             * @description Earliest exit of the trades, inclusive.
+             * @description Start of the requested period, by exit; inclusive.
              */
             from: string | null;
             /** Format: uuid */
             id: string;
-            /** @description `true` if a narrative of the language model was requested. */
+            /** @description `true` if a narrative was requested. */
             narrative: boolean;
             /** Format: uuid */
             strategy_id: string | null;
             /**
              * Format: date-time
-             * @description Latest exit of the trades, exclusive.
+             * @description End of the requested period, by exit; exclusive.
              */
             to: string | null;
             /**
              * Format: int64
-             * @description Number of trades.
+             * @description Number of selected trades.
              */
             trades: number;
-            /** @description SHA-256 of a line per trade, in order of exits: equal for equal trades. */
+            /** @description SHA-256 of the selected trades, in hexadecimal. Equal trades have equal hashes. */
             trades_sha256: string;
         };
         /** @description Results of an analysis, by currency: amounts of different currencies are never added up. */
         AnalysisResults: {
-            /** @description Analyses of the currencies. */
+            /** @description Analysis of each currency. */
             blocks: components["schemas"]["CurrencyAnalysis"][];
             comparison?: components["schemas"]["Comparison"];
             narrative?: components["schemas"]["Narrative"];
-            /** @description Reason why a requested narrative is missing. */
+            /** @description Reason why there is no narrative, although one was requested. */
             narrative_error?: string;
         };
         /**
@@ -607,7 +607,10 @@ export interface components {
              * @description 95 % quantile.
              */
             p95: number;
-            /** Format: int64 */
+            /**
+             * Format: int64
+             * @description Number of trades drawn so far.
+             */
             trades: number;
         };
         /** @description Trading bot. Amounts are in the quote currency of its trading pair. */
@@ -687,22 +690,29 @@ export interface components {
          * @enum {string}
          */
         CheckVerdict: "clean" | "unproved" | "refused";
-        /** @description Backtest that live trades are compared with. */
+        /** @description Backtest that the live trades are compared with. */
         ComparedBacktest: {
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description End of the backtested period.
+             */
             end_date: string;
             /** Format: uuid */
             id: string;
             /** Format: date-time */
             imported_at: string;
+            /** @description Balance before the first trade of the backtest. */
             initial_balance: components["schemas"]["Decimal"];
             pair: string;
             /**
              * Format: int32
-             * @description Number of backtests of the strategy: this one may be the best of them.
+             * @description Number of imported backtests of the strategy, from which this one may have been selected as the best.
              */
             runs: number;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description Start of the backtested period.
+             */
             start_date: string;
             /** @description Name of the strategy. */
             strategy: string;
@@ -711,12 +721,13 @@ export interface components {
         /**
          * @description Comparison of live trades with the newest backtest of their strategy.
          *
-         *     Compared is the time that both cover: from the start of the requested time, or the first live entry, to its end, or the last live exit
-         *     (the present, while a bot is running); within the time of the backtest.
+         *     The trades entered in the period that both cover are matched. This period starts at the requested `from`, or at the
+         *     first live entry, and ends at the requested `to`, or at the last live exit (while a bot is running, at the current
+         *     time); it is limited to the period of the backtest.
          */
         Comparison: {
             backtest: components["schemas"]["ComparedBacktest"];
-            /** @description Confidence of the backtest as the best of its runs. */
+            /** @description Confidence in the backtest, as the best of its `runs`. */
             backtest_confidence: components["schemas"]["Confidence"];
             /** @description Metrics of all trades of the backtest, matched or not. */
             backtest_metrics: components["schemas"]["Metrics"];
@@ -724,29 +735,29 @@ export interface components {
             exit_slippage: components["schemas"]["Slippage"] | null;
             /**
              * Format: int64
-             * @description Live trades only.
+             * @description Number of live trades that the backtest does not have.
              */
             extra: number;
             /**
-             * @description `true` if the sum of the live returns per trade lies within the middle 90 % of sums of as many returns drawn with replacement from
-             *     the backtest. Null below two trades of the backtest, or without a live one.
+             * @description `true` if the sum of the live returns per trade is within the middle 90 % of simulated sums: as many returns are
+             *     drawn with replacement from the backtest. Null below two trades in the backtest, or without a live trade.
              */
             inside_band: boolean | null;
-            /** @description Metrics of all compared live trades, matched or not. */
+            /** @description Metrics of all live trades of the strategy, matched or not. */
             live: components["schemas"]["Metrics"];
             /**
              * Format: int64
-             * @description Trades in both: same pair and side, entered within the same candle.
+             * @description Number of trades in both: same pair, same side, entered within the same candle.
              */
             matched: number;
             /**
              * Format: int64
-             * @description Trades in the backtest only.
+             * @description Number of trades in the backtest only.
              */
             missing: number;
             /** @description Live profit minus backtest profit of the matched trades, in the currency of the backtest. */
             profit_difference: components["schemas"]["Decimal"];
-            /** @description Trades of both sides by entry, at most 200. */
+            /** @description Matched and unmatched trades, in order of entry; at most 200. */
             trades: components["schemas"]["Pairing"][];
         };
         Confidence: components["schemas"]["JudgedConfidence"] | components["schemas"]["EmptyConfidence"];
@@ -765,17 +776,22 @@ export interface components {
         };
         /** @description Analysis of the trades in one currency. */
         CurrencyAnalysis: {
+            /** @description Confidence in the trades of this currency. */
             confidence: components["schemas"]["Confidence"];
             currency: string;
+            /** @description Comparison of the first and the second half. Only in the type `backtest`, from four days on. */
             halves?: components["schemas"]["Halves"];
-            /** @description Balance of the bots at the start of the analysed time, in this currency. */
+            /** @description Balance of the bots at the start of the analysed period, in this currency. */
             initial_balance: components["schemas"]["Decimal"];
-            /** @description Metrics that the type of the analysis shows. */
+            /** @description Metrics that this type of analysis shows. */
             metrics: components["schemas"]["Metrics"];
+            /** @description Reasons why metrics are null or of little value. */
             notes: components["schemas"]["Note"][];
-            /** @description Series for charts; `{}` in a type of analysis without charts. */
+            /** @description Series for charts; `{}` if the type is `optimization`, or the balance at the start was 0 or less. */
             series: components["schemas"]["Series"];
+            /** @description Trades by pair, side, weekday, hour and duration. Empty unless the type is `performance` or `optimization`. */
             slices: components["schemas"]["Slice"][];
+            /** @description Stress scenarios. Only in the type `backtest`. */
             stress?: components["schemas"]["Stress"][];
         };
         /** @description The account is deactivated. Contact support to reactivate it. */
@@ -807,11 +823,11 @@ export interface components {
          * @enum {string}
          */
         Dimension: "pair" | "side" | "weekday" | "hour" | "duration";
-        /** @description One trade of a scatter plot. */
+        /** @description Trade in a scatter plot. */
         Dot: {
             /**
              * Format: date-time
-             * @description Exit.
+             * @description Time of the exit.
              */
             at: string;
             /**
@@ -831,14 +847,14 @@ export interface components {
             profit: number;
             side: components["schemas"]["Side"];
         };
-        /** @description Drawdown: from a peak of the balance until the balance is back at it. */
+        /** @description Drawdown: from a peak of the balance until the balance is back at that peak. */
         Drawdown: {
             /**
              * Format: double
-             * @description (peak - lowest) / peak, as a fraction; above 1 if the balance fell below 0.
+             * @description Depth: (peak - lowest balance) / peak, as a fraction; above 1 if the balance fell below 0.
              */
             depth: number;
-            /** @description peak - lowest, in the account's currency. */
+            /** @description Depth in money: peak - lowest balance, in the account's currency. */
             depth_abs: components["schemas"]["Decimal"];
             /**
              * Format: date-time
@@ -847,7 +863,7 @@ export interface components {
             peak: string;
             /**
              * Format: date-time
-             * @description Time of the recovery. Null until then.
+             * @description Time when the balance was back at the peak. Null before that.
              */
             recovery: string | null;
             /**
@@ -857,11 +873,11 @@ export interface components {
             trough: string;
             /**
              * Format: double
-             * @description Time from the peak to the recovery, or to the last exit; in seconds.
+             * @description Time from the peak to the recovery, or to the last exit, in seconds.
              */
             underwater_s: number;
         };
-        /** @description Confidence without anything to judge. */
+        /** @description Confidence without evidence: there are no trades, fewer than two daily returns, or the account is ruined. */
         EmptyConfidence: {
             /**
              * Format: double
@@ -871,12 +887,13 @@ export interface components {
             reason: components["schemas"]["Reason"];
             /**
              * Format: double
-             * @description floor(100 * raw) / 100, at most 0.99; 0 without anything to judge.
+             * @description Confidence score: floor(100 * raw) / 100, at most 0.99. 0 without trades, below two daily returns, or if the
+             *     account is ruined.
              */
             score: number;
             /**
              * Format: int32
-             * @description Number of runs that these trades are the best of.
+             * @description Number of runs from which the trades were selected as the best; 1 if they were not selected.
              */
             trials: number;
         };
@@ -952,7 +969,7 @@ export interface components {
         GatewayRefusal: {
             message: string;
         };
-        /** @description Daily returns r of one half. */
+        /** @description Metrics of the daily returns r in one half. */
         Half: {
             /**
              * Format: double
@@ -961,14 +978,17 @@ export interface components {
             compounded: number;
             /**
              * Format: double
-             * @description mean(r), as a fraction per day.
+             * @description Mean daily return: mean(r), as a fraction per day.
              */
             daily_mean: number;
-            /** Format: int64 */
+            /**
+             * Format: int64
+             * @description Number of days.
+             */
             days: number;
             /**
              * Format: double
-             * @description Sharpe ratio: mean(r) / sd(r) * sqrt(365). Null if all returns are equal.
+             * @description Annualised Sharpe ratio: mean(r) / sd(r) * sqrt(365). Null if all returns are equal.
              */
             sharpe: number | null;
         };
@@ -977,13 +997,15 @@ export interface components {
             first: components["schemas"]["Half"];
             /**
              * Format: double
-             * @description Two-sided p-value of t, with Welch and Satterthwaite's degrees of freedom. Null when `t` is.
+             * @description Two-sided p-value of t, from 0 to 1, with the degrees of freedom of Welch and Satterthwaite. Null if `t` is
+             *     null.
              */
             p_value_two_sided: number | null;
             second: components["schemas"]["Half"];
             /**
              * Format: double
-             * @description Welch's t of the difference of the mean daily returns, second minus first. Null if the returns of neither half vary.
+             * @description Welch's t statistic of the difference of the mean daily returns, second half minus first half (Welch 1947). Null
+             *     if the returns of neither half vary.
              */
             t: number | null;
         };
@@ -1002,20 +1024,26 @@ export interface components {
         };
         /** @description Histogram with its quantiles. */
         Histogram: {
-            /** @description Number of values in each bin. */
+            /** @description Number of values in each bin, the lowest bin first. */
             counts: number[];
             /**
              * Format: double
              * @description Lower bound of the first bin.
              */
             from: number;
-            /** Format: double */
+            /**
+             * Format: double
+             * @description Mean of the values.
+             */
             mean: number;
-            /** Format: double */
+            /**
+             * Format: double
+             * @description Median of the values.
+             */
             median: number;
             /**
              * Format: double
-             * @description Observed value, if the values of the histogram are simulated; else null.
+             * @description Observed value, if the values of the histogram are simulated; otherwise null.
              */
             observed: number | null;
             /**
@@ -1118,58 +1146,66 @@ export interface components {
             assumed_max_loss: number;
             /**
              * Format: double
-             * @description Expected SR of the best of the trials without any edge: standard deviation of the trials' SR * expected maximum of their number.
+             * @description Expected SR of the best of the trials if none has an edge: standard deviation of the trials' SR, sqrt(v / (n -
+             *     1)) unless it is known, times the expected maximum of as many standard normal values (Bailey and López de Prado
+             *     2014). 0 for one trial.
              */
             benchmark_sharpe: number;
             /**
              * Format: double
-             * @description SR = mean(r) / sd(r), not annualised. Null if all returns are equal.
+             * @description Daily Sharpe ratio: SR = mean(r) / sd(r), not annualised. Null if all returns are equal.
              */
             daily_sharpe: number | null;
             /**
              * Format: double
-             * @description Phi(z): the probabilistic Sharpe ratio; with several trials, the deflated Sharpe ratio (Bailey and López de Prado 2014).
+             * @description Probability of an edge, Phi(z): probabilistic Sharpe ratio or, with several trials, deflated Sharpe ratio
+             *     (Bailey and López de Prado 2014). If all returns are equal, 1 if they are positive, else 0.
              */
             edge_probability: number;
             /**
              * Format: double
-             * @description ln E, where E is the wealth of five betting strategies that start with 1 together: sum of w prod(1 + b r / l). Without an edge, the
-             *     expected value of E is at most 1 at every time (Ville 1939).
+             * @description Natural logarithm of the e-value E: final wealth of five betting strategies that start with 1 together and stake
+             *     the fractions b of the worst-case day: E = sum of w prod(1 + b r / l), with b of 0.9, 0.3, 0.1, 0.033 and 0.011
+             *     and shares w of 0.40, 0.30, 0.15, 0.10 and 0.05. Without an edge, E ever reaches 1 / a with a probability of at
+             *     most a (Ville 1939).
              */
             log_e_value: number;
             /**
              * Format: double
-             * @description Minimum track record length for `edge_probability` = 0.95 at the present SR, in days. Null unless SR is above `benchmark_sharpe`.
+             * @description Minimum track record length, in days: number of days at which `edge_probability` is 0.95 at the current SR, 1 +
+             *     v (1.645 / (SR - benchmark_sharpe))^2, with the v of `z`. Null unless SR is above `benchmark_sharpe`.
              */
             min_trl_days: number | null;
             /**
              * Format: double
-             * @description Minimum track record length for `psr_2012` = 0.95 at the present SR, in days. Null unless SR is positive.
+             * @description Minimum track record length, in days: number of days at which `psr_2012` is 0.95 at the current SR, 1 +
+             *     variance_observed (1.645 / SR)^2. Null unless SR is positive.
              */
             min_trl_days_2012: number | null;
             /**
              * Format: double
-             * @description Probability of backtest overfitting. Absent unless the returns of the trials are known.
+             * @description Probability of backtest overfitting, from 0 to 1. Absent unless the returns of all trials are known.
              */
             overfit_probability?: number;
             /**
              * Format: double
-             * @description Peak exposure: the largest notional open at once, as a multiple of the balance at that time.
+             * @description Peak exposure: largest notional open at once, as a multiple of the balance at that time.
              */
             peak_exposure: number;
             /**
              * Format: double
-             * @description Probabilistic Sharpe ratio with `variance_observed`: probability that the true SR is positive. Null if all returns are equal.
+             * @description Probabilistic Sharpe ratio of 2012, the probability that the true SR is positive: Phi(SR sqrt(n - 1) /
+             *     sqrt(variance_observed)). Null if all returns are equal, or unless `variance_observed` is positive.
              */
             psr_2012: number | null;
             /**
              * Format: double
-             * @description Probabilistic Sharpe ratio with `variance_null`. Null if all returns are equal.
+             * @description Probabilistic Sharpe ratio of 2026: Phi(SR sqrt(n) / sqrt(variance_null)). Null if all returns are equal.
              */
             psr_null: number | null;
             /**
              * Format: double
-             * @description min(statistical, tail_guard, 1 - overfit_probability).
+             * @description Score before rounding: min(statistical, tail_guard, 1 - overfit_probability).
              */
             raw: number;
             reason: components["schemas"]["Reason"];
@@ -1180,53 +1216,57 @@ export interface components {
             rho_used: number;
             /**
              * Format: double
-             * @description min(1, trades / 50, active days / 30).
+             * @description Available share of the required observations: min(1, trades / 50, active days / 30).
              */
             sample_factor: number;
             /**
              * Format: double
-             * @description floor(100 * raw) / 100, at most 0.99; 0 without anything to judge.
+             * @description Confidence score: floor(100 * raw) / 100, at most 0.99. 0 without trades, below two daily returns, or if the
+             *     account is ruined.
              */
             score: number;
             /**
              * Format: double
-             * @description edge_probability * track_record_factor * sample_factor.
+             * @description Statistical evidence: edge_probability * track_record_factor * sample_factor.
              */
             statistical: number;
             /**
              * Format: double
-             * @description max(0, 1 - 1/E).
+             * @description Worst-case guard: max(0, 1 - 1 / E).
              */
             tail_guard: number;
             /**
              * Format: double
-             * @description min(1, (z / 1.645)^2), or 0 unless z > 0: available share of the required track record.
+             * @description Available share of the required track record: min(1, (z / 1.645)^2), or 0 unless z is positive.
              */
             track_record_factor: number;
             /**
              * Format: int32
-             * @description Number of runs that these trades are the best of.
+             * @description Number of runs from which the trades were selected as the best; 1 if they were not selected.
              */
             trials: number;
             /**
              * Format: double
-             * @description (1 + rho) / (1 - rho) (López de Prado, Lipton and Zoonekynd 2026, at SR = 0).
+             * @description Variance of sqrt(n) times the estimated SR if the true SR is 0: (1 + rho) / (1 - rho) (López de Prado, Lipton
+             *     and Zoonekynd 2026).
              */
             variance_null: number;
             /**
              * Format: double
-             * @description 1 - g3 SR + (g4 - 1) / 4 SR^2 (Bailey and López de Prado 2012). Null if all returns are equal.
+             * @description Variance of sqrt(n - 1) times the estimated SR: 1 - g3 SR + (g4 - 1) / 4 SR^2 (Bailey and López de Prado 2012).
+             *     Null if all returns are equal.
              */
             variance_observed: number | null;
             /**
              * Format: double
-             * @description Worst-case day: l = max(assumed_max_loss * peak_exposure, -min(r)), the loss of a day on which every position of the peak
-             *     exposure loses the assumed maximum; a positive fraction of the balance.
+             * @description Loss l of a worst-case day, as a positive fraction of the balance: max(assumed_max_loss * peak_exposure,
+             *     -min(r)). On such a day, every position open at the peak exposure loses the assumed maximum.
              */
             worst_day_assumed: number;
             /**
              * Format: double
-             * @description (SR - benchmark) sqrt(n - 1) / sqrt(v), with v the larger of the two variances. Null if all returns are equal.
+             * @description Test statistic of SR against the benchmark: (SR - benchmark_sharpe) sqrt(n - 1) / sqrt(v), with v the larger of
+             *     `variance_observed` and `variance_null`. Null if all returns are equal.
              */
             z: number | null;
         };
@@ -1260,41 +1300,42 @@ export interface components {
             avg_loss?: components["schemas"]["Decimal"] | null;
             /**
              * Format: double
-             * @description Sum of all holding times / length of the period: mean number of open trades. Null without a day.
+             * @description Mean number of open trades: sum of all holding times within the period / length of the period. Null without a
+             *     day.
              */
             avg_open_trades?: number | null;
             avg_win?: components["schemas"]["Decimal"] | null;
             /**
              * Format: double
-             * @description max(r), as a fraction. Null without a day.
+             * @description Best daily return: max(r), as a fraction. Null without a day.
              */
             best_day?: number | null;
             best_trade?: components["schemas"]["Decimal"] | null;
             /**
              * Format: double
-             * @description Compound annual growth rate: (E_end / E_0)^(365 / n) - 1, as a fraction per year; -1 if E_end is 0. Null if E_end is negative, if
-             *     there is no day, or if the result overflows.
+             * @description Compound annual growth rate: (E_end / E_0)^(365 / n) - 1, as a fraction per year; -1 if E_end is 0. Null if
+             *     E_end is negative, without a day, or if the result overflows.
              */
             cagr?: number | null;
             /**
              * Format: double
-             * @description Calmar ratio: cagr / `max_drawdown_daily` (Young 1991). Null without a drawdown.
+             * @description Calmar ratio: cagr / `max_drawdown_daily` (Young 1991). Null without a daily drawdown, or if cagr is null.
              */
             calmar?: number | null;
             /**
              * Format: double
-             * @description (peak - E_end) / peak, as a fraction.
+             * @description Current drawdown: (peak - E_end) / peak, as a fraction. 0 at the peak.
              */
             current_drawdown?: number;
             /**
              * Format: double
-             * @description Historical expected shortfall: mean of the worst floor((n - 1) * 0.05) + 1 days, as a fraction per day; a loss is negative. Null
-             *     below 20 days.
+             * @description Historical expected shortfall: mean of the worst floor(0.05 (n - 1)) + 1 returns, as a fraction per day; a loss
+             *     is negative. Null below 20 days.
              */
             cvar_95?: number | null;
             /**
              * Format: double
-             * @description mean(r), as a fraction per day. Null without a day.
+             * @description Mean daily return: mean(r), as a fraction per day. Null without a day.
              */
             daily_mean?: number | null;
             /**
@@ -1309,7 +1350,8 @@ export interface components {
             days?: number;
             /**
              * Format: double
-             * @description Downside deviation: sqrt(mean(min(r, 0)^2)) over all days * sqrt(365), as a fraction per year. Null without a day.
+             * @description Annualised downside deviation: sqrt(mean(min(r, 0)^2)) over all days * sqrt(365), as a fraction per year. Null
+             *     without a day.
              */
             downside_deviation?: number | null;
             /**
@@ -1320,26 +1362,30 @@ export interface components {
             expectancy?: components["schemas"]["Decimal"] | null;
             /**
              * Format: double
-             * @description expectancy / |avg_loss|: the mean profit in multiples of the mean loss (Tharp's R). Null without a loss.
+             * @description Expectancy in R (Tharp): expectancy / |avg_loss|, the mean profit in multiples of the mean loss. Null without a
+             *     loss.
              */
             expectancy_r?: number | null;
             /**
              * Format: double
-             * @description 1 + net_profit / fees: the multiple of today's fees at which the net profit is zero. Null without fees.
+             * @description 1 + net_profit / fees: multiple of the current fees at which the net profit is zero. Null unless the fees are
+             *     positive.
              */
             fee_break_even_multiple?: number | null;
             /**
              * Format: double
-             * @description fees / (net_profit + fees): the share of the profit before fees that fees take, as a fraction. Null without a profit before fees.
+             * @description fees / (net_profit + fees): share of the profit before fees that is spent on fees, as a fraction. Null unless
+             *     the profit before fees is positive.
              */
             fee_share_of_gross?: number | null;
             /** @description Sum of all fees, in the account's currency. The profits are net of them. */
             fees?: components["schemas"]["Decimal"];
-            /** @description E_end, in the account's currency. */
+            /** @description Final balance E_end, in the account's currency. */
             final_balance?: components["schemas"]["Decimal"];
             /**
              * Format: double
-             * @description Gain-to-pain ratio: sum of r / |sum of r < 0| = omega - 1 (Schwager). Null without a losing day.
+             * @description Gain-to-pain ratio: sum of all r / |sum of the negative r|, which is omega - 1 (Schwager 2012). Null without a
+             *     losing day.
              */
             gain_to_pain?: number | null;
             /** @description Sum of the losses, in the account's currency; positive. */
@@ -1348,23 +1394,25 @@ export interface components {
             gross_profit?: components["schemas"]["Decimal"];
             /**
              * Format: double
-             * @description mean(r) / var(r): Kelly's multiple of the present position size. Null when `sharpe` is.
+             * @description Kelly multiple of the current position size: mean(r) / var(r) (Thorp 2006). Null if `sharpe` is null.
              */
             kelly_continuous?: number | null;
             /**
              * Format: double
-             * @description (mean(r) - 1.645 sd(r) / sqrt(n)) / var(r): Kelly's multiple at the lower 95 % bound of the mean. Null when `sharpe` is.
+             * @description Kelly multiple at the lower bound of the one-sided 95 % confidence interval of the mean: (mean(r) - 1.645 sd(r)
+             *     / sqrt(n)) / var(r). Null if `sharpe` is null.
              */
             kelly_continuous_lower95?: number | null;
             /**
              * Format: double
-             * @description w - (1 - w) / payoff_ratio with w = wins / (wins + losses): Kelly fraction of the account per trade; negative means no stake.
-             *     Null unless there are both wins and losses.
+             * @description Kelly fraction per trade (Kelly 1956): w - (1 - w) / payoff_ratio with w = wins / (wins + losses), as a fraction
+             *     of the balance; negative means no stake. Null unless there are both wins and losses.
              */
             kelly_trade?: number | null;
             /**
              * Format: double
-             * @description Bias-adjusted excess kurtosis G2 of r; 0 for a normal distribution. Null below four days, or if all returns are equal.
+             * @description Bias-adjusted excess kurtosis G2 of r (Joanes and Gill 1998); 0 for a normal distribution. Null below four days,
+             *     or if all returns are equal.
              */
             kurtosis_excess?: number | null;
             /**
@@ -1374,7 +1422,7 @@ export interface components {
             lag1_autocorrelation?: number | null;
             /**
              * Format: double
-             * @description Longest time under water, in seconds: from a peak to the recovery, or to the last exit.
+             * @description Longest time under water, in seconds: from a peak to the recovery, or to the last exit. 0 without a drawdown.
              */
             longest_underwater_s?: number;
             /**
@@ -1384,19 +1432,20 @@ export interface components {
             losses?: number;
             /**
              * Format: double
-             * @description Martin ratio, also known as ulcer performance index: cagr / `ulcer_index`. Null without a drawdown.
+             * @description Martin ratio, also called ulcer performance index: cagr / `ulcer_index` (Martin and McCann 1989). Null without a
+             *     daily drawdown, or if cagr is null.
              */
             martin?: number | null;
             /** @description Highest balance, E_0 included, in the account's currency. */
             max_balance?: components["schemas"]["Decimal"];
             /**
              * Format: int64
-             * @description Longest losing streak, in trades; a draw ends it.
+             * @description Longest losing streak, in trades. A draw ends it.
              */
             max_consecutive_losses?: number;
             /**
              * Format: int64
-             * @description Longest winning streak, in trades; a draw ends it.
+             * @description Longest winning streak, in trades. A draw ends it.
              */
             max_consecutive_wins?: number;
             /**
@@ -1404,7 +1453,10 @@ export interface components {
              * @description Maximum drawdown: max((peak - E) / peak) over all trades, E_0 included, as a fraction. Above 1 if E fell below 0.
              */
             max_drawdown?: number;
-            /** @description Maximum drawdown in money: max(peak - E) over all trades, in the account's currency. Can be another drawdown than `max_drawdown`. */
+            /**
+             * @description Maximum drawdown in money: max(peak - E) over all trades, in the account's currency. It can belong to another
+             *     drawdown than `max_drawdown`.
+             */
             max_drawdown_abs?: components["schemas"]["Decimal"];
             /**
              * Format: double
@@ -1418,7 +1470,8 @@ export interface components {
             max_drawdown_peak?: string | null;
             /**
              * Format: date-time
-             * @description Time of the recovery from `max_drawdown`: the balance is back at its peak. Null until then, and without a drawdown.
+             * @description Time when the balance recovered from `max_drawdown`: it was back at the peak. Null before the recovery, and
+             *     without a drawdown.
              */
             max_drawdown_recovery?: string | null;
             /**
@@ -1444,17 +1497,19 @@ export interface components {
             net_profit?: components["schemas"]["Decimal"];
             /**
              * Format: double
-             * @description Omega ratio at threshold 0: sum of r > 0 / |sum of r < 0| (Keating and Shadwick 2002). Null without a losing day.
+             * @description Omega ratio at threshold 0: sum of the positive r / |sum of the negative r| (Keating and Shadwick 2002). Null
+             *     without a losing day.
              */
             omega?: number | null;
             /**
              * Format: double
-             * @description Two-sided p-value of `sqn` under Student's t distribution with N - 1 degrees of freedom. Null when `sqn` is.
+             * @description Two-sided p-value of `sqn` under Student's t distribution with N - 1 degrees of freedom, from 0 to 1. Null if
+             *     `sqn` is null.
              */
             p_value_two_sided?: number | null;
             /**
              * Format: double
-             * @description avg_win / |avg_loss|. Null unless there are both wins and losses.
+             * @description Payoff ratio: avg_win / |avg_loss|. Null unless there are both wins and losses.
              */
             payoff_ratio?: number | null;
             /**
@@ -1464,41 +1519,46 @@ export interface components {
             positive_days?: number;
             /**
              * Format: double
-             * @description gross_profit / gross_loss. Null without a loss.
+             * @description Profit factor: gross_profit / gross_loss. Null without a loss.
              */
             profit_factor?: number | null;
             /**
              * Format: double
-             * @description Sum of the best ceil(5 %) of the trades / net_profit, as a fraction; above 1, the other trades lost money. Null unless net_profit
-             *     is positive.
+             * @description Sum of the profits of the best 5 % of the trades / net_profit, as a fraction; the number of these trades is
+             *     rounded up. Above 1, all other trades together lost money. Null unless net_profit is positive.
              */
             profit_share_of_best_5pct?: number | null;
             /**
              * Format: double
-             * @description net profit / `max_drawdown_abs`; negative after a loss. Null without a drawdown.
+             * @description Recovery factor: net profit / `max_drawdown_abs`; negative after a loss. Null without a drawdown.
              */
             recovery_factor?: number | null;
             /**
              * Format: int64
-             * @description Days with a return, n. Equals `days`, unless ruined.
+             * @description Number n of days with a return. Equals `days` unless the account is ruined.
              */
             return_days?: number;
             /**
              * Format: double
-             * @description Probability of ever falling to half of the initial balance, by diffusion: exp(-2 m B / s^2), with the mean m and the variance s^2
-             *     of the trades' profits and the cushion B = E_end - E_0 / 2; 1 unless m > 0. Null below two trades.
+             * @description Probability that the balance ever falls to half of the initial balance, from 0 to 1. The balance is approximated
+             *     by a Brownian motion that starts at the final balance: exp(-2 m B / s^2), with the mean m and the variance s^2
+             *     of the profits per trade, and the distance B = E_end - E_0 / 2. 1 unless m is positive. Null below two trades.
              */
             risk_of_ruin?: number | null;
-            /** @description `true` if the balance was 0 or less at the end of a day. The return of that day is -1 and the last. */
+            /**
+             * @description `true` if the balance was 0 or less at the end of a day. The return of that day is -1, and the returns end with
+             *     it.
+             */
             ruined?: boolean;
             /**
              * Format: double
-             * @description Sharpe ratio: mean(r) / sd(r) * sqrt(365) (Sharpe 1994). Null below two days, or if all returns are equal.
+             * @description Annualised Sharpe ratio: mean(r) / sd(r) * sqrt(365) (Sharpe 1994). Null below two days, or if all returns are
+             *     equal.
              */
             sharpe?: number | null;
             /**
              * Format: double
-             * @description Bias-adjusted skewness G1 of r. Null below three days, or if all returns are equal.
+             * @description Bias-adjusted skewness G1 of r (Joanes and Gill 1998). Null below three days, or if all returns are equal.
              */
             skew?: number | null;
             /**
@@ -1508,28 +1568,29 @@ export interface components {
             sortino?: number | null;
             /**
              * Format: double
-             * @description sqrt(N) * mean(p) / sd(p): Tharp's system quality number. Null below two trades, or if all profits are equal.
+             * @description System quality number (Tharp): sqrt(N) * mean(p) / sd(p). Null below two trades, or if all profits are equal.
              */
             sqn?: number | null;
             /**
              * Format: double
-             * @description System quality number with N capped at 100, as Tharp defines it. Null when `sqn` is.
+             * @description System quality number with N capped at 100, as Tharp defines it. Null if `sqn` is null.
              */
             sqn_100?: number | null;
             std_trade?: components["schemas"]["Decimal"] | null;
             /**
              * Format: double
-             * @description |95 % quantile| / |5 % quantile| of r. Null below 20 days, or if the 5 % quantile is 0.
+             * @description Tail ratio: |95 % quantile of r| / |5 % quantile of r|. Null below 20 days, or if the 5 % quantile is 0.
              */
             tail_ratio?: number | null;
             /**
              * Format: double
-             * @description Length of the union of all [entry, exit] / length of the period, as a fraction. Null without a day.
+             * @description Share of the period with at least one open trade, as a fraction: length of the union of all [entry, exit] within
+             *     the period / length of the period. Null without a day.
              */
             time_in_market?: number | null;
             /**
              * Format: double
-             * @description E_end / E_0 - 1, as a fraction.
+             * @description Total return: E_end / E_0 - 1, as a fraction.
              */
             total_return?: number;
             /**
@@ -1539,7 +1600,7 @@ export interface components {
             trades?: number;
             /**
              * Format: double
-             * @description N / days of the period. Null without a day.
+             * @description Trades per day: N / days of the period. Null without a day.
              */
             trades_per_day?: number | null;
             /**
@@ -1554,12 +1615,12 @@ export interface components {
             var_95?: number | null;
             /**
              * Format: double
-             * @description `daily_std` * sqrt(365), as a fraction per year. Null below two days.
+             * @description Annualised volatility: `daily_std` * sqrt(365), as a fraction per year. Null below two days.
              */
             volatility?: number | null;
             /**
              * Format: double
-             * @description wins / N, as a fraction. Null without trades.
+             * @description Win rate: wins / N, as a fraction. Null without trades.
              */
             win_rate?: number | null;
             /**
@@ -1569,17 +1630,18 @@ export interface components {
             wins?: number;
             /**
              * Format: double
-             * @description min(r), as a fraction. Null without a day.
+             * @description Worst daily return: min(r), as a fraction. Null without a day.
              */
             worst_day?: number | null;
             worst_trade?: components["schemas"]["Decimal"] | null;
         };
         /**
-         * @description Monte Carlo simulation: paths of N trade profits each, drawn with replacement and added to the initial balance. A path that reaches 0
-         *     or less ends at 0.
+         * @description Monte Carlo simulation of the balance. A path adds N trade profits, drawn with replacement, to the initial balance.
+         *     A path that reaches 0 or less ends at 0.
          *
-         *     Path i draws from SplitMix64(seed + i), and the index of a draw is the high 64 bits of next * N, so that the figures are the same in
-         *     every language and in every order of execution.
+         *     Path i draws from SplitMix64(seed + i), and the index of a draw is the high 64 bits of next * N. The results are
+         *     therefore the same in every language and in every order of execution. Quantiles are interpolated linearly (Hyndman
+         *     and Fan's type 7); a balance is null only if no decimal number can represent it.
          */
         MonteCarlo: {
             final_p05: components["schemas"]["Decimal"] | null;
@@ -1592,12 +1654,12 @@ export interface components {
             max_drawdown_p50: number;
             /**
              * Format: double
-             * @description 95 % quantile of the paths' maximum drawdowns, as a fraction: exceeded by 5 % of the paths.
+             * @description 95 % quantile of the paths' maximum drawdowns, as a fraction: 5 % of the paths exceed it.
              */
             max_drawdown_p95: number;
             /**
              * Format: double
-             * @description 99 % quantile of the paths' maximum drawdowns, as a fraction.
+             * @description 99 % quantile of the paths' maximum drawdowns, as a fraction: 1 % of the paths exceed it.
              */
             max_drawdown_p99: number;
             /** @description Description of the method. */
@@ -1612,7 +1674,10 @@ export interface components {
              * @description Share of the paths that end at half of the initial balance or less, as a fraction.
              */
             prob_ruin: number;
-            /** Format: int64 */
+            /**
+             * Format: int64
+             * @description Seed of the random numbers.
+             */
             seed: number;
             /**
              * Format: int64
@@ -1629,7 +1694,7 @@ export interface components {
             compounded: number;
             /**
              * Format: int32
-             * @description 1 to 12.
+             * @description Month of the year, from 1 to 12.
              */
             month: number;
             /** Format: int32 */
@@ -1650,7 +1715,10 @@ export interface components {
             /** @constant */
             type: "https://nofomo.dev/problems/name-taken";
         };
-        /** @description Explanation of the figures by a language model. A text with figures that are not among the results is refused. */
+        /**
+         * @description Explanation of the metrics, written by a language model. A text is refused if it contains a number that is not among
+         *     the results.
+         */
         Narrative: {
             /** @description Name of the language model. */
             model: string;
@@ -1916,14 +1984,23 @@ export interface components {
          * @enum {string}
          */
         OrderType: "market" | "limit";
-        /** @description Trade of one side, and its match on the other side, if any. */
+        /** @description Trade of the live bot or of the backtest, with its match in the other, if any. */
         Pairing: {
             backtest_profit: components["schemas"]["Decimal"] | null;
-            /** Format: double */
+            /**
+             * Format: double
+             * @description Slippage of the entry, as a fraction of the backtest's price; positive is worse. Null unless matched.
+             */
             entry_slippage: number | null;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description Entry in the backtest, or the live entry if the outcome is `extra`.
+             */
             entry_time: string;
-            /** Format: double */
+            /**
+             * Format: double
+             * @description Slippage of the exit, as a fraction of the backtest's price; positive is worse. Null unless matched.
+             */
             exit_slippage: number | null;
             live_profit: components["schemas"]["Decimal"] | null;
             outcome: components["schemas"]["PairingOutcome"];
@@ -1931,7 +2008,7 @@ export interface components {
             side: components["schemas"]["Side"];
         };
         /**
-         * @description Result of matching a trade: in both, in the backtest only, or live only.
+         * @description Outcome of matching a trade.
          * @enum {string}
          */
         PairingOutcome: "matched" | "missing" | "extra";
@@ -1995,11 +2072,17 @@ export interface components {
             /** Format: int64 */
             strategies: number;
         };
-        /** @description Point of a curve; at midnight if it belongs to a day. */
+        /** @description Point of a curve. */
         Point: {
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description Time; midnight in UTC if the point belongs to a day.
+             */
             at: string;
-            /** Format: double */
+            /**
+             * Format: double
+             * @description Value in the unit of the curve. Null if it is undefined.
+             */
             value: number | null;
         };
         /** @description Portfolio of the signed-in user: the data of an app's home screen. */
@@ -2083,7 +2166,7 @@ export interface components {
             saved_at: string;
         };
         /**
-         * @description Higher costs of a stress scenario.
+         * @description Stress scenario: higher costs per trade.
          * @enum {string}
          */
         Scenario: "fees_doubled" | "slippage" | "fees_doubled_and_slippage";
@@ -2093,38 +2176,41 @@ export interface components {
          */
         Scope: "report" | "trade";
         /**
-         * @description Series to draw, with at most 2,000 points each. A series is empty if the record is too short for it.
+         * @description Series for charts, with at most 2,000 points each. A series is empty, or null, if the record is too short for it.
          *
-         *     Amounts are plain numbers in the account's currency, for drawing. A longer curve keeps the lowest and the highest point of each stretch:
-         *     averaging would hide drawdowns.
+         *     Amounts are plain numbers in the account's currency, because they are only drawn. A longer curve is reduced to the
+         *     lowest and the highest point of each stretch: averaging would hide drawdowns.
          */
         Series: {
-            /** @description Monte Carlo cone: quantiles of the simulated balances, to draw over `equity`. From 2 trades. */
+            /** @description Monte Carlo cone: quantiles of the simulated balances, to be drawn over `equity`. Empty below 2 trades. */
             cone?: components["schemas"]["Band"][];
-            /** @description Daily returns, as fractions. From 7 days. */
+            /** @description Daily returns, as fractions. Empty below 7 days. */
             daily_returns?: components["schemas"]["Point"][];
-            /** @description Balance after each closed trade, with the initial balance first. From 2 trades. */
+            /** @description Balance after each closed trade, with the initial balance first. Empty below 2 trades. */
             equity?: components["schemas"]["Point"][];
-            /** @description Return of each month that has a day. From 2 months. */
+            /** @description Return of each month with a daily return. Empty below 2 months. */
             months?: components["schemas"]["Month"][];
             profits?: components["schemas"]["Histogram"] | null;
             /**
              * Format: int64
-             * @description Window of `rolling_sharpe` and `rolling_volatility`, in days: 30, or 90 from one year on.
+             * @description Window of `rolling_sharpe` and `rolling_volatility`, in days: 30, or 90 if there are at least 365 daily returns.
              */
             rolling_days?: number;
-            /** @description Annualised Sharpe ratio of the window that ends with the day; null if all its returns are equal. From 60 days. */
+            /**
+             * @description Annualised Sharpe ratio of the window that ends with the day; null if all its returns are equal. Empty below 60
+             *     days.
+             */
             rolling_sharpe?: components["schemas"]["Point"][];
-            /** @description Annualised volatility of the window that ends with the day, as a fraction. From 60 days. */
+            /** @description Annualised volatility of the window that ends with the day, as a fraction. Empty below 60 days. */
             rolling_volatility?: components["schemas"]["Point"][];
             simulated_drawdowns?: components["schemas"]["Histogram"] | null;
-            /** @description Every trade, at its exit. From 1 trade. */
+            /** @description Trades, each at its exit. */
             trades?: components["schemas"]["Dot"][];
-            /** @description Underwater curve: minus the drawdown after each closed trade, as a fraction. From 2 trades. */
+            /** @description Underwater curve: drawdown after each closed trade, as a fraction of 0 or less. Empty below 2 trades. */
             underwater?: components["schemas"]["Point"][];
-            /** @description Worst drawdowns, at most five, the deepest first. */
+            /** @description Worst drawdowns, the deepest first; at most five. */
             worst_drawdowns?: components["schemas"]["Drawdown"][];
-            /** @description Return of each year that has a day. From 2 months. */
+            /** @description Return of each year with a daily return. Empty below 2 months. */
             years?: components["schemas"]["Year"][];
         };
         /**
@@ -2142,40 +2228,57 @@ export interface components {
          * @example 1.5
          */
         SignedPercentage: string | number;
-        /** @description Trades that share a property. */
+        /** @description Closed trades that share a property, with a verdict on their profit. */
         Slice: {
+            /** @description Property that the trades share. */
             by: components["schemas"]["Dimension"];
-            /** @description Value of the property: `BTC/USDT`, `buy`, `monday`, `09`, `under_15_minutes`. Weekday and hour are those of the entry, in UTC. */
+            /**
+             * @description Value of the property: `BTC/USDT`, `buy`, `monday`, `09`, `under_15_minutes`. Weekday and hour are those of the
+             *     entry, in UTC.
+             */
             key: string;
             /** @description Net profit, in the account's currency. */
             net_profit: components["schemas"]["Decimal"];
             /**
              * Format: double
-             * @description Two-sided p-value of Student's t test that the mean profit is 0. Null below 30 trades, or if all profits are equal.
+             * @description Two-sided p-value of Student's t test that the mean profit is 0, from 0 to 1. Null below 30 trades, or if all
+             *     profits are equal.
              */
             p_value_two_sided: number | null;
-            /** Format: int64 */
+            /**
+             * Format: int64
+             * @description Number of closed trades.
+             */
             trades: number;
             verdict: components["schemas"]["SliceVerdict"];
             /**
              * Format: double
-             * @description wins / trades, as a fraction.
+             * @description Win rate: wins / trades, as a fraction.
              */
             win_rate: number;
         };
         /**
-         * @description Verdict on a slice, after Benjamini and Hochberg's correction with a false discovery rate of 10 % over all slices shown. Without it,
-         *     two or three of fifty slices of a bot without any edge would look significant.
+         * @description Verdict on a slice, after Benjamini and Hochberg's correction at a false discovery rate of 10 % over all slices.
+         *     Without it, two or three of fifty slices of a bot without an edge would look significant at the 5 % level.
          * @enum {string}
          */
         SliceVerdict: "too_few_trades" | "not_shown" | "earns" | "loses";
-        /** @description Slippage of live prices, as fractions of the backtest's price. Positive values are worse than in the backtest. */
+        /** @description Slippage of live prices, as fractions of the backtest's prices. A positive value is worse than in the backtest. */
         Slippage: {
-            /** Format: double */
+            /**
+             * Format: double
+             * @description Mean slippage.
+             */
             mean: number;
-            /** Format: double */
+            /**
+             * Format: double
+             * @description Median slippage.
+             */
             median: number;
-            /** Format: double */
+            /**
+             * Format: double
+             * @description Largest slippage.
+             */
             worst: number;
         };
         /** @description Python source of a freqtrade strategy, 1 to 262,144 characters. It is parsed, never executed. */
@@ -2241,7 +2344,7 @@ export interface components {
          * @enum {string}
          */
         StrategyType: "custom" | "ai_generated" | "marketplace";
-        /** @description Result of a stress scenario. */
+        /** @description Metrics of the same trades in a stress scenario. */
         Stress: {
             /**
              * Format: double
@@ -2253,7 +2356,7 @@ export interface components {
             scenario: components["schemas"]["Scenario"];
             /**
              * Format: double
-             * @description Confidence score.
+             * @description Confidence score, from 0 to 0.99.
              */
             score: number;
             /**
@@ -2263,7 +2366,7 @@ export interface components {
             sharpe: number | null;
             /**
              * Format: double
-             * @description Net profit / initial balance, as a fraction.
+             * @description Total return: net profit / initial balance, as a fraction.
              */
             total_return: number;
         };

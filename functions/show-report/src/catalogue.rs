@@ -1,4 +1,4 @@
-//! Catalogue of all metrics: name, unit, explanation, and what an undefined one needs.
+//! Catalogue of all metrics: name, unit, explanation, and the data that the metric needs to be defined.
 
 use nofomo_analytics::MetricValues;
 
@@ -137,7 +137,7 @@ const TWO_DAYS: &str = "two days with different returns";
 const LOSING_DAY: &str = "a losing day";
 const DRAWDOWN: &str = "a drawdown";
 const TWENTY_DAYS: &str = "20 days";
-const PARTS: &str = "two daily returns and an account that is not lost";
+const PARTS: &str = "two daily returns and an account that is not ruined";
 
 /// Metrics of an analysis, in reading order.
 #[rustfmt::skip] // one metric per line
@@ -171,7 +171,7 @@ pub(crate) const METRICS: &[Group] = &[
         metric("gross_loss", "Gross loss", Unit::Money, "Sum of all losses.", TRADE),
         metric("avg_win", "Average win", Unit::Gain, "Average profit of the winning trades.", WIN),
         metric("avg_loss", "Average loss", Unit::Gain, "Average loss of the losing trades.", LOSS),
-        metric("median_trade", "Median trade", Unit::Gain, "Half of the trades earned more, half less.", TRADE),
+        metric("median_trade", "Median trade", Unit::Gain, "Half of the trades made more, half made less.", TRADE),
         metric("best_trade", "Best trade", Unit::Gain, "The largest profit.", TRADE),
         metric("worst_trade", "Worst trade", Unit::Gain, "The smallest profit, or largest loss.", TRADE),
         metric("std_trade", "Standard deviation of trades", Unit::Money, "Standard deviation of the profits per trade.", "two trades"),
@@ -185,11 +185,11 @@ pub(crate) const METRICS: &[Group] = &[
     Group { title: "Costs", entries: &[
         metric("fees", "Fees", Unit::Money, "All profits are net of them.", TRADE),
         metric("fee_share_of_gross", "Fee share", Unit::Share("of the profit before fees"), "Fees divided by the profit before fees.", "a profit before fees"),
-        metric("fee_break_even_multiple", "Break-even fees", Unit::Ratio("times today's fees"), "Multiple of today's fees at which the net profit is zero.", "fees"),
+        metric("fee_break_even_multiple", "Break-even fees", Unit::Ratio("times the current fees"), "Multiple of the current fees at which the net profit is zero.", "fees"),
     ]},
     Group { title: "Drawdowns", entries: &[
         metric("max_drawdown", "Max drawdown", Unit::Share("of the peak"), "Largest decline from a previous peak of the balance. Closed trades only.", TRADE),
-        metric("max_drawdown_abs", "Max drawdown in money", Unit::Money, "Can be another drawdown than the one above.", TRADE),
+        metric("max_drawdown_abs", "Max drawdown in money", Unit::Money, "May belong to another drawdown than the one above.", TRADE),
         metric("max_drawdown_daily", "Max drawdown, daily", Unit::Share("of the peak"), "Max drawdown of the balances at the ends of days.", DAY),
         metric("max_drawdown_peak", "Max drawdown, peak", Unit::Time, "Time of the peak before the max drawdown.", DRAWDOWN),
         metric("max_drawdown_trough", "Max drawdown, trough", Unit::Time, "Time of the lowest balance.", DRAWDOWN),
@@ -218,7 +218,7 @@ pub(crate) const METRICS: &[Group] = &[
     ]},
     Group { title: "Time", entries: &[
         metric("days", "Period", Unit::Count("days"), "Calendar days in UTC, days without a trade included.", DAY),
-        metric("return_days", "Days with a return", Unit::Count("days"), "Equal to the period, unless the account was lost.", DAY),
+        metric("return_days", "Days with a return", Unit::Count("days"), "Equal to the period, unless the account is ruined.", DAY),
         metric("trades_per_day", "Trades per day", Unit::Ratio("per day"), "Average over the period.", DAY),
         metric("time_in_market", "Time in market", Unit::Share("of the period"), "Time with at least one open trade.", DAY),
         metric("avg_open_trades", "Open trades", Unit::Ratio("trades"), "Average number of open trades.", DAY),
@@ -226,14 +226,14 @@ pub(crate) const METRICS: &[Group] = &[
         metric("median_duration_s", "Median duration", Unit::Duration, "Half of the trades took longer.", TRADE),
     ]},
     Group { title: "Position size", entries: &[
-        metric("kelly_continuous_lower95", "Kelly, lower bound", Unit::Ratio("times the present size"), "Supported by the evidence. Negative: no case for a larger size.", TWO_DAYS),
-        metric("kelly_continuous", "Kelly, daily returns", Unit::Ratio("times the present size"), "Point estimate, which does not account for luck.", TWO_DAYS),
+        metric("kelly_continuous_lower95", "Kelly, lower bound", Unit::Ratio("times the current size"), "Kelly multiple at the lower 95 % bound of the mean daily return. Negative: no case for a larger size.", TWO_DAYS),
+        metric("kelly_continuous", "Kelly, daily returns", Unit::Ratio("times the current size"), "Point estimate, without a margin for luck.", TWO_DAYS),
         metric("kelly_trade", "Kelly, trades", Unit::Change("of the balance"), "Stake per trade. Negative: no stake.", BOTH),
     ]},
     Group { title: "Ruin and Monte Carlo simulation", entries: &[
-        metric("ruined", "Account lost", Unit::YesNo, "The balance was zero or below at the end of a day.", DAY),
-        metric("risk_of_ruin", "Risk of ruin", Unit::Probability, "Probability of ever falling to half of the initial balance at the present performance.", "two trades"),
-        metric("monte_carlo.sims", "Simulated paths", Unit::Count("paths"), "Paths of the same trades, drawn with replacement.", "two trades"),
+        metric("ruined", "Account ruined", Unit::YesNo, "The balance was zero or below at the end of a day.", DAY),
+        metric("risk_of_ruin", "Risk of ruin", Unit::Probability, "Probability of ever falling to half of the initial balance, if the performance stays the same.", "two trades"),
+        metric("monte_carlo.sims", "Simulated paths", Unit::Count("paths"), "Each path draws as many trades as were made, with replacement.", "two trades"),
         metric("monte_carlo.final_p05", "Final balance, 5 % quantile", Unit::Money, "5 % of the paths end lower.", "two trades"),
         metric("monte_carlo.final_p50", "Final balance, median", Unit::Money, "Half of the paths end lower.", "two trades"),
         metric("monte_carlo.final_p95", "Final balance, 95 % quantile", Unit::Money, "5 % of the paths end higher.", "two trades"),
@@ -250,19 +250,19 @@ pub(crate) const METRICS: &[Group] = &[
 pub(crate) const CONFIDENCE: Group = Group { title: "Parts of the confidence score", entries: &[
     metric("statistical", "Statistical evidence", Unit::Probability, "Product of the next three parts.", PARTS),
     metric("edge_probability", "Probability of an edge", Unit::Probability, "Probabilistic Sharpe ratio; with several runs, deflated Sharpe ratio.", PARTS),
-    metric("track_record_factor", "Track record", Unit::Share("of the requirement"), "Available share of the track record required for 95 %.", PARTS),
-    metric("sample_factor", "Observations", Unit::Share("of the requirement"), "Of 50 trades and 30 active days, the smaller share.", PARTS),
-    metric("tail_guard", "Worst-case guard", Unit::Probability, "Evidence that the profit exceeds worst-case days: 1 - 1/E, with the wealth E of five betting strategies.", PARTS),
+    metric("track_record_factor", "Track record", Unit::Share("of the requirement"), "Available share of the track record that a 95 % probability of an edge requires.", PARTS),
+    metric("sample_factor", "Observations", Unit::Share("of the requirement"), "Share of 50 trades or of 30 active days, whichever is smaller.", PARTS),
+    metric("tail_guard", "Worst-case guard", Unit::Probability, "1 - 1/E, with the final wealth E of five betting strategies on the daily returns; a worst-case day ruins none of them.", PARTS),
     metric("worst_day_assumed", "Worst-case day", Unit::Share("of the balance"), "Loss if every position of the peak exposure loses the assumed maximum.", PARTS),
     metric("peak_exposure", "Peak exposure", Unit::Ratio("times the balance"), "Largest notional open at once.", PARTS),
-    metric("overfit_probability", "Probability of overfitting", Unit::Probability, "Probability that the best run is best by chance.", "the returns of all runs"),
+    metric("overfit_probability", "Probability of overfitting", Unit::Probability, "Probability that the best run is the best only by chance.", "the returns of all runs"),
     metric("active_days", "Active days", Unit::Count("days"), "Days with a closed trade.", PARTS),
-    metric("trials", "Runs", Unit::Count("runs"), "The trades count as the best of these runs.", PARTS),
+    metric("trials", "Runs", Unit::Count("runs"), "The trades count as the best of this many runs.", PARTS),
     metric("daily_sharpe", "Daily Sharpe ratio", Unit::Ratio("per day"), "Not annualised.", TWO_DAYS),
     metric("benchmark_sharpe", "Benchmark Sharpe ratio", Unit::Ratio("per day"), "Expected Sharpe ratio of the best run without any edge.", PARTS),
     metric("psr_2012", "Probabilistic Sharpe ratio, 2012", Unit::Probability, "Bailey and López de Prado.", TWO_DAYS),
     metric("psr_null", "Probabilistic Sharpe ratio, 2026", Unit::Probability, "López de Prado, Lipton and Zoonekynd.", TWO_DAYS),
-    metric("min_trl_days", "Minimum track record", Unit::Ratio("days"), "Days after which the probability of an edge is 95 % at this rate.", "a Sharpe ratio above the benchmark"),
+    metric("min_trl_days", "Minimum track record", Unit::Ratio("days"), "Days at which the probability of an edge is 95 %, if the Sharpe ratio stays the same.", "a Sharpe ratio above the benchmark"),
     metric("min_trl_days_2012", "Minimum track record, 2012", Unit::Ratio("days"), "Minimum track record with the variance of 2012 only.", "a positive Sharpe ratio"),
 ]};
 

@@ -24,14 +24,14 @@ pub(crate) fn analysis_type(kind: AnalysisType) -> &'static str {
 
 pub(crate) fn confidence_level(level: ConfidenceLevel) -> &'static str {
     match level {
-        ConfidenceLevel::NotShown => "not shown",
+        ConfidenceLevel::Insufficient => "insufficient",
         ConfidenceLevel::Weak => "weak",
         ConfidenceLevel::Fair => "fair",
         ConfidenceLevel::Strong => "strong",
     }
 }
 
-/// Note in words. An unknown code is shown as it is, without underscores.
+/// Label of a note. The code of an unknown one is shown with spaces instead of underscores.
 pub(crate) fn note_code(code: &NoteCode) -> String {
     match code {
         NoteCode::Known(known) => note(*known).to_owned(),
@@ -42,14 +42,14 @@ pub(crate) fn note_code(code: &NoteCode) -> String {
 pub(crate) fn note(note: Note) -> &'static str {
     match note {
         Note::NoTrades => "There are no closed trades, so no metric is defined.",
-        Note::NoLosses => "No trade has lost, so ratios to losses have no value. Future trades can still lose.",
+        Note::NoLosses => "No trade has lost, so ratios to losses are undefined. Future trades can still lose.",
         Note::AnnualisedFromUnder30Days => {
-            "Annualised metrics come from fewer than 30 days, which exaggerates the results of a few days."
+            "Annualised metrics are based on fewer than 30 days, so they exaggerate the results of a few days."
         }
-        Note::Ruined => "The balance was zero or below at the end of a day. The daily returns end there.",
-        Note::OneDay => "There is only one daily return, which has no deviation.",
-        Note::ZeroVariance => "All daily returns are equal, so there is no risk to divide by.",
-        Note::Under20DaysNoTailMetrics => "Value at risk and expected shortfall need at least 20 days.",
+        Note::Ruined => "The balance was zero or below at the end of a day. The daily returns end with that day.",
+        Note::OneDay => "There is only one daily return, which has no standard deviation.",
+        Note::ZeroVariance => "All daily returns are equal, so ratios to their standard deviation are undefined.",
+        Note::Under20DaysNoTailMetrics => "Value at risk, expected shortfall and tail ratio need at least 20 days.",
     }
 }
 
@@ -58,11 +58,11 @@ pub(crate) fn reason(reason: Reason) -> &'static str {
     match reason {
         Reason::NoTrades => "There are no closed trades.",
         Reason::OneDay => "There is only one daily return.",
-        Reason::Ruined => "The account was lost.",
-        Reason::NoEdgeShown => "The profit is no larger than chance explains.",
+        Reason::Ruined => "The account is ruined.",
+        Reason::NoEdgeShown => "Chance alone explains the profit.",
         Reason::FewObservations => "There are too few trades, or too few days with a trade.",
         Reason::ShortTrackRecord => "The track record is too short.",
-        Reason::ProfitBelowWorstCase => "The profit does not cover the loss of one worst-case day.",
+        Reason::ProfitBelowWorstCase => "The profit is too small compared with the loss of one worst-case day.",
         Reason::LikelyOverfit => "The trades may be the best of many runs by chance.",
         Reason::Sufficient => "The evidence is sufficient; the maximum score is 0.99.",
     }
@@ -85,7 +85,7 @@ pub(crate) fn side(side: Side) -> &'static str {
     }
 }
 
-/// Slice by its key. Pairs are labels themselves.
+/// Label of a slice. A pair is its own label.
 pub(crate) fn slice(by: Dimension, key: &str) -> String {
     let label = match key {
         hour if by == Dimension::Hour => return format!("{hour}:00 to {hour}:59"),
@@ -141,7 +141,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_note_has_words() {
+    fn every_note_has_a_label() {
         use Note::*;
         // A new one does not compile until it is in both lists.
         let all =
@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn every_reason_has_words() {
+    fn every_reason_has_a_label() {
         use Reason::*;
         let all = [
             NoTrades,
@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn every_slice_has_words() {
+    fn every_slice_has_a_label() {
         for by in [Dimension::Pair, Dimension::Side, Dimension::Weekday, Dimension::Hour, Dimension::Duration] {
             match by {
                 Dimension::Pair | Dimension::Side | Dimension::Weekday | Dimension::Hour | Dimension::Duration => {}
@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn every_scenario_has_words() {
+    fn every_scenario_has_a_label() {
         for known in [Scenario::FeesDoubled, Scenario::Slippage, Scenario::FeesDoubledAndSlippage] {
             match known {
                 Scenario::FeesDoubled | Scenario::Slippage | Scenario::FeesDoubledAndSlippage => {}
@@ -220,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn a_note_of_another_version_is_shown_as_it_is() {
+    fn a_note_of_another_version_is_shown_without_underscores() {
         let unknown: NoteCode = serde_json::from_value(json!("sun_went_dark")).unwrap();
         assert_eq!(note_code(&unknown), "sun went dark");
     }

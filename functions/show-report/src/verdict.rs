@@ -18,8 +18,11 @@ pub(crate) struct Verdict {
     /// Score in percent, for the scale.
     pub(crate) percent: u32,
     pub(crate) reason: &'static str,
+    /// Changes that would raise the score.
     pub(crate) improvements: Vec<String>,
+    /// Assumptions that the score depends on.
     pub(crate) assumptions: String,
+    /// Parts of the score, for a table.
     pub(crate) parts: Vec<MetricRow>,
 }
 
@@ -56,7 +59,7 @@ pub(crate) fn verdict(analysis: &CurrencyAnalysis, trades: Option<u64>) -> Optio
 
 fn class(level: ConfidenceLevel) -> &'static str {
     match level {
-        ConfidenceLevel::NotShown => "not-shown",
+        ConfidenceLevel::Insufficient => "insufficient",
         ConfidenceLevel::Weak => "weak",
         ConfidenceLevel::Fair => "fair",
         ConfidenceLevel::Strong => "strong",
@@ -65,7 +68,7 @@ fn class(level: ConfidenceLevel) -> &'static str {
 
 fn opening(level: ConfidenceLevel) -> &'static str {
     match level {
-        ConfidenceLevel::NotShown => "No edge shown",
+        ConfidenceLevel::Insufficient => "No edge shown",
         ConfidenceLevel::Weak => "Weak evidence of an edge",
         ConfidenceLevel::Fair => "Fair evidence of an edge",
         ConfidenceLevel::Strong => "Strong evidence of an edge",
@@ -85,7 +88,7 @@ impl VerdictInput<'_> {
         self.analysis.metrics.count("return_days").or_else(|| self.analysis.metrics.count("days"))
     }
 
-    /// Net profit among the metrics, or the difference of the last and the first balance.
+    /// Net profit among the metrics or, if it is not among them, the last minus the first balance.
     fn net_profit(&self) -> Option<Decimal> {
         let from_curve = || {
             let series = series_of(self.analysis)?;
@@ -103,7 +106,7 @@ impl VerdictInput<'_> {
         self.analysis.metrics.number("total_return").or_else(computed)
     }
 
-    /// Record in words: `the bot earned 165.86 USDT (+16.59 %) with 1,000 trades in 180 days`.
+    /// Summary of the record: `the bot earned 165.86 USDT (+16.59 %) with 1,000 trades in 180 days`.
     fn record(&self) -> String {
         let mut record = match self.net_profit() {
             None => "the bot traded".to_owned(),
@@ -129,7 +132,7 @@ impl VerdictInput<'_> {
         counted(self.confidence.trials.into(), "run", "runs")
     }
 
-    /// Total return in multiples of the loss of one worst-case day.
+    /// Net profit in multiples of the loss of one worst-case day.
     fn profit_in_worst_days(&self) -> Option<f64> {
         let worst = Some(self.evidence()?.worst_day_assumed).filter(|worst| *worst > 0.0)?;
         Some(self.total_return()? / worst)
@@ -140,7 +143,7 @@ impl VerdictInput<'_> {
         let is_loss = self.net_profit().is_some_and(|profit| profit <= Decimal::ZERO);
         match self.confidence.reason {
             Reason::NoTrades => "there are no closed trades.".to_owned(),
-            Reason::Ruined => "the account was lost; its balance fell to zero or below.".to_owned(),
+            Reason::Ruined => "the account is ruined; its balance fell to zero or below.".to_owned(),
             Reason::OneDay => format!("{record}, and one day cannot distinguish skill from luck."),
             Reason::NoEdgeShown | Reason::ProfitBelowWorstCase | Reason::FewObservations | Reason::ShortTrackRecord
                 if is_loss =>
@@ -154,11 +157,11 @@ impl VerdictInput<'_> {
             Reason::FewObservations => format!("{record}, too few observations to distinguish skill from luck."),
             Reason::ShortTrackRecord => format!("{record}, too short a time to distinguish skill from luck."),
             Reason::ProfitBelowWorstCase => match self.profit_in_worst_days() {
-                Some(days) if days >= 1.0 => {
-                    format!("{record}, only {} times the loss of one worst-case day.", multiple(days))
+                Some(multiple_of_loss) if multiple_of_loss >= 1.0 => {
+                    format!("{record}, only {} times the loss of one worst-case day.", multiple(multiple_of_loss))
                 }
                 Some(_) => format!("{record}, less than the loss of one worst-case day."),
-                None => format!("{record}, too little to cover one worst-case day."),
+                None => format!("{record}, too little compared with the loss of one worst-case day."),
             },
             Reason::LikelyOverfit => {
                 format!("{record}, but it may be the best of {} by chance.", self.runs())
@@ -175,15 +178,13 @@ impl VerdictInput<'_> {
             TrackRecord::MoreDays(days) => {
                 format!("A longer track record: about {} at this rate.", counted(days.into(), "more day", "more days"))
             }
-            TrackRecord::NotInTenYears => {
-                "A longer track record: at this rate, more than ten years are missing.".to_owned()
-            }
+            TrackRecord::NotInTenYears => "A longer track record: more than ten more years at this rate.".to_owned(),
         });
         let active_days = self.evidence().map_or(0, |evidence| evidence.active_days);
         match self.confidence.reason {
             Reason::NoTrades => vec!["Closed trades: at least 50, on at least 30 days.".to_owned()],
             Reason::OneDay => vec!["More days: at least 30 with a closed trade, and at least 50 trades.".to_owned()],
-            Reason::Ruined => vec!["Nothing: the account has been lost.".to_owned()],
+            Reason::Ruined => vec!["Nothing: the account is ruined.".to_owned()],
             Reason::NoEdgeShown => vec!["Better returns. More days like these would not raise the score.".to_owned()],
             Reason::FewObservations => {
                 let trades = self.trades().map(|trades| format!("{} and ", counted(trades, "trade", "trades")));
@@ -197,14 +198,14 @@ impl VerdictInput<'_> {
                 let profit = self.profit_in_worst_days().map(|days| {
                     format!("More profit: now it is {} times the loss of one worst-case day.", multiple(days))
                 });
-                let stop = "A closer stop-loss or less exposure: either reduces the loss of a worst-case day.";
+                let stop = "A closer stop-loss or less exposure: each reduces the loss of a worst-case day.";
                 [profit, Some(stop.to_owned()), track].into_iter().flatten().collect()
             }
             Reason::LikelyOverfit => {
-                vec!["Trades made after the selection, or fewer runs to select from.".to_owned()]
+                vec!["Trades made after the selection, or a selection from fewer runs.".to_owned()]
             }
             Reason::Sufficient => {
-                vec!["Nothing: it is as high as past trades allow. It does not predict a different future.".to_owned()]
+                vec!["Nothing: the score is as high as past trades allow. It does not predict the future.".to_owned()]
             }
         }
     }
@@ -224,7 +225,7 @@ impl VerdictInput<'_> {
             "these trades were not selected from several runs".to_owned()
         };
         format!(
-            "Assumptions: an open position loses at most {loss} of its notional{}; {selection}; open positions hide no loss.",
+            "Assumptions: an open position loses at most {loss} of its notional{}; {selection}; open positions have no unrealised loss.",
             worst_day.unwrap_or_default()
         )
     }
@@ -275,7 +276,7 @@ mod tests {
         for hundredths in 0..=99 {
             let theirs = confidence(f64::from(hundredths) / 100.0, None);
             let word = match theirs.level() {
-                ConfidenceLevel::NotShown => "not shown",
+                ConfidenceLevel::Insufficient => "insufficient",
                 ConfidenceLevel::Weak => "weak",
                 ConfidenceLevel::Fair => "fair",
                 ConfidenceLevel::Strong => "strong",
@@ -309,7 +310,7 @@ mod tests {
                 "No edge shown: {record}, and one day cannot distinguish skill from luck.",
                 "30 with a closed",
             ),
-            (0.0, "ruined", "No edge shown: the account was lost; its balance fell to zero or below.", "Nothing"),
+            (0.0, "ruined", "No edge shown: the account is ruined; its balance fell to zero or below.", "Nothing"),
             (0.0, "no_edge_shown", "No edge shown: {record}, no more than luck explains.", "Better returns"),
             (
                 0.3,
@@ -345,8 +346,8 @@ mod tests {
             let mut confidence = json!(confidence(score, Some(303.6)));
             confidence["reason"] = reason.into();
             let verdict = verdict(&analysis(confidence, metrics.clone()), None).unwrap();
-            let said = verdict.sentence.replace('\u{a0}', " ");
-            assert_eq!(said, sentence.replace("{record}", record));
+            let sentence_shown = verdict.sentence.replace('\u{a0}', " ");
+            assert_eq!(sentence_shown, sentence.replace("{record}", record));
             let improvements = verdict.improvements.join(" ").replace('\u{a0}', " ");
             assert!(improvements.contains(improvement), "{reason}: {improvements}");
             assert!(verdict.assumptions.contains("25\u{a0}%"), "{}", verdict.assumptions);
@@ -359,13 +360,13 @@ mod tests {
         confidence["reason"] = "no_edge_shown".into();
         let metrics = json!({ "net_profit": "-41.67", "trades": 24, "days": 12 });
         let verdict = verdict(&analysis(confidence, metrics), None).unwrap();
-        let said = verdict.sentence.replace('\u{a0}', " ");
-        assert_eq!(said, "No edge shown: the bot lost 41.67 USDT (−4.17 %) with 24 trades in 12 days.");
+        let sentence_shown = verdict.sentence.replace('\u{a0}', " ");
+        assert_eq!(sentence_shown, "No edge shown: the bot lost 41.67 USDT (−4.17 %) with 24 trades in 12 days.");
     }
 
     #[test]
-    fn ten_years_are_in_words() {
+    fn more_than_ten_years_are_not_counted_in_days() {
         let verdict = verdict(&analysis(json!(confidence(0.5, Some(9_000.0))), json!({ "days": 180 })), None);
-        assert!(verdict.unwrap().improvements.join(" ").contains("more than ten years"));
+        assert!(verdict.unwrap().improvements.join(" ").contains("more than ten more years"));
     }
 }

@@ -1,6 +1,7 @@
 //! Stored analysis: the row that run-analysis writes, show-report reads and `openapi.json` documents.
 //!
-//! Reading is tolerant: a row of an earlier version may lack members, and an unreadable part is left out without the rest.
+//! Reading is tolerant: a row of an earlier version may lack members. An unreadable part is skipped, and the rest is
+//! still read.
 
 use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
@@ -51,25 +52,25 @@ pub struct Analysis {
     #[serde(deserialize_with = "readable_elements")]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<Vec<String>>))]
     pub recommendations: Vec<String>,
-    /// Lowest confidence score of all currencies.
+    /// Lowest confidence score of all currencies; 0 without any.
     #[serde(deserialize_with = "or_default")]
     pub confidence_score: Decimal,
-    /// Language model that wrote the narrative, or the version of the calculation.
+    /// Language model that wrote the narrative, or the version of the calculation if there is no narrative.
     #[serde(deserialize_with = "or_default")]
     pub model_used: Option<String>,
-    /// Tokens of the language model.
+    /// Number of tokens that the language model used.
     #[serde(deserialize_with = "or_default")]
     pub tokens_used: Option<i32>,
     /// Duration of the analysis, in milliseconds.
     #[serde(deserialize_with = "or_default")]
     pub processing_time_ms: Option<i32>,
-    /// Time of the analysis. The database sets it.
+    /// Creation time. The database sets it.
     #[serde(deserialize_with = "or_default", skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(value_type = DateTime<Utc>))]
     pub created_at: Option<DateTime<Utc>>,
 }
 
-/// Request of an analysis, and the trades that it selected.
+/// Request for an analysis, and the number of bots and trades that it selected.
 #[cfg_attr(
     feature = "openapi",
     serde_with::apply(
@@ -89,22 +90,22 @@ pub struct AnalysisInput {
     pub bot_id: Option<Uuid>,
     #[serde(deserialize_with = "or_default")]
     pub strategy_id: Option<Uuid>,
-    /// Earliest exit of the trades, inclusive.
+    /// Start of the requested period, by exit; inclusive.
     #[serde(deserialize_with = "time_or_day")]
     pub from: Option<DateTime<Utc>>,
-    /// Latest exit of the trades, exclusive.
+    /// End of the requested period, by exit; exclusive.
     #[serde(deserialize_with = "time_or_day")]
     pub to: Option<DateTime<Utc>>,
-    /// `true` if a narrative of the language model was requested.
+    /// `true` if a narrative was requested.
     #[serde(deserialize_with = "or_default")]
     pub narrative: bool,
-    /// Number of bots.
+    /// Number of selected bots.
     #[serde(deserialize_with = "or_default")]
     pub bots: Option<u64>,
-    /// Number of trades.
+    /// Number of selected trades.
     #[serde(deserialize_with = "or_default")]
     pub trades: Option<u64>,
-    /// SHA-256 of a line per trade, in order of exits: equal for equal trades.
+    /// SHA-256 of the selected trades, in hexadecimal. Equal trades have equal hashes.
     #[serde(deserialize_with = "or_default")]
     #[cfg_attr(feature = "openapi", schema(value_type = String))]
     pub trades_sha256: Option<String>,
@@ -115,7 +116,7 @@ pub struct AnalysisInput {
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct AnalysisResults {
-    /// Analyses of the currencies.
+    /// Analysis of each currency.
     #[serde(deserialize_with = "readable_elements")]
     #[cfg_attr(feature = "openapi", schema(required = true))]
     pub blocks: Vec<CurrencyAnalysis>,
@@ -125,17 +126,18 @@ pub struct AnalysisResults {
     #[serde(deserialize_with = "or_default", skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub narrative: Option<Narrative>,
-    /// Reason why a requested narrative is missing.
+    /// Reason why there is no narrative, although one was requested.
     #[serde(deserialize_with = "or_default", skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub narrative_error: Option<String>,
-    /// `true` in sample data, which has no figures.
+    /// `true` in sample data, whose analyses have no metrics.
     #[serde(deserialize_with = "or_default", skip_serializing, rename = "sample")]
     #[cfg_attr(feature = "openapi", schema(ignore))]
     pub is_sample: bool,
 }
 
-/// Explanation of the figures by a language model. A text with figures that are not among the results is refused.
+/// Explanation of the metrics, written by a language model. A text is refused if it contains a number that is not among
+/// the results.
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Narrative {
@@ -154,31 +156,36 @@ pub struct CurrencyAnalysis {
     #[serde(deserialize_with = "or_default")]
     #[cfg_attr(feature = "openapi", schema(required = true))]
     pub currency: String,
-    /// Balance of the bots at the start of the analysed time, in this currency.
+    /// Balance of the bots at the start of the analysed period, in this currency.
     #[serde(deserialize_with = "or_default")]
     #[cfg_attr(feature = "openapi", schema(value_type = nofomo_contract::values::Decimal, required = true))]
     pub initial_balance: Decimal,
-    /// Metrics that the type of the analysis shows.
+    /// Metrics that this type of analysis shows.
     #[serde(deserialize_with = "or_default")]
     #[cfg_attr(feature = "openapi", schema(value_type = openapi::Metrics, required = true))]
     pub metrics: MetricValues,
+    /// Reasons why metrics are null or of little value.
     #[serde(deserialize_with = "readable_elements")]
     #[cfg_attr(feature = "openapi", schema(value_type = Vec<Note>, required = true))]
     pub notes: Vec<NoteCode>,
-    // Option, because an unreadable row may lack it.
+    // Optional, because a stored row may lack it.
+    /// Confidence in the trades of this currency.
     #[serde(deserialize_with = "or_default")]
     #[cfg_attr(feature = "openapi", schema(value_type = openapi::Confidence, required = true))]
     pub confidence: Option<Confidence>,
+    /// Trades by pair, side, weekday, hour and duration. Empty unless the type is `performance` or `optimization`.
     #[serde(deserialize_with = "readable_elements")]
     #[cfg_attr(feature = "openapi", schema(required = true))]
     pub slices: Vec<Slice>,
-    /// Series for charts; `{}` in a type of analysis without charts.
+    /// Series for charts; `{}` if the type is `optimization`, or the balance at the start was 0 or less.
     #[serde(deserialize_with = "or_default", serialize_with = "object_or_empty")]
     #[cfg_attr(feature = "openapi", schema(value_type = Series, required = true))]
     pub series: Option<Series>,
+    /// Comparison of the first and the second half. Only in the type `backtest`, from four days on.
     #[serde(deserialize_with = "or_default", skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub halves: Option<Halves>,
+    /// Stress scenarios. Only in the type `backtest`.
     #[serde(deserialize_with = "readable_elements", skip_serializing_if = "Vec::is_empty")]
     pub stress: Vec<Stress>,
 }
@@ -187,6 +194,7 @@ pub struct CurrencyAnalysis {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum NoteCode {
+    /// Code of this version.
     Known(Note),
     /// Code of another version.
     Unknown(String),

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Type of an analysis. All types show the confidence and the notes, and in addition:
+/// Type of an analysis. Every type shows the confidence and the notes. In addition:
 ///
 /// | type | shows |
 /// |---|---|

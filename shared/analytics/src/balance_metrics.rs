@@ -11,10 +11,10 @@ use crate::sample::finite;
 /// Days of a year. Crypto trades every day, and the daily series contains every day.
 pub(crate) const DAYS_PER_YEAR: f64 = 365.0;
 
-/// Metrics of the balance E, from E_0 before the first trade to E_end after n days. Drawdowns are positive fractions of the previous
-/// peak.
+/// Metrics of the balance E, from E_0 before the first trade to E_end after a period of n days. Drawdowns are positive
+/// fractions of the previous peak.
 ///
-/// Closed trades only: the loss of an open position is in no drawdown.
+/// Only closed trades count: an unrealised loss is in no drawdown.
 #[cfg_attr(
     feature = "openapi",
     serde_with::apply(
@@ -26,32 +26,34 @@ pub(crate) const DAYS_PER_YEAR: f64 = 365.0;
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct BalanceMetrics {
-    /// E_end, in the account's currency.
+    /// Final balance E_end, in the account's currency.
     pub final_balance: Decimal,
-    /// E_end / E_0 - 1, as a fraction.
+    /// Total return: E_end / E_0 - 1, as a fraction.
     pub total_return: f64,
-    /// Compound annual growth rate: (E_end / E_0)^(365 / n) - 1, as a fraction per year; -1 if E_end is 0. Null if E_end is negative, if
-    /// there is no day, or if the result overflows.
+    /// Compound annual growth rate: (E_end / E_0)^(365 / n) - 1, as a fraction per year; -1 if E_end is 0. Null if
+    /// E_end is negative, without a day, or if the result overflows.
     pub cagr: Option<f64>,
     /// Maximum drawdown: max((peak - E) / peak) over all trades, E_0 included, as a fraction. Above 1 if E fell below 0.
     pub max_drawdown: f64,
-    /// Maximum drawdown in money: max(peak - E) over all trades, in the account's currency. Can be another drawdown than `max_drawdown`.
+    /// Maximum drawdown in money: max(peak - E) over all trades, in the account's currency. It can belong to another
+    /// drawdown than `max_drawdown`.
     pub max_drawdown_abs: Decimal,
     /// Time of the peak before `max_drawdown`: an exit, or midnight of the first day. Null without a drawdown.
     pub max_drawdown_peak: Option<DateTime<Utc>>,
     /// Time of the lowest balance in `max_drawdown`. Null without a drawdown.
     pub max_drawdown_trough: Option<DateTime<Utc>>,
-    /// Time of the recovery from `max_drawdown`: the balance is back at its peak. Null until then, and without a drawdown.
+    /// Time when the balance recovered from `max_drawdown`: it was back at the peak. Null before the recovery, and
+    /// without a drawdown.
     pub max_drawdown_recovery: Option<DateTime<Utc>>,
-    /// Longest time under water, in seconds: from a peak to the recovery, or to the last exit.
+    /// Longest time under water, in seconds: from a peak to the recovery, or to the last exit. 0 without a drawdown.
     pub longest_underwater_s: f64,
-    /// (peak - E_end) / peak, as a fraction.
+    /// Current drawdown: (peak - E_end) / peak, as a fraction. 0 at the peak.
     pub current_drawdown: f64,
     /// Lowest balance, E_0 included, in the account's currency.
     pub min_balance: Decimal,
     /// Highest balance, E_0 included, in the account's currency.
     pub max_balance: Decimal,
-    /// net profit / `max_drawdown_abs`; negative after a loss. Null without a drawdown.
+    /// Recovery factor: net profit / `max_drawdown_abs`; negative after a loss. Null without a drawdown.
     pub recovery_factor: Option<f64>,
 }
 

@@ -8,79 +8,91 @@ use crate::sample::{Sample, finite, normal_cdf, normal_quantile};
 use crate::significance::{SharpeEstimate, expected_maximum};
 use crate::trade::ASSUMED_MAX_LOSS;
 
-/// Confidence that the expected daily return, after costs, is positive. A bot without an edge gets `score >= c` with a probability of at
-/// most 1 - c, for any distribution of its returns and at any time of looking.
+/// Confidence that the expected daily return, after costs, is positive. A bot without an edge gets `score >= c` with a
+/// probability of at most 1 - c, whatever the distribution of its returns and however often it is analysed.
 ///
-/// The score claims nothing else: not that the future resembles the past. It does not contain open losses, it relies on the stated number
-/// of trials, and the maximum loss of a position is an assumption.
+/// The score makes no other claim; it does not predict future returns. It ignores unrealised losses, relies on the
+/// stated number of trials, and assumes a maximum loss per position.
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-#[cfg_attr(feature = "openapi", schema(as = EmptyConfidence, description = "Confidence without anything to judge."))]
+#[cfg_attr(feature = "openapi", schema(as = EmptyConfidence, description = "Confidence without evidence: there are no trades, fewer than two daily returns, or the account is ruined."))]
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Confidence {
-    /// Number of runs that these trades are the best of.
+    /// Number of runs from which the trades were selected as the best; 1 if they were not selected.
     pub trials: u32,
     /// Assumed maximum loss of an open position, as a fraction of its notional.
     pub assumed_max_loss: f64,
-    /// Parts of the score, or None if there is nothing to judge.
+    /// Parts of the score. `None` without trades, below two daily returns, or if the account is ruined.
     #[serde(flatten)]
     #[cfg_attr(feature = "openapi", schema(ignore))]
     pub parts: Option<Evidence>,
-    /// floor(100 * raw) / 100, at most 0.99; 0 without anything to judge.
+    /// Confidence score: floor(100 * raw) / 100, at most 0.99. 0 without trades, below two daily returns, or if the
+    /// account is ruined.
     pub score: f64,
     pub reason: Reason,
 }
 
-/// Parts of the score. SR, n, g3, g4 and rho are the Sharpe ratio, the number, the skewness, the raw kurtosis and the autocorrelation of the
-/// daily returns r.
+/// Parts of the confidence score. SR, n, g3, g4 and rho are the Sharpe ratio (not annualised), the number, the
+/// skewness, the raw kurtosis and the lag-1 autocorrelation (`rho_used`) of the daily returns r.
 #[cfg_attr(feature = "openapi", serde_with::apply(usize => #[schema(value_type = u64)]))]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Evidence {
     /// Number of days with a closed trade.
     pub active_days: usize,
-    /// Peak exposure: the largest notional open at once, as a multiple of the balance at that time.
+    /// Peak exposure: largest notional open at once, as a multiple of the balance at that time.
     pub peak_exposure: f64,
-    /// Worst-case day: l = max(assumed_max_loss * peak_exposure, -min(r)), the loss of a day on which every position of the peak
-    /// exposure loses the assumed maximum; a positive fraction of the balance.
+    /// Loss l of a worst-case day, as a positive fraction of the balance: max(assumed_max_loss * peak_exposure,
+    /// -min(r)). On such a day, every position open at the peak exposure loses the assumed maximum.
     pub worst_day_assumed: f64,
-    /// ln E, where E is the wealth of five betting strategies that start with 1 together: sum of w prod(1 + b r / l). Without an edge, the
-    /// expected value of E is at most 1 at every time (Ville 1939).
+    /// Natural logarithm of the e-value E: final wealth of five betting strategies that start with 1 together and stake
+    /// the fractions b of the worst-case day: E = sum of w prod(1 + b r / l), with b of 0.9, 0.3, 0.1, 0.033 and 0.011
+    /// and shares w of 0.40, 0.30, 0.15, 0.10 and 0.05. Without an edge, E ever reaches 1 / a with a probability of at
+    /// most a (Ville 1939).
     pub log_e_value: f64,
-    /// max(0, 1 - 1/E).
+    /// Worst-case guard: max(0, 1 - 1 / E).
     pub tail_guard: f64,
-    /// SR = mean(r) / sd(r), not annualised. Null if all returns are equal.
+    /// Daily Sharpe ratio: SR = mean(r) / sd(r), not annualised. Null if all returns are equal.
     pub daily_sharpe: Option<f64>,
     /// Lag-1 autocorrelation of r, limited to 0 to 0.95.
     pub rho_used: f64,
-    /// 1 - g3 SR + (g4 - 1) / 4 SR^2 (Bailey and López de Prado 2012). Null if all returns are equal.
+    /// Variance of sqrt(n - 1) times the estimated SR: 1 - g3 SR + (g4 - 1) / 4 SR^2 (Bailey and López de Prado 2012).
+    /// Null if all returns are equal.
     pub variance_observed: Option<f64>,
-    /// (1 + rho) / (1 - rho) (López de Prado, Lipton and Zoonekynd 2026, at SR = 0).
+    /// Variance of sqrt(n) times the estimated SR if the true SR is 0: (1 + rho) / (1 - rho) (López de Prado, Lipton
+    /// and Zoonekynd 2026).
     pub variance_null: f64,
-    /// Probabilistic Sharpe ratio with `variance_observed`: probability that the true SR is positive. Null if all returns are equal.
+    /// Probabilistic Sharpe ratio of 2012, the probability that the true SR is positive: Phi(SR sqrt(n - 1) /
+    /// sqrt(variance_observed)). Null if all returns are equal, or unless `variance_observed` is positive.
     pub psr_2012: Option<f64>,
-    /// Probabilistic Sharpe ratio with `variance_null`. Null if all returns are equal.
+    /// Probabilistic Sharpe ratio of 2026: Phi(SR sqrt(n) / sqrt(variance_null)). Null if all returns are equal.
     pub psr_null: Option<f64>,
-    /// Minimum track record length for `psr_2012` = 0.95 at the present SR, in days. Null unless SR is positive.
+    /// Minimum track record length, in days: number of days at which `psr_2012` is 0.95 at the current SR, 1 +
+    /// variance_observed (1.645 / SR)^2. Null unless SR is positive.
     pub min_trl_days_2012: Option<f64>,
-    /// Minimum track record length for `edge_probability` = 0.95 at the present SR, in days. Null unless SR is above `benchmark_sharpe`.
+    /// Minimum track record length, in days: number of days at which `edge_probability` is 0.95 at the current SR, 1 +
+    /// v (1.645 / (SR - benchmark_sharpe))^2, with the v of `z`. Null unless SR is above `benchmark_sharpe`.
     pub min_trl_days: Option<f64>,
-    /// Expected SR of the best of the trials without any edge: standard deviation of the trials' SR * expected maximum of their number.
+    /// Expected SR of the best of the trials if none has an edge: standard deviation of the trials' SR, sqrt(v / (n -
+    /// 1)) unless it is known, times the expected maximum of as many standard normal values (Bailey and López de Prado
+    /// 2014). 0 for one trial.
     pub benchmark_sharpe: f64,
-    /// (SR - benchmark) sqrt(n - 1) / sqrt(v), with v the larger of the two variances. Null if all returns are equal.
+    /// Test statistic of SR against the benchmark: (SR - benchmark_sharpe) sqrt(n - 1) / sqrt(v), with v the larger of
+    /// `variance_observed` and `variance_null`. Null if all returns are equal.
     pub z: Option<f64>,
-    /// Phi(z): the probabilistic Sharpe ratio; with several trials, the deflated Sharpe ratio (Bailey and López de Prado 2014).
+    /// Probability of an edge, Phi(z): probabilistic Sharpe ratio or, with several trials, deflated Sharpe ratio
+    /// (Bailey and López de Prado 2014). If all returns are equal, 1 if they are positive, else 0.
     pub edge_probability: f64,
-    /// min(1, (z / 1.645)^2), or 0 unless z > 0: available share of the required track record.
+    /// Available share of the required track record: min(1, (z / 1.645)^2), or 0 unless z is positive.
     pub track_record_factor: f64,
-    /// min(1, trades / 50, active days / 30).
+    /// Available share of the required observations: min(1, trades / 50, active days / 30).
     pub sample_factor: f64,
-    /// Probability of backtest overfitting. Absent unless the returns of the trials are known.
+    /// Probability of backtest overfitting, from 0 to 1. Absent unless the returns of all trials are known.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub overfit_probability: Option<f64>,
-    /// edge_probability * track_record_factor * sample_factor.
+    /// Statistical evidence: edge_probability * track_record_factor * sample_factor.
     pub statistical: f64,
-    /// min(statistical, tail_guard, 1 - overfit_probability).
+    /// Score before rounding: min(statistical, tail_guard, 1 - overfit_probability).
     pub raw: f64,
 }
 
@@ -89,30 +101,32 @@ pub struct Evidence {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Reason {
+    /// There are no closed trades.
     NoTrades,
     /// There is only one daily return.
     OneDay,
+    /// The balance was 0 or less at the end of a day.
     Ruined,
-    /// The profit is no larger than chance would explain.
+    /// The Sharpe ratio is not above the benchmark: chance explains the profit.
     NoEdgeShown,
-    /// Fewer than 50 trades or fewer than 30 days with a trade.
+    /// Fewer than 50 trades, or fewer than 30 days with a closed trade.
     FewObservations,
     /// The track record is too short.
     ShortTrackRecord,
-    /// The profit would not cover one worst-case day.
+    /// The profit is too small compared with the loss of a worst-case day: `tail_guard` limits the score.
     ProfitBelowWorstCase,
-    /// The trades may be the best of many runs by chance.
+    /// The trades may be the best of many runs by chance: `overfit_probability` limits the score.
     LikelyOverfit,
-    /// None: the score is 0.95 or higher.
+    /// The score is 0.95 or higher.
     Sufficient,
 }
 
-/// Level of the score.
+/// Level of the confidence score.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ConfidenceLevel {
     /// Below 0.50.
-    NotShown,
+    Insufficient,
     /// 0.50 to below 0.80.
     Weak,
     /// 0.80 to below 0.95.
@@ -121,22 +135,24 @@ pub enum ConfidenceLevel {
     Strong,
 }
 
-/// Additional track record that the bot needs at its present rate.
+/// Track record that is missing for an `edge_probability` of 0.95 at the current Sharpe ratio.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TrackRecord {
+    /// No day is missing.
     LongEnough,
-    /// Number of additional days, rounded up.
+    /// Number of missing days, rounded up.
     MoreDays(u32),
+    /// More than ten years (3,650 days) are missing.
     NotInTenYears,
 }
 
-/// Stake as a fraction of the worst-case day, and initial share of the wealth. Small stakes detect a small edge, large ones detect an edge
-/// early.
+/// Stakes, as fractions of the worst-case day, and initial shares of the wealth. Small stakes detect a small edge;
+/// large stakes detect a large edge early.
 const BETTING_STRATEGIES: [(f64, f64); 5] =
     [(0.9, 0.40), (0.3, 0.30), (0.1, 0.15), (0.1 / 3.0, 0.10), (0.1 / 9.0, 0.05)];
 
-/// Probability from which an edge counts as shown.
+/// Minimum probability at which an edge counts as shown.
 const REQUIRED_PROBABILITY: f64 = 0.95;
 const MIN_TRADES: f64 = 50.0;
 const MIN_ACTIVE_DAYS: f64 = 30.0;
@@ -144,7 +160,7 @@ const MAX_SCORE: f64 = 0.99;
 const TEN_YEARS_IN_DAYS: f64 = 3_650.0;
 
 impl Record<'_> {
-    /// Takes one pass over the days, and no simulation.
+    /// Computes the confidence in one pass over the days, without simulation.
     pub fn confidence(&self) -> Confidence {
         let confidence = |parts: Option<Evidence>, score, reason| Confidence {
             trials: self.settings.trials.runs,
@@ -256,12 +272,12 @@ impl Confidence {
             score if score >= REQUIRED_PROBABILITY => ConfidenceLevel::Strong,
             score if score >= 0.80 => ConfidenceLevel::Fair,
             score if score >= 0.50 => ConfidenceLevel::Weak,
-            _ => ConfidenceLevel::NotShown,
+            _ => ConfidenceLevel::Insufficient,
         }
     }
 
-    /// Track record that is missing to the minimum, for a record of `return_days` days. None unless the Sharpe ratio is above the
-    /// benchmark.
+    /// Compares a record of `return_days` days with the minimum track record. `None` unless the Sharpe ratio is above
+    /// the benchmark.
     pub fn track_record(&self, return_days: usize) -> Option<TrackRecord> {
         let evidence = self.parts.as_ref()?;
         let missing_days = evidence.min_trl_days? - return_days as f64;

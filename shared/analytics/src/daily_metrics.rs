@@ -1,4 +1,4 @@
-//! Metrics of daily returns: every ratio of return to risk.
+//! Metrics of daily returns: risk, and all ratios of return to risk.
 
 use serde::Serialize;
 
@@ -6,71 +6,80 @@ use crate::balance_metrics::DAYS_PER_YEAR;
 use crate::record::Record;
 use crate::sample::{Sample, finite, normal_quantile, quantile, sorted};
 
-/// Metrics of the daily returns r of n days; days without a trade count as 0. Annualised with 365 days, at a risk-free rate of 0.
+/// Metrics of the daily returns r of n days; the return of a day without a trade is 0. Annualised with 365 days, at a
+/// risk-free rate of 0.
 ///
-/// Splitting orders in two changes none of them.
+/// Splitting every order in two changes none of them.
 #[cfg_attr(feature = "openapi", serde_with::apply(usize => #[schema(value_type = u64)]))]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct DailyMetrics {
     /// Calendar days of the period, in UTC.
     pub days: usize,
-    /// `true` if the balance was 0 or less at the end of a day. The return of that day is -1 and the last.
+    /// `true` if the balance was 0 or less at the end of a day. The return of that day is -1, and the returns end with
+    /// it.
     pub ruined: bool,
-    /// Days with a return, n. Equals `days`, unless ruined.
+    /// Number n of days with a return. Equals `days` unless the account is ruined.
     pub return_days: usize,
     /// Maximum drawdown between ends of days, the initial balance included, as a fraction. Null without a day.
     pub max_drawdown_daily: Option<f64>,
     /// Ulcer index: sqrt(mean(drawdown^2)) over the ends of days, as a fraction (Martin and McCann 1989). Null without a day.
     pub ulcer_index: Option<f64>,
-    /// max(r), as a fraction. Null without a day.
+    /// Best daily return: max(r), as a fraction. Null without a day.
     pub best_day: Option<f64>,
-    /// min(r), as a fraction. Null without a day.
+    /// Worst daily return: min(r), as a fraction. Null without a day.
     pub worst_day: Option<f64>,
     /// Number of days with r > 0.
     pub positive_days: usize,
     /// Number of days with r < 0.
     pub negative_days: usize,
-    /// mean(r), as a fraction per day. Null without a day.
+    /// Mean daily return: mean(r), as a fraction per day. Null without a day.
     pub daily_mean: Option<f64>,
     /// Sample standard deviation of r, as a fraction per day. Null below two days.
     pub daily_std: Option<f64>,
-    /// `daily_std` * sqrt(365), as a fraction per year. Null below two days.
+    /// Annualised volatility: `daily_std` * sqrt(365), as a fraction per year. Null below two days.
     pub volatility: Option<f64>,
-    /// Sharpe ratio: mean(r) / sd(r) * sqrt(365) (Sharpe 1994). Null below two days, or if all returns are equal.
+    /// Annualised Sharpe ratio: mean(r) / sd(r) * sqrt(365) (Sharpe 1994). Null below two days, or if all returns are
+    /// equal.
     pub sharpe: Option<f64>,
-    /// Downside deviation: sqrt(mean(min(r, 0)^2)) over all days * sqrt(365), as a fraction per year. Null without a day.
+    /// Annualised downside deviation: sqrt(mean(min(r, 0)^2)) over all days * sqrt(365), as a fraction per year. Null
+    /// without a day.
     pub downside_deviation: Option<f64>,
     /// Sortino ratio: mean(r) * 365 / `downside_deviation` (Sortino and Price 1994). Null below two days, or without a losing day.
     pub sortino: Option<f64>,
-    /// Calmar ratio: cagr / `max_drawdown_daily` (Young 1991). Null without a drawdown.
+    /// Calmar ratio: cagr / `max_drawdown_daily` (Young 1991). Null without a daily drawdown, or if cagr is null.
     pub calmar: Option<f64>,
-    /// Martin ratio, also known as ulcer performance index: cagr / `ulcer_index`. Null without a drawdown.
+    /// Martin ratio, also called ulcer performance index: cagr / `ulcer_index` (Martin and McCann 1989). Null without a
+    /// daily drawdown, or if cagr is null.
     pub martin: Option<f64>,
-    /// Omega ratio at threshold 0: sum of r > 0 / |sum of r < 0| (Keating and Shadwick 2002). Null without a losing day.
+    /// Omega ratio at threshold 0: sum of the positive r / |sum of the negative r| (Keating and Shadwick 2002). Null
+    /// without a losing day.
     pub omega: Option<f64>,
-    /// Gain-to-pain ratio: sum of r / |sum of r < 0| = omega - 1 (Schwager). Null without a losing day.
+    /// Gain-to-pain ratio: sum of all r / |sum of the negative r|, which is omega - 1 (Schwager 2012). Null without a
+    /// losing day.
     pub gain_to_pain: Option<f64>,
-    /// Bias-adjusted skewness G1 of r. Null below three days, or if all returns are equal.
+    /// Bias-adjusted skewness G1 of r (Joanes and Gill 1998). Null below three days, or if all returns are equal.
     pub skew: Option<f64>,
-    /// Bias-adjusted excess kurtosis G2 of r; 0 for a normal distribution. Null below four days, or if all returns are equal.
+    /// Bias-adjusted excess kurtosis G2 of r (Joanes and Gill 1998); 0 for a normal distribution. Null below four days,
+    /// or if all returns are equal.
     pub kurtosis_excess: Option<f64>,
     /// Lag-1 autocorrelation of r. Null below two days, or if all returns are equal.
     pub lag1_autocorrelation: Option<f64>,
     /// Historical value at risk: 5 % quantile of r, as a fraction per day; a loss is negative. Null below 20 days.
     pub var_95: Option<f64>,
-    /// Historical expected shortfall: mean of the worst floor((n - 1) * 0.05) + 1 days, as a fraction per day; a loss is negative. Null
-    /// below 20 days.
+    /// Historical expected shortfall: mean of the worst floor(0.05 (n - 1)) + 1 returns, as a fraction per day; a loss
+    /// is negative. Null below 20 days.
     pub cvar_95: Option<f64>,
-    /// |95 % quantile| / |5 % quantile| of r. Null below 20 days, or if the 5 % quantile is 0.
+    /// Tail ratio: |95 % quantile of r| / |5 % quantile of r|. Null below 20 days, or if the 5 % quantile is 0.
     pub tail_ratio: Option<f64>,
-    /// mean(r) / var(r): Kelly's multiple of the present position size. Null when `sharpe` is.
+    /// Kelly multiple of the current position size: mean(r) / var(r) (Thorp 2006). Null if `sharpe` is null.
     pub kelly_continuous: Option<f64>,
-    /// (mean(r) - 1.645 sd(r) / sqrt(n)) / var(r): Kelly's multiple at the lower 95 % bound of the mean. Null when `sharpe` is.
+    /// Kelly multiple at the lower bound of the one-sided 95 % confidence interval of the mean: (mean(r) - 1.645 sd(r)
+    /// / sqrt(n)) / var(r). Null if `sharpe` is null.
     pub kelly_continuous_lower95: Option<f64>,
 }
 
-/// Minimum number of days for tail metrics: with fewer, the worst 5 % are less than one day.
+/// Minimum number of daily returns for tail metrics: below 20, the worst 5 % are less than one day.
 pub(crate) const MIN_DAYS_FOR_TAILS: usize = 20;
 
 impl DailyMetrics {
@@ -128,8 +137,8 @@ impl DailyMetrics {
         }
     }
 
-    /// Supported multiple of the present position size: the smaller of half Kelly and Kelly's lower bound, at least 0. None when
-    /// `sharpe` is.
+    /// Supported multiple of the current position size: half of `kelly_continuous` or `kelly_continuous_lower95`,
+    /// whichever is smaller, and at least 0. `None` if `sharpe` is `None`.
     pub fn supported_size(&self) -> Option<f64> {
         let (kelly, lower) = self.kelly_continuous.zip(self.kelly_continuous_lower95)?;
         Some((kelly / 2.0).min(lower).max(0.0))

@@ -3,10 +3,12 @@
 /// Maximum number of points of a series, about the columns of a screen.
 const MAX_POINTS: usize = 2_000;
 
-/// Points kept of each stretch: the lowest, the highest and, if there is a gap, the first one without a value.
+/// Maximum number of points kept of each stretch: the lowest, the highest and, if there is a gap, the first point
+/// without a value.
 const POINTS_PER_STRETCH: usize = 3;
 
-/// Reduces a curve of `count` points to at most [`MAX_POINTS`]: the first, the last, and the extremes of each stretch between them, in order.
+/// Reduces a curve of `count` points to at most [`MAX_POINTS`]: the first, the last, and the extremes of each stretch
+/// between them, in their order.
 pub(crate) fn downsample<T: Copy>(
     points: impl Iterator<Item = T>,
     count: usize,

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::record::{MICROSECONDS, Record, float};
 
-/// Drawdown: from a peak of the balance until the balance is back at it.
+/// Drawdown: from a peak of the balance until the balance is back at that peak.
 #[cfg_attr(feature = "openapi", serde_with::apply(Decimal => #[schema(value_type = nofomo_contract::values::Decimal)]))]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -15,13 +15,13 @@ pub struct Drawdown {
     pub peak: DateTime<Utc>,
     /// Time of the lowest balance.
     pub trough: DateTime<Utc>,
-    /// Time of the recovery. Null until then.
+    /// Time when the balance was back at the peak. Null before that.
     pub recovery: Option<DateTime<Utc>>,
-    /// (peak - lowest) / peak, as a fraction; above 1 if the balance fell below 0.
+    /// Depth: (peak - lowest balance) / peak, as a fraction; above 1 if the balance fell below 0.
     pub depth: f64,
-    /// peak - lowest, in the account's currency.
+    /// Depth in money: peak - lowest balance, in the account's currency.
     pub depth_abs: Decimal,
-    /// Time from the peak to the recovery, or to the last exit; in seconds.
+    /// Time from the peak to the recovery, or to the last exit, in seconds.
     pub underwater_s: f64,
 }
 
@@ -54,7 +54,7 @@ pub(crate) fn each_drawdown(record: &Record<'_>, mut visit: impl FnMut(Drawdown)
     }
 }
 
-/// Worst drawdowns, the deepest first; of equal ones the earliest first.
+/// Returns the worst drawdowns, the deepest first. Of equally deep ones, the earliest comes first.
 pub(crate) fn worst_drawdowns(record: &Record<'_>, count: usize) -> Vec<Drawdown> {
     let mut worst: Vec<Drawdown> = Vec::with_capacity(count + 1);
     each_drawdown(record, |drawdown| {

@@ -8,37 +8,38 @@ use crate::record::{Record, float};
 use crate::sample::{quantile, sorted};
 use crate::trade::{PriceRange, Side, Trade};
 
-/// Price excursions. Known only if the price range of every trade is: closed trades alone do not contain it, and it is not estimated.
+/// Price excursions of all trades. They need the price range of every trade, which is not part of a closed trade and is
+/// never estimated.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Excursions {
     /// Trades by exit, downsampled for a plot.
     pub trades: Vec<Excursion>,
-    /// Median of profit / `mfe` over the winning trades: the share of the best price that was realised. None without a winning trade
-    /// that had a favourable excursion.
-    pub kept_of_best: Option<f64>,
-    /// Effect of stop-losses, by distance.
+    /// Exit efficiency: median of profit / `mfe` over the winning trades. `None` without a winning trade that has a
+    /// favourable excursion.
+    pub exit_efficiency: Option<f64>,
+    /// Effects of stop-losses at several distances, the closest first.
     pub stop_losses: Vec<StopLoss>,
 }
 
-/// Excursions of one trade, as fractions of the entry price, before fees.
+/// Price excursions of one trade, as fractions of the entry price, before fees.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Excursion {
     /// Maximum adverse excursion, at least 0. Long: (price - low) / price; short: (high - price) / price.
     pub mae: f64,
     /// Maximum favourable excursion, at least 0. Long: (high - price) / price; short: (price - low) / price.
     pub mfe: f64,
-    /// profit / notional, after fees.
+    /// Return of the trade: profit / notional, after fees.
     pub profit: f64,
 }
 
-/// Effect of a stop-loss: trades whose adverse excursion reaches the distance are closed there, and pay their fees.
+/// Effect of a stop-loss: a trade whose adverse excursion reaches the distance is closed there and still pays its fees.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct StopLoss {
     /// Distance from the entry price, as a fraction of it.
     pub distance: f64,
-    /// Trades that the stop-loss would have closed.
+    /// Number of trades that the stop-loss would have closed.
     pub stopped: usize,
-    /// Stopped trades that in fact closed with a profit.
+    /// Number of stopped trades that in fact closed with a profit.
     pub winners_stopped: usize,
     /// Net profit of all trades, in the account's currency.
     pub net_profit: Decimal,
@@ -48,7 +49,7 @@ const STOP_LOSS_DISTANCES: [Decimal; 7] =
     [dec!(0.005), dec!(0.01), dec!(0.02), dec!(0.03), dec!(0.05), dec!(0.10), dec!(0.20)];
 
 impl Record<'_> {
-    /// Excursions, or None unless every trade has its price range.
+    /// Computes the excursions. `None` unless there are trades and each has its price range.
     pub fn excursions(&self) -> Option<Excursions> {
         let with_range =
             || self.closed().filter_map(|trade| Some((trade, adverse_and_favourable(trade, trade.range?))));
@@ -74,7 +75,7 @@ impl Record<'_> {
         };
         Some(Excursions {
             trades: downsample(excursions(), self.trades.len(), |trade| Some(trade.profit)),
-            kept_of_best: quantile(&sorted(realised.collect()), 0.5),
+            exit_efficiency: quantile(&sorted(realised.collect()), 0.5),
             stop_losses: STOP_LOSS_DISTANCES.map(stop_loss).to_vec(),
         })
     }

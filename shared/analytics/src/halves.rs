@@ -1,4 +1,4 @@
-//! The first half of the days compared with the second: has the performance changed?
+//! Comparison of the first half of the days with the second, to test whether the performance has changed.
 
 use serde::{Deserialize, Serialize};
 
@@ -13,28 +13,31 @@ use crate::sample::{Sample, finite, two_sided_p};
 pub struct Halves {
     pub first: Half,
     pub second: Half,
-    /// Welch's t of the difference of the mean daily returns, second minus first. Null if the returns of neither half vary.
+    /// Welch's t statistic of the difference of the mean daily returns, second half minus first half (Welch 1947). Null
+    /// if the returns of neither half vary.
     pub t: Option<f64>,
-    /// Two-sided p-value of t, with Welch and Satterthwaite's degrees of freedom. Null when `t` is.
+    /// Two-sided p-value of t, from 0 to 1, with the degrees of freedom of Welch and Satterthwaite. Null if `t` is
+    /// null.
     pub p_value_two_sided: Option<f64>,
 }
 
-/// Daily returns r of one half.
+/// Metrics of the daily returns r in one half.
 #[cfg_attr(feature = "openapi", serde_with::apply(usize => #[schema(value_type = u64)]))]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Half {
+    /// Number of days.
     pub days: usize,
     /// Compounded return: prod(1 + r) - 1, as a fraction.
     pub compounded: f64,
-    /// mean(r), as a fraction per day.
+    /// Mean daily return: mean(r), as a fraction per day.
     pub daily_mean: f64,
-    /// Sharpe ratio: mean(r) / sd(r) * sqrt(365). Null if all returns are equal.
+    /// Annualised Sharpe ratio: mean(r) / sd(r) * sqrt(365). Null if all returns are equal.
     pub sharpe: Option<f64>,
 }
 
 impl Record<'_> {
-    /// None below four days.
+    /// Compares the first half of the days with the second. `None` below four days.
     pub fn halves(&self) -> Option<Halves> {
         let (first, second) = self.returns.split_at(self.returns.len() / 2);
         let (one, other) = (Sample::of(first), Sample::of(second));

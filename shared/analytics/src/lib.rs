@@ -1,12 +1,15 @@
-//! Metrics of closed trades, how far they can be trusted, and the analysis that is stored of them.
+//! Metrics of closed trades, the statistical confidence in them, and the stored analysis.
 //!
-//! - [`Record`] takes trades and [`Settings`], and computes everything else on demand: [`Metrics`], the [`Confidence`], [`Slice`]s,
-//!   [`Series`] for charts, [`Halves`], [`Stress`] scenarios, [`Excursions`].
+//! - [`Record`] is built from trades and [`Settings`]. It computes everything else on demand: [`Metrics`],
+//!   [`Confidence`], [`Slice`]s, [`Series`] for charts, [`Halves`], [`Stress`] scenarios and [`Excursions`].
 //! - [`TrialMatrix`] estimates the probability of backtest overfitting from the returns of all configurations tried.
-//! - [`Analysis`] is the row of `ai_analyses`: run-analysis writes it, show-report reads it, and with the feature `openapi` the API document
-//!   describes it.
+//! - [`Analysis`] is the row of `ai_analyses`: run-analysis writes it and show-report reads it. With the feature
+//!   `openapi`, its schema is part of the API document.
 //!
-//! All functions are pure: no input, no output, no clock.
+//! The metrics are documented on the fields of [`TradeMetrics`], [`BalanceMetrics`], [`DailyMetrics`], [`MonteCarlo`] and
+//! [`Evidence`], each with its formula, unit, source, and the condition under which it is null.
+//!
+//! All functions are pure: they read no clock and do no I/O.
 //!
 //! ```
 //! use nofomo_analytics::{Record, Settings, Side, Trade};

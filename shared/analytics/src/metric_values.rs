@@ -5,9 +5,10 @@ use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-/// The metrics that an analysis shows: a JSON object with some of the members of [`Metrics`](crate::Metrics).
+/// Metrics that an analysis shows: a JSON object with some of the members of [`Metrics`](crate::Metrics).
 ///
-/// A dot leads into an object: `monte_carlo.final_p05`. A method returns None if the metric is absent, null or of another type.
+/// A name with a dot refers to a member of a nested object, as in `monte_carlo.final_p05`. A getter returns `None` if
+/// the metric is absent, null or of another type.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct MetricValues(Map<String, Value>);

@@ -12,22 +12,23 @@ use crate::trade_metrics::TradeMetrics;
 
 /// All metrics of a record; one flat object in JSON.
 ///
-/// Fractions are not percentages (0.05 is 5 %). Money is in the account's currency and a string in JSON, times are in UTC, durations in
-/// seconds. An undefined metric is null, and a [`Note`] gives the reason.
+/// Fractions are not percentages (0.05 is 5 %). Money is in the account's currency, and a string in JSON. Times are in
+/// UTC, durations in seconds. An undefined metric is null, and a [`Note`] gives the reason.
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Metrics {
     #[serde(flatten)]
     pub historical: HistoricalMetrics,
-    /// Probability of ever falling to half of the initial balance, by diffusion: exp(-2 m B / s^2), with the mean m and the variance s^2
-    /// of the trades' profits and the cushion B = E_end - E_0 / 2; 1 unless m > 0. Null below two trades.
+    /// Probability that the balance ever falls to half of the initial balance, from 0 to 1. The balance is approximated
+    /// by a Brownian motion that starts at the final balance: exp(-2 m B / s^2), with the mean m and the variance s^2
+    /// of the profits per trade, and the distance B = E_end - E_0 / 2. 1 unless m is positive. Null below two trades.
     pub risk_of_ruin: Option<f64>,
-    /// Null below two trades.
+    /// Monte Carlo simulation. Null below two trades.
     pub monte_carlo: Option<MonteCarlo>,
     pub confidence: Confidence,
 }
 
-/// The metrics of what happened, without any simulation.
+/// Metrics of the trades themselves, without any simulation.
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct HistoricalMetrics {
@@ -45,18 +46,20 @@ pub struct HistoricalMetrics {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Note {
+    /// There are no closed trades: metrics per trade are null.
     NoTrades,
     /// No trade has lost: ratios to losses are null.
     NoLosses,
+    /// The period is shorter than 30 days: annualised metrics exaggerate the results of a few days.
     #[serde(rename = "annualised_from_under_30_days")]
     AnnualisedFromUnder30Days,
-    /// The balance was 0 or less at the end of a day; the daily returns end there.
+    /// The balance was 0 or less at the end of a day. The daily returns end with that day.
     Ruined,
     /// There is only one daily return: metrics that need a deviation are null.
     OneDay,
     /// All daily returns are equal: ratios to their deviation are null.
     ZeroVariance,
-    /// Value at risk, expected shortfall and tail ratio are null.
+    /// There are fewer than 20 daily returns: value at risk, expected shortfall and tail ratio are null.
     #[serde(rename = "under_20_days_no_tail_metrics")]
     Under20DaysNoTailMetrics,
 }
@@ -64,7 +67,7 @@ pub enum Note {
 const MIN_DAYS_TO_ANNUALISE: usize = 30;
 
 impl Record<'_> {
-    /// Takes a few passes over the trades and the days.
+    /// Computes the metrics that need no simulation, in a few passes over the trades and the days.
     pub fn historical_metrics(&self) -> HistoricalMetrics {
         let trades = TradeMetrics::of(self);
         let balance = BalanceMetrics::of(self);
@@ -73,7 +76,7 @@ impl Record<'_> {
         HistoricalMetrics { trades, balance, daily, notes }
     }
 
-    /// The historical metrics, the confidence and the Monte Carlo simulation, which takes longer than everything else together.
+    /// Computes all metrics. The Monte Carlo simulation takes longer than everything else together.
     pub fn metrics(&self) -> Metrics {
         Metrics {
             historical: self.historical_metrics(),

@@ -8,11 +8,12 @@ use crate::record::{Record, float};
 use crate::sample::{Sample, quantile};
 use crate::simulation::Simulation;
 
-/// Monte Carlo simulation: paths of N trade profits each, drawn with replacement and added to the initial balance. A path that reaches 0
-/// or less ends at 0.
+/// Monte Carlo simulation of the balance. A path adds N trade profits, drawn with replacement, to the initial balance.
+/// A path that reaches 0 or less ends at 0.
 ///
-/// Path i draws from SplitMix64(seed + i), and the index of a draw is the high 64 bits of next * N, so that the figures are the same in
-/// every language and in every order of execution.
+/// Path i draws from SplitMix64(seed + i), and the index of a draw is the high 64 bits of next * N. The results are
+/// therefore the same in every language and in every order of execution. Quantiles are interpolated linearly (Hyndman
+/// and Fan's type 7); a balance is null only if no decimal number can represent it.
 #[cfg_attr(
     feature = "openapi",
     serde_with::apply(
@@ -25,6 +26,7 @@ use crate::simulation::Simulation;
 pub struct MonteCarlo {
     /// Number of paths: 1,000, or 200 with more than 20,000 trades.
     pub sims: usize,
+    /// Seed of the random numbers.
     pub seed: u64,
     /// Description of the method.
     pub method: &'static str,
@@ -36,9 +38,9 @@ pub struct MonteCarlo {
     pub final_p95: Option<Decimal>,
     /// Median of the paths' maximum drawdowns, as a fraction; the initial balance counts as a peak.
     pub max_drawdown_p50: f64,
-    /// 95 % quantile of the paths' maximum drawdowns, as a fraction: exceeded by 5 % of the paths.
+    /// 95 % quantile of the paths' maximum drawdowns, as a fraction: 5 % of the paths exceed it.
     pub max_drawdown_p95: f64,
-    /// 99 % quantile of the paths' maximum drawdowns, as a fraction.
+    /// 99 % quantile of the paths' maximum drawdowns, as a fraction: 1 % of the paths exceed it.
     pub max_drawdown_p99: f64,
     /// Share of the paths that end below the initial balance, as a fraction.
     pub prob_loss: f64,
@@ -53,7 +55,7 @@ const METHOD: &str = "iid trades with replacement; path i draws from SplitMix64(
 pub(crate) const RUIN_LEVEL: f64 = 0.5;
 
 impl Record<'_> {
-    /// Monte Carlo simulation, or None below two trades.
+    /// Summarises the Monte Carlo simulation. `None` below two trades.
     pub fn monte_carlo(&self) -> Option<MonteCarlo> {
         let Simulation { paths, finals, drawdowns, .. } = self.simulation()?;
         let money = |share| quantile(finals, share).and_then(Decimal::from_f64);
@@ -74,8 +76,7 @@ impl Record<'_> {
         })
     }
 
-    /// Risk of ruin by diffusion, in closed form: exp(-2 m B / s^2), with the mean m and the variance s^2 of the trades' profits and the
-    /// cushion B = E_end - E_0 / 2, which is positive whenever m is; 1 unless m > 0. None below two trades.
+    /// Computes [`Metrics::risk_of_ruin`](crate::Metrics::risk_of_ruin). The distance B is positive whenever m is.
     pub(crate) fn risk_of_ruin(&self) -> Option<f64> {
         let sample = Sample::of(&self.profits);
         let variance = sample.variance()?;

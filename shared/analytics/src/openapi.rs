@@ -1,4 +1,4 @@
-//! OpenAPI schemas that do not follow from a declaration alone.
+//! OpenAPI schemas that cannot be derived from a type alone.
 
 use serde_json::{Map, Value, json};
 use utoipa::openapi::{RefOr, Schema};
@@ -67,7 +67,7 @@ fn written<T: PartialSchema>() -> Value {
     json!(T::schema())
 }
 
-/// A schema that utoipa does not know is a mistake: its name would have an empty schema in the document.
+/// Reads a schema. utoipa knows every keyword used here; a schema that it does not know would become empty.
 fn read(schema: Value) -> RefOr<Schema> {
     serde_json::from_value(schema).map_or_else(|_| RefOr::T(Schema::default()), RefOr::T)
 }

@@ -6,7 +6,7 @@ use crate::daily_metrics::sharpe;
 use crate::sample::{Sample, quantile, sorted};
 use crate::trade::{InvalidInput, Trials};
 
-/// Returns of all configurations tried: a row per day, a column per configuration.
+/// Daily returns of all configurations tried: a row per day, a column per configuration.
 #[derive(Clone, Copy, Debug)]
 pub struct TrialMatrix<'a> {
     /// Returns in row-major order.
@@ -25,10 +25,10 @@ pub struct Overfitting {
     /// Probability of backtest overfitting: share of the combinations whose best in-sample configuration has a relative rank of at most 1/2
     /// out of sample.
     pub pbo: f64,
-    /// Share of the combinations whose best in-sample configuration loses out of sample.
+    /// Share of the combinations whose best in-sample configuration has a negative Sharpe ratio out of sample.
     pub prob_oos_loss: f64,
-    /// Median of ln(w / (1 - w)), with the relative rank w = rank / (configurations + 1) of the best in-sample configuration out of sample;
-    /// positive if it is better than the middle.
+    /// Median of ln(w / (1 - w)), with the relative rank w = rank / (configurations + 1) of the best in-sample
+    /// configuration out of sample. Positive if that configuration usually ranks in the upper half.
     pub median_logit: f64,
 }
 
@@ -41,9 +41,11 @@ struct Sums {
 }
 
 impl<'a> TrialMatrix<'a> {
+    /// Checks the returns, which are in row-major order.
+    ///
     /// # Errors
     ///
-    /// Fewer than two configurations or rows, an incomplete row, a return that is not finite.
+    /// There are fewer than two configurations or days, the last day is incomplete, or a return is not finite.
     pub fn new(returns: &'a [f64], configurations: usize) -> Result<Self, InvalidInput> {
         let is_complete = configurations >= 2 && returns.len().is_multiple_of(configurations);
         if !is_complete || returns.len() < 2 * configurations || !returns.iter().all(|value| value.is_finite()) {
@@ -52,7 +54,7 @@ impl<'a> TrialMatrix<'a> {
         Ok(Self { returns, configurations })
     }
 
-    /// Trials for the confidence, with the days divided into `blocks`.
+    /// Returns the trials for the confidence, with the days divided into `blocks`.
     ///
     /// # Errors
     ///
@@ -75,8 +77,9 @@ impl<'a> TrialMatrix<'a> {
         Sample::of(&ratios).deviation()
     }
 
-    /// Divides the days into `blocks`, chooses the best configuration (by Sharpe ratio) in every half of the blocks, and ranks it in the
-    /// other half. Days that do not fill the blocks evenly are left out, the oldest first.
+    /// Estimates the probability of backtest overfitting: divides the days into `blocks`, selects the best
+    /// configuration (by Sharpe ratio) in every half of the blocks, and ranks it in the other half. Days that do not
+    /// fill the blocks evenly are left out, the oldest first.
     ///
     /// # Errors
     ///
@@ -128,8 +131,8 @@ impl<'a> TrialMatrix<'a> {
         blocks.flat_map(|block| (0..self.configurations).map(move |column| sum(block, column))).collect()
     }
 
-    /// Sharpe ratio of every configuration over the selected blocks. Constant returns have an infinite ratio of their sign, or 0 without
-    /// a trade.
+    /// Computes the Sharpe ratio of every configuration over the selected blocks. The ratio of constant returns is
+    /// infinite, with their sign, or 0 if they are 0.
     fn ratios(&self, sums: &[Sums], is_selected: impl Fn(usize) -> bool, ratios: &mut [f64]) {
         for (column, ratio) in ratios.iter_mut().enumerate() {
             let mut total = Sums::default();

@@ -54,8 +54,8 @@ struct Event {
     kind: Kind,
 }
 
-/// Kinds of events, in the order in which simultaneous events count: an exit frees the balance for an entry; an exit at the time of its
-/// own entry comes after it.
+/// Kinds of events, in the order in which simultaneous events are processed: an exit frees the balance for an entry; an
+/// exit at the time of its own entry comes after that entry.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Kind {
     Exit,
@@ -64,15 +64,17 @@ enum Kind {
 }
 
 impl<'a> Record<'a> {
+    /// Checks the input, and orders the trades and their daily returns. An empty list of trades is valid.
+    ///
     /// # Errors
     ///
-    /// The first error of the settings or of a trade. An empty list of trades is valid.
+    /// The first error of the settings or of a trade.
     pub fn new(trades: &'a [Trade<'a>], settings: Settings) -> Result<Self, InvalidInput> {
         let period = checked_period(trades, &settings)?;
         Ok(Self::of(trades, settings, period))
     }
 
-    /// Record of trades that have been checked.
+    /// Builds the record of trades that have been checked.
     pub(crate) fn of(trades: &'a [Trade<'a>], settings: Settings, period: Option<(NaiveDate, NaiveDate)>) -> Self {
         let days = period.map_or(0, |(first, last)| (last - first).num_days() as usize + 1);
         let mut record = Self {
@@ -98,7 +100,7 @@ impl<'a> Record<'a> {
         record
     }
 
-    /// Replays all entries and exits.
+    /// Replays all entries and exits in order of time.
     fn replay(&mut self, first: NaiveDate, last: NaiveDate) {
         let start = midnight(first).timestamp_micros();
         let end = midnight(last).timestamp_micros() + MICROSECONDS_PER_DAY;
@@ -140,7 +142,7 @@ impl<'a> Record<'a> {
         }
     }
 
-    /// The first day that ends with a balance of 0 or less ends the daily series.
+    /// Ends a day. The first day that ends with a balance of 0 or less is the last day of the daily series.
     fn end_day(&mut self, day: &mut Day) {
         day.ends += MICROSECONDS_PER_DAY;
         if self.ruined {
@@ -179,9 +181,9 @@ impl<'a> Record<'a> {
         self.first_day.map(midnight)
     }
 
-    /// Monte Carlo paths, simulated once at the first call. None below two trades.
+    /// Returns the Monte Carlo paths, which are simulated at the first call. `None` below two trades.
     ///
-    /// Runs in one thread: a function has a second core only with far more memory than it needs.
+    /// Runs in one thread: Lambda gives a function a second core only with far more memory than this one needs.
     pub(crate) fn simulation(&self) -> Option<&Simulation> {
         let paths =
             || (self.profits.len() >= 2).then(|| simulate(&self.profits, self.initial_balance(), self.settings.seed));
@@ -239,12 +241,12 @@ pub(crate) fn midnight(day: NaiveDate) -> DateTime<Utc> {
     day.and_time(NaiveTime::MIN).and_utc()
 }
 
-/// Nearest `f64`, or a neighbour of it.
+/// Converts to the nearest `f64` or a neighbour of it.
 pub(crate) fn float(value: Decimal) -> f64 {
     value.as_f64()
 }
 
-/// part / whole, or None unless `whole` is positive.
+/// Returns part / whole, or `None` unless `whole` is positive.
 pub(crate) fn ratio(part: Decimal, whole: Decimal) -> Option<f64> {
     (whole > Decimal::ZERO).then(|| float(part) / float(whole))
 }

@@ -10,11 +10,12 @@ pub(crate) struct Sample {
     second: f64,
     third: f64,
     fourth: f64,
-    /// `true` if all values are equal but for the rounding of money.
+    /// `true` if all values are equal, apart from the rounding of money.
     flat: bool,
 }
 
-/// Relative difference up to which values are equal. Rounding profits to eight digits changes equal returns by less.
+/// Relative difference up to which values count as equal. Rounding profits to eight decimal places changes equal
+/// returns by less.
 const FLATNESS_TOLERANCE: f64 = 1e-9;
 
 impl Sample {
@@ -50,7 +51,7 @@ impl Sample {
         self.variance().map(f64::sqrt)
     }
 
-    /// Standard deviation to divide by: None if all values are equal.
+    /// Standard deviation for use as a divisor: `None` if all values are equal.
     pub(crate) fn spread(&self) -> Option<f64> {
         self.deviation().filter(|_| !self.flat)
     }
@@ -90,7 +91,8 @@ impl Sample {
     }
 }
 
-/// Quantile by linear interpolation between order statistics (Hyndman and Fan's type 7). None of no values.
+/// Returns a quantile by linear interpolation between order statistics (Hyndman and Fan's type 7). `None` without
+/// values.
 pub(crate) fn quantile(sorted: &[f64], share: f64) -> Option<f64> {
     let position = share * sorted.len().checked_sub(1)? as f64;
     let below = *sorted.get(position.floor() as usize)?;

@@ -14,61 +14,64 @@ use crate::tolerant::{or_default, readable_elements};
 use crate::trade::{Side, Trade};
 use crate::trade_metrics::duration;
 
-/// Series to draw, with at most 2,000 points each. A series is empty if the record is too short for it.
+/// Series for charts, with at most 2,000 points each. A series is empty, or null, if the record is too short for it.
 ///
-/// Amounts are plain numbers in the account's currency, for drawing. A longer curve keeps the lowest and the highest point of each stretch:
-/// averaging would hide drawdowns.
+/// Amounts are plain numbers in the account's currency, because they are only drawn. A longer curve is reduced to the
+/// lowest and the highest point of each stretch: averaging would hide drawdowns.
 #[cfg_attr(feature = "openapi", serde_with::apply(usize => #[schema(value_type = u64)]))]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Series {
-    /// Balance after each closed trade, with the initial balance first. From 2 trades.
+    /// Balance after each closed trade, with the initial balance first. Empty below 2 trades.
     #[serde(deserialize_with = "readable_elements")]
     pub equity: Vec<Point>,
-    /// Monte Carlo cone: quantiles of the simulated balances, to draw over `equity`. From 2 trades.
+    /// Monte Carlo cone: quantiles of the simulated balances, to be drawn over `equity`. Empty below 2 trades.
     #[serde(deserialize_with = "readable_elements")]
     pub cone: Vec<Band>,
-    /// Underwater curve: minus the drawdown after each closed trade, as a fraction. From 2 trades.
+    /// Underwater curve: drawdown after each closed trade, as a fraction of 0 or less. Empty below 2 trades.
     #[serde(deserialize_with = "readable_elements")]
     pub underwater: Vec<Point>,
-    /// Worst drawdowns, at most five, the deepest first.
+    /// Worst drawdowns, the deepest first; at most five.
     #[serde(deserialize_with = "readable_elements")]
     pub worst_drawdowns: Vec<Drawdown>,
-    /// Return of each month that has a day. From 2 months.
+    /// Return of each month with a daily return. Empty below 2 months.
     #[serde(deserialize_with = "readable_elements")]
     pub months: Vec<Month>,
-    /// Return of each year that has a day. From 2 months.
+    /// Return of each year with a daily return. Empty below 2 months.
     #[serde(deserialize_with = "readable_elements")]
     pub years: Vec<Year>,
-    /// Daily returns, as fractions. From 7 days.
+    /// Daily returns, as fractions. Empty below 7 days.
     #[serde(deserialize_with = "readable_elements")]
     pub daily_returns: Vec<Point>,
-    /// Distribution of the returns per trade (profit / notional, after fees), as fractions. From 20 trades.
+    /// Distribution of the returns per trade (profit / notional, after fees), as fractions. Null below 20 trades.
     #[serde(deserialize_with = "or_default")]
     pub profits: Option<Histogram>,
-    /// Every trade, at its exit. From 1 trade.
+    /// Trades, each at its exit.
     #[serde(deserialize_with = "readable_elements")]
     pub trades: Vec<Dot>,
-    /// Window of `rolling_sharpe` and `rolling_volatility`, in days: 30, or 90 from one year on.
+    /// Window of `rolling_sharpe` and `rolling_volatility`, in days: 30, or 90 if there are at least 365 daily returns.
     #[serde(deserialize_with = "or_default")]
     pub rolling_days: usize,
-    /// Annualised Sharpe ratio of the window that ends with the day; null if all its returns are equal. From 60 days.
+    /// Annualised Sharpe ratio of the window that ends with the day; null if all its returns are equal. Empty below 60
+    /// days.
     #[serde(deserialize_with = "readable_elements")]
     pub rolling_sharpe: Vec<Point>,
-    /// Annualised volatility of the window that ends with the day, as a fraction. From 60 days.
+    /// Annualised volatility of the window that ends with the day, as a fraction. Empty below 60 days.
     #[serde(deserialize_with = "readable_elements")]
     pub rolling_volatility: Vec<Point>,
-    /// Distribution of the maximum drawdowns of the simulated paths, as fractions. From 20 trades.
+    /// Distribution of the maximum drawdowns of the simulated paths, as fractions. Null below 20 trades.
     #[serde(deserialize_with = "or_default")]
     pub simulated_drawdowns: Option<Histogram>,
 }
 
-/// Point of a curve; at midnight if it belongs to a day.
+/// Point of a curve.
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Point {
+    /// Time; midnight in UTC if the point belongs to a day.
     pub at: DateTime<Utc>,
+    /// Value in the unit of the curve. Null if it is undefined.
     pub value: Option<f64>,
 }
 
@@ -77,6 +80,7 @@ pub struct Point {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Band {
+    /// Number of trades drawn so far.
     pub trades: usize,
     /// Exit of the last of these trades.
     pub at: DateTime<Utc>,
@@ -93,7 +97,7 @@ pub struct Band {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Month {
     pub year: i32,
-    /// 1 to 12.
+    /// Month of the year, from 1 to 12.
     pub month: u32,
     /// Compounded daily returns: prod(1 + r) - 1, as a fraction.
     pub compounded: f64,
@@ -108,12 +112,12 @@ pub struct Year {
     pub compounded: f64,
 }
 
-/// One trade of a scatter plot.
+/// Trade in a scatter plot.
 #[cfg_attr(feature = "openapi", serde_with::apply(Side => #[schema(value_type = nofomo_contract::trades::Side)]))]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Dot {
-    /// Exit.
+    /// Time of the exit.
     pub at: DateTime<Utc>,
     pub side: Side,
     /// Profit after fees, in the account's currency.
@@ -133,15 +137,17 @@ pub struct Histogram {
     pub from: f64,
     /// Width of a bin. The last bin includes its upper bound.
     pub width: f64,
-    /// Number of values in each bin.
+    /// Number of values in each bin, the lowest bin first.
     pub counts: Vec<usize>,
+    /// Mean of the values.
     pub mean: f64,
+    /// Median of the values.
     pub median: f64,
     /// 5 % quantile.
     pub p05: f64,
     /// 95 % quantile.
     pub p95: f64,
-    /// Observed value, if the values of the histogram are simulated; else null.
+    /// Observed value, if the values of the histogram are simulated; otherwise null.
     pub observed: Option<f64>,
 }
 
@@ -154,7 +160,7 @@ const MAX_WORST_DRAWDOWNS: usize = 5;
 const BINS: usize = 40;
 
 impl Record<'_> {
-    /// All series for charts, except for excursions.
+    /// Computes all series for charts except excursions.
     pub fn series(&self) -> Series {
         let (months, years) = self.calendar();
         let rolling_days = if (self.returns.len() as f64) < DAYS_PER_YEAR { 30 } else { 90 };

@@ -2,10 +2,10 @@
 
 use crate::sample::{finite, normal_cdf, normal_quantile};
 
-/// Sharpe ratio estimated from returns. All figures are per period (a day, a month), not annualised.
+/// Sharpe ratio estimated from returns. All values are per period (a day, a month), not annualised.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct SharpeEstimate {
-    /// mean / standard deviation of the returns.
+    /// Sharpe ratio: mean / standard deviation of the returns.
     pub sharpe: f64,
     /// Number of returns.
     pub observations: f64,
@@ -18,62 +18,69 @@ pub struct SharpeEstimate {
 }
 
 impl SharpeEstimate {
-    /// Estimate from normal and independent returns.
+    /// Returns the estimate for independent, normally distributed returns.
     pub fn normal(sharpe: f64, observations: f64) -> Self {
         Self { sharpe, observations, skew: 0.0, kurtosis: 3.0, autocorrelation: 0.0 }
     }
 
-    /// Variance of sqrt(n - 1) times the estimate: 1 - g3 SR + (g4 - 1) / 4 SR^2 (Bailey and López de Prado 2012).
+    /// Returns the variance of sqrt(n - 1) times the estimate: 1 - g3 SR + (g4 - 1) / 4 SR^2, with the skewness g3 and
+    /// the raw kurtosis g4 (Bailey and López de Prado 2012).
     pub fn variance_2012(&self) -> f64 {
         1.0 - self.skew * self.sharpe + (self.kurtosis - 1.0) / 4.0 * self.sharpe.powi(2)
     }
 
-    /// Variance of sqrt(n) times the estimate if the true ratio is `null`: a - b g3 SR0 + c (g4 - 1) / 4 SR0^2 with a, b and c of
-    /// functions of the autocorrelation (López de Prado, Lipton and Zoonekynd 2026).
-    pub fn variance_2026(&self, null: f64) -> f64 {
+    /// Returns the variance of sqrt(n) times the estimate for a true ratio SR0: a - b g3 SR0 + c (g4 - 1) / 4 SR0^2,
+    /// with a = (1 + rho) / (1 - rho), b = 1 + rho / (1 - rho) + rho^2 / (1 - rho^2) and c = 1 + 2 rho^2 / (1 - rho^2)
+    /// (López de Prado, Lipton and Zoonekynd 2026).
+    pub fn variance_2026(&self, true_sharpe: f64) -> f64 {
         let rho = self.autocorrelation;
         let square = rho * rho;
         let first = (1.0 + rho) / (1.0 - rho);
         let second = 1.0 + rho / (1.0 - rho) + square / (1.0 - square);
         let third = 1.0 + 2.0 * square / (1.0 - square);
-        first - second * self.skew * null + third * (self.kurtosis - 1.0) / 4.0 * null.powi(2)
+        first - second * self.skew * true_sharpe + third * (self.kurtosis - 1.0) / 4.0 * true_sharpe.powi(2)
     }
 
-    /// Standard deviation of the estimate if the true ratio is `null`.
-    pub fn deviation_2026(&self, null: f64) -> Option<f64> {
-        finite((self.variance_2026(null) / self.observations).sqrt())
+    /// Returns the standard deviation of the estimate for a true ratio. `None` if the variance is not positive.
+    pub fn deviation_2026(&self, true_sharpe: f64) -> Option<f64> {
+        finite((self.variance_2026(true_sharpe) / self.observations).sqrt())
     }
 
-    /// Probabilistic Sharpe ratio: the probability that the true ratio is above `null` (Bailey and López de Prado 2012). With
-    /// `null` = deviation of the tried ratios * [`expected_maximum`] it is the deflated Sharpe ratio (2014).
-    pub fn psr_2012(&self, null: f64) -> Option<f64> {
-        let z = (self.sharpe - null) * (self.observations - 1.0).sqrt() / self.variance_2012().sqrt();
+    /// Returns the probabilistic Sharpe ratio: probability that the true ratio is above the benchmark (Bailey and López
+    /// de Prado 2012). If the benchmark is the standard deviation of the tried ratios times [`expected_maximum`], it is
+    /// the deflated Sharpe ratio (2014). `None` if the variance is not positive.
+    pub fn psr_2012(&self, benchmark: f64) -> Option<f64> {
+        let z = (self.sharpe - benchmark) * (self.observations - 1.0).sqrt() / self.variance_2012().sqrt();
         finite(z).map(normal_cdf)
     }
 
-    /// Probabilistic Sharpe ratio with the variance at `null` (López de Prado, Lipton and Zoonekynd 2026).
-    pub fn psr_2026(&self, null: f64) -> Option<f64> {
-        finite((self.sharpe - null) / self.deviation_2026(null)?).map(normal_cdf)
+    /// Returns the probabilistic Sharpe ratio with the variance at the benchmark (López de Prado, Lipton and Zoonekynd
+    /// 2026). `None` if the variance is not positive.
+    pub fn psr_2026(&self, benchmark: f64) -> Option<f64> {
+        finite((self.sharpe - benchmark) / self.deviation_2026(benchmark)?).map(normal_cdf)
     }
 
-    /// Minimum track record length: number of returns at which `psr_2012` reaches `level`. None unless the estimate is above `null`.
-    pub fn min_track_record_2012(&self, null: f64, level: f64) -> Option<f64> {
-        self.track_record(self.variance_2012(), null, level).map(|length| 1.0 + length)
+    /// Returns the minimum track record length: number of returns at which `psr_2012` reaches `level`, a probability.
+    /// `None` unless the estimate is above the benchmark.
+    pub fn min_track_record_2012(&self, benchmark: f64, level: f64) -> Option<f64> {
+        self.track_record(self.variance_2012(), benchmark, level).map(|length| 1.0 + length)
     }
 
-    /// Minimum track record length: number of returns at which `psr_2026` reaches `level`. None unless the estimate is above `null`.
-    pub fn min_track_record_2026(&self, null: f64, level: f64) -> Option<f64> {
-        self.track_record(self.variance_2026(null), null, level)
+    /// Returns the minimum track record length: number of returns at which `psr_2026` reaches `level`, a probability.
+    /// `None` unless the estimate is above the benchmark.
+    pub fn min_track_record_2026(&self, benchmark: f64, level: f64) -> Option<f64> {
+        self.track_record(self.variance_2026(benchmark), benchmark, level)
     }
 
-    fn track_record(&self, variance: f64, null: f64, level: f64) -> Option<f64> {
-        let excess = self.sharpe - null;
+    fn track_record(&self, variance: f64, benchmark: f64, level: f64) -> Option<f64> {
+        let excess = self.sharpe - benchmark;
         (excess > 0.0).then(|| variance * (normal_quantile(level) / excess).powi(2)).and_then(finite)
     }
 }
 
-/// Expected maximum of K independent standard normal values: (1 - g) PPF(1 - 1/K) + g PPF(1 - 1/(K e)) with g = 0.5772, the
-/// Euler-Mascheroni constant (Bailey and López de Prado 2014); 0 for K = 1.
+/// Returns the expected maximum of K = `runs` independent standard normal values: (1 - g) PPF(1 - 1 / K) + g PPF(1 - 1
+/// / (K e)), with the Euler-Mascheroni constant g = 0.5772 and the normal quantile function PPF (Bailey and López de
+/// Prado 2014). 0 for K = 1.
 pub fn expected_maximum(runs: u32) -> f64 {
     if runs <= 1 {
         return 0.0;

@@ -1,4 +1,4 @@
-//! Monte Carlo paths: the profits of the trades, drawn with replacement and added up.
+//! Monte Carlo paths: profits of trades, drawn with replacement and added to the initial balance.
 
 use rand_xoshiro::SplitMix64;
 use rand_xoshiro::rand_core::{Rng, SeedableRng};
@@ -16,7 +16,7 @@ pub(crate) struct Simulation {
     pub(crate) cone: Vec<ConeSection>,
 }
 
-/// Quantiles of the balances after a number of trades.
+/// Quantiles of the simulated balances after a number of trades.
 #[derive(Debug)]
 pub(crate) struct ConeSection {
     pub(crate) trades: usize,
@@ -25,7 +25,7 @@ pub(crate) struct ConeSection {
     pub(crate) p95: f64,
 }
 
-/// Numbers of paths. The run time is proportional to paths times trades.
+/// Number of paths with more trades than that.
 const PATHS: usize = 1_000;
 const MAX_TRADES_FOR_ALL_PATHS: usize = 20_000;
 const REDUCED_PATHS: usize = 200;
@@ -58,7 +58,7 @@ pub(crate) fn simulate(profits: &[f64], initial: f64, seed: u64) -> Simulation {
     Simulation { paths, finals: sorted(finals), drawdowns: sorted(drawdowns), cone: cone.collect() }
 }
 
-/// Profits drawn before they are added up, so that memory accesses to a long list overlap.
+/// Number of profits that are drawn before they are added up, so that memory accesses to a long list overlap.
 const DRAW_BATCH: usize = 64;
 
 struct Path<'a> {

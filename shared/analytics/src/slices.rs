@@ -1,4 +1,4 @@
-//! Slices: the trades of one pair, side, weekday, hour or duration, with a verdict that holds after a correction for multiple tests.
+//! Slices: the trades of one pair, side, weekday, hour or duration, with a verdict corrected for multiple tests.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use crate::sample::two_sided_p;
 use crate::trade::{Side, Trade};
 use crate::trade_metrics::duration;
 
-/// Trades that share a property.
+/// Closed trades that share a property, with a verdict on their profit.
 #[cfg_attr(
     feature = "openapi",
     serde_with::apply(
@@ -22,15 +22,19 @@ use crate::trade_metrics::duration;
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Slice {
+    /// Property that the trades share.
     pub by: Dimension,
-    /// Value of the property: `BTC/USDT`, `buy`, `monday`, `09`, `under_15_minutes`. Weekday and hour are those of the entry, in UTC.
+    /// Value of the property: `BTC/USDT`, `buy`, `monday`, `09`, `under_15_minutes`. Weekday and hour are those of the
+    /// entry, in UTC.
     pub key: String,
+    /// Number of closed trades.
     pub trades: usize,
-    /// wins / trades, as a fraction.
+    /// Win rate: wins / trades, as a fraction.
     pub win_rate: f64,
     /// Net profit, in the account's currency.
     pub net_profit: Decimal,
-    /// Two-sided p-value of Student's t test that the mean profit is 0. Null below 30 trades, or if all profits are equal.
+    /// Two-sided p-value of Student's t test that the mean profit is 0, from 0 to 1. Null below 30 trades, or if all
+    /// profits are equal.
     pub p_value_two_sided: Option<f64>,
     pub verdict: SliceVerdict,
 }
@@ -47,8 +51,8 @@ pub enum Dimension {
     Duration,
 }
 
-/// Verdict on a slice, after Benjamini and Hochberg's correction with a false discovery rate of 10 % over all slices shown. Without it,
-/// two or three of fifty slices of a bot without any edge would look significant.
+/// Verdict on a slice, after Benjamini and Hochberg's correction at a false discovery rate of 10 % over all slices.
+/// Without it, two or three of fifty slices of a bot without an edge would look significant at the 5 % level.
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -79,7 +83,8 @@ const DURATION_KEYS: [(f64, &str); 6] = [
 ];
 
 impl Record<'_> {
-    /// All slices with a trade, by dimension and then by key; weekdays and durations in their natural order.
+    /// Returns all slices with a trade, by dimension and then by key; weekdays and durations are in their natural
+    /// order.
     pub fn slices(&self) -> Vec<Slice> {
         let mut tallies: BTreeMap<(Dimension, u32, &str), Tally> = BTreeMap::new();
         for trade in self.closed() {
@@ -94,7 +99,7 @@ impl Record<'_> {
     }
 }
 
-/// Slice of a trade in each dimension: position in the order of keys, and key.
+/// Returns the slice of a trade in each dimension: dimension, position in the order of keys, and key.
 fn slices_of<'a>(trade: &Trade<'a>) -> [(Dimension, u32, &'a str); 5] {
     let weekday = trade.entry_time.weekday().num_days_from_monday();
     let seconds = duration(trade) as f64 / MICROSECONDS;
@@ -113,7 +118,7 @@ fn slices_of<'a>(trade: &Trade<'a>) -> [(Dimension, u32, &'a str); 5] {
     ]
 }
 
-/// Running mean and sum of squared deviations (Welford).
+/// Sums over the trades of a slice, with the running mean and sum of squared deviations (Welford 1962).
 #[derive(Default)]
 struct Tally {
     trades: usize,
@@ -158,7 +163,8 @@ impl Tally {
     }
 }
 
-/// Sets the verdicts. Slices too small to test count among the tests, because they are shown; this only makes verdicts stricter.
+/// Sets the verdicts. Slices that are too small to test still count as tests, because they are shown; this only makes
+/// the verdicts stricter.
 fn set_verdicts(slices: &mut [Slice]) {
     let shown = slices.len() as f64;
     let mut by_p: Vec<(f64, &mut Slice)> =

@@ -8,7 +8,7 @@ use crate::daily_metrics::DailyMetrics;
 use crate::record::Record;
 use crate::trade::Trade;
 
-/// Result of a stress scenario.
+/// Metrics of the same trades in a stress scenario.
 #[cfg_attr(feature = "openapi", serde_with::apply(Decimal => #[schema(value_type = nofomo_contract::values::Decimal)]))]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -16,41 +16,42 @@ pub struct Stress {
     pub scenario: Scenario,
     /// Net profit, in the account's currency.
     pub net_profit: Decimal,
-    /// Net profit / initial balance, as a fraction.
+    /// Total return: net profit / initial balance, as a fraction.
     pub total_return: f64,
     /// Annualised Sharpe ratio. Null below two days, or if all daily returns are equal.
     pub sharpe: Option<f64>,
     /// Maximum drawdown over all trades, as a fraction.
     pub max_drawdown: f64,
-    /// Confidence score.
+    /// Confidence score, from 0 to 0.99.
     pub score: f64,
 }
 
-/// Higher costs of a stress scenario.
+/// Stress scenario: higher costs per trade.
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Scenario {
-    /// All fees doubled.
+    /// All fees are doubled, except rebates.
     FeesDoubled,
-    /// Slippage of 0.05 % of each trade's notional.
+    /// Slippage costs 0.05 % of each trade's notional.
     Slippage,
-    /// Fees doubled, and slippage.
+    /// Both of the above.
     FeesDoubledAndSlippage,
 }
 
+/// Slippage per trade, as a fraction of its notional.
 const SLIPPAGE: Decimal = dec!(0.0005);
 
 impl Record<'_> {
-    /// Results of all scenarios.
+    /// Computes the metrics in all scenarios.
     pub fn stress(&self) -> Vec<Stress> {
         let scenarios = [Scenario::FeesDoubled, Scenario::Slippage, Scenario::FeesDoubledAndSlippage];
-        scenarios.into_iter().map(|scenario| self.under(scenario)).collect()
+        scenarios.into_iter().map(|scenario| self.metrics_in(scenario)).collect()
     }
 
-    fn under(&self, scenario: Scenario) -> Stress {
-        let costlier: Vec<Trade<'_>> = self.trades.iter().map(|trade| scenario.apply(trade)).collect();
-        let record = Record::of(&costlier, self.settings.clone(), self.period());
+    fn metrics_in(&self, scenario: Scenario) -> Stress {
+        let stressed: Vec<Trade<'_>> = self.trades.iter().map(|trade| scenario.apply(trade)).collect();
+        let record = Record::of(&stressed, self.settings.clone(), self.period());
         let balance = BalanceMetrics::of(&record);
         Stress {
             scenario,

@@ -1,4 +1,4 @@
-//! Tolerant reading of stored analyses: an unreadable part does not take the rest with it.
+//! Tolerant reading of stored analyses: an unreadable part is skipped, and the rest is still read.
 
 use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 use serde::de::DeserializeOwned;

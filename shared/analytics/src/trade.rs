@@ -1,4 +1,4 @@
-//! Input: closed trades, the account that made them, and the checks of both.
+//! Input of a record: closed trades, the settings of their account, and the checks of both.
 
 use chrono::{DateTime, NaiveDate, Utc};
 use rust_decimal::{Decimal, dec};
@@ -8,15 +8,15 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Trade<'a> {
     pub entry_time: DateTime<Utc>,
-    /// Time from which the profit counts.
+    /// Time at which the trade was closed. Its profit counts from then on.
     pub exit_time: DateTime<Utc>,
     pub side: Side,
     pub pair: &'a str,
-    /// Amount in the base currency of the pair. `amount * price` is the entry notional.
+    /// Amount, in the base currency of the pair. `amount * price` is the notional at the entry.
     pub amount: Decimal,
-    /// Entry price.
+    /// Entry price, in the account's currency per unit of the base currency.
     pub price: Decimal,
-    /// Fees of entry and exit. `profit` is net of them: no metric subtracts them again.
+    /// Fees of entry and exit. `profit` is already net of them.
     pub fee: Decimal,
     /// Profit, net of all fees.
     pub profit: Decimal,
@@ -32,31 +32,31 @@ pub enum Side {
     Sell,
 }
 
-/// Lowest and highest price from entry to exit, both included. If it comes from candles, use only candles entirely within the trade: the
-/// candle of the entry also contains prices before it.
+/// Lowest and highest price from the entry to the exit, both included. If it is computed from candles, use only candles
+/// that lie entirely within the trade: the candle of the entry also contains prices before it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct PriceRange {
     pub low: Decimal,
     pub high: Decimal,
 }
 
-/// Account that made the trades, and what is known about their selection.
+/// Account that made the trades, and how the trades were selected.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
-    /// Balance before the first trade.
+    /// Balance before the first trade, in the account's currency.
     pub initial_balance: Decimal,
-    /// First day of the period. Default: the day of the first entry.
+    /// Time on the first day of the period. Default: the day of the first entry.
     pub period_start: Option<DateTime<Utc>>,
-    /// Last day of the period. Default: the day of the last exit.
+    /// Time on the last day of the period. Default: the day of the last exit.
     pub period_end: Option<DateTime<Utc>>,
     /// Maximum loss of an open position, as a fraction of its notional: the distance of its stop-loss. Default: [`ASSUMED_MAX_LOSS`].
     pub max_loss: Option<f64>,
     pub trials: Trials,
-    /// Seed of the Monte Carlo simulation: the same seed draws the same paths everywhere.
+    /// Seed of the Monte Carlo simulation. Equal seeds draw equal paths on every machine.
     pub seed: u64,
 }
 
-/// Runs that these trades were selected from.
+/// Runs from which the trades were selected.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Trials {
     /// Number of configurations tried, this one included; 1 if no other is known.
@@ -70,18 +70,18 @@ pub struct Trials {
 /// Assumed maximum loss of a position without a stop-loss, as a fraction of its notional. Bitcoin fell further on 12 March 2020.
 pub const ASSUMED_MAX_LOSS: f64 = 0.25;
 
-/// Smallest accepted `max_loss`, which is a divisor. No stop-loss is closer.
+/// Minimum of `max_loss`, which is a divisor. No real stop-loss is this close.
 const MIN_MAX_LOSS: f64 = 1e-9;
 
-/// Limits within which every sum of money is exact, and no sum or product leaves the range of a decimal.
+/// Maximum notional. Within it, no product leaves the range of a decimal.
 const MAX_MONEY: Decimal = dec!(1_000_000_000_000);
 const MAX_NOTIONAL: Decimal = dec!(1_000_000_000_000_000_000);
 const MAX_TRADES: usize = 1 << 31;
 
-/// Maximum length of the period: a hundred years. A wrong date must not allocate a gigabyte of days.
+/// Maximum length of the period, in days: a hundred years. Without it, a wrong date could allocate a gigabyte of days.
 const MAX_PERIOD_DAYS: i64 = 36_525;
 
-/// Error in the input, for which there are no metrics.
+/// Error in the trades, the settings or a trial matrix.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidInput {
     #[error("the initial balance must be above 0 and at most {MAX_MONEY}")]
@@ -90,7 +90,7 @@ pub enum InvalidInput {
     Period,
     #[error("max_loss must be at least {MIN_MAX_LOSS}")]
     MaxLoss,
-    #[error("trials need at least one run, a deviation of at least 0, and a probability between 0 and 1")]
+    #[error("trials must have at least one run, a standard deviation of at least 0, and a probability between 0 and 1")]
     Trials,
     #[error("the matrix must have at least two configurations, and whole rows of finite returns")]
     Matrix,
@@ -98,12 +98,12 @@ pub enum InvalidInput {
     Blocks,
     #[error("there are more than {MAX_TRADES} trades")]
     TooManyTrades,
-    #[error("trade {index} {wrong}")]
-    Trade { index: usize, wrong: &'static str },
+    #[error("trade {index} {problem}")]
+    Trade { index: usize, problem: &'static str },
 }
 
 impl Settings {
-    /// Settings with defaults: no stop-loss, a single run.
+    /// Returns settings without a stop-loss, with a single run and the seed 42.
     pub fn new(initial_balance: Decimal) -> Self {
         Self {
             initial_balance,
@@ -144,7 +144,7 @@ impl Trade<'_> {
         self.amount * self.price
     }
 
-    /// First error of the trade, in words.
+    /// Returns the first error of the trade, as the end of a sentence that begins with `trade 5`.
     fn error(&self) -> Option<&'static str> {
         let positive = |value: Decimal| value > Decimal::ZERO && value <= MAX_MONEY;
         let bounded = |value: Decimal| value.abs() <= MAX_MONEY;
@@ -155,19 +155,20 @@ impl Trade<'_> {
         } else if self.notional() <= Decimal::ZERO || self.notional() > MAX_NOTIONAL {
             Some("needs a notional above 0 and at most 10^18")
         } else if !bounded(self.fee) || !bounded(self.profit) {
-            Some("has a fee or a profit beyond 10^12")
+            Some("has a fee, profit or loss above 10^12")
         } else if self
             .range
             .is_some_and(|range| !positive(range.low) || !positive(range.high) || range.low > range.high)
         {
-            Some("has a lowest price that is not above 0 or is above the highest")
+            Some("needs a lowest price above 0 and not above the highest price, which is at most 10^12")
         } else {
             None
         }
     }
 }
 
-/// First and last day of the period, both included, or None without a trade and a period.
+/// Checks the input, and returns the first and the last day of the period, both included. `None` without a trade and
+/// without a period.
 ///
 /// # Errors
 ///
@@ -185,12 +186,12 @@ pub(crate) fn checked_period(
     let start = settings.period_start.map(|time| time.date_naive());
     let end = settings.period_end.map(|time| time.date_naive());
     for (index, trade) in trades.iter().enumerate() {
-        if let Some(wrong) = trade.error() {
-            return Err(InvalidInput::Trade { index, wrong });
+        if let Some(problem) = trade.error() {
+            return Err(InvalidInput::Trade { index, problem });
         }
         let (entry, exit) = (trade.entry_time.date_naive(), trade.exit_time.date_naive());
         if start.is_some_and(|start| exit < start) || end.is_some_and(|end| exit > end) {
-            return Err(InvalidInput::Trade { index, wrong: "is closed outside the period" });
+            return Err(InvalidInput::Trade { index, problem: "is closed outside the period" });
         }
         entered = Some(entered.map_or(entry, |first| first.min(entry)));
         exited = Some(exited.map_or(exit, |last| last.max(exit)));

@@ -10,8 +10,8 @@ use crate::trade::Trade;
 
 /// Metrics of N closed trades with the profits p. A win has p > 0, a loss p < 0, a draw p = 0.
 ///
-/// `sqn`, its p-value and `kelly_trade` assume independent trades: splitting every order in two raises them. Show them, and base no
-/// decision on them.
+/// `sqn`, its p-value and `kelly_trade` assume independent trades: splitting every order in two raises them. They are
+/// for display only; no verdict depends on them.
 #[cfg_attr(
     feature = "openapi",
     serde_with::apply(
@@ -39,57 +39,63 @@ pub struct TradeMetrics {
     pub net_profit: Decimal,
     /// Sum of all fees, in the account's currency. The profits are net of them.
     pub fees: Decimal,
-    /// fees / (net_profit + fees): the share of the profit before fees that fees take, as a fraction. Null without a profit before fees.
+    /// fees / (net_profit + fees): share of the profit before fees that is spent on fees, as a fraction. Null unless
+    /// the profit before fees is positive.
     pub fee_share_of_gross: Option<f64>,
-    /// 1 + net_profit / fees: the multiple of today's fees at which the net profit is zero. Null without fees.
+    /// 1 + net_profit / fees: multiple of the current fees at which the net profit is zero. Null unless the fees are
+    /// positive.
     pub fee_break_even_multiple: Option<f64>,
-    /// wins / N, as a fraction. Null without trades.
+    /// Win rate: wins / N, as a fraction. Null without trades.
     pub win_rate: Option<f64>,
-    /// gross_profit / gross_loss. Null without a loss.
+    /// Profit factor: gross_profit / gross_loss. Null without a loss.
     pub profit_factor: Option<f64>,
     /// Mean win, in the account's currency. Null without a win.
     pub avg_win: Option<Decimal>,
     /// Mean loss, in the account's currency; negative. Null without a loss.
     pub avg_loss: Option<Decimal>,
-    /// avg_win / |avg_loss|. Null unless there are both wins and losses.
+    /// Payoff ratio: avg_win / |avg_loss|. Null unless there are both wins and losses.
     pub payoff_ratio: Option<f64>,
     /// Mean profit per trade, in the account's currency. Null without trades.
     pub expectancy: Option<Decimal>,
-    /// expectancy / |avg_loss|: the mean profit in multiples of the mean loss (Tharp's R). Null without a loss.
+    /// Expectancy in R (Tharp): expectancy / |avg_loss|, the mean profit in multiples of the mean loss. Null without a
+    /// loss.
     pub expectancy_r: Option<f64>,
     /// Median profit per trade, in the account's currency. Null without trades.
     pub median_trade: Option<Decimal>,
     /// Largest profit, in the account's currency. Null without trades.
     pub best_trade: Option<Decimal>,
-    /// Smallest profit or largest loss, in the account's currency. Null without trades.
+    /// Smallest profit or, if negative, largest loss, in the account's currency. Null without trades.
     pub worst_trade: Option<Decimal>,
     /// Sample standard deviation of p, in the account's currency. Null below two trades.
     pub std_trade: Option<Decimal>,
-    /// sqrt(N) * mean(p) / sd(p): Tharp's system quality number. Null below two trades, or if all profits are equal.
+    /// System quality number (Tharp): sqrt(N) * mean(p) / sd(p). Null below two trades, or if all profits are equal.
     pub sqn: Option<f64>,
-    /// System quality number with N capped at 100, as Tharp defines it. Null when `sqn` is.
+    /// System quality number with N capped at 100, as Tharp defines it. Null if `sqn` is null.
     pub sqn_100: Option<f64>,
-    /// Two-sided p-value of `sqn` under Student's t distribution with N - 1 degrees of freedom. Null when `sqn` is.
+    /// Two-sided p-value of `sqn` under Student's t distribution with N - 1 degrees of freedom, from 0 to 1. Null if
+    /// `sqn` is null.
     pub p_value_two_sided: Option<f64>,
-    /// Sum of the best ceil(5 %) of the trades / net_profit, as a fraction; above 1, the other trades lost money. Null unless net_profit
-    /// is positive.
+    /// Sum of the profits of the best 5 % of the trades / net_profit, as a fraction; the number of these trades is
+    /// rounded up. Above 1, all other trades together lost money. Null unless net_profit is positive.
     pub profit_share_of_best_5pct: Option<f64>,
-    /// Longest winning streak, in trades; a draw ends it.
+    /// Longest winning streak, in trades. A draw ends it.
     pub max_consecutive_wins: usize,
-    /// Longest losing streak, in trades; a draw ends it.
+    /// Longest losing streak, in trades. A draw ends it.
     pub max_consecutive_losses: usize,
     /// Mean holding time (exit - entry), in seconds. Null without trades.
     pub avg_duration_s: Option<f64>,
     /// Median holding time (exit - entry), in seconds. Null without trades.
     pub median_duration_s: Option<f64>,
-    /// w - (1 - w) / payoff_ratio with w = wins / (wins + losses): Kelly fraction of the account per trade; negative means no stake.
-    /// Null unless there are both wins and losses.
+    /// Kelly fraction per trade (Kelly 1956): w - (1 - w) / payoff_ratio with w = wins / (wins + losses), as a fraction
+    /// of the balance; negative means no stake. Null unless there are both wins and losses.
     pub kelly_trade: Option<f64>,
-    /// N / days of the period. Null without a day.
+    /// Trades per day: N / days of the period. Null without a day.
     pub trades_per_day: Option<f64>,
-    /// Length of the union of all [entry, exit] / length of the period, as a fraction. Null without a day.
+    /// Share of the period with at least one open trade, as a fraction: length of the union of all [entry, exit] within
+    /// the period / length of the period. Null without a day.
     pub time_in_market: Option<f64>,
-    /// Sum of all holding times / length of the period: mean number of open trades. Null without a day.
+    /// Mean number of open trades: sum of all holding times within the period / length of the period. Null without a
+    /// day.
     pub avg_open_trades: Option<f64>,
 }
 

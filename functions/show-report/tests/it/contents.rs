@@ -35,7 +35,7 @@ fn every_type_has_a_page() {
         page.save(&name(kind));
         assert_eq!(page.words("h1").to_lowercase(), format!("{} of ema cross on four pairs", name(kind)));
         assert_eq!(page.words(".facts"), "1 Jan 2026 to 29 Jun 2026 1,000 trades 2 bots analysed 2 Jul 2026");
-        assert_eq!(page.words(".score"), "Confidence 0.17 not shown");
+        assert_eq!(page.words(".score"), "Confidence score 0.17 insufficient");
         let colophon = page.words("footer dl");
         for part in ["nofomo-quant-1", "41 ms", "2 Jul 2026, 09:14 UTC", "9f86d081884c7d65"] {
             assert!(colophon.contains(part), "{part} in {colophon}");
@@ -103,7 +103,9 @@ fn the_verdict_is_one_sentence_with_its_reason_and_improvements() {
          worst-case day."
     );
     let why = page.words(".why");
-    for part in ["does not cover the loss of one worst-case day", "0.44 times", "about 124 more days at this rate"] {
+    for part in
+        ["too small compared with the loss of one worst-case day", "0.44 times", "about 124 more days at this rate"]
+    {
         assert!(why.contains(part), "{part} in {why}");
     }
     let assumed = page.words(".assumed");
@@ -217,9 +219,9 @@ fn a_lost_account_is_reported_as_lost() {
         page.save(&format!("ruin-{}", name(kind)));
         assert_eq!(
             page.words(".verdict.lost .sentence"),
-            "No edge shown: the account was lost; its balance fell to zero or below."
+            "No edge shown: the account is ruined; its balance fell to zero or below."
         );
-        assert!(page.words(".notes").contains("The daily returns end there. ruined"));
+        assert!(page.words(".notes").contains("The daily returns end with that day. ruined"));
         let loses = page.words(".verdict").contains("5 % of the simulated paths lose everything.");
         assert_eq!(loses, kind == AnalysisType::Risk);
     }
@@ -420,7 +422,7 @@ fn live_trades_are_compared_with_the_backtest_one_by_one() {
     for part in [
         "The live result is within the expected range of the backtest.",
         "Backtest of EMA cross on BTC/USDT, 1h candles, 1 Jan 2026 to 1 Jun 2026, imported 20 Jun 2026.",
-        "Confidence score of the backtest as the best of 5 runs: 0.04, not shown.",
+        "Confidence score of the backtest as the best of 5 runs: 0.04, insufficient.",
         "50 trades match in pair, side and entry candle; 5 trades of the backtest are missing live, 5 trades are live only.",
         "The matched trades made 12.35 USDT less live than in the backtest.",
         "Entry +0.04 % +0.04 % +0.31 %",

@@ -299,7 +299,7 @@ fn excursions_are_mirrored_for_a_short() {
     let seen: Vec<_> = excursions.trades.iter().map(|seen| (seen.mae, seen.mfe, seen.profit)).collect();
     assert_eq!(seen, [(0.03, 0.04, 0.01), (0.04, 0.03, 0.02), (0.1, 0.0, -0.04)]);
     // A quarter of the favourable excursion of one trade, and two thirds of that of the other.
-    close(excursions.kept_of_best.unwrap(), (1.0 / 4.0 + 2.0 / 3.0) / 2.0, 1e-12);
+    close(excursions.exit_efficiency.unwrap(), (1.0 / 4.0 + 2.0 / 3.0) / 2.0, 1e-12);
     let at = |distance: f64| *excursions.stop_losses.iter().find(|stop| stop.distance == distance).unwrap();
     let found = |distance| (at(distance).stopped, at(distance).winners_stopped, at(distance).net_profit);
     // Each stopped trade of 100 loses the distance and its fee of 0.1.
@@ -317,7 +317,7 @@ fn a_price_that_never_moved_one_way_has_no_excursion_there() {
     trades[1].range = Some(PriceRange { low: dec!(49000), high: dec!(50000) });
     let excursions = record(&trades).excursions().unwrap();
     let seen: Vec<_> = excursions.trades.iter().map(|seen| (seen.mae, seen.mfe)).collect();
-    assert_eq!((seen, excursions.kept_of_best), (vec![(0.0, 0.04), (0.02, 0.0)], Some(0.25)));
+    assert_eq!((seen, excursions.exit_efficiency), (vec![(0.0, 0.04), (0.02, 0.0)], Some(0.25)));
 }
 
 #[test]

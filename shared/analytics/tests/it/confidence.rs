@@ -39,7 +39,7 @@ fn one_worst_case_day_limits_the_score_of_a_good_record() {
     let main = record(&fixture("main")).confidence();
     assert_eq!(
         (main.score, main.reason, main.level()),
-        (0.17, Reason::ProfitBelowWorstCase, ConfidenceLevel::NotShown)
+        (0.17, Reason::ProfitBelowWorstCase, ConfidenceLevel::Insufficient)
     );
     assert_eq!(main.track_record(180), Some(TrackRecord::MoreDays(124)));
     let parts = main.parts.unwrap();
@@ -153,7 +153,7 @@ fn a_short_record_has_the_reason_that_it_is_short() {
     // Autocorrelated returns contain less information than as many independent ones.
     let profits: Vec<Decimal> = (0..60).map(|day| if day % 15 < 8 { dec!(3) } else { dec!(-2) }).collect();
     let young = confidence(&one_a_day(&profits), Settings { max_loss: Some(0.001), ..settings() });
-    assert_eq!((young.reason, young.level()), (Reason::ShortTrackRecord, ConfidenceLevel::NotShown));
+    assert_eq!((young.reason, young.level()), (Reason::ShortTrackRecord, ConfidenceLevel::Insufficient));
 }
 
 #[test]
@@ -189,8 +189,8 @@ fn a_tiny_edge_is_not_shown_in_ten_years() {
 fn the_confidence_level_changes_at_its_bounds() {
     let mut confidence = record(&[]).confidence();
     let bounds = [
-        (0.0, ConfidenceLevel::NotShown),
-        (0.49, ConfidenceLevel::NotShown),
+        (0.0, ConfidenceLevel::Insufficient),
+        (0.49, ConfidenceLevel::Insufficient),
         (0.50, ConfidenceLevel::Weak),
         (0.79, ConfidenceLevel::Weak),
         (0.80, ConfidenceLevel::Fair),

@@ -40,7 +40,7 @@ fn an_impossible_trade_is_refused() {
         let mut trades = good.clone();
         change(&mut trades[1]);
         match refusal(&trades, settings()) {
-            Some(InvalidInput::Trade { index: 1, wrong }) => wrong,
+            Some(InvalidInput::Trade { index: 1, problem }) => problem,
             other => panic!("{other:?}"),
         }
     };
@@ -55,10 +55,10 @@ fn an_impossible_trade_is_refused() {
     let too_much = "needs a notional above 0 and at most 10^18";
     assert_eq!(refused(|trade| (trade.amount, trade.price) = (dec!(1_000_000_000_000), dec!(1_000_001))), too_much);
     assert_eq!(refused(|trade| (trade.amount, trade.price) = (Decimal::new(1, 28), Decimal::new(1, 28))), too_much);
-    let beyond = "has a fee or a profit beyond 10^12";
+    let beyond = "has a fee, profit or loss above 10^12";
     assert_eq!(refused(|trade| trade.profit = Decimal::MIN), beyond);
     assert_eq!(refused(|trade| trade.fee = Decimal::MAX), beyond);
-    let range = "has a lowest price that is not above 0 or is above the highest";
+    let range = "needs a lowest price above 0 and not above the highest price, which is at most 10^12";
     assert_eq!(refused(|trade| trade.range = Some(PriceRange { low: dec!(2), high: dec!(1) })), range);
     assert_eq!(refused(|trade| trade.range = Some(PriceRange { low: dec!(0), high: dec!(1) })), range);
 }
@@ -86,7 +86,7 @@ fn the_period_has_the_requested_length() {
     };
     let daily = within("2025-12-31T23:00:00Z", "2026-01-10T01:00:00Z").unwrap();
     assert_eq!((daily.days, daily.return_days, daily.positive_days, daily.negative_days), (11, 11, 2, 1));
-    let outside = |index| InvalidInput::Trade { index, wrong: "is closed outside the period" };
+    let outside = |index| InvalidInput::Trade { index, problem: "is closed outside the period" };
     assert_eq!(within("2026-01-02T00:00:00Z", "2026-01-10T00:00:00Z"), Err(outside(0)));
     assert_eq!(within("2026-01-01T00:00:00Z", "2026-01-02T23:00:00Z"), Err(outside(2)));
     assert_eq!(within("1900-01-01T00:00:00Z", "2026-01-10T00:00:00Z"), Err(InvalidInput::Period));
