@@ -114,8 +114,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Record log rows of a bot
-         * @description One row, or an array of up to 500.
+         * Record log entries of a bot
+         * @description One entry, or an array of up to 500.
          */
         post: operations["recordLogs"];
         delete?: never;
@@ -135,7 +135,7 @@ export interface paths {
         put?: never;
         /**
          * Issue a token for a bot
-         * @description The token is shown only in this answer. A new token revokes the previous one. It can report for this bot only. With the scope `trade`, which only a live bot can have, its runner can also read the exchange API keys.
+         * @description The token is shown only in this response. A new token revokes the previous one. It can report for this bot only. With the scope `trade`, which only a live bot can have, its runner can also read the exchange API keys.
          */
         post: operations["issueBotToken"];
         /**
@@ -159,7 +159,7 @@ export interface paths {
         put?: never;
         /**
          * Record trades
-         * @description One trade, or an array of up to 1,000, of which all are recorded or none. Reports can arrive in any order and more than once: a closed report overrides a cancelled one, which overrides an open one.
+         * @description One trade, or an array of up to 1,000. Either all trades of an array are recorded or none. Reports can arrive in any order and more than once: the report of a closed trade overrides that of a cancelled one, which overrides that of an open one.
          */
         post: operations["recordTrade"];
         delete?: never;
@@ -199,7 +199,7 @@ export interface paths {
         put?: never;
         /**
          * Receive a payment callback of Tripay
-         * @description For Tripay only: a callback that is not signed with the private key is answered with 401. Tripay repeats a callback that is not answered with success.
+         * @description For Tripay only: a callback that is not signed with the private key is refused with 401. Tripay repeats a callback up to four times unless the response has `success` true.
          */
         post: operations["tripayCallback"];
         delete?: never;
@@ -281,7 +281,7 @@ export interface paths {
         };
         /**
          * Get the portfolio
-         * @description The user with the plan and its usage, bots, trades, the performance of the last 30 days, pending invoices and unread notifications.
+         * @description The user, the plan and its usage, bots, trades, the performance of the last 30 days, pending invoices and unread notifications.
          */
         get: operations["getPortfolio"];
         put?: never;
@@ -363,7 +363,7 @@ export interface paths {
         put?: never;
         /**
          * Import a backtest
-         * @description Accepts a freqtrade backtest export, `.zip` or `.json`, up to 4 MiB. Both files of the same run return the same row.
+         * @description Accepts a freqtrade backtest export, `.zip` or `.json`, up to 4 MiB. The `.zip` and the `.json` file of the same run result in the same backtest.
          */
         post: operations["importBacktest"];
         delete?: never;
@@ -418,7 +418,7 @@ export interface components {
     schemas: {
         /** @description A trial is only for users without a paid plan. */
         AlreadySubscribedProblem: {
-            /** @description What is wrong and what to change, in a sentence. */
+            /** @description Description of the problem and of its solution, for people. */
             detail: string;
             /** @description Id of the request in the service's log. */
             request_id: string;
@@ -430,7 +430,7 @@ export interface components {
             type: "https://nofomo.dev/problems/already-subscribed";
         };
         /**
-         * @description Positive amount with at most 12 digits before and 8 after the decimal point. A string is read exactly.
+         * @description Positive amount with at most 12 digits before and 8 after the decimal point. Strings and numbers are read exactly.
          * @example 100
          */
         Amount: string | number;
@@ -521,7 +521,7 @@ export interface components {
          * @enum {string}
          */
         AnalysisType: "performance" | "risk" | "optimization" | "backtest";
-        /** @description JSON object with any members. Its texts must not have the character U+0000. */
+        /** @description JSON object with any members. Its strings must not contain the character U+0000. */
         AnyObject: {
             [key: string]: unknown;
         };
@@ -574,7 +574,7 @@ export interface components {
         };
         /** @description An external service refused the request. The cause is in the log under `request_id`. */
         BadGatewayProblem: {
-            /** @description What is wrong and what to change, in a sentence. */
+            /** @description Description of the problem and of its solution, for people. */
             detail: string;
             /** @description Id of the request in the service's log. */
             request_id: string;
@@ -660,15 +660,15 @@ export interface components {
         BotStatus: "running" | "stopped" | "paused" | "error";
         /** @description Token of one bot. */
         BotToken: string;
-        /** @description Answer to a callback. Tripay sends the callback again unless `success` is true. */
-        CallbackAnswer: {
+        /** @description Response to a callback. Tripay sends the callback again unless `success` is true. */
+        CallbackResponse: {
             success: boolean;
         };
         /** @description One line of 1 to 100 characters, not blank. */
         Category: string;
         /** @description The source is being changed at the same time. Publish again after the change. */
         ChangingProblem: {
-            /** @description What is wrong and what to change, in a sentence. */
+            /** @description Description of the problem and of its solution, for people. */
             detail: string;
             /** @description Id of the request in the service's log. */
             request_id: string;
@@ -685,8 +685,8 @@ export interface components {
          */
         ChannelCode: string;
         /**
-         * @description Verdict of a check: `clean` without findings, `refused` if a rule is broken, otherwise `unproved`. Only a clean strategy can trade live
-         *     or be published.
+         * @description Verdict of a check: `clean` without findings, `refused` if a rule is broken, otherwise `unproved`. Only a clean
+         *     strategy can trade live or be published.
          * @enum {string}
          */
         CheckVerdict: "clean" | "unproved" | "refused";
@@ -763,7 +763,7 @@ export interface components {
         Confidence: components["schemas"]["JudgedConfidence"] | components["schemas"]["EmptyConfidence"];
         /** @description Live trading needs saved API keys for the exchange. */
         CredentialsMissingProblem: {
-            /** @description What is wrong and what to change, in a sentence. */
+            /** @description Description of the problem and of its solution, for people. */
             detail: string;
             /** @description Id of the request in the service's log. */
             request_id: string;
@@ -796,7 +796,7 @@ export interface components {
         };
         /** @description The account is deactivated. Contact support to reactivate it. */
         DeactivatedProblem: {
-            /** @description What is wrong and what to change, in a sentence. */
+            /** @description Description of the problem and of its solution, for people. */
             detail: string;
             /** @description Id of the request in the service's log. */
             request_id: string;
@@ -904,7 +904,7 @@ export interface components {
         Exchange: "binance" | "bybit";
         /** @description Publishing needs an imported backtest of this source with at least 30 trades. */
         FewTradesProblem: {
-            /** @description What is wrong and what to change, in a sentence. */
+            /** @description Description of the problem and of its solution, for people. */
             detail: string;
             /** @description Id of the request in the service's log. */
             request_id: string;
@@ -919,7 +919,7 @@ export interface components {
         FieldError: {
             /** @description Column within the line, from 1. */
             column?: number;
-            /** @description What the value must be. */
+            /** @description Requirement that the value does not meet, such as `is required`. */
             detail: string;
             /** @description Name of the header. */
             header?: string;
@@ -954,7 +954,7 @@ export interface components {
         FindingVerdict: "refused" | "unproved";
         /** @description This kind of token or session may not call this operation. */
         ForbiddenProblem: {
-            /** @description What is wrong and what to change, in a sentence. */
+            /** @description Description of the problem and of its solution, for people. */
             detail: string;
             /** @description Id of the request in the service's log. */
             request_id: string;
@@ -965,8 +965,8 @@ export interface components {
             /** @constant */
             type: "https://nofomo.dev/problems/forbidden";
         };
-        /** @description Error answered by API Gateway, without an answer of the function. */
-        GatewayRefusal: {
+        /** @description Error returned by API Gateway instead of the function. */
+        GatewayError: {
             message: string;
         };
         /** @description Metrics of the daily returns r in one half. */
@@ -1011,7 +1011,7 @@ export interface components {
         };
         /** @description Only a strategy whose check has no findings can be published. */
         HasFindingsProblem: {
-            /** @description What is wrong and what to change, in a sentence. */
+            /** @description Description of the problem and of its solution, for people. */
             detail: string;
             /** @description Id of the request in the service's log. */
             request_id: string;
@@ -1064,7 +1064,7 @@ export interface components {
         };
         /** @description The service failed. The cause is in its log under `request_id`. */
         InternalProblem: {
-            /** @description What is wrong and what to change, in a sentence. */
+            /** @description Description of the problem and of its solution, for people. */
             detail: string;
             /** @description Id of the request in the service's log. */
             request_id: string;
@@ -1077,7 +1077,7 @@ export interface components {
         };
         /** @description Some fields are not valid. `errors` lists every invalid field and says what its value must be. */
         InvalidProblem: {
-            /** @description What is wrong and what to change, in a sentence. */
+            /** @description Description of the problem and of its solution, for people. */
             detail: string;
             errors: components["schemas"]["FieldError"][];
             /** @description Id of the request in the service's log. */
@@ -1112,12 +1112,12 @@ export interface components {
             /** Format: uuid */
             plan_id: string | null;
             qr_url: string | null;
-            /** @description Reference of this service. */
+            /** @description Reference that this service gave the invoice. */
             reference_id: string | null;
             /** Format: date-time */
             refunded_at: string | null;
             status: components["schemas"]["InvoiceStatus"];
-            /** @description Reference of Tripay. */
+            /** @description Reference that Tripay gave the invoice. */
             tripay_invoice_id: string | null;
         };
         /**
@@ -1125,7 +1125,7 @@ export interface components {
          * @enum {string}
          */
         InvoiceStatus: "pending" | "paid" | "failed" | "expired" | "cancelled";
-        /** @description Token of a bot. It is shown only in this answer. */
+        /** @description Token of a bot. It is shown only in this response. */
         IssuedToken: {
             /** Format: date-time */
             created_at: string;
@@ -1272,7 +1272,7 @@ export interface components {
         };
         /** @description The Idempotency-Key was used before with another body. Use a new key. */
         KeyReusedProblem: {
-            /** @description What is wrong and what to change, in a sentence. */
+            /** @description Description of the problem and of its solution, for people. */
             detail: string;
             /** @description Id of the request in the service's log. */
             request_id: string;
@@ -1284,7 +1284,7 @@ export interface components {
             type: "https://nofomo.dev/problems/key-reused";
         };
         /**
-         * @description Severity of a log row.
+         * @description Severity of a log entry.
          * @enum {string}
          */
         LogLevel: "info" | "warning" | "error" | "debug";
@@ -1704,7 +1704,7 @@ export interface components {
         Name: string;
         /** @description Another strategy in the marketplace has this name. */
         NameTakenProblem: {
-            /** @description What is wrong and what to change, in a sentence. */
+            /** @description Description of the problem and of its solution, for people. */
             detail: string;
             /** @description Id of the request in the service's log. */
             request_id: string;
@@ -1776,6 +1776,15 @@ export interface components {
             /** @description Reason of the failure. */
             message: components["schemas"]["Message"];
         };
+        /** @description Strategy to generate. At least one of `prompt` and `template` is required. */
+        NewGeneratedStrategy: {
+            name?: components["schemas"]["Name"] | null;
+            pair: components["schemas"]["TradingPair"];
+            prompt?: components["schemas"]["Prompt"] | null;
+            risk_level?: components["schemas"]["RiskLevel"] | null;
+            template?: components["schemas"]["Template"] | null;
+            timeframe: components["schemas"]["Timeframe"];
+        };
         /** @description Invoice to create. */
         NewInvoice: {
             customer_phone?: components["schemas"]["PhoneNumber"] | null;
@@ -1784,21 +1793,12 @@ export interface components {
             period: components["schemas"]["Period"];
             plan: components["schemas"]["PlanName"];
         };
-        /** @description Row of a bot's log. */
+        /** @description Entry of a bot's log. */
         NewLog: {
             context?: components["schemas"]["AnyObject"] | null;
             created_at?: components["schemas"]["Time"] | null;
             log_level: components["schemas"]["LogLevel"];
             message: components["schemas"]["Message"];
-        };
-        /** @description Strategy to generate. Either `prompt` or `template` is required. */
-        NewRequest: {
-            name?: components["schemas"]["Name"] | null;
-            pair: components["schemas"]["TradingPair"];
-            prompt?: components["schemas"]["Prompt"] | null;
-            risk_level?: components["schemas"]["RiskLevel"] | null;
-            template?: components["schemas"]["Template"] | null;
-            timeframe: components["schemas"]["Timeframe"];
         };
         /** @description New source of a strategy. */
         NewSource: {
@@ -1821,7 +1821,7 @@ export interface components {
             scopes?: components["schemas"]["Scope"][] | null;
         };
         /**
-         * @description Trade as a bot reports it. Exchange, trading pair and paper trading are those of the bot.
+         * @description Trade as a bot reports it. Exchange, trading pair and paper or live trading are those of the bot.
          *
          *     The trade is identified by `id`, or else by `exchange_order_id`, or else by the `Idempotency-Key`; without any of them it is a new trade. A closed trade needs `exit_time`, and `exit_price` or `profit`. A trade that is not closed has none of these.
          */
@@ -1833,14 +1833,14 @@ export interface components {
             exchange_trade_id?: components["schemas"]["Name"] | null;
             exit_price?: components["schemas"]["Amount"] | null;
             exit_time?: components["schemas"]["Time"] | null;
-            fee?: components["schemas"]["NotNegative"] | null;
+            fee?: components["schemas"]["NonNegativeAmount"] | null;
             /** Format: uuid */
             id?: string | null;
             metadata?: components["schemas"]["AnyObject"] | null;
             order_type: components["schemas"]["OrderType"];
             /** @description Entry price. */
             price: components["schemas"]["Amount"];
-            profit?: components["schemas"]["Signed"] | null;
+            profit?: components["schemas"]["SignedAmount"] | null;
             profit_percentage?: components["schemas"]["SignedPercentage"] | null;
             side: components["schemas"]["Side"];
             signal_price?: components["schemas"]["Amount"] | null;
@@ -1850,7 +1850,7 @@ export interface components {
         };
         /** @description An external service did not answer in time. `detail` says how to proceed. */
         NoAnswerProblem: {
-            /** @description What is wrong and what to change, in a sentence. */
+            /** @description Description of the problem and of its solution, for people. */
             detail: string;
             /** @description Id of the request in the service's log. */
             request_id: string;
@@ -1863,7 +1863,7 @@ export interface components {
         };
         /** @description There is no backtest to compare with. Import one first. */
         NoBacktestProblem: {
-            /** @description What is wrong and what to change, in a sentence. */
+            /** @description Description of the problem and of its solution, for people. */
             detail: string;
             /** @description Id of the request in the service's log. */
             request_id: string;
@@ -1876,7 +1876,7 @@ export interface components {
         };
         /** @description The strategy has no source to publish. */
         NoSourceProblem: {
-            /** @description What is wrong and what to change, in a sentence. */
+            /** @description Description of the problem and of its solution, for people. */
             detail: string;
             /** @description Id of the request in the service's log. */
             request_id: string;
@@ -1887,9 +1887,14 @@ export interface components {
             /** @constant */
             type: "https://nofomo.dev/problems/no-source";
         };
+        /**
+         * @description Amount of zero or more, with at most 12 digits before and 8 after the decimal point.
+         * @example 0.1
+         */
+        NonNegativeAmount: string | number;
         /** @description The stored source is not a valid strategy. */
         NotAStrategyProblem: {
-            /** @description What is wrong and what to change, in a sentence. */
+            /** @description Description of the problem and of its solution, for people. */
             detail: string;
             /** @description Id of the request in the service's log. */
             request_id: string;
@@ -1902,7 +1907,7 @@ export interface components {
         };
         /** @description The recorded trades cannot be analysed. `detail` gives the reason. */
         NotAnalysableProblem: {
-            /** @description What is wrong and what to change, in a sentence. */
+            /** @description Description of the problem and of its solution, for people. */
             detail: string;
             /** @description Id of the request in the service's log. */
             request_id: string;
@@ -1915,7 +1920,7 @@ export interface components {
         };
         /** @description This deployment is not configured for the operation. `detail` names the setting. */
         NotConfiguredProblem: {
-            /** @description What is wrong and what to change, in a sentence. */
+            /** @description Description of the problem and of its solution, for people. */
             detail: string;
             /** @description Id of the request in the service's log. */
             request_id: string;
@@ -1928,7 +1933,7 @@ export interface components {
         };
         /** @description The resource does not exist, or belongs to another user. */
         NotFoundProblem: {
-            /** @description What is wrong and what to change, in a sentence. */
+            /** @description Description of the problem and of its solution, for people. */
             detail: string;
             /** @description Id of the request in the service's log. */
             request_id: string;
@@ -1941,7 +1946,7 @@ export interface components {
         };
         /** @description The body is not JSON. `detail` says where the error is. */
         NotJsonProblem: {
-            /** @description What is wrong and what to change, in a sentence. */
+            /** @description Description of the problem and of its solution, for people. */
             detail: string;
             /** @description Id of the request in the service's log. */
             request_id: string;
@@ -1952,11 +1957,6 @@ export interface components {
             /** @constant */
             type: "https://nofomo.dev/problems/not-json";
         };
-        /**
-         * @description Amount of zero or more, with at most 12 digits before and 8 after the decimal point.
-         * @example 0.1
-         */
-        NotNegative: string | number;
         /**
          * @description Reason why metrics are null or of little value.
          * @enum {string}
@@ -2014,7 +2014,7 @@ export interface components {
         PairingOutcome: "matched" | "missing" | "extra";
         /** @description The operation is for live bots, and this bot trades on paper. */
         PaperBotProblem: {
-            /** @description What is wrong and what to change, in a sentence. */
+            /** @description Description of the problem and of its solution, for people. */
             detail: string;
             /** @description Id of the request in the service's log. */
             request_id: string;
@@ -2035,11 +2035,11 @@ export interface components {
          * @example 081200000000
          */
         PhoneNumber: string;
-        /** @description The user has as many as the plan allows, which is `limit`. */
+        /** @description The user has reached the plan's limit, which is `limit`. */
         PlanLimitProblem: {
-            /** @description What is wrong and what to change, in a sentence. */
+            /** @description Description of the problem and of its solution, for people. */
             detail: string;
-            /** @description How many the plan allows. */
+            /** @description Number that the plan allows. */
             limit: number;
             /** @description Name of the plan in force. */
             plan: string;
@@ -2113,9 +2113,9 @@ export interface components {
         Prompt: string;
         /** @description The user has used the plan's monthly quota, which is `limit`. */
         QuotaProblem: {
-            /** @description What is wrong and what to change, in a sentence. */
+            /** @description Description of the problem and of its solution, for people. */
             detail: string;
-            /** @description How many the plan allows. */
+            /** @description Number that the plan allows. */
             limit: number;
             /** @description Name of the plan in force. */
             plan: string;
@@ -2133,11 +2133,11 @@ export interface components {
          * @enum {string}
          */
         Reason: "no_trades" | "one_day" | "ruined" | "no_edge_shown" | "few_observations" | "short_track_record" | "profit_below_worst_case" | "likely_overfit" | "sufficient";
-        /** @description Result of recording log rows. */
+        /** @description Result of recording log entries. */
         RecordedLogs: {
             /**
              * Format: int32
-             * @description Number of new rows.
+             * @description Number of new entries.
              */
             recorded: number;
         };
@@ -2152,8 +2152,9 @@ export interface components {
          */
         RiskPercentage: string | number;
         /**
-         * @description Rule of the check: `import` (module that a strategy does not need), `dynamic_code` (code built from text), `outside_access` (files or
-         *     network), `tampering` (change of what other code relies on) or `look_ahead` (look-ahead bias: use of a candle before it exists).
+         * @description Rule of the check: `import` (module that a strategy does not need), `dynamic_code` (code built from text),
+         *     `outside_access` (files or network), `tampering` (change of what other code relies on) or `look_ahead` (look-ahead
+         *     bias: use of a candle before it exists).
          * @enum {string}
          */
         Rule: "import" | "dynamic_code" | "outside_access" | "tampering" | "look_ahead";
@@ -2222,7 +2223,7 @@ export interface components {
          * @description Positive or negative amount, with at most 12 digits before and 8 after the decimal point.
          * @example -1.5
          */
-        Signed: string | number;
+        SignedAmount: string | number;
         /**
          * @description Positive or negative percentage, with at most 6 digits before and 4 after the decimal point.
          * @example 1.5
@@ -2328,7 +2329,7 @@ export interface components {
         };
         /** @description A live bot runs the strategy, and the check of the new source has findings. */
         StrategyInUseProblem: {
-            /** @description What is wrong and what to change, in a sentence. */
+            /** @description Description of the problem and of its solution, for people. */
             detail: string;
             /** @description Id of the request in the service's log. */
             request_id: string;
@@ -2421,7 +2422,7 @@ export interface components {
         Timeframe: "1m" | "5m" | "15m" | "30m" | "1h" | "4h" | "1d";
         /** @description The body is too large. `detail` gives the maximum size in bytes. */
         TooLargeProblem: {
-            /** @description What is wrong and what to change, in a sentence. */
+            /** @description Description of the problem and of its solution, for people. */
             detail: string;
             /** @description Id of the request in the service's log. */
             request_id: string;
@@ -2434,7 +2435,7 @@ export interface components {
         };
         /** @description Too many requests in a short time. Retry after the number of seconds in `Retry-After`. */
         TooManyProblem: {
-            /** @description What is wrong and what to change, in a sentence. */
+            /** @description Description of the problem and of its solution, for people. */
             detail: string;
             /** @description Id of the request in the service's log. */
             request_id: string;
@@ -2481,7 +2482,7 @@ export interface components {
             updated_at: string;
         };
         /**
-         * @description Effect of a report: a new trade, a change of a known one, or no change.
+         * @description Effect of a report: a new trade, a change of an existing one, or no change.
          * @enum {string}
          */
         TradeOutcome: "created" | "updated" | "unchanged";
@@ -2506,8 +2507,8 @@ export interface components {
          */
         TradingPair: string;
         /**
-         * @description Performance of the trades closed in the last 30 days. Amounts in different currencies are not added: if there are several currencies,
-         *     `currency` and all amounts except `profit_by_currency` are null.
+         * @description Performance of the trades closed in the last 30 days. Amounts in different currencies are not added: if there are
+         *     several currencies, `currency` and all amounts except `profit_by_currency` are null.
          */
         TradingPerformance: {
             /** Format: int64 */
@@ -2529,9 +2530,9 @@ export interface components {
             winning_trades: number;
             worst_trade: components["schemas"]["Decimal"] | null;
         };
-        /** @description Each user has one trial, and this user has had it. */
+        /** @description Each user has one trial, and this user has already used it. */
         TrialUsedProblem: {
-            /** @description What is wrong and what to change, in a sentence. */
+            /** @description Description of the problem and of its solution, for people. */
             detail: string;
             /** @description Id of the request in the service's log. */
             request_id: string;
@@ -2544,7 +2545,7 @@ export interface components {
         };
         /** @description The request has no valid token. Refresh the token or sign in again. */
         UnauthenticatedProblem: {
-            /** @description What is wrong and what to change, in a sentence. */
+            /** @description Description of the problem and of its solution, for people. */
             detail: string;
             /** @description Id of the request in the service's log. */
             request_id: string;
@@ -2557,7 +2558,7 @@ export interface components {
         };
         /** @description The service is temporarily unavailable, and the request may have taken effect. It is safe to send it again with the same Idempotency-Key. */
         UnavailableProblem: {
-            /** @description What is wrong and what to change, in a sentence. */
+            /** @description Description of the problem and of its solution, for people. */
             detail: string;
             /** @description Id of the request in the service's log. */
             request_id: string;
@@ -2570,7 +2571,7 @@ export interface components {
         };
         /** @description A live bot may only run a strategy whose check has no findings. */
         UnsafeStrategyProblem: {
-            /** @description What is wrong and what to change, in a sentence. */
+            /** @description Description of the problem and of its solution, for people. */
             detail: string;
             /** @description Id of the request in the service's log. */
             request_id: string;
@@ -2583,7 +2584,7 @@ export interface components {
         };
         /** @description The request has another content type. Send `application/json`. */
         UnsupportedMediaTypeProblem: {
-            /** @description What is wrong and what to change, in a sentence. */
+            /** @description Description of the problem and of its solution, for people. */
             detail: string;
             /** @description Id of the request in the service's log. */
             request_id: string;
@@ -2596,7 +2597,7 @@ export interface components {
         };
         /** @description The bot's current status does not allow this. */
         WrongStateProblem: {
-            /** @description What is wrong and what to change, in a sentence. */
+            /** @description Description of the problem and of its solution, for people. */
             detail: string;
             /** @description Id of the request in the service's log. */
             request_id: string;
@@ -2630,7 +2631,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Key of 1 to 255 printable ASCII characters that cannot be guessed, such as a UUID. A repeated request with the same key returns the row of the first request. */
+                /** @description Key of 1 to 255 printable ASCII characters that cannot be guessed, such as a UUID. A repeated request with the same key returns the resource that the first request created. */
                 "Idempotency-Key"?: string;
             };
             path?: never;
@@ -2654,7 +2655,7 @@ export interface operations {
             /** @description The analysis. */
             201: {
                 headers: {
-                    /** @description Path of the row. */
+                    /** @description Path of the resource. */
                     Location: string;
                     [name: string]: unknown;
                 };
@@ -2714,7 +2715,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["GatewayRefusal"];
+                    "application/json": components["schemas"]["GatewayError"];
                     "application/problem+json": components["schemas"]["TooLargeProblem"];
                 };
             };
@@ -2742,7 +2743,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["GatewayRefusal"];
+                    "application/json": components["schemas"]["GatewayError"];
                 };
             };
             /** @description Problem: `internal`. */
@@ -2751,7 +2752,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["GatewayRefusal"];
+                    "application/json": components["schemas"]["GatewayError"];
                     "application/problem+json": components["schemas"]["InternalProblem"];
                 };
             };
@@ -2761,7 +2762,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["GatewayRefusal"];
+                    "application/json": components["schemas"]["GatewayError"];
                 };
             };
             /** @description Problem: `unavailable`. */
@@ -2771,7 +2772,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["GatewayRefusal"];
+                    "application/json": components["schemas"]["GatewayError"];
                     "application/problem+json": components["schemas"]["UnavailableProblem"];
                 };
             };
@@ -2835,7 +2836,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["GatewayRefusal"];
+                    "application/json": components["schemas"]["GatewayError"];
                 };
             };
             /** @description Too many concurrent requests. */
@@ -2844,7 +2845,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["GatewayRefusal"];
+                    "application/json": components["schemas"]["GatewayError"];
                 };
             };
             /** @description Problem: `internal`. */
@@ -2853,7 +2854,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["GatewayRefusal"];
+                    "application/json": components["schemas"]["GatewayError"];
                     "application/problem+json": components["schemas"]["InternalProblem"];
                 };
             };
@@ -2863,7 +2864,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["GatewayRefusal"];
+                    "application/json": components["schemas"]["GatewayError"];
                 };
             };
             /** @description Problem: `unavailable`. */
@@ -2873,7 +2874,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["GatewayRefusal"];
+                    "application/json": components["schemas"]["GatewayError"];
                     "application/problem+json": components["schemas"]["UnavailableProblem"];
                 };
             };
@@ -2883,7 +2884,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Key of 1 to 255 printable ASCII characters that cannot be guessed, such as a UUID. A repeated request with the same key returns the row of the first request. */
+                /** @description Key of 1 to 255 printable ASCII characters that cannot be guessed, such as a UUID. A repeated request with the same key returns the resource that the first request created. */
                 "Idempotency-Key"?: string;
             };
             path?: never;
@@ -2898,7 +2899,7 @@ export interface operations {
             /** @description The bot that the same request created before. */
             200: {
                 headers: {
-                    /** @description Path of the row. */
+                    /** @description Path of the resource. */
                     Location: string;
                     [name: string]: unknown;
                 };
@@ -2909,7 +2910,7 @@ export interface operations {
             /** @description The bot. */
             201: {
                 headers: {
-                    /** @description Path of the row. */
+                    /** @description Path of the resource. */
                     Location: string;
                     [name: string]: unknown;
                 };
@@ -2960,7 +2961,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["GatewayRefusal"];
+                    "application/json": components["schemas"]["GatewayError"];
                     "application/problem+json": components["schemas"]["TooLargeProblem"];
                 };
             };
@@ -2988,7 +2989,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["GatewayRefusal"];
+                    "application/json": components["schemas"]["GatewayError"];
                 };
             };
             /** @description Problem: `internal`. */
@@ -2997,7 +2998,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["GatewayRefusal"];
+                    "application/json": components["schemas"]["GatewayError"];
                     "application/problem+json": components["schemas"]["InternalProblem"];
                 };
             };
@@ -3007,7 +3008,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["GatewayRefusal"];
+                    "application/json": components["schemas"]["GatewayError"];
                 };
             };
             /** @description Problem: `unavailable`. */
@@ -3017,7 +3018,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["GatewayRefusal"];
+                    "application/json": components["schemas"]["GatewayError"];
                     "application/problem+json": components["schemas"]["UnavailableProblem"];
                 };
             };
@@ -3090,7 +3091,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["GatewayRefusal"];
+                    "application/json": components["schemas"]["GatewayError"];
                 };
             };
             /** @description Too many concurrent requests. */
@@ -3099,7 +3100,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["GatewayRefusal"];
+                    "application/json": components["schemas"]["GatewayError"];
                 };
             };
             /** @description Problem: `internal`. */
@@ -3108,7 +3109,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["GatewayRefusal"];
+                    "application/json": components["schemas"]["GatewayError"];
                     "application/problem+json": components["schemas"]["InternalProblem"];
                 };
             };
@@ -3118,7 +3119,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["GatewayRefusal"];
+                    "application/json": components["schemas"]["GatewayError"];
                 };
             };
             /** @description Problem: `unavailable`. */
@@ -3128,7 +3129,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["GatewayRefusal"];
+                    "application/json": components["schemas"]["GatewayError"];
                     "application/problem+json": components["schemas"]["UnavailableProblem"];
                 };
             };
@@ -3214,7 +3215,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["GatewayRefusal"];
+                    "application/json": components["schemas"]["GatewayError"];
                     "application/problem+json": components["schemas"]["TooLargeProblem"];
                 };
             };
@@ -3242,7 +3243,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["GatewayRefusal"];
+                    "application/json": components["schemas"]["GatewayError"];
                 };
             };
             /** @description Problem: `internal`. */
@@ -3251,7 +3252,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["GatewayRefusal"];
+                    "application/json": components["schemas"]["GatewayError"];
                     "application/problem+json": components["schemas"]["InternalProblem"];
                 };
             };
@@ -3261,7 +3262,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["GatewayRefusal"];
+                    "application/json": components["schemas"]["GatewayError"];
                 };
             };
             /** @description Problem: `unavailable`. */
@@ -3271,7 +3272,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["GatewayRefusal"];
+                    "application/json": components["schemas"]["GatewayError"];
                     "application/problem+json": components["schemas"]["UnavailableProblem"];
                 };
             };
@@ -3281,7 +3282,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Key of 1 to 255 printable ASCII characters that cannot be guessed, such as a UUID. A repeated request with the same key returns the row of the first request. */
+                /** @description Key of 1 to 255 printable ASCII characters that cannot be guessed, such as a UUID. A repeated request with the same key returns the resource that the first request created. */
                 "Idempotency-Key"?: string;
             };
             path: {
@@ -3299,7 +3300,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description No row is new. */
+            /** @description No entry is new. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -3308,7 +3309,7 @@ export interface operations {
                     "application/json": components["schemas"]["RecordedLogs"];
                 };
             };
-            /** @description At least one row is new. */
+            /** @description At least one entry is new. */
             201: {
                 headers: {
                     [name: string]: unknown;
@@ -3369,7 +3370,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["GatewayRefusal"];
+                    "application/json": components["schemas"]["GatewayError"];
                     "application/problem+json": components["schemas"]["TooLargeProblem"];
                 };
             };
@@ -3397,7 +3398,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["GatewayRefusal"];
+                    "application/json": components["schemas"]["GatewayError"];
                 };
             };
             /** @description Problem: `internal`. */
@@ -3406,7 +3407,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["GatewayRefusal"];
+                    "application/json": components["schemas"]["GatewayError"];
                     "application/problem+json": components["schemas"]["InternalProblem"];
                 };
             };
@@ -3416,7 +3417,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["GatewayRefusal"];
+                    "application/json": components["schemas"]["GatewayError"];
                 };
             };
             /** @description Problem: `unavailable`. */
@@ -3426,7 +3427,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["GatewayRefusal"];
+                    "application/json": components["schemas"]["GatewayError"];
                     "application/problem+json": components["schemas"]["UnavailableProblem"];
                 };
             };
@@ -3512,7 +3513,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["GatewayRefusal"];
+                    "application/json": components["schemas"]["GatewayError"];
                     "application/problem+json": components["schemas"]["TooLargeProblem"];
                 };
             };
@@ -3540,7 +3541,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["GatewayRefusal"];
+                    "application/json": components["schemas"]["GatewayError"];
                 };
             };
             /** @description Problem: `internal`. */
@@ -3549,7 +3550,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["GatewayRefusal"];
+                    "application/json": components["schemas"]["GatewayError"];
                     "application/problem+json": components["schemas"]["InternalProblem"];
                 };
             };
@@ -3559,7 +3560,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["GatewayRefusal"];
+                    "application/json": components["schemas"]["GatewayError"];
                 };
             };
             /** @description Problem: `unavailable`. */
@@ -3569,7 +3570,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["GatewayRefusal"];
+                    "application/json": components["schemas"]["GatewayError"];
                     "application/problem+json": components["schemas"]["UnavailableProblem"];
                 };
             };
@@ -3631,7 +3632,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["GatewayRefusal"];
+                    "application/json": components["schemas"]["GatewayError"];
                 };
             };
             /** @description Too many concurrent requests. */
@@ -3640,7 +3641,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["GatewayRefusal"];
+                    "application/json": components["schemas"]["GatewayError"];
                 };
             };
             /** @description Problem: `internal`. */
@@ -3649,7 +3650,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["GatewayRefusal"];
+                    "application/json": components["schemas"]["GatewayError"];
                     "application/problem+json": components["schemas"]["InternalProblem"];
                 };
             };
@@ -3659,7 +3660,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["GatewayRefusal"];
+                    "application/json": components["schemas"]["GatewayError"];
                 };
             };
             /** @description Problem: `unavailable`. */
@@ -3669,7 +3670,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["GatewayRefusal"];
+                    "application/json": components["schemas"]["GatewayError"];
                     "application/problem+json": components["schemas"]["UnavailableProblem"];
                 };
             };
@@ -3679,7 +3680,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Key of 1 to 255 printable ASCII characters that cannot be guessed, such as a UUID. A repeated request with the same key returns the row of the first request. */
+                /** @description Key of 1 to 255 printable ASCII characters that cannot be guessed, such as a UUID. A repeated request with the same key returns the resource that the first request created. */
                 "Idempotency-Key"?: string;
             };
             path: {
@@ -3697,7 +3698,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description The known trade, or the result of each trade of an array. */
+            /** @description The trade that was recorded before, or the result of each trade of an array. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -3758,7 +3759,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["GatewayRefusal"];
+                    "application/json": components["schemas"]["GatewayError"];
                     "application/problem+json": components["schemas"]["TooLargeProblem"];
                 };
             };
@@ -3786,7 +3787,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["GatewayRefusal"];
+                    "application/json": components["schemas"]["GatewayError"];
                 };
             };
             /** @description Problem: `internal`. */
@@ -3795,7 +3796,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["GatewayRefusal"];
+                    "application/json": components["schemas"]["GatewayError"];
                     "application/problem+json": components["schemas"]["InternalProblem"];
                 };
             };
@@ -3805,7 +3806,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["GatewayRefusal"];
+                    "application/json": components["schemas"]["GatewayError"];
                 };
             };
             /** @description Problem: `unavailable`. */
@@ -3815,7 +3816,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["GatewayRefusal"];
+                    "application/json": components["schemas"]["GatewayError"];
                     "application/problem+json": components["schemas"]["UnavailableProblem"];
                 };
             };
@@ -3832,7 +3833,7 @@ export interface operations {
                  */
                 bot_id: string;
                 /**
-                 * @description Action.
+                 * @description Action to perform.
                  * @example start
                  */
                 action: "start" | "stop" | "pause";
@@ -3893,7 +3894,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["GatewayRefusal"];
+                    "application/json": components["schemas"]["GatewayError"];
                 };
             };
             /** @description Too many concurrent requests. */
@@ -3902,7 +3903,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["GatewayRefusal"];
+                    "application/json": components["schemas"]["GatewayError"];
                 };
             };
             /** @description Problem: `internal`. */
@@ -3911,7 +3912,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["GatewayRefusal"];
+                    "application/json": components["schemas"]["GatewayError"];
                     "application/problem+json": components["schemas"]["InternalProblem"];
                 };
             };
@@ -3921,7 +3922,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["GatewayRefusal"];
+                    "application/json": components["schemas"]["GatewayError"];
                 };
             };
             /** @description Problem: `unavailable`. */
@@ -3931,7 +3932,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["GatewayRefusal"];
+                    "application/json": components["schemas"]["GatewayError"];
                     "application/problem+json": components["schemas"]["UnavailableProblem"];
                 };
             };
@@ -3943,7 +3944,7 @@ export interface operations {
             header: {
                 /** @description HMAC-SHA256 of the raw body with the private key, in hexadecimal. */
                 "X-Callback-Signature": string;
-                /** @description Event, `payment_status`. */
+                /** @description Name of the event: `payment_status`. */
                 "X-Callback-Event"?: string;
             };
             path?: never;
@@ -3957,22 +3958,22 @@ export interface operations {
             };
         };
         responses: {
-            /** @description The callback was accepted, or was known. */
+            /** @description The callback was accepted, now or before. */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["CallbackAnswer"];
+                    "application/json": components["schemas"]["CallbackResponse"];
                 };
             };
-            /** @description The callback is signed, but is not a payment. */
+            /** @description The callback is signed correctly, but is not a payment. */
             400: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["CallbackAnswer"];
+                    "application/json": components["schemas"]["CallbackResponse"];
                 };
             };
             /** @description The signature is invalid. */
@@ -3981,7 +3982,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["CallbackAnswer"];
+                    "application/json": components["schemas"]["CallbackResponse"];
                 };
             };
             /** @description The body is larger than 64 KiB. */
@@ -3990,7 +3991,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["CallbackAnswer"] | components["schemas"]["GatewayRefusal"];
+                    "application/json": components["schemas"]["CallbackResponse"] | components["schemas"]["GatewayError"];
                 };
             };
             /** @description The callback cannot be stored. */
@@ -3999,7 +4000,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["CallbackAnswer"];
+                    "application/json": components["schemas"]["CallbackResponse"];
                 };
             };
             /** @description Too many concurrent requests. */
@@ -4008,7 +4009,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["GatewayRefusal"];
+                    "application/json": components["schemas"]["GatewayError"];
                 };
             };
             /** @description The callback failed; send it again. */
@@ -4017,7 +4018,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["CallbackAnswer"] | components["schemas"]["GatewayRefusal"];
+                    "application/json": components["schemas"]["CallbackResponse"] | components["schemas"]["GatewayError"];
                 };
             };
             /** @description The function failed. */
@@ -4026,7 +4027,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["GatewayRefusal"];
+                    "application/json": components["schemas"]["GatewayError"];
                 };
             };
             /** @description The function is at its concurrency limit, or timed out. */
@@ -4035,7 +4036,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["GatewayRefusal"];
+                    "application/json": components["schemas"]["GatewayError"];
                 };
             };
         };
@@ -4111,7 +4112,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["GatewayRefusal"];
+                    "application/json": components["schemas"]["GatewayError"];
                     "application/problem+json": components["schemas"]["TooLargeProblem"];
                 };
             };
@@ -4139,7 +4140,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["GatewayRefusal"];
+                    "application/json": components["schemas"]["GatewayError"];
                 };
             };
             /** @description Problem: `internal`. */
@@ -4148,7 +4149,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["GatewayRefusal"];
+                    "application/json": components["schemas"]["GatewayError"];
                     "application/problem+json": components["schemas"]["InternalProblem"];
                 };
             };
@@ -4158,7 +4159,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["GatewayRefusal"];
+                    "application/json": components["schemas"]["GatewayError"];
                 };
             };
             /** @description Problem: `unavailable`. */
@@ -4168,7 +4169,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["GatewayRefusal"];
+                    "application/json": components["schemas"]["GatewayError"];
                     "application/problem+json": components["schemas"]["UnavailableProblem"];
                 };
             };
@@ -4232,7 +4233,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["GatewayRefusal"];
+                    "application/json": components["schemas"]["GatewayError"];
                 };
             };
             /** @description Too many concurrent requests. */
@@ -4241,7 +4242,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["GatewayRefusal"];
+                    "application/json": components["schemas"]["GatewayError"];
                 };
             };
             /** @description Problem: `internal`. */
@@ -4250,7 +4251,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["GatewayRefusal"];
+                    "application/json": components["schemas"]["GatewayError"];
                     "application/problem+json": components["schemas"]["InternalProblem"];
                 };
             };
@@ -4260,7 +4261,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["GatewayRefusal"];
+                    "application/json": components["schemas"]["GatewayError"];
                 };
             };
             /** @description Problem: `unavailable`. */
@@ -4270,7 +4271,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["GatewayRefusal"];
+                    "application/json": components["schemas"]["GatewayError"];
                     "application/problem+json": components["schemas"]["UnavailableProblem"];
                 };
             };
@@ -4333,7 +4334,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["GatewayRefusal"];
+                    "application/json": components["schemas"]["GatewayError"];
                     "application/problem+json": components["schemas"]["TooLargeProblem"];
                 };
             };
@@ -4352,7 +4353,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["GatewayRefusal"];
+                    "application/json": components["schemas"]["GatewayError"];
                 };
             };
             /** @description Problem: `internal`. */
@@ -4361,7 +4362,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["GatewayRefusal"];
+                    "application/json": components["schemas"]["GatewayError"];
                     "application/problem+json": components["schemas"]["InternalProblem"];
                 };
             };
@@ -4371,7 +4372,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["GatewayRefusal"];
+                    "application/json": components["schemas"]["GatewayError"];
                 };
             };
             /** @description Problem: `unavailable`. */
@@ -4381,7 +4382,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["GatewayRefusal"];
+                    "application/json": components["schemas"]["GatewayError"];
                     "application/problem+json": components["schemas"]["UnavailableProblem"];
                 };
             };
@@ -4391,7 +4392,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Key of 1 to 255 printable ASCII characters that cannot be guessed, such as a UUID. A repeated request with the same key returns the row of the first request. */
+                /** @description Key of 1 to 255 printable ASCII characters that cannot be guessed, such as a UUID. A repeated request with the same key returns the resource that the first request created. */
                 "Idempotency-Key"?: string;
             };
             path?: never;
@@ -4415,7 +4416,7 @@ export interface operations {
             /** @description The invoice. */
             201: {
                 headers: {
-                    /** @description Path of the row. */
+                    /** @description Path of the resource. */
                     Location: string;
                     [name: string]: unknown;
                 };
@@ -4466,7 +4467,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["GatewayRefusal"];
+                    "application/json": components["schemas"]["GatewayError"];
                     "application/problem+json": components["schemas"]["TooLargeProblem"];
                 };
             };
@@ -4495,7 +4496,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["GatewayRefusal"];
+                    "application/json": components["schemas"]["GatewayError"];
                     "application/problem+json": components["schemas"]["TooManyProblem"];
                 };
             };
@@ -4505,7 +4506,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["GatewayRefusal"];
+                    "application/json": components["schemas"]["GatewayError"];
                     "application/problem+json": components["schemas"]["InternalProblem"];
                 };
             };
@@ -4515,7 +4516,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["GatewayRefusal"];
+                    "application/json": components["schemas"]["GatewayError"];
                     "application/problem+json": components["schemas"]["BadGatewayProblem"];
                 };
             };
@@ -4526,7 +4527,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["GatewayRefusal"];
+                    "application/json": components["schemas"]["GatewayError"];
                     "application/problem+json": components["schemas"]["UnavailableProblem"];
                 };
             };
@@ -4584,7 +4585,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["GatewayRefusal"];
+                    "application/json": components["schemas"]["GatewayError"];
                 };
             };
             /** @description Too many concurrent requests. */
@@ -4593,7 +4594,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["GatewayRefusal"];
+                    "application/json": components["schemas"]["GatewayError"];
                 };
             };
             /** @description Problem: `internal`. */
@@ -4602,7 +4603,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["GatewayRefusal"];
+                    "application/json": components["schemas"]["GatewayError"];
                     "application/problem+json": components["schemas"]["InternalProblem"];
                 };
             };
@@ -4612,7 +4613,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["GatewayRefusal"];
+                    "application/json": components["schemas"]["GatewayError"];
                 };
             };
             /** @description Problem: `unavailable`. */
@@ -4622,7 +4623,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["GatewayRefusal"];
+                    "application/json": components["schemas"]["GatewayError"];
                     "application/problem+json": components["schemas"]["UnavailableProblem"];
                 };
             };
@@ -4632,7 +4633,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Key of 1 to 255 printable ASCII characters that cannot be guessed, such as a UUID. A repeated request with the same key returns the row of the first request. */
+                /** @description Key of 1 to 255 printable ASCII characters that cannot be guessed, such as a UUID. A repeated request with the same key returns the resource that the first request created. */
                 "Idempotency-Key"?: string;
             };
             path?: never;
@@ -4647,7 +4648,7 @@ export interface operations {
             /** @description The strategy that the same request created before. */
             200: {
                 headers: {
-                    /** @description Path of the row. */
+                    /** @description Path of the resource. */
                     Location: string;
                     [name: string]: unknown;
                 };
@@ -4658,7 +4659,7 @@ export interface operations {
             /** @description The strategy. */
             201: {
                 headers: {
-                    /** @description Path of the row. */
+                    /** @description Path of the resource. */
                     Location: string;
                     [name: string]: unknown;
                 };
@@ -4709,7 +4710,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["GatewayRefusal"];
+                    "application/json": components["schemas"]["GatewayError"];
                     "application/problem+json": components["schemas"]["TooLargeProblem"];
                 };
             };
@@ -4737,7 +4738,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["GatewayRefusal"];
+                    "application/json": components["schemas"]["GatewayError"];
                 };
             };
             /** @description Problem: `internal`. */
@@ -4746,7 +4747,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["GatewayRefusal"];
+                    "application/json": components["schemas"]["GatewayError"];
                     "application/problem+json": components["schemas"]["InternalProblem"];
                 };
             };
@@ -4756,7 +4757,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["GatewayRefusal"];
+                    "application/json": components["schemas"]["GatewayError"];
                 };
             };
             /** @description Problem: `unavailable`. */
@@ -4766,7 +4767,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["GatewayRefusal"];
+                    "application/json": components["schemas"]["GatewayError"];
                     "application/problem+json": components["schemas"]["UnavailableProblem"];
                 };
             };
@@ -4776,7 +4777,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Key of 1 to 255 printable ASCII characters that cannot be guessed, such as a UUID. A repeated request with the same key returns the row of the first request. */
+                /** @description Key of 1 to 255 printable ASCII characters that cannot be guessed, such as a UUID. A repeated request with the same key returns the resource that the first request created. */
                 "Idempotency-Key"?: string;
             };
             path?: never;
@@ -4784,14 +4785,14 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["NewRequest"];
+                "application/json": components["schemas"]["NewGeneratedStrategy"];
             };
         };
         responses: {
             /** @description The strategy that the same request created before. */
             200: {
                 headers: {
-                    /** @description Path of the row. */
+                    /** @description Path of the resource. */
                     Location: string;
                     [name: string]: unknown;
                 };
@@ -4802,7 +4803,7 @@ export interface operations {
             /** @description The strategy. */
             201: {
                 headers: {
-                    /** @description Path of the row. */
+                    /** @description Path of the resource. */
                     Location: string;
                     [name: string]: unknown;
                 };
@@ -4853,7 +4854,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["GatewayRefusal"];
+                    "application/json": components["schemas"]["GatewayError"];
                     "application/problem+json": components["schemas"]["TooLargeProblem"];
                 };
             };
@@ -4881,7 +4882,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["GatewayRefusal"];
+                    "application/json": components["schemas"]["GatewayError"];
                 };
             };
             /** @description Problem: `internal`. */
@@ -4890,7 +4891,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["GatewayRefusal"];
+                    "application/json": components["schemas"]["GatewayError"];
                     "application/problem+json": components["schemas"]["InternalProblem"];
                 };
             };
@@ -4909,7 +4910,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["GatewayRefusal"];
+                    "application/json": components["schemas"]["GatewayError"];
                     "application/problem+json": components["schemas"]["BadGatewayProblem"];
                 };
             };
@@ -4920,7 +4921,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["GatewayRefusal"];
+                    "application/json": components["schemas"]["GatewayError"];
                     "application/problem+json": components["schemas"]["UnavailableProblem"];
                 };
             };
@@ -5015,7 +5016,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["GatewayRefusal"];
+                    "application/json": components["schemas"]["GatewayError"];
                     "application/problem+json": components["schemas"]["TooLargeProblem"];
                 };
             };
@@ -5043,7 +5044,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["GatewayRefusal"];
+                    "application/json": components["schemas"]["GatewayError"];
                 };
             };
             /** @description Problem: `internal`. */
@@ -5052,7 +5053,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["GatewayRefusal"];
+                    "application/json": components["schemas"]["GatewayError"];
                     "application/problem+json": components["schemas"]["InternalProblem"];
                 };
             };
@@ -5062,7 +5063,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["GatewayRefusal"];
+                    "application/json": components["schemas"]["GatewayError"];
                 };
             };
             /** @description Problem: `unavailable`. */
@@ -5072,7 +5073,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["GatewayRefusal"];
+                    "application/json": components["schemas"]["GatewayError"];
                     "application/problem+json": components["schemas"]["UnavailableProblem"];
                 };
             };
@@ -5106,7 +5107,7 @@ export interface operations {
             /** @description The backtest that was imported before. */
             200: {
                 headers: {
-                    /** @description Path of the row. */
+                    /** @description Path of the resource. */
                     Location: string;
                     [name: string]: unknown;
                 };
@@ -5117,7 +5118,7 @@ export interface operations {
             /** @description The new backtest. */
             201: {
                 headers: {
-                    /** @description Path of the row. */
+                    /** @description Path of the resource. */
                     Location: string;
                     [name: string]: unknown;
                 };
@@ -5159,7 +5160,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["GatewayRefusal"];
+                    "application/json": components["schemas"]["GatewayError"];
                     "application/problem+json": components["schemas"]["TooLargeProblem"];
                 };
             };
@@ -5178,7 +5179,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["GatewayRefusal"];
+                    "application/json": components["schemas"]["GatewayError"];
                 };
             };
             /** @description Problem: `internal`. */
@@ -5187,7 +5188,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["GatewayRefusal"];
+                    "application/json": components["schemas"]["GatewayError"];
                     "application/problem+json": components["schemas"]["InternalProblem"];
                 };
             };
@@ -5197,7 +5198,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["GatewayRefusal"];
+                    "application/json": components["schemas"]["GatewayError"];
                 };
             };
             /** @description Problem: `unavailable`. */
@@ -5207,7 +5208,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["GatewayRefusal"];
+                    "application/json": components["schemas"]["GatewayError"];
                     "application/problem+json": components["schemas"]["UnavailableProblem"];
                 };
             };
@@ -5280,7 +5281,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["GatewayRefusal"];
+                    "application/json": components["schemas"]["GatewayError"];
                 };
             };
             /** @description Too many concurrent requests. */
@@ -5289,7 +5290,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["GatewayRefusal"];
+                    "application/json": components["schemas"]["GatewayError"];
                 };
             };
             /** @description Problem: `internal`. */
@@ -5298,7 +5299,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["GatewayRefusal"];
+                    "application/json": components["schemas"]["GatewayError"];
                     "application/problem+json": components["schemas"]["InternalProblem"];
                 };
             };
@@ -5308,7 +5309,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["GatewayRefusal"];
+                    "application/json": components["schemas"]["GatewayError"];
                 };
             };
             /** @description Problem: `unavailable`. */
@@ -5318,7 +5319,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["GatewayRefusal"];
+                    "application/json": components["schemas"]["GatewayError"];
                     "application/problem+json": components["schemas"]["UnavailableProblem"];
                 };
             };
@@ -5330,7 +5331,7 @@ export interface operations {
             header?: never;
             path: {
                 /**
-                 * @description Action.
+                 * @description Action to perform.
                  * @example cancel
                  */
                 action: "trial" | "cancel" | "resume";
@@ -5391,7 +5392,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["GatewayRefusal"];
+                    "application/json": components["schemas"]["GatewayError"];
                 };
             };
             /** @description Too many concurrent requests. */
@@ -5400,7 +5401,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["GatewayRefusal"];
+                    "application/json": components["schemas"]["GatewayError"];
                 };
             };
             /** @description Problem: `internal`. */
@@ -5409,7 +5410,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["GatewayRefusal"];
+                    "application/json": components["schemas"]["GatewayError"];
                     "application/problem+json": components["schemas"]["InternalProblem"];
                 };
             };
@@ -5419,7 +5420,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["GatewayRefusal"];
+                    "application/json": components["schemas"]["GatewayError"];
                 };
             };
             /** @description Problem: `unavailable`. */
@@ -5429,7 +5430,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["GatewayRefusal"];
+                    "application/json": components["schemas"]["GatewayError"];
                     "application/problem+json": components["schemas"]["UnavailableProblem"];
                 };
             };
