@@ -59,7 +59,7 @@ pub(crate) async fn compare(
         Ok(())
     };
     let input = ComparedTradesInput { backtest_id: backtest.compared.id };
-    db.stream_rows(claims, "compared_trades", &input, read_row).await?;
+    db.stream_rows(claims, "compared_backtest_trades", &input, read_row).await?;
     let live: Vec<ClosedTrade> = match trade_set.in_currency(&currency) {
         Some(own) => own.compared.iter().filter_map(|(at, exit)| Some((*own.trades.get(*at)?, *exit))).collect(),
         None => Vec::new(),
