@@ -157,8 +157,8 @@ async fn after_an_unclear_response_tripay_is_queried_and_no_second_payment_is_op
         );
         assert_eq!(owner.text(&state).await, "pending");
 
-        // Each retry looks the transaction up. Tripay lists none, or only one with a longer merchant_ref, or gives an
-        // unclear response.
+        // Each retry looks the transaction up. Tripay lists no transaction, lists only one with a longer merchant_ref,
+        // or gives an unclear response.
         let mut other = list_item(&order, "T-other");
         other["merchant_ref"] = json!(format!("{reference}-2"));
         for found in [Some(vec![]), Some(vec![other.clone()]), None] {

@@ -296,7 +296,7 @@ async fn messages_are_logged_and_a_retry_is_not_logged_twice() {
 }
 
 #[tokio::test]
-async fn an_unknown_or_revoked_token_is_not_found_and_none_is_logged() {
+async fn an_unknown_or_revoked_token_is_not_found_and_no_token_is_logged() {
     let world = World::new().await;
     let (bot, token) = create_runner(&world).await;
     let event = entry(1, "1.0", "100.0").to_string();

@@ -277,7 +277,7 @@ async fn an_upload_has_at_most_four_mebibytes() {
     let mut padded = json_text(ONE_TRADE).into_bytes();
     padded.resize(MAX_UPLOAD_BYTES, b' ');
     let path = format!("/strategies/{OVERSOLD_RSI}/backtests");
-    // As text, and as bytes, which API Gateway encodes in base64.
+    // The upload is sent as text, and as bytes, which API Gateway encodes in base64.
     for (content_type, status) in [("application/json", 201), ("application/octet-stream", 200)] {
         let answer = import_as(&world, &token, &path, content_type, padded.clone()).await;
         assert_eq!(answer.status, status, "{answer:?}");
@@ -294,7 +294,7 @@ async fn a_backtest_is_only_imported_for_the_callers_own_strategy() {
     let world = World::new().await;
     let token = world.sign_in("pro@nofomo.test").await;
     let owner = world.database.owner().await;
-    // Not for another user's strategy, even if it is visible in the marketplace.
+    // The strategy of another user is not found, even if it is visible in the marketplace.
     for strategy in [EMA_CROSS, "0190e000-0000-7000-8000-00000000ffff", "none"] {
         let answer = import(&world, &token, strategy, export(ONE_TRADE)).await;
         assert_eq!((answer.status.as_u16(), answer.problem().as_str()), (404, "not-found"), "{strategy}: {answer:?}");
@@ -363,7 +363,7 @@ async fn the_performance_of_the_strategy_and_the_averages_of_the_marketplace_are
     assert_eq!(performance().await, json!({}));
 }
 
-/// Without a lock each transaction would miss the uncommitted change of the other.
+/// Without a lock, each transaction would miss the uncommitted change of the other.
 #[tokio::test]
 async fn two_concurrent_changes_of_backtests_are_both_counted() {
     let database = Database::new().await;

@@ -120,7 +120,7 @@ async fn the_figures_of_each_export_are_computed_and_agree_with_freqtrade() {
         ] {
             assert_eq!(Some(decimal(&row[column])), expected.map(|number| number.round_dp(8)), "{strategy}: {column}");
         }
-        // Not compared with freqtrade, which does not always count in the order of the exits.
+        // These are not compared with freqtrade, which does not always count in the order of the exits.
         assert_eq!(row["max_consecutive_wins"], ours.trades.max_consecutive_wins);
         assert_eq!(row["max_consecutive_losses"], ours.trades.max_consecutive_losses);
         let mean = ours.trades.expectancy.map(|mean| format!("{:.8}", mean.round_dp(8)));

@@ -76,7 +76,7 @@ async fn a_token_allows_reporting_for_its_own_bot_only() {
     assert_eq!(world.post(&format!("/bots/{bot}/trades"), &token, &trade()).await.status, 201);
     assert_eq!(world.post(&format!("/bots/{bot}/logs"), &token, &log).await.status, 201);
     assert_eq!(world.post(&format!("/bots/{bot}/fail"), &token, &json!({"message": "x"})).await.status, 200);
-    // Not valid for another bot of the same owner, nor for the bot of another user.
+    // The token is not valid for another bot of the same owner, nor for the bot of another user.
     for other in [second, world.oldest_bot_of(FREE).await] {
         assert_eq!(world.post(&format!("/bots/{other}/trades"), &token, &trade()).await.status, 404);
         assert_eq!(world.post(&format!("/bots/{other}/logs"), &token, &log).await.status, 404);

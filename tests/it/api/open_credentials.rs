@@ -57,7 +57,7 @@ async fn a_live_bots_runner_gets_its_credentials_and_each_access_is_logged() {
 }
 
 #[tokio::test]
-async fn nobody_else_gets_the_credentials_or_any_part_of_them() {
+async fn only_the_runner_of_a_live_bot_gets_its_credentials() {
     let world = World::new().await;
     let user = world.sign_in("enterprise@nofomo.test").await;
     let owner = world.database.owner().await;

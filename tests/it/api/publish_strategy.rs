@@ -197,7 +197,7 @@ async fn a_name_is_published_once_whatever_its_spelling() {
 }
 
 #[tokio::test]
-async fn concurrent_publishing_and_changing_never_leave_a_verified_unchecked_source() {
+async fn concurrent_publishing_and_changing_never_leave_an_unchecked_source_verified() {
     let world = World::new().await;
     let token = world.sign_in("pro@nofomo.test").await;
     let owner = world.database.owner().await;
@@ -262,7 +262,7 @@ async fn the_check_of_a_previous_source_does_not_publish_the_current_one() {
 }
 
 #[tokio::test]
-async fn anonymous_users_see_the_marketplace_only_where_it_is_enabled() {
+async fn anonymous_users_see_the_marketplace_only_if_that_is_enabled() {
     let world = World::new().await;
     let owner = world.database.owner().await;
     let names = "select string_agg(name, ', ') from public.strategy_marketplace";

@@ -294,7 +294,7 @@ async fn recording_a_trade_costs_the_same_with_ten_trades_and_with_a_hundred_tho
 
 /// The query plan is cached: a plan for a small table must suit a large one until the table is analysed.
 #[tokio::test]
-async fn recording_a_trade_costs_the_same_before_the_grown_table_is_analysed() {
+async fn recording_a_trade_costs_the_same_after_the_table_has_grown_and_before_it_is_analysed() {
     for analysed in ["", "analyze public.trades"] {
         let world = World::new().await;
         let owner = world.database.owner().await;

@@ -272,7 +272,7 @@ async fn one_of_two_concurrent_requests_is_refused_when_the_quota_allows_one() {
     assert_eq!(world.post_with("/analyses", &token, &[], &body).await.status, 201);
 }
 
-/// Both requests wait for the user's lock, so neither can finish before the other has started.
+/// Both requests wait for the lock of the user, so neither can finish before the other has started.
 #[tokio::test]
 async fn concurrent_requests_that_wait_for_the_same_lock_are_counted_one_by_one() {
     let world = World::new().await;

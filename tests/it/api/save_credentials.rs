@@ -50,7 +50,7 @@ fn decrypt(ring: &str, user: &str, exchange: &str, sealed: &str) -> Value {
 }
 
 #[tokio::test]
-async fn credentials_are_sealed_and_shown_by_their_last_four_characters() {
+async fn credentials_are_encrypted_and_only_four_characters_of_the_key_are_shown() {
     let world = World::new().await;
     let token = world.sign_in("pro@nofomo.test").await;
     let owner = world.database.owner().await;

@@ -25,7 +25,7 @@ async fn a_command_of_a_warm_instance_costs_one_round_trip() {
 }
 
 #[tokio::test]
-async fn the_first_request_of_an_instance_costs_one_round_trip_too() {
+async fn the_first_request_of_an_instance_also_costs_one_round_trip() {
     let (world, proxy) = World::behind_proxy().await;
     let token = world.sign_in("pro@nofomo.test").await;
     assert_eq!((proxy.take_connections(), proxy.take_round_trips()), (0, 0), "no instance has started");

@@ -269,7 +269,7 @@ async fn changing_the_parameters_of_a_strategy_removes_its_verification() {
         owner.run(&update(changed)).await.unwrap();
         assert_eq!(owner.text(&verified).await, "false", "{changed}");
     }
-    // Even if the same statement sets is_verified.
+    // This holds even if the same statement sets is_verified.
     owner.run(&update("parameters = '{}', is_verified = true")).await.unwrap();
     assert_eq!(owner.text(&verified).await, "false");
     assert_eq!(

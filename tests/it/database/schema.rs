@@ -185,7 +185,7 @@ async fn row_counts(owner: &Session) -> Vec<String> {
 #[tokio::test]
 async fn sample_data_is_added_once_and_only_on_request() {
     // A separate server, because the setting of a database is changed.
-    let postgres = Postgres::start(&run_directory("postgres-unasked"), None).await.unwrap();
+    let postgres = Postgres::start(&run_directory("postgres-sample-data"), None).await.unwrap();
     let migrated = async |name: &str| {
         local_database::supabase::create_database(&postgres, name, default_grants()).await.unwrap();
         let url = postgres.url("postgres", name);
@@ -196,7 +196,7 @@ async fn sample_data_is_added_once_and_only_on_request() {
         ops::migrations::migrate(&url, &migrations(), |_| {}).await.unwrap();
         (Session::open(&url).await, url)
     };
-    let (owner, url) = migrated("unasked").await;
+    let (owner, url) = migrated("on_request").await;
     let empty = row_counts(&owner).await;
     assert!(empty.iter().all(|count| count.ends_with(" 0")), "{empty:?}");
     let file = std::fs::read_to_string(migrations().join("003_sample_data.sql")).unwrap();

@@ -55,7 +55,7 @@ async fn a_killed_run_is_completed_by_the_next_one() {
         let world = World::new().await;
         let owner = world.database.owner().await;
         add_due_subscriptions(&owner, 3_000).await;
-        // In the third batch: payers with high numbers come first, as their periods ended first.
+        // This payer is in the third batch: payers with high numbers come first, as their periods ended first.
         block_on_advisory_lock(&owner, 1_800).await;
         let interruption = async {
             wait_for_value(&owner, "select count(*) from public.subscriptions where status = 'expired'", "1000").await;

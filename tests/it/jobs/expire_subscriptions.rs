@@ -51,7 +51,7 @@ async fn only_due_subscriptions_end() {
     add_period(&owner, 4, &Period { from: PRO.until, until: "2027-04-01T05:00:00Z", ..PRO }).await;
     add_period(&owner, 5, &Period { status: "cancelled", ..PRO }).await;
     add_period(&owner, 6, &Period { status: "trial", from: "2027-02-22T04:59:59Z", ..PRO }).await;
-    // Already ended.
+    // The period of user 7 has already ended.
     add_period(&owner, 7, &Period { status: "expired", ..PRO }).await;
     // The job has not run for two months.
     add_period(&owner, 8, &Period { from: "2026-12-01T00:00:00Z", until: "2027-01-01T00:00:00Z", ..PRO }).await;
@@ -151,7 +151,7 @@ async fn a_lower_bot_limit_stops_only_the_newest_running_bots() {
     add_bots(&owner, 4, &twelve).await;
     add_period(&owner, 5, &PRO).await;
     add_bots(&owner, 5, &[("only", "running")]).await;
-    // Not due.
+    // User 6 has no due subscription.
     add_period(&owner, 6, &Period { until: "2027-03-01T06:00:00Z", ..PRO }).await;
     add_bots(&owner, 6, &mixed).await;
 

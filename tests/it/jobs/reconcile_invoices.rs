@@ -389,7 +389,7 @@ async fn no_invoice_is_assigned_to_two_runs() {
 }
 
 #[tokio::test]
-async fn a_late_payment_counts_after_expiry_and_cancellation() {
+async fn a_late_payment_of_an_expired_or_cancelled_invoice_counts() {
     let (world, tripay, owner) = world_with_payers(3).await;
     add_invoices(&owner, 1..=3).await;
     set(&owner, 1, &format!("expired_at = timestamptz '{NOW}' - interval '1 second'")).await;

@@ -51,7 +51,7 @@ async fn trades_are_accepted_while_tripay_is_slow_unreachable_or_wrong() {
             let key = format!("invoice-{n}");
             let answer = world.post_with("/invoices", &payer, &[("idempotency-key", &key)], &body).await;
             assert_eq!(answer.status, status, "{method}: {answer:?}");
-            // After a lost response the same key finds the invoice, once Tripay answers again.
+            // After a lost response, the same key finds the invoice as soon as Tripay responds again.
             tripay.set_failure_mode(FailureMode::None);
             let again = world.post_with("/invoices", &payer, &[("idempotency-key", &key)], &body).await;
             let invoice = again.json();

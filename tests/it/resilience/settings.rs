@@ -240,7 +240,7 @@ async fn a_rotated_password_is_read_again_once_and_no_request_fails() {
     for secret in ["planted-key", "rotated@", postgres.password(), token.as_str()] {
         assert!(!log.contains(secret), "{secret}: {log}");
     }
-    // With the right password in the secret, the same instance recovers.
+    // As soon as the secret has the right password, the same instance recovers.
     manager.create(&json!({ "DATABASE_URL": url(&postgres, "again") }).to_string()).await;
     assert_eq!(world.post("/bots", &token, &new_bot("back")).await.status, 201);
     assert_eq!(world.stack.fleet("create-bot").unwrap().instances().len(), 1);

@@ -36,7 +36,7 @@ pub(crate) fn json_text(file: &str) -> String {
     }
 }
 
-/// The export `ONE_TRADE` with a change to its strategy's result.
+/// Export [`ONE_TRADE`] with this change to the result of its strategy.
 pub(crate) fn one_trade(change: impl FnOnce(&mut Value)) -> Vec<u8> {
     let mut export: Value = serde_json::from_str(&json_text(ONE_TRADE)).unwrap();
     change(&mut export["strategy"]["ProbeSpot"]);

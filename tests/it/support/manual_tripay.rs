@@ -135,7 +135,7 @@ pub(crate) fn created_response(create_body: &Value, reference: &str) -> Value {
     }})
 }
 
-/// The same transaction as an item of the list of transactions.
+/// Transaction of [`created_response`] in the form of an item of Tripay's list of transactions.
 pub(crate) fn list_item(create_body: &Value, reference: &str) -> Value {
     let mut item = created_response(create_body, reference)["data"].take();
     let fields = item.as_object_mut().unwrap();

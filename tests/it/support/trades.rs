@@ -27,7 +27,7 @@ pub(crate) fn closed_trade(exit_price: &str) -> Value {
     trade
 }
 
-/// The object with these fields set.
+/// Object with these fields changed or added.
 pub(crate) fn with_fields(mut object: Value, changes: Value) -> Value {
     for (name, value) in changes.as_object().unwrap() {
         object[name] = value.clone();

@@ -21,7 +21,7 @@ use crate::support::waiting::WAIT_TIMEOUT;
 use crate::support::world::{PASSWORD, new_bot};
 
 #[tokio::test]
-async fn a_fresh_start_serves_everything() {
+async fn a_fresh_start_serves_sign_in_the_api_and_the_local_routes() {
     let data = DataDirectory::new("fresh").await;
     let port = free_port();
     let dev = Dev::start(&data, &["--port", &port.to_string()]).await;
@@ -161,7 +161,7 @@ async fn the_next_start_keeps_bots_and_tokens_and_a_fresh_one_only_the_tokens() 
 }
 
 #[tokio::test]
-async fn concurrent_requests_have_an_instance_each_and_a_killed_instance_loses_only_its_own_request() {
+async fn each_concurrent_request_has_an_instance_and_a_killed_instance_loses_only_its_request() {
     let data = DataDirectory::new("instances").await;
     let dev = Dev::start(&data, &["--port", "0"]).await;
     let token = dev.token().await;

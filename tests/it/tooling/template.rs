@@ -99,7 +99,8 @@ fn exactly_the_functions_and_routes_in_the_readme_are_deployed() {
         if let Some((name, _)) = cells[1].strip_prefix('[').and_then(|cell| cell.split_once(']')) {
             function = name.to_owned();
         }
-        // Such as `POST`, `DELETE /bots/{bot_id}/token`: a method without a path has the path of the next one.
+        // In a cell such as `POST`, `DELETE /bots/{bot_id}/token`, a method without a path has the path of the next
+        // one.
         let mut path = String::new();
         for route in cells[2].split("`, `").collect::<Vec<_>>().into_iter().rev() {
             let route = route.trim_matches('`');
