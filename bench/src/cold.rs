@@ -1,7 +1,8 @@
 //! Cold start, latency, CPU time and memory of each function.
 //!
-//! Cold start and memory are compared with the budgets in `cold.json`, which are rounded measurements on an idle machine with two
-//! cores. A figure may exceed its budget by half, because a machine is not always idle, and a relevant regression is larger.
+//! Cold start and memory are compared with the budgets in `cold.json`, which are rounded measurements on an idle
+//! machine with two cores. A figure may exceed its budget by half, because a machine is not always idle, and a relevant
+//! regression is larger.
 
 use std::{collections::BTreeMap, fmt, fs};
 

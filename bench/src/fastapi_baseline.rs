@@ -1,5 +1,5 @@
-//! The baseline: three of the endpoints in FastAPI and asyncpg (`tests/peers/fastapi`), with the same database and load. It runs as on
-//! Lambda, with the same events from the same local Runtime API, and as an HTTP server in uvicorn.
+//! The baseline: three of the endpoints in FastAPI and asyncpg (`tests/peers/fastapi`), with the same database and
+//! load. It runs as on Lambda, with the same events from the same local Runtime API, and as an HTTP server in uvicorn.
 
 use std::{
     collections::BTreeMap,
@@ -291,8 +291,8 @@ pub struct FastapiServer {
 }
 
 impl FastapiServer {
-    /// Starts the server and waits until it listens. `issuer` is that of the access tokens it accepts; `connections` is the size of
-    /// its connection pool.
+    /// Starts the server and waits until it listens. `issuer` is that of the access tokens it accepts; `connections` is
+    /// the size of its connection pool.
     ///
     /// # Errors
     ///

@@ -1,5 +1,5 @@
-//! Ten minutes of mixed traffic at 80 % of the maximum throughput: no request may fail, no data may be lost, and memory may hardly
-//! grow.
+//! Ten minutes of mixed traffic at 80 % of the maximum throughput: no request may fail, no data may be lost, and memory
+//! may hardly grow.
 
 use std::{
     fmt,
@@ -28,8 +28,8 @@ use crate::{
 
 /// Share of the maximum throughput.
 const LOAD_SHARE: f64 = 0.8;
-/// Maximum growth of an instance's memory with each invocation, in bytes. The measured growth is 166: lambda_runtime sets each trace
-/// id as an environment variable, and glibc never frees the old values.
+/// Maximum growth of an instance's memory with each invocation, in bytes. The measured growth is 166: lambda_runtime
+/// sets each trace id as an environment variable, and glibc never frees the old values.
 const MAX_GROWTH: f64 = 200.0;
 /// Time limit of a request.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
@@ -70,7 +70,8 @@ impl Size {
 pub struct Part {
     #[serde(flatten)]
     pub load: LoadStats,
-    /// Invocations of functions. Some requests of the mix are two invocations: a pause and a start, an entry and an exit.
+    /// Invocations of functions. Some requests of the mix are two invocations: a pause and a start, an entry and an
+    /// exit.
     pub calls: usize,
     pub instances: usize,
     pub memory_of_instance_mib: f64,
@@ -193,8 +194,8 @@ pub async fn measure(environment: &Environment<'_>, size: Size) -> Result<Report
         let (started_at, calls_before) = (Instant::now(), traffic.calls.load(Ordering::Relaxed));
         let mut requests = JoinSet::new();
         while started_at.elapsed() < size.part {
-            // Requests are sent at fixed times, whether earlier ones have completed or not. If all callers are busy they wait, and
-            // the wait counts as latency.
+            // Requests are sent at fixed times, whether earlier ones have completed or not. If all callers are busy
+            // they wait, and the wait counts as latency.
             let due = started_at + interval * u32::try_from(requests.len()).unwrap_or(u32::MAX);
             sleep_until(due.into()).await;
             let (traffic, callers) = (traffic.clone(), callers.clone());

@@ -21,8 +21,8 @@ pub struct LoadStats {
     pub p99_ms: f64,
 }
 
-/// Runs callers concurrently. Each caller sends its next request as soon as the previous one has completed, until `duration` has
-/// passed. `request` receives the number of the request, from 0.
+/// Runs callers concurrently. Each caller sends its next request as soon as the previous one has completed, until
+/// `duration` has passed. `request` receives the number of the request, from 0.
 pub(crate) async fn run_load(
     callers: usize,
     duration: Duration,

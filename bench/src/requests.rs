@@ -118,7 +118,8 @@ impl Default for Numbers {
 
 impl Numbers {
     fn insert(&self, text: &str, n: usize) -> String {
-        // In random order, like the ids of trades. Multiplication by an odd number maps different numbers to different values.
+        // In random order, like the ids of trades. Multiplication by an odd number maps different numbers to different
+        // values.
         let scattered = self.first.wrapping_add(n as u64).wrapping_mul(0x9E37_79B9_7F4B);
         text.replace(NTH, &format!("{:012x}", scattered & 0xFFFF_FFFF_FFFF))
     }

@@ -114,7 +114,8 @@ pub async fn measure(environment: &Environment<'_>, size: Size) -> Result<Report
             let begun = Instant::now();
             let answer = fleet.invoke(events.nth(n)).await.map_err(|error| failed(error.to_string()))?;
             outcome(&answer).map_err(|error| failed(error.to_string()))?;
-            // The first request starts the instance, and PostgreSQL replans a statement five times before it caches a plan.
+            // The first request starts the instance, and PostgreSQL replans a statement five times before it caches a
+            // plan.
             if n >= size.warm_up {
                 latencies.push((milliseconds(begun.elapsed()), proxy.take_round_trips() as f64));
             }

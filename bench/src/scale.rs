@@ -24,8 +24,8 @@ use crate::{
 
 /// Maximum latency of recording a trade, as a multiple of that of the fastest bot.
 const BUDGET: f64 = 1.2;
-/// Maximum latency of a portfolio with one bot, as a multiple of that of recording a trade: other users' trades in the same table
-/// must not matter.
+/// Maximum latency of a portfolio with one bot, as a multiple of that of recording a trade: other users' trades in the
+/// same table must not matter.
 const PORTFOLIO_BUDGET: f64 = 5.0;
 
 #[derive(Clone, Debug)]

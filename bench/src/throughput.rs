@@ -40,7 +40,8 @@ impl Size {
     }
 }
 
-/// Figures with a number of instances, and with as many connections of pgbench. They are those of the round with the median ratio.
+/// Figures with a number of instances, and with as many connections of pgbench. They are those of the round with the
+/// median ratio.
 #[derive(Clone, Debug, Serialize)]
 pub struct Figures {
     pub batch: usize,
@@ -49,8 +50,8 @@ pub struct Figures {
     pub load: LoadStats,
     pub pgbench_per_second: f64,
     pub ratio: f64,
-    /// CPU time per request: of the function, of this program, which provides the local Runtime API, of the database, and of the
-    /// database under pgbench.
+    /// CPU time per request: of the function, of this program, which provides the local Runtime API, of the database,
+    /// and of the database under pgbench.
     pub function_cpu_ms: f64,
     pub lambda_cpu_ms: f64,
     pub database_cpu_ms: f64,

@@ -51,7 +51,8 @@ impl Processes {
 pub(crate) struct Cpu(Vec<u64>);
 
 impl Cpu {
-    /// CPU time since an earlier reading of the same processes. A process that has ended, such as an autovacuum worker, counts as 0.
+    /// CPU time since an earlier reading of the same processes. A process that has ended, such as an autovacuum worker,
+    /// counts as 0.
     pub(crate) fn seconds_since(&self, before: &Self) -> f64 {
         self.0.iter().zip(&before.0).map(|(now, before)| now.saturating_sub(*before)).sum::<u64>() as f64 / 1_000.0
     }

@@ -1,4 +1,5 @@
-//! API Gateway's HTTP API: finds the function of a request, and exchanges events and responses in payload format 2.0 with it.
+//! API Gateway's HTTP API: finds the function of a request, and exchanges events and responses in payload format 2.0
+//! with it.
 
 mod event;
 mod response;
@@ -89,8 +90,8 @@ async fn handle(
         Ok(Err(InvokeError::Throttled)) | Err(_) => {
             error_response(StatusCode::SERVICE_UNAVAILABLE, "Service Unavailable")
         }
-        // An error, a crash or a timeout of the function. An HTTP API would respond with 500. A REST API responds with 502,
-        // which distinguishes a failed function from one that returned 500 itself.
+        // An error, a crash or a timeout of the function. An HTTP API would respond with 500. A REST API responds with
+        // 502, which distinguishes a failed function from one that returned 500 itself.
         Ok(Err(InvokeError::Failed { .. })) => error_response(StatusCode::BAD_GATEWAY, "Internal Server Error"),
     };
     if let Ok(id) = id.parse() {

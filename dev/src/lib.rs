@@ -1,4 +1,5 @@
-//! The cloud on a laptop: the functions' real binaries behind an API gateway, on a real Postgres that looks like Supabase.
+//! The cloud on a laptop: the functions' real binaries behind an API gateway, on a real Postgres that looks like
+//! Supabase.
 
 pub mod auth;
 pub mod build;

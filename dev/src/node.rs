@@ -57,8 +57,8 @@ impl Node {
         }
     }
 
-    /// Installs npm packages, such as `["supabase@3.1.0"]`, in `<target>/node/<name>`, and returns the directory of their
-    /// programs.
+    /// Installs npm packages, such as `["supabase@3.1.0"]`, in `<target>/node/<name>`, and returns the directory of
+    /// their programs.
     ///
     /// # Errors
     ///

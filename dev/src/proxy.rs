@@ -1,4 +1,5 @@
-//! A proxy in front of the database. It counts round trips, adds latency, and can cut connections or silently drop their bytes.
+//! A proxy in front of the database. It counts round trips, adds latency, and can cut connections or silently drop
+//! their bytes.
 
 use std::{
     sync::{
@@ -20,8 +21,8 @@ use tokio::{
 
 use local_database::{Error, Result};
 
-/// A running proxy. A round trip begins with the first bytes that the client sends on a connection, and again with the first that it
-/// sends after bytes from the server.
+/// A running proxy. A round trip begins with the first bytes that the client sends on a connection, and again with the
+/// first that it sends after bytes from the server.
 pub struct Proxy {
     port: u16,
     round_trips: Arc<AtomicUsize>,

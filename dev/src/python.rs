@@ -13,8 +13,8 @@ use tokio::{process::Command, sync::Mutex, task::spawn_blocking};
 
 use local_database::{Error, Result};
 
-/// Installs packages, such as `["freqtrade==2026.9"]`, in the virtual environment `<target>/python/<name>`, and returns the directory
-/// of its programs.
+/// Installs packages, such as `["freqtrade==2026.9"]`, in the virtual environment `<target>/python/<name>`, and returns
+/// the directory of its programs.
 ///
 /// # Errors
 ///
@@ -32,7 +32,8 @@ pub async fn programs(target: &Path, name: &str, packages: &[&str]) -> Result<Pa
     Ok(home.join("bin"))
 }
 
-/// Runs `install`, unless an earlier run or another process has already installed these packages in the directory `home`.
+/// Runs `install`, unless an earlier run or another process has already installed these packages in the directory
+/// `home`.
 pub(crate) async fn install_once(
     home: &Path,
     packages: &[&str],

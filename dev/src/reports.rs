@@ -1,4 +1,5 @@
-//! Links to reports on the sample users' bots. A browser sends no access token when it opens a link, so the server adds one.
+//! Links to reports on the sample users' bots. A browser sends no access token when it opens a link, so the server adds
+//! one.
 
 use std::{sync::Arc, time::Duration};
 
@@ -43,8 +44,8 @@ struct ReportQuery {
     email: String,
 }
 
-/// Links to the sample reports. An analysis is created when its link is first opened, so that starting `cargo dev` does not count
-/// against the users' quotas.
+/// Links to the sample reports. An analysis is created when its link is first opened, so that starting `cargo dev` does
+/// not count against the users' quotas.
 pub fn samples(origin: &str) -> impl Iterator<Item = Sample> {
     SAMPLES
         .map(|(email, analysis_type)| Sample {
@@ -55,8 +56,8 @@ pub fn samples(origin: &str) -> impl Iterator<Item = Sample> {
         .into_iter()
 }
 
-/// Routes `GET /_local/samples/{analysis_type}`, a sample user's report, whose analysis is created if there is none yet, and
-/// `GET /_local/reports/{analysis_id}?email=…`, a report as this user sees it.
+/// Routes `GET /_local/samples/{analysis_type}`, a sample user's report, whose analysis is created if there is none
+/// yet, and `GET /_local/reports/{analysis_id}?email=…`, a report as this user sees it.
 pub(crate) fn router(auth: Arc<Auth>, origin: String) -> Result<Router> {
     let state = Arc::new(Reports { auth, client: client(USER_AGENT, TIMEOUT)?, origin });
     Ok(Router::new()

@@ -83,8 +83,8 @@ impl Sandbox {
         self.payments.find(reference)
     }
 
-    /// Sends the callback for a transaction's current status once, as Tripay's dashboard can. Returns `None` if there is no
-    /// such transaction.
+    /// Sends the callback for a transaction's current status once, as Tripay's dashboard can. Returns `None` if there
+    /// is no such transaction.
     pub async fn deliver(&self, reference: &str) -> Option<Delivery> {
         let transaction = self.payments.find(reference)?;
         Some(self.payments.send_callback(&transaction).await)

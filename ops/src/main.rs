@@ -32,7 +32,8 @@ struct Target {
     /// URL of the database, with the role postgres [default: the database of the running `cargo dev`]
     #[arg(long, global = true, value_name = "URL", env = "DATABASE_URL", hide_env_values = true)]
     database_url: Option<String>,
-    /// Data directory of `cargo dev`, which also holds the reference database of `verify` [default: .nofomo in the workspace]
+    /// Data directory of `cargo dev`, which also holds the reference database of `verify` [default: .nofomo in the
+    /// workspace]
     #[arg(long, global = true, value_name = "DIR")]
     data: Option<PathBuf>,
 }

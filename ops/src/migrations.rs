@@ -8,8 +8,8 @@ use tokio_postgres::{Client, Transaction, error::ErrorPosition, types::Type};
 /// Name of the migration with rows for development and tests. It adds them only if `nofomo.sample_data` is on.
 const SAMPLE_DATA: &str = "sample_data";
 
-/// Takes a lock until the end of the transaction; a transaction pooler allows none that lasts longer. Two processes that migrate at
-/// the same time take turns, file by file.
+/// Takes a lock until the end of the transaction; a transaction pooler allows none that lasts longer. Two processes
+/// that migrate at the same time take turns, file by file.
 const LOCK: &str = "select pg_advisory_xact_lock(hashtext('nofomo: apply migrations'))";
 
 /// The table as the Supabase CLI creates it, so that `supabase db push` and `cargo ops migrate` share one history.
@@ -215,8 +215,8 @@ impl Migration {
     /// Applies the file and records it; returns `true` if it was new.
     async fn apply(&self, transaction: &Transaction<'_>) -> Result<bool> {
         let refused = |error| self.refused(&error);
-        // Settings of an earlier file must not affect this one. A statement that waits for a table lock makes every later
-        // query on the table wait too, so it gives up early.
+        // Settings of an earlier file must not affect this one. A statement that waits for a table lock makes every
+        // later query on the table wait too, so it gives up early.
         let start = format!("reset all; {LOCK}; set local lock_timeout = '10s'");
         transaction.batch_execute(&start).await.map_err(refused)?;
 
@@ -291,7 +291,8 @@ fn parse_name(file: &str) -> Option<(u64, &str, &str)> {
     (digits && !name.is_empty()).then_some((version.parse().ok()?, version, name))
 }
 
-/// Removes whitespace and semicolons: the Supabase CLI records a file as statements without the separators between them.
+/// Removes whitespace and semicolons: the Supabase CLI records a file as statements without the separators between
+/// them.
 fn strip_separators(sql: &str) -> String {
     sql.chars().filter(|character| !character.is_whitespace() && *character != ';').collect()
 }

@@ -21,8 +21,9 @@ pub struct KeyRotation {
 
 /// Re-encrypts every credential that the newest key of the ring has not encrypted.
 ///
-/// Each credential is updated in its own transaction, and only if its owner has not replaced it meanwhile. So the rotation can be
-/// interrupted and repeated, and can run while users change their credentials. `on_progress` is called after each batch with the counts so far.
+/// Each credential is updated in its own transaction, and only if its owner has not replaced it meanwhile. So the
+/// rotation can be interrupted and repeated, and can run while users change their credentials. `on_progress` is called
+/// after each batch with the counts so far.
 ///
 /// # Errors
 ///

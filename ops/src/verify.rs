@@ -1,4 +1,5 @@
-//! Compares a database with the migrations: nothing is missing, nothing is extra, and the statistics and billing are right.
+//! Compares a database with the migrations: nothing is missing, nothing is extra, and the statistics and billing are
+//! right.
 
 use std::{
     collections::BTreeMap,
@@ -16,8 +17,8 @@ use uuid::Uuid;
 
 use crate::migrations::migrate;
 
-/// Kinds of objects that are compared. Each query returns names and definitions, which are the same on every server to which the
-/// same migrations were applied.
+/// Kinds of objects that are compared. Each query returns names and definitions, which are the same on every server to
+/// which the same migrations were applied.
 const KINDS: [Kind; 17] = [
     Kind::new("role", "roles", include_str!("verify/roles.sql")),
     Kind::new("membership", "memberships", include_str!("verify/memberships.sql")),
@@ -113,8 +114,8 @@ pub async fn verify_migrations(postgres: &Postgres, url: &str, migrations: &Path
     report
 }
 
-/// Opens the marketplace of the reference database to anonymous readers if that of the verified database is open. Both settings are
-/// valid, so they are not compared.
+/// Opens the marketplace of the reference database to anonymous readers if that of the verified database is open. Both
+/// settings are valid, so they are not compared.
 async fn copy_marketplace_access(url: &str, reference_url: &str) -> Result<()> {
     let is_open = "select exists (
         select from pg_class cross join lateral aclexplode(relacl) as granted

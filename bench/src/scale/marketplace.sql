@@ -1,4 +1,5 @@
--- Inserts verified strategies with backtests. $1: number of strategies, $2: number of backtests of all strategies together.
+-- Inserts verified strategies with backtests. $1: number of strategies, $2: number of backtests of all strategies
+-- together.
 with author as (
     select users.id
     from public.users

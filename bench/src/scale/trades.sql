@@ -1,5 +1,5 @@
--- Inserts closed trades of a bot, one every six minutes until now, and sets its statistics. $1: id of the bot, $2: number of
--- trades.
+-- Inserts closed trades of a bot, one every six minutes until now, and sets its statistics. $1: id of the bot, $2:
+-- number of trades.
 with bot as (
     select bots.id, bots.user_id, bots.exchange, bots.trading_pair
     from public.bots

@@ -1,4 +1,5 @@
-//! Checks that the machine has the programs that `cargo dev` and `cargo test` require, and installs missing ones where possible.
+//! Checks that the machine has the programs that `cargo dev` and `cargo test` require, and installs missing ones where
+//! possible.
 
 mod error;
 mod package_manager;
@@ -15,7 +16,8 @@ pub use progress::report_progress;
 pub use requirements::Purpose;
 pub use search_path::search_path;
 
-/// Ensures that the machine has the programs for `purpose`. As root on Debian and Ubuntu, installs missing ones and reports progress.
+/// Ensures that the machine has the programs for `purpose`. As root on Debian and Ubuntu, installs missing ones and
+/// reports progress.
 ///
 /// # Errors
 ///

@@ -1,4 +1,5 @@
-//! The system's package manager: names of packages, the command that installs them, and their installation on Debian and Ubuntu.
+//! The system's package manager: names of packages, the command that installs them, and their installation on Debian
+//! and Ubuntu.
 
 use std::{
     fs::{self, File},
@@ -77,8 +78,8 @@ impl PackageManager {
         matches!(self, Self::Apt { is_root: true, has_apt_get: true, .. })
     }
 
-    /// Installs packages with apt-get, and reports progress. Concurrent processes take turns; `is_needed` is evaluated once it is this
-    /// process's turn.
+    /// Installs packages with apt-get, and reports progress. Concurrent processes take turns; `is_needed` is evaluated
+    /// once it is this process's turn.
     pub(crate) fn install(self, packages: &[&str], is_needed: impl FnOnce() -> bool) -> Result<(), Error> {
         let lock = Path::new("/var/lock/nofomo-install");
         let turn = File::create(lock).and_then(|file| file.lock().map(|()| file));
@@ -105,8 +106,8 @@ impl PackageManager {
     }
 }
 
-/// Runs `apt-get update`. Waits up to a minute while another program updates the lists, such as a timer on a machine that has just
-/// started.
+/// Runs `apt-get update`. Waits up to a minute while another program updates the lists, such as a timer on a machine
+/// that has just started.
 fn update_lists() -> Result<(), Error> {
     let mut attempts = 0;
     loop {
@@ -118,8 +119,8 @@ fn update_lists() -> Result<(), Error> {
     }
 }
 
-/// Policy that prevents packages from starting services while they are installed; removed on drop. If this process is killed, the
-/// policy has no further effect, and the next installation replaces it.
+/// Policy that prevents packages from starting services while they are installed; removed on drop. If this process is
+/// killed, the policy has no further effect, and the next installation replaces it.
 struct ServiceStartBlock {
     is_ours: bool,
 }
@@ -190,8 +191,8 @@ fn run_apt(arguments: &[&str]) -> Result<(), Error> {
     Err(failed(error.unwrap_or("no reason was given").to_owned()))
 }
 
-/// Parses a line such as `pmstatus:curl:54.5:Unpacking curl (amd64)` into percent and description. Returns `None` for lines about
-/// downloads (`dlstatus`), which have percentages of their own.
+/// Parses a line such as `pmstatus:curl:54.5:Unpacking curl (amd64)` into percent and description. Returns `None` for
+/// lines about downloads (`dlstatus`), which have percentages of their own.
 fn parse_status(line: &str) -> Option<(u32, &str)> {
     let mut parts = line.strip_prefix("pmstatus:")?.splitn(3, ':');
     let (_, percent, text) = (parts.next()?, parts.next()?, parts.next()?);

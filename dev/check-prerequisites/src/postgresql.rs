@@ -12,11 +12,12 @@ use crate::{error::Error, search_path::find_in_path};
 /// Oldest supported major version.
 pub const MIN_MAJOR: u32 = 15;
 
-/// Name of the environment variable with the directory of the PostgreSQL programs to use instead of the newest installation.
+/// Name of the environment variable with the directory of the PostgreSQL programs to use instead of the newest
+/// installation.
 pub const PROGRAMS_VARIABLE: &str = "NOFOMO_POSTGRES_PROGRAMS";
 
-/// Directories whose `*/bin` may contain PostgreSQL: of Debian, PGDG's RPMs and local builds, Homebrew on both architectures, and
-/// Postgres.app.
+/// Directories whose `*/bin` may contain PostgreSQL: of Debian, PGDG's RPMs and local builds, Homebrew on both
+/// architectures, and Postgres.app.
 const PARENT_DIRECTORIES: [&str; 5] = [
     "/usr/lib/postgresql",
     "/usr",
@@ -39,8 +40,8 @@ impl Installation {
         (major == other && major >= MIN_MAJOR).then_some(Self { major, directory })
     }
 
-    /// Path of a program of this version. A program that the installation lacks, such as `pgbench` if only the server is installed, is
-    /// looked up in the search path.
+    /// Path of a program of this version. A program that the installation lacks, such as `pgbench` if only the server
+    /// is installed, is looked up in the search path.
     pub fn program(&self, name: &str) -> PathBuf {
         let own = self.directory.join(name);
         if own.exists() { own } else { find_in_path(name).unwrap_or(own) }
@@ -88,7 +89,8 @@ fn read_major(program: &Path) -> Option<u32> {
     parse_major(&String::from_utf8_lossy(&version.output().ok()?.stdout))
 }
 
-/// Parses the major version from `postgres (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)`, or `17beta1` in place of the version.
+/// Parses the major version from `postgres (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)`, or `17beta1` in place of the
+/// version.
 fn parse_major(version: &str) -> Option<u32> {
     let number = version.split_whitespace().nth(2)?;
     number.split(|character: char| !character.is_ascii_digit()).next()?.parse().ok()

@@ -1,5 +1,5 @@
-//! Prepares this machine for the tests, or reports missing programs and ends the run. Cargo runs it before the tests that need
-//! them.
+//! Prepares this machine for the tests, or reports missing programs and ends the run. Cargo runs it before the tests
+//! that need them.
 
 use std::process::ExitCode;
 

@@ -44,7 +44,8 @@ pub struct Postgres {
 }
 
 impl Postgres {
-    /// Starts the server whose files are in `data`, creating them at the first start. Without `port` it listens on any free port.
+    /// Starts the server whose files are in `data`, creating them at the first start. Without `port` it listens on any
+    /// free port.
     ///
     /// # Errors
     ///

@@ -12,8 +12,8 @@ use crate::{
 /// Name of the database.
 pub const NAME: &str = "nofomo";
 
-/// Starts the server of a data directory, creating the database at the first start. Also returns the URL of the role that
-/// applies migrations.
+/// Starts the server of a data directory, creating the database at the first start. Also returns the URL of the role
+/// that applies migrations.
 ///
 /// # Errors
 ///

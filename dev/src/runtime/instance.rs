@@ -38,8 +38,8 @@ const INIT_TIMEOUT: Duration = Duration::from_secs(10);
 
 const REGION: &str = "us-east-1";
 
-/// A running process of a function. It ends when this is dropped; if this process is killed instead, it ends because its
-/// Runtime API is gone.
+/// A running process of a function. It ends when this is dropped; if this process is killed instead, it ends because
+/// its Runtime API is gone.
 pub(super) struct Instance {
     process: Child,
     name: String,

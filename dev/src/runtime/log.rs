@@ -26,7 +26,8 @@ pub fn terminal() -> Log {
     Arc::new(move |function, line| lines.send(format_line(function, line)).unwrap_or_default())
 }
 
-/// Formats a line: `12:34:56.789 INFO  create-bot     POST /bots 201  duration_ms=7`; a line that is not JSON is not changed.
+/// Formats a line: `12:34:56.789 INFO  create-bot     POST /bots 201  duration_ms=7`; a line that is not JSON is not
+/// changed.
 fn format_line(function: &str, line: &str) -> String {
     let Ok(mut fields) = serde_json::from_str::<Map<String, Value>>(line) else {
         return format!("{:18} {function:<14} {line}", "");

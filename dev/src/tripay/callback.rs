@@ -61,7 +61,8 @@ fn to_json(body: &Body) -> Vec<u8> {
     bytes
 }
 
-/// Formats strings as PHP does. A receiver that parses the JSON and formats it again gets other bytes and another signature.
+/// Formats strings as PHP does. A receiver that parses the JSON and formats it again gets other bytes and another
+/// signature.
 struct PhpFormatter;
 
 impl Formatter for PhpFormatter {

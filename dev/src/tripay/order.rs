@@ -32,7 +32,8 @@ pub(super) struct Order {
 /// Time to pay if the order specifies none.
 const DEFAULT_LIFETIME: Duration = Duration::hours(24);
 
-/// Latest deadline, as a Unix timestamp. Seconds have ten digits until the year 2286; a longer number is in milliseconds.
+/// Latest deadline, as a Unix timestamp. Seconds have ten digits until the year 2286; a longer number is in
+/// milliseconds.
 const MAX_TIMESTAMP: i64 = 9_999_999_999;
 
 impl Order {

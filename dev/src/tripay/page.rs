@@ -56,7 +56,8 @@ async fn act(State(payments): State<Arc<Payments>>, Path((reference, action)): P
     }
 }
 
-/// Applies an action and redirects to the page, for the page's buttons. An action that the status does not allow changes nothing.
+/// Applies an action and redirects to the page, for the page's buttons. An action that the status does not allow
+/// changes nothing.
 async fn act_and_redirect(
     State(payments): State<Arc<Payments>>,
     Path((reference, action)): Path<(String, Action)>,

@@ -156,7 +156,8 @@ impl Payments {
         })
     }
 
-    /// Applies an action to a transaction and starts to send its callback. The receiver completes after the first attempt.
+    /// Applies an action to a transaction and starts to send its callback. The receiver completes after the first
+    /// attempt.
     pub(super) fn apply(
         self: &Arc<Self>,
         reference: &str,
@@ -189,8 +190,8 @@ impl Payments {
         }
     }
 
-    /// Sends the callback for the transaction's current status, with up to [`MAX_CALLBACK_RETRIES`] retries until it is accepted. The
-    /// receiver completes after the first attempt.
+    /// Sends the callback for the transaction's current status, with up to [`MAX_CALLBACK_RETRIES`] retries until it is
+    /// accepted. The receiver completes after the first attempt.
     fn report(self: &Arc<Self>, transaction: &Transaction) -> oneshot::Receiver<()> {
         let (attempted, first_attempt) = oneshot::channel();
         let (payments, transaction) = (self.clone(), transaction.clone());

@@ -1,6 +1,6 @@
 -- Role memberships of the login roles and the API roles, and members of the login roles. Since PostgreSQL 16 the
--- creator of a role is a member of it, and each membership has its own options. In older versions, the member's attribute
--- INHERIT decides.
+-- creator of a role is a member of it, and each membership has its own options. In older versions, the member's
+-- attribute INHERIT decides.
 select
     format('%s in %s', member.rolname, role.rolname) as object,
     concat_ws(

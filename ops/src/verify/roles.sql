@@ -1,5 +1,5 @@
--- Attributes of the two login roles, with their settings, both global and for this database. For the API roles, only the
--- attributes: their settings differ between projects.
+-- Attributes of the two login roles, with their settings, both global and for this database. For the API roles, only
+-- the attributes: their settings differ between projects.
 select
     roles.rolname::text as object,
     concat_ws(

@@ -1,5 +1,5 @@
-//! The check of a strategy's source returns a result, its findings are on lines of the source, and a second check returns the same
-//! result.
+//! The check of a strategy's source returns a result, its findings are on lines of the source, and a second check
+//! returns the same result.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

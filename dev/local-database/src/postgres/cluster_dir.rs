@@ -107,8 +107,8 @@ impl ClusterDir {
 
     /// Creates the cluster with a new password.
     pub(super) async fn create_cluster(&self, installation: &Installation) -> Result<()> {
-        // Renamed once it is complete, so that an interruption leaves nothing that looks like a cluster. The name is unique
-        // because an interrupted initdb still writes for a moment.
+        // Renamed once it is complete, so that an interruption leaves nothing that looks like a cluster. The name is
+        // unique because an interrupted initdb still writes for a moment.
         let incomplete = self.path.join(format!("{INCOMPLETE_PREFIX}-{}", Uuid::new_v4().simple()));
         DirBuilder::new().mode(0o700).create(&incomplete).map_err(cannot("create", &incomplete))?;
 
@@ -148,7 +148,8 @@ impl ClusterDir {
         }
     }
 
-    /// Stops a server that has outlived the process that started it: this process has the lock, so it has no other owner.
+    /// Stops a server that has outlived the process that started it: this process has the lock, so it has no other
+    /// owner.
     pub(super) async fn stop_orphan(&self) {
         let pid_file = self.cluster().join("postmaster.pid");
         let Ok(password) = fs::read_to_string(self.password()) else {

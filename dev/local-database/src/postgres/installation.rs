@@ -10,8 +10,8 @@ use tokio::task::spawn_blocking;
 
 use crate::error::{Error, Result};
 
-/// Finds the installation for the data in `cluster`, which may not exist yet. Installs PostgreSQL if the machine has none and it
-/// can be installed.
+/// Finds the installation for the data in `cluster`, which may not exist yet. Installs PostgreSQL if the machine has
+/// none and it can be installed.
 ///
 /// # Errors
 ///

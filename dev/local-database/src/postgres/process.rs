@@ -22,14 +22,14 @@ const SETTINGS: [&str; 8] = [
     "wal_level=logical",
     // Each test has its own database with several connections.
     "max_connections=200",
-    // A commit survives the crash of any process, because the operating system has the pages. Only a power failure can lose
-    // it, which is acceptable for a database that `--fresh` recreates, and saves waiting for the disk.
+    // A commit survives the crash of any process, because the operating system has the pages. Only a power failure can
+    // lose it, which is acceptable for a database that `--fresh` recreates, and saves waiting for the disk.
     "fsync=off",
     "full_page_writes=off",
 ];
 
-/// Shell script that waits until its input is closed, because the process at the other end has ended, and then stops the server
-/// with the given process id. It checks `postmaster.pid`, because another process may have that id by then.
+/// Shell script that waits until its input is closed, because the process at the other end has ended, and then stops
+/// the server with the given process id. It checks `postmaster.pid`, because another process may have that id by then.
 const GUARD: &str = r#"
     trap '' HUP INT TERM
     read -r _
