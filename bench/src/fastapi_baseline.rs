@@ -216,8 +216,8 @@ async fn measure_on_lambda(fleet: &Fleet, events: &[Events], size: Size) -> Resu
         starts.push(milliseconds(start.map_err(|error| failed(&error))?.response));
     }
     let request = async |number: usize| {
-        let answer = fleet.invoke(nth(number)).await.map_err(|error| failed(&error))?;
-        outcome(&answer).map(|_| ())
+        let response = fleet.invoke(nth(number)).await.map_err(|error| failed(&error))?;
+        outcome(&response).map(|_| ())
     };
     // Warms up until each caller has an instance; one fast instance may serve two callers at first.
     run_load(size.callers, size.duration / 10, async |n| request(2 * WARM_UP_START + n).await).await?;
@@ -375,9 +375,9 @@ impl Call {
         for (name, value) in request.headers {
             sent = sent.header(name, value);
         }
-        let answer = sent.send().await.map_err(|error| failed(format!("{error:?}")))?;
-        let status = answer.status();
-        let body: Bytes = answer.bytes().await.map_err(|error| failed(error.to_string()))?;
+        let response = sent.send().await.map_err(|error| failed(format!("{error:?}")))?;
+        let status = response.status();
+        let body: Bytes = response.bytes().await.map_err(|error| failed(error.to_string()))?;
         if status.is_success() { Ok(()) } else { Err(failed(format!("{status}: {}", String::from_utf8_lossy(&body)))) }
     }
 }

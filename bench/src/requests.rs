@@ -276,11 +276,11 @@ pub(crate) async fn send(environment: &Environment<'_>, stack: &Stack, call: &Ca
         )
     };
     let Some(fleet) = stack.fleet(&function) else { return Err(failed("nothing".to_owned())) };
-    let answer = fleet.invoke(events.nth(0)).await.map_err(|error| failed(error.to_string()))?;
-    let answer: Value = serde_json::from_slice(&answer).map_err(|error| failed(error.to_string()))?;
-    match answer.get("statusCode").and_then(Value::as_u64) {
-        Some(200..300) => Ok(serde_json::from_str(&text(&answer, "body")).unwrap_or_default()),
-        _ => Err(failed(answer.to_string())),
+    let response = fleet.invoke(events.nth(0)).await.map_err(|error| failed(error.to_string()))?;
+    let response: Value = serde_json::from_slice(&response).map_err(|error| failed(error.to_string()))?;
+    match response.get("statusCode").and_then(Value::as_u64) {
+        Some(200..300) => Ok(serde_json::from_str(&text(&response, "body")).unwrap_or_default()),
+        _ => Err(failed(response.to_string())),
     }
 }
 
@@ -289,14 +289,14 @@ pub(crate) async fn send(environment: &Environment<'_>, stack: &Stack, call: &Ca
 /// # Errors
 ///
 /// The request failed; a failed request must not be measured.
-pub(crate) fn outcome(answer: &[u8]) -> Result<String> {
+pub(crate) fn outcome(response: &[u8]) -> Result<String> {
     let failed = |why: String| Error::new(why, "invoke it with `cargo dev` and see its log");
-    let answer: Value = serde_json::from_slice(answer).map_err(|error| failed(error.to_string()))?;
-    let failures = answer.get("batchItemFailures").and_then(Value::as_array).map_or(0, Vec::len);
-    match answer.get("statusCode").and_then(Value::as_u64) {
+    let response: Value = serde_json::from_slice(response).map_err(|error| failed(error.to_string()))?;
+    let failures = response.get("batchItemFailures").and_then(Value::as_array).map_or(0, Vec::len);
+    match response.get("statusCode").and_then(Value::as_u64) {
         None if failures == 0 => Ok("ok".to_owned()),
         Some(status @ 200..300) => Ok(status.to_string()),
-        _ => Err(failed(format!("a request returned {answer}"))),
+        _ => Err(failed(format!("a request returned {response}"))),
     }
 }
 
@@ -306,8 +306,8 @@ fn sha256(token: &str) -> String {
     hex::encode(Sha256::digest(token))
 }
 
-fn text(answer: &Value, name: &str) -> String {
-    answer.get(name).and_then(Value::as_str).unwrap_or_default().to_owned()
+fn text(response: &Value, name: &str) -> String {
+    response.get(name).and_then(Value::as_str).unwrap_or_default().to_owned()
 }
 
 #[cfg(test)]

@@ -112,8 +112,8 @@ pub async fn measure(environment: &Environment<'_>, size: Size) -> Result<Report
         for n in 0..size.warm_up + size.requests {
             proxy.take_round_trips();
             let begun = Instant::now();
-            let answer = fleet.invoke(events.nth(n)).await.map_err(|error| failed(error.to_string()))?;
-            outcome(&answer).map_err(|error| failed(error.to_string()))?;
+            let response = fleet.invoke(events.nth(n)).await.map_err(|error| failed(error.to_string()))?;
+            outcome(&response).map_err(|error| failed(error.to_string()))?;
             // The first request starts the instance, and PostgreSQL replans a statement five times before it caches a
             // plan.
             if n >= size.warm_up {
@@ -144,8 +144,8 @@ async fn measure_round_trip(environment: &Environment<'_>, size: Size) -> Result
     let mut durations = Vec::new();
     for _ in 0..size.requests {
         let begun = Instant::now();
-        let answer = connection.check_connection().await;
-        answer.map_err(|error| Error::new(error.to_string(), "check that the database is running"))?;
+        let checked = connection.check_connection().await;
+        checked.map_err(|error| Error::new(error.to_string(), "check that the database is running"))?;
         durations.push(milliseconds(begun.elapsed()));
     }
     Ok(median(durations))

@@ -273,10 +273,10 @@ async fn expire_subscriptions(
         let fleet = fleet(&stack, FUNCTION)?;
         let (started_at, mut runs, mut expired) = (Instant::now(), 0, 0);
         loop {
-            let answer = fleet.invoke(schedule.event(Utc::now()).into()).await;
-            let answer =
-                answer.map_err(|error| Error::new(error.to_string(), "invoke it with `cargo dev` and see its log"))?;
-            let counts: Value = serde_json::from_slice(&answer).unwrap_or_default();
+            let response = fleet.invoke(schedule.event(Utc::now()).into()).await;
+            let response = response
+                .map_err(|error| Error::new(error.to_string(), "invoke it with `cargo dev` and see its log"))?;
+            let counts: Value = serde_json::from_slice(&response).unwrap_or_default();
             runs += 1;
             expired += counts.get("subscriptions").and_then(Value::as_i64).unwrap_or_default();
             if counts.get("is_complete").and_then(Value::as_bool) == Some(true) || runs > 100 {
@@ -329,8 +329,8 @@ async fn measure_latency(
 }
 
 async fn invoke(fleet: &Fleet, event: Bytes) -> Result<()> {
-    let answer = fleet.invoke(event).await;
-    outcome(&answer.map_err(|error| Error::new(error.to_string(), "invoke it with `cargo dev` and see its log"))?)
+    let response = fleet.invoke(event).await;
+    outcome(&response.map_err(|error| Error::new(error.to_string(), "invoke it with `cargo dev` and see its log"))?)
         .map(|_| ())
 }
 

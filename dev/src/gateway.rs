@@ -82,7 +82,7 @@ async fn handle(
     let id = Uuid::new_v4().to_string();
     let event = build_event(&parts, &body, client.ip(), route, parameters, &id, Utc::now());
     let mut response = match timeout(INTEGRATION_TIMEOUT, fleet.invoke(event.to_string().into())).await {
-        Ok(Ok(answer)) => to_http(&answer).unwrap_or_else(|| {
+        Ok(Ok(payload)) => to_http(&payload).unwrap_or_else(|| {
             fleet.log("API Gateway cannot convert its response to HTTP");
             error_response(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error")
         }),

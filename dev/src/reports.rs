@@ -80,7 +80,7 @@ impl Reports {
             Err(error) => return error_response(StatusCode::NOT_FOUND, &error),
         };
         match request(&self.client, &self.origin).bearer_auth(token).send().await {
-            Ok(answer) => axum::http::Response::from(answer).map(Body::new),
+            Ok(response) => axum::http::Response::from(response).map(Body::new),
             Err(error) => error_response(StatusCode::BAD_GATEWAY, &error),
         }
     }

@@ -255,7 +255,7 @@ async fn invoke(State(fleets): State<Fleets>, Path(name): Path<String>, body: By
         None => Bytes::from_static(b"{}"),
     };
     match fleet.invoke(event).await {
-        Ok(answer) => ([(header::CONTENT_TYPE, "application/json")], answer).into_response(),
+        Ok(response) => ([(header::CONTENT_TYPE, "application/json")], response).into_response(),
         Err(InvokeError::Failed { error_type, error_message }) => {
             let error = json!({ "errorType": error_type, "errorMessage": error_message });
             (StatusCode::BAD_GATEWAY, Json(error)).into_response()

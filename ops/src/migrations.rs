@@ -238,19 +238,19 @@ impl Migration {
 
     fn refused(&self, error: &tokio_postgres::Error) -> Error {
         let nothing = "nothing of this file was applied";
-        let Some(answer) = error.as_db_error() else {
+        let Some(db_error) = error.as_db_error() else {
             return Error::new(format!("{}: {}", self.file, describe_error(error)), format!("{nothing}; run it again"));
         };
-        let place = match answer.position() {
+        let place = match db_error.position() {
             Some(ErrorPosition::Original(position)) => format!(", line {}", line_at(&self.sql, *position)),
             _ => String::new(),
         };
-        let mut problem = format!("{}{place}: {}", self.file, answer.message());
-        let context = answer.where_().and_then(|context| context.lines().next());
-        for addition in [answer.detail(), context.filter(|_| place.is_empty())].into_iter().flatten() {
+        let mut problem = format!("{}{place}: {}", self.file, db_error.message());
+        let context = db_error.where_().and_then(|context| context.lines().next());
+        for addition in [db_error.detail(), context.filter(|_| place.is_empty())].into_iter().flatten() {
             problem = format!("{problem} ({addition})");
         }
-        let hint = answer.hint().unwrap_or("correct it and run it again");
+        let hint = db_error.hint().unwrap_or("correct it and run it again");
         Error::new(problem, format!("{nothing}; {hint}"))
     }
 }

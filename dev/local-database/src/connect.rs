@@ -32,7 +32,7 @@ pub async fn connect(url: &str) -> Result<Client> {
 
 /// Returns the server's message, or else the causes of the error: the error's own text is only "db error".
 pub fn describe_error(error: &tokio_postgres::Error) -> String {
-    let mut text = error.as_db_error().map_or_else(|| error.to_string(), |answer| answer.message().to_owned());
+    let mut text = error.as_db_error().map_or_else(|| error.to_string(), |db_error| db_error.message().to_owned());
     let mut cause = std::error::Error::source(error).filter(|_| error.as_db_error().is_none());
     while let Some(error) = cause {
         text = format!("{text}: {error}");

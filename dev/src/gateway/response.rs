@@ -13,28 +13,28 @@ const HOP_BY_HOP_HEADERS: [HeaderName; 4] =
     [header::CONNECTION, header::CONTENT_LENGTH, header::TRANSFER_ENCODING, header::UPGRADE];
 
 /// Converts the function's response to HTTP. Returns `None` for one that API Gateway cannot convert.
-pub(super) fn to_http(answer: &[u8]) -> Option<Response> {
-    let answer: Value = serde_json::from_slice(answer).ok()?;
-    let Some(status) = answer.get("statusCode") else {
+pub(super) fn to_http(payload: &[u8]) -> Option<Response> {
+    let payload: Value = serde_json::from_slice(payload).ok()?;
+    let Some(status) = payload.get("statusCode") else {
         // In format 2.0, JSON without a status is the body of a 200.
-        let body = answer.as_str().map_or_else(|| answer.to_string(), ToOwned::to_owned);
+        let body = payload.as_str().map_or_else(|| payload.to_string(), ToOwned::to_owned);
         return Some(([(header::CONTENT_TYPE, "application/json")], body).into_response());
     };
     let status = status.as_u64().or_else(|| status.as_str()?.parse().ok())?;
-    let text = answer.get("body").and_then(Value::as_str).unwrap_or_default();
-    let body = match answer.get("isBase64Encoded").and_then(Value::as_bool) {
+    let text = payload.get("body").and_then(Value::as_str).unwrap_or_default();
+    let body = match payload.get("isBase64Encoded").and_then(Value::as_bool) {
         Some(true) => Bytes::from(BASE64_STANDARD.decode(text).ok()?),
         _ => Bytes::from(text.to_owned()),
     };
     let mut response = Response::new(Body::from(body));
     *response.status_mut() = StatusCode::from_u16(status.try_into().ok()?).ok()?;
-    for (name, value) in answer.get("headers").and_then(Value::as_object).into_iter().flatten() {
+    for (name, value) in payload.get("headers").and_then(Value::as_object).into_iter().flatten() {
         let name: HeaderName = name.parse().ok()?;
         if !HOP_BY_HOP_HEADERS.contains(&name) {
             response.headers_mut().insert(name, header_value(value)?);
         }
     }
-    for cookie in answer.get("cookies").and_then(Value::as_array).into_iter().flatten() {
+    for cookie in payload.get("cookies").and_then(Value::as_array).into_iter().flatten() {
         response.headers_mut().append(header::SET_COOKIE, header_value(cookie)?);
     }
     Some(response)
@@ -55,8 +55,8 @@ mod tests {
 
     use super::*;
 
-    async fn converted(answer: Value) -> Option<(u16, Vec<(String, String)>, String)> {
-        let (parts, body) = to_http(answer.to_string().as_bytes())?.into_parts();
+    async fn converted(payload: Value) -> Option<(u16, Vec<(String, String)>, String)> {
+        let (parts, body) = to_http(payload.to_string().as_bytes())?.into_parts();
         let header =
             |(name, value): (&HeaderName, &HeaderValue)| (name.to_string(), value.to_str().expect("text").into());
         let body = to_bytes(body, usize::MAX).await.expect("body");
@@ -65,13 +65,13 @@ mod tests {
 
     #[tokio::test]
     async fn a_response_is_converted_to_http() {
-        let answer = json!({
+        let payload = json!({
             "statusCode": 201, "body": "eyI=", "isBase64Encoded": true, "cookies": ["a=1", "b=2"],
             "headers": { "Location": "/bots/1", "x-count": 3, "content-length": "99" }, "multiValueHeaders": {},
         });
         let pair = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
         let headers = [("location", "/bots/1"), ("x-count", "3"), ("set-cookie", "a=1"), ("set-cookie", "b=2")];
-        let (status, found, body) = converted(answer).await.expect("valid");
+        let (status, found, body) = converted(payload).await.expect("valid");
         assert_eq!((status, body.as_str()), (201, "{\""));
         assert_eq!(found, headers.map(pair));
     }
@@ -85,13 +85,13 @@ mod tests {
 
     #[tokio::test]
     async fn an_invalid_response_is_an_error() {
-        for answer in [
+        for payload in [
             json!({ "statusCode": "many" }),
             json!({ "statusCode": 7 }),
             json!({ "statusCode": 200, "headers": { "a b": "" } }),
             json!({ "statusCode": 200, "body": "~", "isBase64Encoded": true }),
         ] {
-            assert_eq!(converted(answer.clone()).await, None, "{answer}");
+            assert_eq!(converted(payload.clone()).await, None, "{payload}");
         }
         assert!(to_http(b"not json").is_none());
     }

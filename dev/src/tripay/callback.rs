@@ -108,13 +108,13 @@ pub(super) async fn send(client: &reqwest::Client, url: &str, body: Vec<u8>) -> 
         Err(error) => return (None, Some(describe_error(&error))),
     };
     let status = response.status();
-    let answer = match response.bytes().await {
-        Ok(answer) => answer,
+    let response_body = match response.bytes().await {
+        Ok(response_body) => response_body,
         Err(error) => return (Some(status.as_u16()), Some(describe_error(&error))),
     };
-    let json: Value = serde_json::from_slice(&answer).unwrap_or_default();
+    let json: Value = serde_json::from_slice(&response_body).unwrap_or_default();
     let is_accepted = status.is_success() && json.get("success") == Some(&Value::Bool(true));
-    let problem = (!is_accepted).then(|| match String::from_utf8_lossy(&answer).trim() {
+    let problem = (!is_accepted).then(|| match String::from_utf8_lossy(&response_body).trim() {
         "" => "empty response".to_owned(),
         text => text.chars().take(MAX_QUOTE_LENGTH).collect(),
     });

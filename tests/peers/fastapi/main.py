@@ -251,12 +251,12 @@ app = FastAPI(lifespan=lifespan, openapi_url=None)
 async def command(function: str, claims: dict, given: Any) -> Any:
     statement = f"select private.{function}($1::text::jsonb, $2::text::jsonb)::text"
     try:
-        answer = await app.state.pool.fetchval(statement, orjson.dumps(claims).decode(), orjson.dumps(given, decimal_text).decode())
+        result = await app.state.pool.fetchval(statement, orjson.dumps(claims).decode(), orjson.dumps(given, decimal_text).decode())
     except asyncpg.PostgresError as error:
         if error.sqlstate == "PT401" or error.sqlstate == "PT403":
             raise Problem(403, "deactivated", "This account is deactivated", "Contact support to reactivate the account.") from None
         raise
-    return orjson.loads(answer)
+    return orjson.loads(result)
 
 
 def ok(value: Any, status: int = 200, **headers: str) -> Response:
