@@ -128,7 +128,7 @@ pub async fn measure(environment: &Environment<'_>, size: Size) -> Result<Report
         }
         // Not measured: this request starts the instance.
         fleet.invoke(events.nth(size.starts)).await.map_err(|error| failed(error.to_string()))?;
-        let instance = Processes::of(&fleet.instances());
+        let instance = Processes::of(&fleet.process_ids());
         let server = Processes::of_server(&admin).await?;
         let (function_before, server_before) = (instance.cpu(), server.cpu());
         let mut last = String::new();
@@ -139,7 +139,7 @@ pub async fn measure(environment: &Environment<'_>, size: Size) -> Result<Report
             latencies.push(milliseconds(sent_at.elapsed()));
             last = outcome(&response).map_err(|error| failed(error.to_string()))?;
         }
-        if fleet.instances().len() != 1 {
+        if fleet.process_ids().len() != 1 {
             return Err(failed("it was handled by more than one instance".to_owned()));
         }
         let per_request = |seconds: f64| seconds * 1_000.0 / size.requests as f64;

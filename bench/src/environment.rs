@@ -61,7 +61,7 @@ impl Environment<'_> {
             port: 0,
             environment,
             concurrency,
-            schedules: false,
+            has_schedules: false,
             tripay: tripay::Options { file: None, callback_retry_delay: tripay::Options::CALLBACK_RETRY_DELAY },
             log: self.log.clone(),
         })

@@ -28,7 +28,9 @@ use tokio::{
 use crate::{
     environment::{Environment, fleet},
     load_generator::{LoadStats, median, milliseconds, run_load},
-    requests::{BOTS, Call, Events, NTH, READER, USER, WARM_UP_START, bot, new_bots, outcome, portfolio, trades},
+    requests::{
+        BOTS, Call, Events, READER, UNIQUE_DIGITS, USER, WARM_UP_START, bot, create_bots, outcome, portfolio, trades,
+    },
     usage::Processes,
 };
 
@@ -163,13 +165,13 @@ pub async fn measure(environment: &Environment<'_>, size: Size) -> Result<Report
     let stack = environment.stack(size.callers).await?;
     let token = stack.auth().token_for(USER).await?;
     // Trades of one bot wait for each other.
-    let bots = new_bots(environment, &stack, &token, BOTS).await?;
+    let bots = create_bots(environment, &stack, &token, BOTS).await?;
     let calls = [
-        vec![Call::new(&token, "POST", "/bots", &bot("measured", "binance", true)).with_key(NTH)],
+        vec![Call::new(&token, "POST", "/bots", &bot("measured", "binance", true)).with_key(UNIQUE_DIGITS)],
         bots.iter().map(|bot| trades(&token, bot, 1)).collect(),
         vec![portfolio(&stack.auth().token_for(READER).await?)],
     ];
-    let programs = FastapiServer::programs(&environment.workspace, &environment.target).await?;
+    let programs = FastapiServer::install_programs(&environment.workspace, &environment.target).await?;
     let mut report = Report { callers: size.callers, endpoints: Vec::new() };
     for calls in &calls {
         let events = calls.iter().map(|call| call.events(environment)).collect::<Result<Vec<_>>>()?;
@@ -221,11 +223,11 @@ async fn measure_on_lambda(fleet: &Fleet, events: &[Events], size: Size) -> Resu
     };
     // Warms up until each caller has an instance; one fast instance may serve two callers at first.
     run_load(size.callers, size.duration / 10, async |n| request(2 * WARM_UP_START + n).await).await?;
-    let instances = fleet.instances();
+    let instances = fleet.process_ids();
     let processes = Processes::of(&instances);
     let before = processes.cpu();
     let load = run_load(size.callers, size.duration, &request).await?;
-    if fleet.instances().len() != instances.len() {
+    if fleet.process_ids().len() != instances.len() {
         return Err(failed(&"the number of its instances changed"));
     }
     Ok(Figures {
@@ -304,7 +306,7 @@ impl FastapiServer {
         issuer: &str,
         connections: usize,
     ) -> Result<Self> {
-        let programs = Self::programs(workspace, target).await?;
+        let programs = Self::install_programs(workspace, target).await?;
         let failed =
             |error: std::io::Error| Error::new(format!("cannot run FastAPI: {error}"), "check tests/peers/fastapi");
         let port = TcpListener::bind(("127.0.0.1", 0)).and_then(|listener| listener.local_addr());
@@ -340,7 +342,7 @@ impl FastapiServer {
         Ok(Self { process, port })
     }
 
-    async fn programs(workspace: &Path, target: &Path) -> Result<PathBuf> {
+    async fn install_programs(workspace: &Path, target: &Path) -> Result<PathBuf> {
         let list = app_dir(workspace).join("requirements.txt");
         let packages = fs::read_to_string(&list).map_err(|error| {
             Error::new(
@@ -349,7 +351,7 @@ impl FastapiServer {
             )
         })?;
         let packages: Vec<&str> = packages.lines().filter(|line| !line.is_empty()).collect();
-        python::programs(target, "fastapi", &packages).await
+        python::install_programs(target, "fastapi", &packages).await
     }
 
     pub fn url(&self) -> String {

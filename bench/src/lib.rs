@@ -44,7 +44,7 @@ pub enum Measurement {
 
 /// Results of a measurement, with the conditions under which it was made.
 #[derive(Serialize)]
-pub struct Findings {
+pub struct MeasurementResult {
     conditions: Conditions,
     #[serde(skip)]
     name: String,
@@ -57,7 +57,7 @@ pub struct Findings {
     pub missed: Vec<String>,
 }
 
-impl fmt::Display for Findings {
+impl fmt::Display for MeasurementResult {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Conditions { date, processor, cores, memory_gib, system, postgres } = &self.conditions;
         writeln!(f, "## {}\n\n{}", self.name, self.table)?;
@@ -74,41 +74,41 @@ impl fmt::Display for Findings {
 /// # Errors
 ///
 /// A request fails, or a program that the measurement needs is missing. An exceeded budget is not an error.
-pub async fn measure(measurement: Measurement, environment: &Environment<'_>) -> Result<Findings> {
+pub async fn measure(measurement: Measurement, environment: &Environment<'_>) -> Result<MeasurementResult> {
     match measurement {
         Measurement::Cold => {
             let report = cold::measure(environment, cold::Size::FULL).await?;
             let missed = report.missed()?;
-            Findings::of(measurement, environment, &report, missed, None).await
+            MeasurementResult::of(measurement, environment, &report, missed, None).await
         }
         Measurement::Cost => {
             let report = cost::compute(environment, &load_cold_report(environment)?)?;
-            Findings::of(measurement, environment, &report, Vec::new(), None).await
+            MeasurementResult::of(measurement, environment, &report, Vec::new(), None).await
         }
         Measurement::RoundTrips => {
             let report = round_trips::measure(environment, round_trips::Size::FULL).await?;
-            Findings::of(measurement, environment, &report, report.missed(), None).await
+            MeasurementResult::of(measurement, environment, &report, report.missed(), None).await
         }
         Measurement::Throughput => {
             let report = throughput::measure(environment, &throughput::Size::full()).await?;
-            Findings::of(measurement, environment, &report, report.missed(), Some(report.plot()?)).await
+            MeasurementResult::of(measurement, environment, &report, report.missed(), Some(report.plot()?)).await
         }
         Measurement::Fastapi => {
             let report = fastapi_baseline::measure(environment, fastapi_baseline::Size::FULL).await?;
-            Findings::of(measurement, environment, &report, report.missed(), None).await
+            MeasurementResult::of(measurement, environment, &report, report.missed(), None).await
         }
         Measurement::Scale => {
             let report = scale::measure(environment, &scale::Size::full()).await?;
-            Findings::of(measurement, environment, &report, report.missed(), Some(report.plot()?)).await
+            MeasurementResult::of(measurement, environment, &report, report.missed(), Some(report.plot()?)).await
         }
         Measurement::Load => {
             let report = load::measure(environment, load::Size::FULL).await?;
-            Findings::of(measurement, environment, &report, report.missed(), None).await
+            MeasurementResult::of(measurement, environment, &report, report.missed(), None).await
         }
     }
 }
 
-impl Findings {
+impl MeasurementResult {
     async fn of(
         measurement: Measurement,
         environment: &Environment<'_>,
@@ -148,11 +148,11 @@ fn results_path(environment: &Environment<'_>, name: &str, kind: &str) -> PathBu
 /// Reads the results of `cold` from its file.
 fn load_cold_report(environment: &Environment<'_>) -> Result<cold::Report> {
     #[derive(Deserialize)]
-    struct SavedFindings {
+    struct SavedResult {
         report: cold::Report,
     }
     let path = results_path(environment, "cold", "json");
-    let saved = fs::read(&path).ok().and_then(|text| serde_json::from_slice::<SavedFindings>(&text).ok());
+    let saved = fs::read(&path).ok().and_then(|text| serde_json::from_slice::<SavedResult>(&text).ok());
     let unknown = || Error::new(format!("{} has no results of `cold`", path.display()), "run `cargo measure cold`");
     saved.map(|saved| saved.report).ok_or_else(unknown)
 }

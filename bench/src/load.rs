@@ -22,7 +22,7 @@ use tokio_postgres::{Client, types::Type};
 use crate::{
     environment::Environment,
     load_generator::{LoadStats, median, milliseconds, run_load},
-    requests::{Call, NTH, bot, portfolio, send},
+    requests::{Call, UNIQUE_DIGITS, bot, portfolio, send},
     usage::Processes,
 };
 
@@ -216,7 +216,7 @@ pub async fn measure(environment: &Environment<'_>, size: Size) -> Result<Report
             }
         }
         let calls = traffic.calls.load(Ordering::Relaxed) - calls_before;
-        let part = inspect(environment, &stack, &admin, LoadStats::of(latencies, duration), calls).await?;
+        let part = measure_part(environment, &stack, &admin, LoadStats::of(latencies, duration), calls).await?;
         environment.report_progress(format!(
             "load       part {number} of {}: p99 {:.1} ms, {} failed",
             size.parts,
@@ -244,7 +244,7 @@ pub async fn measure(environment: &Environment<'_>, size: Size) -> Result<Report
 }
 
 /// Figures of a part that has ended.
-async fn inspect(
+async fn measure_part(
     environment: &Environment<'_>,
     stack: &Stack,
     admin: &Client,
@@ -256,7 +256,7 @@ async fn inspect(
         .functions
         .iter()
         .filter_map(|function| stack.fleet(&function.name))
-        .flat_map(Fleet::instances)
+        .flat_map(Fleet::process_ids)
         .collect();
     let count = "select count(*) from pg_stat_activity where usename in ('nofomo_api', 'nofomo_jobs') and datname = current_database()";
     let connections = admin.query_typed_one(count, &[]).await.map_err(|error| failed_query(&error))?.get(0);
@@ -266,7 +266,7 @@ async fn inspect(
 
 /// Kind of a request.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Kind {
+enum RequestKind {
     Portfolio,
     Trade,
     Webhook,
@@ -274,7 +274,7 @@ enum Kind {
     Pause,
 }
 
-impl Kind {
+impl RequestKind {
     /// Kind of request number `n`, in a mix like that of apps and bots.
     fn of(n: usize) -> Self {
         // In an irregular order.
@@ -324,23 +324,23 @@ impl Traffic {
             let token = issued.get("token").and_then(Value::as_str).unwrap_or_default().to_owned();
             let [entry_time, exit_time] = [6, 2].map(|hours| Utc::now() - chrono::Duration::hours(hours));
             let trade = json!({
-                "exchange_order_id": format!("load-{NTH}"), "side": "buy", "order_type": "limit", "status": "closed",
+                "exchange_order_id": format!("load-{UNIQUE_DIGITS}"), "side": "buy", "order_type": "limit", "status": "closed",
                 "amount": "0.25", "price": "61250.5", "fee": "0.61", "entry_time": entry_time,
                 "exit_time": exit_time, "exit_price": "61420",
             });
             let entry = json!({
-                "type": "entry_fill", "trade_id": NTH, "exchange": "Binance", "pair": "ETH/USDT", "direction": "Long",
+                "type": "entry_fill", "trade_id": UNIQUE_DIGITS, "exchange": "Binance", "pair": "ETH/USDT", "direction": "Long",
                 "open_rate": "3120.4", "order_type": "limit", "amount": "1.0", "open_date": entry_time,
             });
             // Every opened trade is closed: portfolios contain the open trades, whose number must not grow.
             let exit = json!({
-                "type": "exit_fill", "trade_id": NTH, "exchange": "Binance", "pair": "ETH/USDT", "direction": "Long",
+                "type": "exit_fill", "trade_id": UNIQUE_DIGITS, "exchange": "Binance", "pair": "ETH/USDT", "direction": "Long",
                 "open_rate": "3120.4", "close_rate": "3141.2", "order_type": "limit", "amount": "1.0", "gain": "profit",
                 "profit_amount": "14.54", "profit_ratio": "0.004659", "open_date": entry_time, "close_date": exit_time,
                 "is_final_exit": "True",
             });
             let entry = Call::new(&token, "POST", format!("/freqtrade/{token}"), &entry);
-            let exit = Call::new(&token, "POST", format!("/freqtrade/{token}"), &exit).with_numbers_of(&entry);
+            let exit = Call::new(&token, "POST", format!("/freqtrade/{token}"), &exit).with_digits_of(&entry);
             let log = json!([{ "log_level": "info", "message": "Bot heartbeat", "context": { "state": "RUNNING" } }]);
             traders.push([
                 portfolio(&user),
@@ -366,19 +366,19 @@ impl Traffic {
         // Over time, each trader sends every kind of request.
         let trader = self.traders.get((n + n / 100) % self.traders.len().max(1));
         let Some([portfolio, trade, entry, exit, log, pause, start]) = trader else { return Ok(()) };
-        let kind = Kind::of(n);
+        let kind = RequestKind::of(n);
         let calls: &[&Call] = match kind {
-            Kind::Portfolio => &[portfolio],
-            Kind::Trade => &[trade],
-            Kind::Webhook => &[entry, exit],
-            Kind::Log => &[log],
-            Kind::Pause => &[pause, start],
+            RequestKind::Portfolio => &[portfolio],
+            RequestKind::Trade => &[trade],
+            RequestKind::Webhook => &[entry, exit],
+            RequestKind::Log => &[log],
+            RequestKind::Pause => &[pause, start],
         };
         for call in calls {
             call.send(&self.client, &self.url, n).await?;
             self.calls.fetch_add(1, Ordering::Relaxed);
         }
-        if matches!(kind, Kind::Trade | Kind::Webhook | Kind::Log) {
+        if matches!(kind, RequestKind::Trade | RequestKind::Webhook | RequestKind::Log) {
             self.acknowledged.fetch_add(1, Ordering::Relaxed);
         }
         Ok(())
@@ -441,8 +441,10 @@ mod tests {
 
     #[test]
     fn a_hundred_requests_include_every_kind() {
-        let count = |kind| (500..600).filter(|n| Kind::of(*n) == kind).count();
-        let counts = [Kind::Portfolio, Kind::Trade, Kind::Webhook, Kind::Log, Kind::Pause].map(count);
+        let count = |kind| (500..600).filter(|n| RequestKind::of(*n) == kind).count();
+        let counts =
+            [RequestKind::Portfolio, RequestKind::Trade, RequestKind::Webhook, RequestKind::Log, RequestKind::Pause]
+                .map(count);
         assert_eq!(counts, [30, 35, 15, 15, 5]);
     }
 }

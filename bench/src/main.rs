@@ -70,13 +70,13 @@ async fn run(measurements: &[Measurement]) -> Result<bool> {
             log: Arc::new(|_, _| ()),
             progress: Arc::new(|line| print_line(line)),
         };
-        let findings = measure(*measurement, &environment).await;
-        let saved = findings.and_then(|findings| Ok((findings.save(&environment)?, findings)));
+        let result = measure(*measurement, &environment).await;
+        let saved = result.and_then(|result| Ok((result.save(&environment)?, result)));
         drop(environment);
         postgres.stop().await?;
-        let (files, findings) = saved?;
-        is_within_budget &= findings.missed.is_empty();
-        print_line(format_args!("\n{findings}"));
+        let (files, result) = saved?;
+        is_within_budget &= result.missed.is_empty();
+        print_line(format_args!("\n{result}"));
         for file in files {
             print_line(format_args!("saved      {}", file.display()));
         }

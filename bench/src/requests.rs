@@ -31,7 +31,7 @@ pub(crate) const BOTS: usize = 16;
 pub(crate) const WARM_UP_START: usize = 1 << 40;
 
 /// Placeholder in a request for twelve hexadecimal digits, such as the end of an id, that differ in every request.
-pub(crate) const NTH: &str = "nth-of-these";
+pub(crate) const UNIQUE_DIGITS: &str = "unique-digits";
 
 /// A request to the API.
 #[derive(Clone)]
@@ -40,7 +40,7 @@ pub(crate) struct Call {
     pub(crate) path: String,
     pub(crate) headers: Vec<(&'static str, String)>,
     pub(crate) body: Bytes,
-    numbers: Numbers,
+    digits: UniqueDigits,
 }
 
 impl Call {
@@ -48,7 +48,7 @@ impl Call {
         let body = if body.is_null() { Bytes::new() } else { body.to_string().into() };
         let headers =
             vec![("authorization", format!("Bearer {token}")), ("content-type", "application/json".to_owned())];
-        Self { method, path: path.into(), headers, body, numbers: Numbers::default() }
+        Self { method, path: path.into(), headers, body, digits: UniqueDigits::default() }
     }
 
     pub(crate) fn with_key(mut self, key: &str) -> Self {
@@ -56,16 +56,16 @@ impl Call {
         self
     }
 
-    /// Uses the same values of [`NTH`] as another request.
-    pub(crate) fn with_numbers_of(mut self, other: &Self) -> Self {
-        self.numbers = other.numbers.clone();
+    /// Uses the same values of [`UNIQUE_DIGITS`] as another request.
+    pub(crate) fn with_digits_of(mut self, other: &Self) -> Self {
+        self.digits = other.digits.clone();
         self
     }
 
     /// Request number `n`.
     pub(crate) fn nth(&self, n: usize) -> Self {
-        let headers = self.headers.iter().map(|(name, value)| (*name, self.numbers.insert(value, n))).collect();
-        let body = std::str::from_utf8(&self.body).map(|body| self.numbers.insert(body, n).into());
+        let headers = self.headers.iter().map(|(name, value)| (*name, self.digits.insert(value, n))).collect();
+        let body = std::str::from_utf8(&self.body).map(|body| self.digits.insert(body, n).into());
         Self { headers, body: body.unwrap_or_else(|_| self.body.clone()), ..self.clone() }
     }
 
@@ -85,10 +85,10 @@ impl Call {
     }
 }
 
-/// Events that differ only in [`NTH`].
+/// Events that differ only in [`UNIQUE_DIGITS`].
 pub(crate) struct Events {
     text: String,
-    numbers: Numbers,
+    digits: UniqueDigits,
 }
 
 impl Events {
@@ -96,32 +96,32 @@ impl Events {
         let text = String::from_utf8(event.into()).map_err(|error| {
             Error::new(format!("an event is not UTF-8: {error}"), "correct dev/src/gateway/event.rs")
         })?;
-        Ok(Self { text, numbers: Numbers::default() })
+        Ok(Self { text, digits: UniqueDigits::default() })
     }
 
     pub(crate) fn nth(&self, n: usize) -> Bytes {
-        self.numbers.insert(&self.text, n).into()
+        self.digits.insert(&self.text, n).into()
     }
 }
 
-/// Values of [`NTH`], which are unique even across measurements on the same database.
+/// Values of [`UNIQUE_DIGITS`], which are unique even across measurements on the same database.
 #[derive(Clone)]
-struct Numbers {
+struct UniqueDigits {
     first: u64,
 }
 
-impl Default for Numbers {
+impl Default for UniqueDigits {
     fn default() -> Self {
         Self { first: Uuid::new_v4().as_u64_pair().0 }
     }
 }
 
-impl Numbers {
+impl UniqueDigits {
     fn insert(&self, text: &str, n: usize) -> String {
         // In random order, like the ids of trades. Multiplication by an odd number maps different numbers to different
         // values.
         let scattered = self.first.wrapping_add(n as u64).wrapping_mul(0x9E37_79B9_7F4B);
-        text.replace(NTH, &format!("{:012x}", scattered & 0xFFFF_FFFF_FFFF))
+        text.replace(UNIQUE_DIGITS, &format!("{:012x}", scattered & 0xFFFF_FFFF_FFFF))
     }
 }
 
@@ -153,11 +153,11 @@ pub(crate) async fn prepare(environment: &Environment<'_>, stack: &Stack) -> Res
     let analysis_id = send(environment, stack, &Call::new(&user, "POST", "/analyses", &analysis)).await?;
     let analysis_id = text(&analysis_id, "id");
 
-    let strategy = json!({ "name": format!("measured {NTH}"), "content": source });
+    let strategy = json!({ "name": format!("measured {UNIQUE_DIGITS}"), "content": source });
     let generate = json!({ "template": "ema_cross", "pair": "BTC/USDT", "timeframe": "1h", "risk_level": "low" });
     let invoice = json!({ "plan": "enterprise", "period": "monthly", "method": "QRIS" });
     let calls = [
-        Call::new(&user, "POST", "/bots", &bot("measured", "binance", true)).with_key(NTH),
+        Call::new(&user, "POST", "/bots", &bot("measured", "binance", true)).with_key(UNIQUE_DIGITS),
         Call::new(&user, "POST", format!("/bots/{BOT}/start"), &json!({})),
         trades(&user, BOT, 1),
         logs(&user),
@@ -165,19 +165,19 @@ pub(crate) async fn prepare(environment: &Environment<'_>, stack: &Stack) -> Res
         Call::new(&user, "PUT", "/credentials/bybit", &keys),
         Call::new(&runner, "POST", format!("/bots/{live}/credentials"), &json!({})),
         portfolio(&stack.auth().token_for(READER).await?),
-        Call::new(&user, "POST", "/strategies", &strategy).with_key(NTH),
-        Call::new(&user, "POST", "/strategies/generate", &generate).with_key(NTH),
+        Call::new(&user, "POST", "/strategies", &strategy).with_key(UNIQUE_DIGITS),
+        Call::new(&user, "POST", "/strategies/generate", &generate).with_key(UNIQUE_DIGITS),
         Call::new(&user, "POST", format!("/strategies/{STRATEGY}/publish"), &json!({})),
-        Call::new(&user, "POST", "/analyses", &analysis).with_key(NTH),
+        Call::new(&user, "POST", "/analyses", &analysis).with_key(UNIQUE_DIGITS),
         Call::new(&user, "GET", format!("/analyses/{analysis_id}/report"), &Value::Null),
-        Call::new(&user, "POST", "/invoices", &invoice).with_key(NTH),
+        Call::new(&user, "POST", "/invoices", &invoice).with_key(UNIQUE_DIGITS),
         Call::new(&user, "POST", "/subscription/cancel", &json!({})),
         Call {
             method: "POST",
             path: format!("/strategies/{STRATEGY}/backtests"),
             headers: vec![("authorization", format!("Bearer {user}")), ("content-type", "application/zip".to_owned())],
             body: export.into(),
-            numbers: Numbers::default(),
+            digits: UniqueDigits::default(),
         },
         payment(stack),
     ];
@@ -218,7 +218,7 @@ pub(crate) fn trades(token: &str, bot: &str, count: usize) -> Call {
 /// A closed trade, so that it counts in the statistics of its bot.
 fn trade(index: usize) -> Value {
     json!({
-        "id": format!("{index:08x}-0000-4000-8000-{NTH}"), "side": "buy", "order_type": "market", "status": "closed",
+        "id": format!("{index:08x}-0000-4000-8000-{UNIQUE_DIGITS}"), "side": "buy", "order_type": "market", "status": "closed",
         "amount": "0.1", "price": "150", "fee": "0.03", "entry_time": "2026-01-01T00:00:00Z",
         "exit_time": "2026-01-01T06:00:00Z", "exit_price": "150.5",
     })
@@ -246,11 +246,11 @@ fn payment(stack: &Stack) -> Call {
         ("x-callback-signature", stack.tripay().sign(&body)),
         ("content-type", "application/json".to_owned()),
     ];
-    Call { method: "POST", path: "/callbacks/tripay".to_owned(), headers, body, numbers: Numbers::default() }
+    Call { method: "POST", path: "/callbacks/tripay".to_owned(), headers, body, digits: UniqueDigits::default() }
 }
 
 /// Creates bots and returns their ids.
-pub(crate) async fn new_bots(
+pub(crate) async fn create_bots(
     environment: &Environment<'_>,
     stack: &Stack,
     token: &str,
@@ -318,7 +318,7 @@ mod tests {
 
     #[test]
     fn each_event_is_different() {
-        let events = Events::new(format!("a {NTH} b {NTH}")).expect("text");
+        let events = Events::new(format!("a {UNIQUE_DIGITS} b {UNIQUE_DIGITS}")).expect("text");
         let many: BTreeSet<Bytes> = (0..1_000).map(|n| events.nth(n)).collect();
         assert_eq!(many.len(), 1_000);
         for event in many {

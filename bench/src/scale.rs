@@ -18,7 +18,7 @@ use crate::{
     environment::{Environment, fleet},
     load_generator::{median, milliseconds, run_load},
     plot,
-    requests::{READER, USER, new_bots, outcome, portfolio, trades},
+    requests::{READER, USER, create_bots, outcome, portfolio, trades},
     usage::Processes,
 };
 
@@ -166,7 +166,7 @@ async fn record_trade(environment: &Environment<'_>, size: &Size, loader: &BulkL
     let stack = environment.stack(1).await?;
     let token = stack.auth().token_for(USER).await?;
     let fleet = fleet(&stack, "record-trade")?;
-    let bots = new_bots(environment, &stack, &token, size.trades.len()).await?;
+    let bots = create_bots(environment, &stack, &token, size.trades.len()).await?;
     // All trades are inserted before the measurement: PostgreSQL plans differently for an almost empty table.
     for (bot, count) in bots.iter().zip(&size.trades) {
         loader.execute(include_str!("scale/trades.sql"), &[(&uuid(bot)?, Type::UUID), (count, Type::INT8)]).await?;
@@ -290,7 +290,7 @@ async fn expire_subscriptions(
             ));
         }
         let seconds = started_at.elapsed().as_secs_f64();
-        let memory_mib = Processes::of(&fleet.instances()).resident_mib();
+        let memory_mib = Processes::of(&fleet.process_ids()).resident_mib();
         stack.stop().await;
         environment.report_progress(format!("scale      {FUNCTION} of {due}: {seconds:.1} s"));
         measured.push(ExpiryFigures {

@@ -17,7 +17,7 @@ use crate::{
     environment::{Environment, fleet},
     load_generator::{LoadStats, run_load},
     plot,
-    requests::{BOTS, NTH, USER, WARM_UP_START, new_bots, outcome, trades},
+    requests::{BOTS, UNIQUE_DIGITS, USER, WARM_UP_START, create_bots, outcome, trades},
     usage::{Cpu, Processes},
 };
 
@@ -140,7 +140,7 @@ pub async fn measure(environment: &Environment<'_>, size: &Size) -> Result<Repor
             let stack = environment.stack(instances).await?;
             let token = stack.auth().token_for(USER).await?;
             // Trades of one bot wait for each other.
-            let bots = new_bots(environment, &stack, &token, BOTS).await?;
+            let bots = create_bots(environment, &stack, &token, BOTS).await?;
             let events = bots
                 .iter()
                 .map(|bot| Ok(trades(&token, bot, batch).events(environment)?.1))
@@ -156,7 +156,7 @@ pub async fn measure(environment: &Environment<'_>, size: &Size) -> Result<Repor
             // Sent concurrently, so that every instance is started.
             try_join_all((0..instances).map(|n| request(WARM_UP_START + n))).await?;
 
-            let function = Processes::of(&fleet.instances());
+            let function = Processes::of(&fleet.process_ids());
             let this = Processes::of(&[std::process::id()]);
             let mut rounds = Vec::new();
             for round in 0..size.rounds.max(1) {
@@ -265,7 +265,7 @@ impl Pgbench<'_> {
         Ok(format!(
             "\\set bot random(1, {})\n\\set nth random(0, 281474976710655)\n\
              select private.record_trade(\n    '{claims}'::text::jsonb,\n    ('{{\"bot_id\":\"' || (array['{bots}'])[:bot::integer] || \
-             '\",\"trades\":' || replace('{trades}', '{NTH}', lpad(to_hex(:nth::bigint), 12, '0')) || '}}')::text::jsonb\n)::text;\n",
+             '\",\"trades\":' || replace('{trades}', '{UNIQUE_DIGITS}', lpad(to_hex(:nth::bigint), 12, '0')) || '}}')::text::jsonb\n)::text;\n",
             self.bots.len()
         ))
     }

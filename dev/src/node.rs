@@ -37,7 +37,7 @@ impl Node {
         if has_npm && major.is_some_and(|major| major >= MIN_MAJOR) {
             return Ok(Self { installed: None });
         }
-        Ok(Self { installed: Some(python::programs(target, "node", &[WHEEL]).await?) })
+        Ok(Self { installed: Some(python::install_programs(target, "node", &[WHEEL]).await?) })
     }
 
     /// Command that runs `node`, `npm` or `npx`.

@@ -19,7 +19,7 @@ use local_database::{Error, Result};
 /// # Errors
 ///
 /// Python is missing, or pip cannot install them.
-pub async fn programs(target: &Path, name: &str, packages: &[&str]) -> Result<PathBuf> {
+pub async fn install_programs(target: &Path, name: &str, packages: &[&str]) -> Result<PathBuf> {
     let home = target.join("python").join(name);
     install_once(&home, packages, async || {
         let remedy = "install Python 3.11 or newer with venv: apt-get install python3-venv";

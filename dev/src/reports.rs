@@ -28,7 +28,7 @@ const SAMPLES: [(&str, &str); 3] =
     [("pro@nofomo.test", "performance"), ("pro@nofomo.test", "risk"), ("enterprise@nofomo.test", "optimization")];
 
 /// A report to open in a browser.
-pub struct Sample {
+pub struct SampleReport {
     pub analysis_type: &'static str,
     pub email: &'static str,
     pub url: String,
@@ -46,9 +46,9 @@ struct ReportQuery {
 
 /// Links to the sample reports. An analysis is created when its link is first opened, so that starting `cargo dev` does
 /// not count against the users' quotas.
-pub fn samples(origin: &str) -> impl Iterator<Item = Sample> {
+pub fn sample_reports(origin: &str) -> impl Iterator<Item = SampleReport> {
     SAMPLES
-        .map(|(email, analysis_type)| Sample {
+        .map(|(email, analysis_type)| SampleReport {
             analysis_type,
             email,
             url: format!("{origin}/_local/samples/{analysis_type}"),

@@ -27,11 +27,11 @@ const MAX_SLEEP: Duration = Duration::from_secs(30);
 #[derive(Clone, Debug)]
 pub struct Expression {
     text: String,
-    kind: Kind,
+    kind: ExpressionKind,
 }
 
 #[derive(Clone, Debug)]
-enum Kind {
+enum ExpressionKind {
     Rate(chrono::Duration),
     Cron(Box<Cron>),
     At(DateTime<Utc>),
@@ -41,9 +41,9 @@ impl Expression {
     /// Next run after `moment`, or `None` if there is none. The period of a rate begins at `moment`.
     pub fn next_after(&self, moment: DateTime<Utc>) -> Option<DateTime<Utc>> {
         match &self.kind {
-            Kind::Rate(period) => moment.checked_add_signed(*period),
-            Kind::Cron(cron) => cron.find_next_occurrence(&moment, false).ok(),
-            Kind::At(time) => (*time > moment).then_some(*time),
+            ExpressionKind::Rate(period) => moment.checked_add_signed(*period),
+            ExpressionKind::Cron(cron) => cron.find_next_occurrence(&moment, false).ok(),
+            ExpressionKind::At(time) => (*time > moment).then_some(*time),
         }
     }
 }
@@ -54,14 +54,16 @@ impl FromStr for Expression {
     fn from_str(text: &str) -> Result<Self, String> {
         let parts = text.strip_suffix(')').and_then(|text| text.split_once('('));
         let kind = match parts {
-            Some(("rate", rate)) => Kind::Rate(parse_rate(rate).map_err(|reason| format!("{text}: {reason}"))?),
+            Some(("rate", rate)) => {
+                ExpressionKind::Rate(parse_rate(rate).map_err(|reason| format!("{text}: {reason}"))?)
+            }
             Some(("cron", cron)) => {
-                Kind::Cron(Box::new(parse_cron(cron).map_err(|reason| format!("{text}: {reason}"))?))
+                ExpressionKind::Cron(Box::new(parse_cron(cron).map_err(|reason| format!("{text}: {reason}"))?))
             }
             Some(("at", time)) => {
                 let time: NaiveDateTime =
                     time.parse().map_err(|_| format!("{text}: write the time as 2026-01-31T03:00:00"))?;
-                Kind::At(time.and_utc())
+                ExpressionKind::At(time.and_utc())
             }
             _ => return Err(format!("{text}: write it as rate(…), cron(…) or at(…)")),
         };

@@ -30,7 +30,7 @@ use uuid::Uuid;
 use crate::{
     auth::SigningKey,
     build, credentials_keys,
-    reports::{Sample, samples},
+    reports::{SampleReport, sample_reports},
     runtime::log,
     stack::{self, Database, Stack},
     template::Template,
@@ -143,7 +143,7 @@ impl Backend {
                 ("TEMPLATES_FOR_PROMPTS".to_owned(), "true".to_owned()),
             ]),
             concurrency: MAX_CONCURRENCY,
-            schedules: true,
+            has_schedules: true,
             tripay: tripay::Options {
                 file: Some(payments_file(data)),
                 callback_retry_delay: Duration::from_secs(options.callback_retry_delay),
@@ -178,7 +178,7 @@ fn print_ready(url: &str, triggers: &str, admin_url: &str, data: &Path) {
     print_line("  users     {free,pro,enterprise}@nofomo.test, password nofomo-dev");
     print_line(format_args!("  database  psql '{admin_url}'"));
     print_line(format_args!("  requests  {url}/_local/docs"));
-    for Sample { analysis_type, email, url } in samples(url) {
+    for SampleReport { analysis_type, email, url } in sample_reports(url) {
         print_line(format_args!("  report    {url}  ({analysis_type} of the bots of {email})"));
     }
     print_line(format_args!("  try       curl -H \"Authorization: Bearer $({token})\" {url}/portfolio\n"));

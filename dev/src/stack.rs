@@ -51,7 +51,7 @@ pub struct Options {
     /// Maximum number of instances of a function.
     pub concurrency: usize,
     /// `true` to invoke functions on their schedules.
-    pub schedules: bool,
+    pub has_schedules: bool,
     pub tripay: tripay::Options,
     pub log: Log,
 }
@@ -131,7 +131,7 @@ impl Stack {
             port,
             environment,
             concurrency,
-            schedules,
+            has_schedules,
             tripay,
             log,
         } = options;
@@ -171,7 +171,7 @@ impl Stack {
         }
 
         let mut tasks = Vec::new();
-        for (function, fleet) in fleets.values().filter(|_| schedules) {
+        for (function, fleet) in fleets.values().filter(|_| has_schedules) {
             let runs = function.schedules.iter().map(|schedule| schedule::run(schedule.clone(), fleet.clone()));
             tasks.extend(runs.map(|run| AbortOnDropHandle::new(tokio::spawn(run))));
         }
@@ -300,7 +300,7 @@ mod tests {
             port: 0,
             environment: BTreeMap::from([("TRIPAY_MERCHANT_CODE".to_owned(), "T9999".to_owned())]),
             concurrency: 1,
-            schedules: false,
+            has_schedules: false,
             tripay: tripay::Options { file: None, callback_retry_delay: tripay::Options::CALLBACK_RETRY_DELAY },
             log: Arc::new(move |name, line| written.lock().expect("whole").push(format!("{name} {line}"))),
         })

@@ -19,24 +19,24 @@ use crate::migrations::migrate;
 
 /// Kinds of objects that are compared. Each query returns names and definitions, which are the same on every server to
 /// which the same migrations were applied.
-const KINDS: [Kind; 17] = [
-    Kind::new("role", "roles", include_str!("verify/roles.sql")),
-    Kind::new("membership", "memberships", include_str!("verify/memberships.sql")),
-    Kind::new("schema", "schemas", include_str!("verify/schemas.sql")),
-    Kind::new("type", "types", include_str!("verify/types.sql")),
-    Kind::new("sequence", "sequences", include_str!("verify/sequences.sql")),
-    Kind::new("table", "tables", include_str!("verify/tables.sql")),
-    Kind::new("column", "columns", include_str!("verify/columns.sql")),
-    Kind::new("constraint", "constraints", include_str!("verify/constraints.sql")),
-    Kind::new("index", "indexes", include_str!("verify/indexes.sql")),
-    Kind::new("policy", "policies", include_str!("verify/policies.sql")),
-    Kind::new("function", "functions", include_str!("verify/functions.sql")),
-    Kind::new("trigger", "triggers", include_str!("verify/triggers.sql")),
-    Kind::new("rewrite", "rewrites", include_str!("verify/rewrites.sql")),
-    Kind::new("view", "views", include_str!("verify/views.sql")),
-    Kind::new(VIEW_QUERY, "view queries", include_str!("verify/view_queries.sql")),
-    Kind::new("grant", "grants", include_str!("verify/grants.sql")),
-    Kind::new("publication", "publications", include_str!("verify/publications.sql")),
+const KINDS: [ObjectKind; 17] = [
+    ObjectKind::new("role", "roles", include_str!("verify/roles.sql")),
+    ObjectKind::new("membership", "memberships", include_str!("verify/memberships.sql")),
+    ObjectKind::new("schema", "schemas", include_str!("verify/schemas.sql")),
+    ObjectKind::new("type", "types", include_str!("verify/types.sql")),
+    ObjectKind::new("sequence", "sequences", include_str!("verify/sequences.sql")),
+    ObjectKind::new("table", "tables", include_str!("verify/tables.sql")),
+    ObjectKind::new("column", "columns", include_str!("verify/columns.sql")),
+    ObjectKind::new("constraint", "constraints", include_str!("verify/constraints.sql")),
+    ObjectKind::new("index", "indexes", include_str!("verify/indexes.sql")),
+    ObjectKind::new("policy", "policies", include_str!("verify/policies.sql")),
+    ObjectKind::new("function", "functions", include_str!("verify/functions.sql")),
+    ObjectKind::new("trigger", "triggers", include_str!("verify/triggers.sql")),
+    ObjectKind::new("rewrite", "rewrites", include_str!("verify/rewrites.sql")),
+    ObjectKind::new("view", "views", include_str!("verify/views.sql")),
+    ObjectKind::new(VIEW_QUERY, "view queries", include_str!("verify/view_queries.sql")),
+    ObjectKind::new("grant", "grants", include_str!("verify/grants.sql")),
+    ObjectKind::new("publication", "publications", include_str!("verify/publications.sql")),
 ];
 
 /// Queries of views. PostgreSQL prints them from their parsed form, which differs between its versions.
@@ -54,13 +54,13 @@ const RULES: [&str; 8] = [
     include_str!("verify/rule_verified_strategies.sql"),
 ];
 
-struct Kind {
+struct ObjectKind {
     name: &'static str,
     plural: &'static str,
     query: &'static str,
 }
 
-impl Kind {
+impl ObjectKind {
     const fn new(name: &'static str, plural: &'static str, query: &'static str) -> Self {
         Self { name, plural, query }
     }
@@ -164,7 +164,7 @@ pub async fn verify(url: &str, reference_url: &str) -> Result<Report> {
         }
     }
     for rule in RULES {
-        report.differences.extend(violations(&mut database, rule).await?);
+        report.differences.extend(find_violations(&mut database, rule).await?);
     }
     if grants_new_tables(&database).await? {
         let note = "the project grants new tables to the API roles, as projects did before May 2026; the migrations revoke those grants";
@@ -180,7 +180,7 @@ async fn major_version(client: &Client) -> Result<i32> {
 
 /// Reads the definitions of all objects, for each kind, from one snapshot.
 async fn read_catalog(client: &mut Client) -> Result<Vec<BTreeMap<String, String>>> {
-    let snapshot = snapshot(client).await?;
+    let snapshot = begin_snapshot(client).await?;
     let mut catalog = Vec::new();
     for kind in &KINDS {
         let rows = snapshot.query_typed(kind.query, &[]).await.map_err(unreadable)?;
@@ -189,7 +189,7 @@ async fn read_catalog(client: &mut Client) -> Result<Vec<BTreeMap<String, String
     Ok(catalog)
 }
 
-async fn snapshot(client: &mut Client) -> Result<Transaction<'_>> {
+async fn begin_snapshot(client: &mut Client) -> Result<Transaction<'_>> {
     let begin = client.build_transaction().isolation_level(IsolationLevel::RepeatableRead).read_only(true);
     let snapshot = begin.start().await.map_err(unreadable)?;
     // With an empty search path every name is printed with its schema.
@@ -222,8 +222,8 @@ fn compare(
 }
 
 /// Violations of a rule. A rule that cannot be checked, such as when a table is missing, counts as violated.
-async fn violations(client: &mut Client, rule: &str) -> Result<Vec<Difference>> {
-    let lines = match snapshot(client).await?.query_typed(rule, &[]).await {
+async fn find_violations(client: &mut Client, rule: &str) -> Result<Vec<Difference>> {
+    let lines = match begin_snapshot(client).await?.query_typed(rule, &[]).await {
         Ok(rows) => rows.iter().map(|row| row.get(0)).collect(),
         Err(error) => vec![format!("cannot be checked: {}", describe_error(&error))],
     };

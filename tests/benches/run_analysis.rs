@@ -56,7 +56,7 @@ async fn main() {
         port: 0,
         environment: BTreeMap::new(),
         concurrency: 1,
-        schedules: false,
+        has_schedules: false,
         tripay: tripay::Options { file: None, callback_retry_delay: Duration::from_secs(120) },
         log: Arc::new(|_, _| {}),
     })

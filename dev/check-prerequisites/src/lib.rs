@@ -22,7 +22,7 @@ pub use search_path::search_path;
 /// # Errors
 ///
 /// Programs are missing and cannot be installed. The error names all of them, and the command that installs them.
-pub fn ensure(purpose: Purpose) -> Result<(), Error> {
+pub fn ensure_programs(purpose: Purpose) -> Result<(), Error> {
     postgresql::check_chosen_directory()?;
     let missing = missing(purpose);
     if missing.is_empty() {

@@ -3,10 +3,10 @@
 
 use std::process::ExitCode;
 
-use check_prerequisites::{Purpose, ensure, report_progress};
+use check_prerequisites::{Purpose, ensure_programs, report_progress};
 
 fn main() -> ExitCode {
-    match ensure(Purpose::Testing) {
+    match ensure_programs(Purpose::Testing) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             report_progress(format_args!("error: {error}"));

@@ -98,7 +98,7 @@ impl Fleet {
     }
 
     /// Process ids of the running instances.
-    pub fn instances(&self) -> Vec<u32> {
+    pub fn process_ids(&self) -> Vec<u32> {
         self.shared.lock_idle().retain_mut(Instance::is_alive);
         self.shared.process_ids.to_vec()
     }

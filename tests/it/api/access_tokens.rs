@@ -302,7 +302,7 @@ async fn a_verified_token_is_not_verified_again() {
     assert_eq!(try_token(&world, &successor.sign(&claims(&world)).unwrap()).await.status, 200);
     assert_eq!(try_token(&world, &old).await.status, 200, "it was verified before");
     assert_eq!(issuer.take_fetches(), 0);
-    assert_eq!(world.stack.fleet("get-portfolio").unwrap().instances().len(), 1, "one instance served all requests");
+    assert_eq!(world.stack.fleet("get-portfolio").unwrap().process_ids().len(), 1, "one instance served all requests");
 }
 
 fn key_id(token: &str) -> String {

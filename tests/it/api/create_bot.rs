@@ -18,11 +18,11 @@ async fn start_instances(world: &World, token: &str, count: usize) {
     let fleet = world.stack.fleet("create-bot").unwrap();
     for _ in 0..20 {
         join_all((0..count).map(|_| world.post_with("/bots", token, &[], "{}"))).await;
-        if fleet.instances().len() >= count {
+        if fleet.process_ids().len() >= count {
             return;
         }
     }
-    panic!("{} of {count} instances", fleet.instances().len());
+    panic!("{} of {count} instances", fleet.process_ids().len());
 }
 
 /// Statement that replaces the command with one that fails with this code, and with text that must not leave the

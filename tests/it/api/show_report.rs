@@ -159,7 +159,7 @@ async fn sample_reports_of_cargo_dev_are_created_once_on_first_view() {
     let analysis_types = "select analysis_type from public.ai_analyses where model_used = 'nofomo-quant-1' order by 1";
     let owner = world.database.owner().await;
     let before = owner.list(analysis_types).await;
-    for sample in dev::reports::samples(&world.url("")).chain(dev::reports::samples(&world.url(""))) {
+    for sample in dev::reports::sample_reports(&world.url("")).chain(dev::reports::sample_reports(&world.url(""))) {
         let answer = reqwest::get(&sample.url).await.unwrap();
         assert_eq!(answer.status(), 200, "{}", sample.url);
         assert_eq!(answer.headers()["content-type"], "text/html; charset=utf-8");

@@ -166,7 +166,7 @@ async fn many_rows_are_deleted_in_batches_during_writes_and_an_interrupted_run_i
     let left = async || counting.text("select count(*) from public.logs where log_level = 'info'").await;
     let killed = async {
         wait_until("a batch is deleted", async || left().await != rows.to_string()).await;
-        let [instance] = world.stack.fleet(FUNCTION).unwrap().instances()[..] else { panic!("one instance") };
+        let [instance] = world.stack.fleet(FUNCTION).unwrap().process_ids()[..] else { panic!("one instance") };
         kill(Pid::from_raw(i32::try_from(instance).unwrap()), Signal::SIGKILL).unwrap();
     };
     let path = format!("/_local/invoke/{FUNCTION}");
@@ -204,7 +204,7 @@ async fn many_rows_are_deleted_in_batches_during_writes_and_an_interrupted_run_i
     assert_eq!(counting.text("select count(*) from public.logs where message = 'new'").await, written.to_string());
     assert!(written > 20, "only {written} were written meanwhile");
 
-    let instances = world.stack.fleet(FUNCTION).unwrap().instances();
+    let instances = world.stack.fleet(FUNCTION).unwrap().process_ids();
     let [instance] = instances[..] else { panic!("{instances:?}") };
     let status = std::fs::read_to_string(format!("/proc/{instance}/status")).unwrap();
     let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap().trim();

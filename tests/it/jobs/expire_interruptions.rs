@@ -61,7 +61,7 @@ async fn a_killed_run_is_completed_by_the_next_one() {
             wait_for_value(&owner, "select count(*) from public.subscriptions where status = 'expired'", "1000").await;
             wait_for_value(&owner, &format!("select count(*) {WORKING} and wait_event = 'advisory'"), "1").await;
             if kills_function {
-                let instance = world.stack.fleet(FUNCTION).unwrap().instances()[0];
+                let instance = world.stack.fleet(FUNCTION).unwrap().process_ids()[0];
                 kill(Pid::from_raw(instance.cast_signed()), Signal::SIGKILL).unwrap();
                 // The batch commits although its caller is dead.
                 owner.run("select pg_advisory_unlock(1)").await.unwrap();
@@ -93,7 +93,7 @@ async fn concurrent_runs_share_the_work_and_notify_once() {
     let sum = |name: &str| one[name].as_u64().unwrap() + other[name].as_u64().unwrap();
     let sums = ["subscriptions", "stopped_bots", "failures"].map(sum);
     assert_eq!(sums, [3_000, 300, 0], "{one} {other}");
-    assert_eq!(world.stack.fleet(FUNCTION).unwrap().instances().len(), 2);
+    assert_eq!(world.stack.fleet(FUNCTION).unwrap().process_ids().len(), 2);
     let reference = World::new().await;
     let alone = reference.database.owner().await;
     add_due_subscriptions(&alone, 3_000).await;

@@ -229,7 +229,7 @@ async fn a_hundred_thousand_subscriptions_end_within_the_memory_limit() {
     add_due_subscriptions(&owner, 100_000).await;
     assert_eq!(world.run_job(FUNCTION, NOW).await, expected_counts(100_000, 10_000, 0, true));
 
-    let [instance] = world.stack.fleet(FUNCTION).unwrap().instances()[..] else { panic!("one instance") };
+    let [instance] = world.stack.fleet(FUNCTION).unwrap().process_ids()[..] else { panic!("one instance") };
     let status = std::fs::read_to_string(format!("/proc/{instance}/status")).unwrap();
     let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap().trim();
     let kilobytes: u64 = peak.strip_suffix(" kB").unwrap().parse().unwrap();

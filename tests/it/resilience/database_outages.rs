@@ -42,7 +42,7 @@ async fn a_database_killed_during_fifty_requests_loses_no_acknowledged_bot() {
         }))
     };
     assert!(warm(0).await.iter().all(|(_, answer)| answer.status == 201));
-    let mut instances = world.stack.fleet("create-bot").unwrap().instances();
+    let mut instances = world.stack.fleet("create-bot").unwrap().process_ids();
 
     answered.store(0, Ordering::SeqCst);
     let requests = warm(1);
@@ -73,7 +73,7 @@ async fn a_database_killed_during_fifty_requests_loses_no_acknowledged_bot() {
     }))
     .await;
     assert!(answers.iter().all(|answer| answer.status == 201), "{answers:?}");
-    instances.retain(|id| !world.stack.fleet("create-bot").unwrap().instances().contains(id));
+    instances.retain(|id| !world.stack.fleet("create-bot").unwrap().process_ids().contains(id));
     assert_eq!(instances, Vec::<u32>::new(), "the same instances serve again");
 }
 
@@ -97,7 +97,7 @@ async fn a_connection_lost_while_the_instance_was_frozen_is_detected_and_replace
     let (world, proxy) = World::behind_proxy().await;
     let token = world.sign_in("pro@nofomo.test").await;
     assert_eq!(world.post("/bots", &token, &new_bot("before")).await.status, 201);
-    let instance = nix::unistd::Pid::from_raw(world.stack.fleet("create-bot").unwrap().instances()[0].cast_signed());
+    let instance = nix::unistd::Pid::from_raw(world.stack.fleet("create-bot").unwrap().process_ids()[0].cast_signed());
     nix::sys::signal::kill(instance, nix::sys::signal::Signal::SIGSTOP).unwrap();
     // The connection is lost without any packet that reports it.
     proxy.silence();
@@ -186,7 +186,7 @@ async fn a_killed_instance_is_answered_with_502_and_replaced() {
     let token = world.sign_in("pro@nofomo.test").await;
     assert_eq!(world.post("/bots", &token, &new_bot("one")).await.status, 201);
     let fleet = world.stack.fleet("create-bot").unwrap();
-    let first = fleet.instances();
+    let first = fleet.process_ids();
     let owner = world.database.owner().await;
     owner.run("begin; lock table public.bots in access exclusive mode").await.unwrap();
     let body = new_bot("two");
@@ -199,7 +199,7 @@ async fn a_killed_instance_is_answered_with_502_and_replaced() {
     assert_eq!(answer.status, 502, "{answer:?}");
     owner.rollback().await;
     assert_eq!(world.post("/bots", &token, &new_bot("three")).await.status, 201);
-    assert_ne!(fleet.instances(), first);
+    assert_ne!(fleet.process_ids(), first);
 }
 
 /// The connection is not closed, so nothing reports that no response will arrive.
@@ -210,7 +210,7 @@ async fn a_connection_that_falls_silent_during_a_request_is_abandoned() {
     assert_eq!(world.post("/bots", &token, &new_bot("warm")).await.status, 201);
     assert_eq!(proxy.take_connections(), 1);
     let first = proxy.take_round_trips();
-    let instances = world.stack.fleet("create-bot").unwrap().instances();
+    let instances = world.stack.fleet("create-bot").unwrap().process_ids();
     let owner = world.database.owner().await;
     owner.run("begin; lock table public.bots in share row exclusive mode").await.unwrap();
     let body = new_bot("unheard").to_string();
@@ -235,7 +235,7 @@ async fn a_connection_that_falls_silent_during_a_request_is_abandoned() {
         (200, Some("unheard")),
         "the first request had taken effect"
     );
-    assert_eq!(world.stack.fleet("create-bot").unwrap().instances(), instances, "the same instance");
+    assert_eq!(world.stack.fleet("create-bot").unwrap().process_ids(), instances, "the same instance");
     let mut stored = bot_names(&owner).await;
     stored.sort();
     assert_eq!(stored, ["BTC swing", "ETH perpetual", "next", "unheard", "warm"]);

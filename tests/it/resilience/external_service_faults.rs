@@ -157,7 +157,7 @@ async fn trades_are_accepted_after_the_signing_keys_were_unavailable_and_rotated
         assert_eq!(*load.refused.borrow(), BTreeMap::new(), "known keys stay valid");
         // A new instance has no keys, so it cannot verify a token and answers 503.
         issuer.take_fetches();
-        for instance in world.stack.fleet("record-trade").unwrap().instances() {
+        for instance in world.stack.fleet("record-trade").unwrap().process_ids() {
             kill(Pid::from_raw(instance.cast_signed()), Signal::SIGKILL).ok();
         }
         load.wait_until_refused().await;

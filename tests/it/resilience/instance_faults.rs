@@ -24,7 +24,7 @@ async fn acknowledged_trades_survive_killed_instances() {
     let fleet = world.stack.fleet("record-trade").unwrap();
     let refused = load.during(async {
         let kill_all = || {
-            for instance in fleet.instances() {
+            for instance in fleet.process_ids() {
                 kill(Pid::from_raw(instance.cast_signed()), Signal::SIGKILL).ok();
             }
         };

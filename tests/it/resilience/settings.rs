@@ -77,7 +77,7 @@ struct SecretsManager {
 
 impl SecretsManager {
     async fn start() -> Self {
-        let programs = python::programs(target(), "moto", &["moto[server]==5.2.5"]).await.unwrap();
+        let programs = python::install_programs(target(), "moto", &["moto[server]==5.2.5"]).await.unwrap();
         let port = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
         let process = Command::new(programs.join("moto_server"))
             .args(["-H", "127.0.0.1", "-p", &port.to_string()])
@@ -243,7 +243,7 @@ async fn a_rotated_password_is_read_again_once_and_no_request_fails() {
     // As soon as the secret has the right password, the same instance recovers.
     manager.create(&json!({ "DATABASE_URL": url(&postgres, "again") }).to_string()).await;
     assert_eq!(world.post("/bots", &token, &new_bot("back")).await.status, 201);
-    assert_eq!(world.stack.fleet("create-bot").unwrap().instances().len(), 1);
+    assert_eq!(world.stack.fleet("create-bot").unwrap().process_ids().len(), 1);
 }
 
 #[tokio::test]
@@ -278,7 +278,7 @@ async fn every_instance_keeps_working_while_passwords_are_rotated() {
     };
     let rotating = async {
         wait_for_requests().await;
-        let instances = world.stack.fleet("create-bot").unwrap().instances();
+        let instances = world.stack.fleet("create-bot").unwrap().process_ids();
         for password in ["second", "third"] {
             manager.put(&json!({ "DATABASE_URL": url(&postgres, password) }).to_string()).await;
             rotate_password(&admin, password).await;
@@ -290,7 +290,7 @@ async fn every_instance_keeps_working_while_passwords_are_rotated() {
     let (refused, instances) = tokio::join!(clients, rotating);
     // A statement whose connection is closed meanwhile is not repeated.
     assert!(refused.iter().all(|times| *times <= 2), "once for each rotation: {refused:?}");
-    let last = world.stack.fleet("create-bot").unwrap().instances();
+    let last = world.stack.fleet("create-bot").unwrap().process_ids();
     assert!(instances.iter().all(|instance| last.contains(instance)), "no instance was restarted");
     let stored = format!("select count(*) from public.bots where user_id = '{PRO}' and name like '%-%'");
     let stored: usize = world.database.owner().await.text(&stored).await.parse().unwrap();

@@ -72,7 +72,7 @@ pub(crate) fn run_directory(name: &str) -> PathBuf {
 
 /// Ensures the prerequisites; ends the run with one error if they are missing, since every test would fail.
 fn ensure_prerequisites() {
-    if let Err(error) = check_prerequisites::ensure(check_prerequisites::Purpose::Testing) {
+    if let Err(error) = check_prerequisites::ensure_programs(check_prerequisites::Purpose::Testing) {
         check_prerequisites::report_progress(format_args!("error: {error}"));
         std::process::exit(1);
     }

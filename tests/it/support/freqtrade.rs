@@ -6,7 +6,7 @@ use serde_json::Value;
 use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
 
-use dev::python::programs;
+use dev::python::install_programs;
 
 use super::database::{target, workspace};
 
@@ -14,7 +14,7 @@ const PACKAGE: &str = "freqtrade==2026.9";
 
 /// Runs a script in `support/freqtrade`; returns its result for each request.
 pub(crate) async fn run_script(script: &str, requests: &[Value]) -> Vec<Value> {
-    let mut command = Command::new(programs(target(), "freqtrade", &[PACKAGE]).await.unwrap().join("python"));
+    let mut command = Command::new(install_programs(target(), "freqtrade", &[PACKAGE]).await.unwrap().join("python"));
     command.arg(workspace().join("tests/it/support/freqtrade").join(script)).env("PYTHONDONTWRITEBYTECODE", "1");
     let mut child =
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true).spawn().unwrap();

@@ -129,7 +129,7 @@ impl World {
             port: 0,
             environment,
             concurrency: 60,
-            schedules: false,
+            has_schedules: false,
             tripay: tripay::Options { file: None, callback_retry_delay: CALLBACK_RETRY_DELAY },
             log: Arc::new(move |_, line| {
                 if let Some(leak) = find_leak(line, &password) {
@@ -250,7 +250,7 @@ impl World {
 
     /// Waits until every instance of a function has noticed that `cause` has closed its connection.
     pub(crate) async fn wait_until_connections_close(&self, function: &str, cause: impl Future<Output = ()>) {
-        let instances = self.stack.fleet(function).unwrap().instances();
+        let instances = self.stack.fleet(function).unwrap().process_ids();
         let sockets = || -> usize {
             let files =
                 instances.iter().filter_map(|id| fs::read_dir(format!("/proc/{id}/fd")).ok()).flatten().flatten();

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Output;
 
 use dev::node::Node;
-use dev::python::programs;
+use dev::python::install_programs;
 use dev::template::Template;
 use fantoccini::Locator;
 use reqwest::Method;
@@ -48,7 +48,7 @@ async fn generated_requests_receive_documented_responses_only() {
     let world = World::with_settings(BTreeMap::from([("TEMPLATES_FOR_PROMPTS".into(), "true".into())])).await;
     let token = world.sign_in("enterprise@nofomo.test").await;
     let schemathesis =
-        programs(target(), "schemathesis", &["schemathesis==4.32.5"]).await.unwrap().join("schemathesis");
+        install_programs(target(), "schemathesis", &["schemathesis==4.32.5"]).await.unwrap().join("schemathesis");
     let mut command = Command::new(schemathesis);
     command
         .arg("--config-file")

@@ -28,7 +28,7 @@ fn text() -> String {
 }
 
 async fn programs() -> PathBuf {
-    python::programs(target(), "template", &["aws-sam-translator==1.115.0", "cfn-lint==1.58.0"]).await.unwrap()
+    python::install_programs(target(), "template", &["aws-sam-translator==1.115.0", "cfn-lint==1.58.0"]).await.unwrap()
 }
 
 /// Translates a template with SAM; returns a CloudFormation template as JSON, or SAM's errors.
@@ -240,7 +240,7 @@ async fn a_page_of_another_origin_can_call_the_api_and_read_its_headers() {
     assert_eq!(allowed.headers["access-control-allow-origin"], "*");
     assert!(allowed.headers["access-control-allow-methods"].contains("POST"), "{allowed:?}");
     assert!(allowed.headers["access-control-allow-headers"].contains("idempotency-key"), "{allowed:?}");
-    assert!(world.stack.fleet("create-bot").unwrap().instances().is_empty(), "no function was called");
+    assert!(world.stack.fleet("create-bot").unwrap().process_ids().is_empty(), "no function was called");
     let refused = world.send(Method::POST, "/bots", &[origin], "").await;
     assert_eq!((refused.status.as_u16(), refused.headers["access-control-allow-origin"].as_str()), (401, "*"));
     assert!(refused.headers["access-control-expose-headers"].contains("x-request-id"), "{refused:?}");

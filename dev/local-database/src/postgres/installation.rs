@@ -3,7 +3,7 @@
 use std::{fs, path::Path};
 
 use check_prerequisites::{
-    Purpose, ensure,
+    Purpose, ensure_programs,
     postgresql::{Installation, MIN_MAJOR, installations},
 };
 use tokio::task::spawn_blocking;
@@ -43,7 +43,7 @@ pub(super) async fn find_installation(cluster: &Path) -> Result<Installation> {
 
 /// Ensures that this machine has a PostgreSQL that is new enough.
 pub(super) async fn ensure_installed() -> Result<()> {
-    match spawn_blocking(|| ensure(Purpose::Serving)).await {
+    match spawn_blocking(|| ensure_programs(Purpose::Serving)).await {
         Ok(Ok(())) => Ok(()),
         Ok(Err(check_prerequisites::Error { problem, remedy })) => Err(Error::new(problem, remedy)),
         Err(panic) => Err(Error::new(format!("the installation of PostgreSQL failed: {panic}"), "run it again")),
