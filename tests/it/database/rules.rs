@@ -102,10 +102,10 @@ async fn an_invoice_grants_at_most_one_subscription() {
     };
     let again = owner.run(&insert(&format!("'{paid}'"))).await;
     assert_eq!(refusal(again), refused("23505", "subscriptions_invoice_id_key"));
-    let made = format!(
+    let granted_plans = format!(
         "select string_agg(plans.name, ' ') from public.subscriptions join public.plans on plans.id = plan_id where invoice_id = '{paid}'"
     );
-    assert_eq!(owner.text(&made).await, "Pro");
+    assert_eq!(owner.text(&granted_plans).await, "Pro");
     // Subscriptions without an invoice are not limited.
     owner.run(&insert("null")).await.unwrap();
     owner.run(&insert("null")).await.unwrap();

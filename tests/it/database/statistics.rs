@@ -1,4 +1,4 @@
-//! The statistics of a bot equal a recount of its trades after any statements, by any writer, also concurrently.
+//! The statistics of a bot equal a recount of its trades after any statements of any writers, concurrent ones included.
 
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};

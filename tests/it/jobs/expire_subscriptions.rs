@@ -57,11 +57,11 @@ async fn only_due_subscriptions_end() {
     add_period(&owner, 8, &Period { from: "2026-12-01T00:00:00Z", until: "2027-01-01T00:00:00Z", ..PRO }).await;
     add_period(&owner, 8, &Period { from: "2027-01-01T00:00:00Z", until: "2027-02-01T00:00:00Z", ..PRO }).await;
 
-    let answered = world.run_job(FUNCTION, NOW).await;
-    assert_eq!(answered, expected_counts(7, 0, 0, true));
+    let counts = world.run_job(FUNCTION, NOW).await;
+    assert_eq!(counts, expected_counts(7, 0, 0, true));
     let line = world.log_lines("Run completed", 1).await.remove(0);
     assert_eq!((line["level"].as_str(), line["function"].as_str()), (Some("INFO"), Some(FUNCTION)));
-    assert_log_reports(&line, &answered);
+    assert_log_reports(&line, &counts);
 
     let periods = "select concat_ws(' ', right(user_id::text, 1), plans.name, subscriptions.status)
         from public.subscriptions inner join public.plans on plans.id = plan_id order by user_id, expires_at";
@@ -212,8 +212,8 @@ async fn only_pending_invoices_expire() {
         ))
         .await
         .unwrap();
-    let answered = world.run_job(FUNCTION, NOW).await;
-    assert_eq!((&answered["invoices"], &answered["is_complete"]), (&json!(1201), &json!(true)));
+    let counts = world.run_job(FUNCTION, NOW).await;
+    assert_eq!((&counts["invoices"], &counts["is_complete"]), (&json!(1201), &json!(true)));
     let statuses = "select string_agg(line, ', ' order by line) from (
         select split_part(reference_id, '-', 2) || ' ' || status || ' ' || count(*) as line
         from public.invoices group by 1, split_part(reference_id, '-', 2), status) as counted";

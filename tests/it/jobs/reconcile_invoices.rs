@@ -108,13 +108,13 @@ async fn a_new_status_of_a_pending_invoice_is_settled_and_stored() {
         &json!({ "amount": AMOUNT + 1450, "fee_customer": 1450, "fee_merchant": 0, "amount_received": AMOUNT }),
     );
 
-    let answered = world.run_job(FUNCTION, NOW).await;
+    let counts = world.run_job(FUNCTION, NOW).await;
     // The fifth invoice is the oldest pending one, opened an hour less five seconds ago.
     let oldest = json!({ "asked": 9, "paid": 2, "expired": 2, "refunded": 1, "oldest_pending_seconds": 3595 });
-    assert_eq!(answered, expected_counts(&oldest));
+    assert_eq!(counts, expected_counts(&oldest));
     let line = world.log_lines("Run completed", 1).await.remove(0);
     assert_eq!((line["level"].as_str(), line["function"].as_str()), (Some("INFO"), Some(FUNCTION)));
-    assert_log_reports(&line, &answered);
+    assert_log_reports(&line, &counts);
     assert_eq!(tripay.take_requests(), (1..=9).map(|n| format!("detail DEV-{n}")).collect::<Vec<_>>());
     assert_eq!(
         statuses(&owner).await,
@@ -134,7 +134,7 @@ async fn a_new_status_of_a_pending_invoice_is_settled_and_stored() {
             "INV-9 active 2027-03-01 05:00:00 2027-04-01 05:00:00 pro"
         ]
     );
-    let news = [
+    let expected_events = [
         "reconciliation INV-1 paid t",
         "reconciliation INV-2 expired t",
         "reconciliation INV-3 failed t",
@@ -143,7 +143,7 @@ async fn a_new_status_of_a_pending_invoice_is_settled_and_stored() {
         "reconciliation INV-8 wrong_amount t",
         "reconciliation INV-9 paid t",
     ];
-    assert_eq!(events(&owner).await, news);
+    assert_eq!(events(&owner).await, expected_events);
     let bodies = "select string_agg(convert_from(body, 'UTF8')::jsonb ->> 'reference', ' ' order by sequence) from private.payment_events";
     assert_eq!(owner.text(bodies).await, "DEV-1 DEV-2 DEV-3 DEV-4 DEV-7 DEV-8 DEV-9");
     let mut alarms: Vec<String> = world
@@ -156,13 +156,13 @@ async fn a_new_status_of_a_pending_invoice_is_settled_and_stored() {
     assert_eq!(alarms, ["ERROR refunded_unpaid", "ERROR unknown_status", "ERROR wrong_amount"]);
     assert_eq!(world.log_lines("Tripay does not find a transaction that it created", 1).await[0]["level"], "ERROR");
 
-    // 15 minutes later, pending invoices are queried again, without news.
+    // 15 minutes later, pending invoices are queried again, and no status is new.
     assert_eq!(run_counts(&world, &later(15)).await, expected_counts(&json!({ "asked": 4 })));
     assert_eq!(tripay.take_requests(), ["detail DEV-5", "detail DEV-6", "detail DEV-7", "detail DEV-8"]);
-    assert_eq!(events(&owner).await, news);
+    assert_eq!(events(&owner).await, expected_events);
     // After an hour, expired invoices are queried, too; paid, failed and refunded ones never.
     assert_eq!(run_counts(&world, &later(60)).await, expected_counts(&json!({ "asked": 5 })));
-    assert_eq!(events(&owner).await, news);
+    assert_eq!(events(&owner).await, expected_events);
     assert_eq!(owner.text("select count(*) from public.subscriptions").await, "2");
 }
 
@@ -228,16 +228,16 @@ async fn an_invoice_without_a_tripay_reference_is_matched_by_exact_merchant_ref_
     tripay.add_transaction("DEV-50", "INV-50", AMOUNT, "PAID");
     tripay.add_transaction("DEV-1", "INV-7", AMOUNT, "PAID");
 
-    let answered = run_counts(&world, NOW).await;
-    let news = [
+    let counts = run_counts(&world, NOW).await;
+    let expected_events = [
         "reconciliation INV-2 paid t",
         "reconciliation INV-3 paid t",
         "reconciliation INV-4 paid t",
         "reconciliation INV-4 paid_twice t",
         "reconciliation INV-7 reference_of_another t",
     ];
-    assert_eq!(events(&owner).await, news);
-    assert_eq!(answered, expected_counts(&json!({ "asked": 7, "found": 5, "failed": 2, "paid": 3 })));
+    assert_eq!(events(&owner).await, expected_events);
+    assert_eq!(counts, expected_counts(&json!({ "asked": 7, "found": 5, "failed": 2, "paid": 3 })));
     assert_eq!(tripay.take_requests(), (1..=7).map(|n| format!("list INV-{n}")).collect::<Vec<_>>());
     assert_eq!(statuses(&owner).await, "1 pending, 2 paid, 3 paid, 4 paid, 5 failed, 6 failed, 7 pending");
     let rows =
@@ -264,7 +264,7 @@ async fn an_invoice_without_a_tripay_reference_is_matched_by_exact_merchant_ref_
     // From now on it is queried by its reference, and failed invoices are not queried.
     run_counts(&world, &later(15)).await;
     assert_eq!(tripay.take_requests(), ["detail DEV-1", "list INV-7"]);
-    assert_eq!(events(&owner).await, news);
+    assert_eq!(events(&owner).await, expected_events);
 }
 
 #[tokio::test]

@@ -17,8 +17,8 @@ use crate::support::world::{World, assert_log_reports};
 async fn a_late_renewal_invoice_can_be_paid_for_a_day() {
     let (world, tripay, owner) = world_with_payers(1).await;
     buy(&owner, 1, &PRO).await;
-    let answered = world.run_job(FUNCTION, "2027-04-01T04:59:59Z").await;
-    assert_eq!(answered, expected_counts(&json!({ "notices": 1, "invoices": 1 })));
+    let counts = world.run_job(FUNCTION, "2027-04-01T04:59:59Z").await;
+    assert_eq!(counts, expected_counts(&json!({ "notices": 1, "invoices": 1 })));
     let until: DateTime<Utc> = "2027-04-02T04:59:59Z".parse().unwrap();
     assert_eq!(tripay.take_create_bodies()[0]["expired_time"], until.timestamp());
     // If the invoice is paid after the end, the period starts at the payment.
@@ -47,11 +47,11 @@ async fn a_renewal_invoice_is_opened_three_days_before_the_end() {
         assert_eq!(world.run_job(FUNCTION, &early).await, expected_counts(&json!({ "notices": 1 })));
         assert_eq!(tripay.take_requests(), [""; 0]);
 
-        let answered = world.run_job(FUNCTION, &three_days_before).await;
-        assert_eq!(answered, expected_counts(&json!({ "notices": 1, "invoices": 1 })));
+        let counts = world.run_job(FUNCTION, &three_days_before).await;
+        assert_eq!(counts, expected_counts(&json!({ "notices": 1, "invoices": 1 })));
         let line = world.log_lines("Run completed", 2).await.remove(1);
         assert_eq!((line["level"].as_str(), line["function"].as_str()), (Some("INFO"), Some(FUNCTION)));
-        assert_log_reports(&line, &answered);
+        assert_log_reports(&line, &counts);
 
         // Further runs open no second invoice.
         let again =
@@ -141,8 +141,8 @@ async fn a_renewal_uses_the_period_and_channel_of_the_last_payment() {
     buy(&owner, 2, &Purchase { method: "QRIS", at: "2028-12-30T05:00:00Z", ..PRO }).await;
     buy(&owner, 2, &Purchase { method: "BCAVA", at: "2029-01-27T05:00:00Z", ..PRO }).await;
     owner.run("update public.plans set price_yearly = 1590000 where name = 'Pro'").await.unwrap();
-    let answered = world.run_job(FUNCTION, "2029-02-26T05:00:00Z").await;
-    assert_eq!(answered, expected_counts(&json!({ "notices": 2, "invoices": 2 })));
+    let counts = world.run_job(FUNCTION, "2029-02-26T05:00:00Z").await;
+    assert_eq!(counts, expected_counts(&json!({ "notices": 2, "invoices": 2 })));
     assert_eq!(renewals(&owner).await, ["1 pending yearly 1590000 QRIS", "2 pending monthly 149000 BCAVA"]);
     tripay.update_transaction("DEV-T000000001", &json!({ "status": "PAID" }));
     tripay.update_transaction("DEV-T000000002", &json!({ "status": "PAID" }));
@@ -218,8 +218,8 @@ async fn ineligible_subscriptions_are_not_renewed() {
     // The payment channel of 10 is unknown.
     owner.run(&format!("update public.invoices set payment_method = null where {}", of(10))).await.unwrap();
 
-    let answered = world.run_job(FUNCTION, TWO_DAYS_BEFORE_END).await;
-    assert_eq!(answered, expected_counts(&json!({ "notices": 12, "invoices": 4 })));
+    let counts = world.run_job(FUNCTION, TWO_DAYS_BEFORE_END).await;
+    assert_eq!(counts, expected_counts(&json!({ "notices": 12, "invoices": 4 })));
     let pro = |user: u32| format!("{user} pending monthly 149000 BRIVA");
     assert_eq!(renewals(&owner).await, [1, 7, 8, 9].map(pro));
     assert_eq!(tripay.take_create_bodies().len(), 4);
@@ -342,8 +342,8 @@ async fn one_failing_row_and_one_locked_user_affect_no_other_user() {
     let paying = world.database.owner().await;
     let lock = format!("begin; select from public.users where id = '{}' for no key update", payer_id(25));
     paying.run(&lock).await.unwrap();
-    let answered = world.run_job(FUNCTION, TWO_DAYS_BEFORE_END).await;
-    assert_eq!(answered, expected_counts(&json!({ "notices": 28, "invoices": 28, "failures": 1 })));
+    let counts = world.run_job(FUNCTION, TWO_DAYS_BEFORE_END).await;
+    assert_eq!(counts, expected_counts(&json!({ "notices": 28, "invoices": 28, "failures": 1 })));
     let line = world.log_lines("Failed to renew subscription", 1).await.remove(0);
     assert_eq!((line["level"].as_str(), line["user_id"].as_str()), (Some("ERROR"), Some(payer_id(12).as_str())));
     assert_eq!(line["cause"], "P0001 a bad row");

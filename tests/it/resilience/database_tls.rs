@@ -54,7 +54,7 @@ async fn certificate_and_host_name_are_verified() {
     let plain = postgres.url("nofomo_api", "migrated");
     let serve = async |host: &str| {
         let (certificate, key) = authority.issue(host);
-        // Written by the server, whose operating system account may be another.
+        // The server writes the files, as it may run as another operating system account.
         for (file, text) in [("server.crt", certificate), ("server.key", key)] {
             let path = format!("{data}/{file}");
             admin
@@ -64,7 +64,7 @@ async fn certificate_and_host_name_are_verified() {
             admin.run(&format!("copy (select 1) to program 'cat > /dev/null; chmod 600 {path}'")).await.unwrap();
         }
         admin.run("alter system set ssl = on").await.unwrap();
-        // A new connection reports when the server has read the settings.
+        // A new connection reports the time at which the server read the settings.
         let read = async || Session::open(&plain).await.text("select pg_conf_load_time()").await;
         let before = read().await;
         admin.run("select pg_reload_conf()").await.unwrap();
@@ -102,7 +102,7 @@ async fn no_plaintext_connection_is_made_to_a_server_without_tls() {
     // No password was sent.
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     let port = listener.local_addr().unwrap().port();
-    let overheard = async {
+    let record = async {
         let (mut socket, _) = listener.accept().await.unwrap();
         let mut bytes = vec![0; 1024];
         let count = socket.read(&mut bytes).await.unwrap();
@@ -111,7 +111,7 @@ async fn no_plaintext_connection_is_made_to_a_server_without_tls() {
         (count, rest)
     };
     let url = format!("postgres://nofomo_api:planted@127.0.0.1:{port}/postgres");
-    let (overheard, outcome) = tokio::join!(overheard, try_connection(&url, None));
-    assert_eq!(overheard, (8, 0), "the request for TLS, and nothing after it was denied");
+    let (received, outcome) = tokio::join!(record, try_connection(&url, None));
+    assert_eq!(received, (8, 0), "the request for TLS, and nothing after its refusal");
     refusal(outcome);
 }

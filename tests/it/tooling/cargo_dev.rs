@@ -120,8 +120,8 @@ async fn the_start_after_an_interrupted_creation_of_the_database_succeeds() {
     let dev = Dev::start(&data, &["--port", "0"]).await;
     assert!(dev.bot_names(&dev.token().await).await.contains(&"mine".to_owned()));
     let cluster = Session::open(&dev.database_url().await).await.text("select current_setting('data_directory')").await;
-    let home = Path::new(&cluster).parent().unwrap();
-    let files = fs::read_dir(home).unwrap().map(|entry| entry.unwrap().file_name());
+    let cluster_directory = Path::new(&cluster).parent().unwrap();
+    let files = fs::read_dir(cluster_directory).unwrap().map(|entry| entry.unwrap().file_name());
     let incomplete: Vec<_> = files.filter(|name| name.to_string_lossy().contains("incomplete")).collect();
     assert!(incomplete.is_empty(), "{incomplete:?}");
 }

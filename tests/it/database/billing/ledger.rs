@@ -195,8 +195,8 @@ impl Ledger {
             *worth.entry(self.origin(row).0).or_default() += row.value;
         }
         for (invoice, invoice_state) in self.invoices.iter().zip(&self.invoice_states) {
-            let made = self.periods.iter().filter(|row| row.invoice.as_ref() == Some(&invoice.id)).count();
-            prop_assert_eq!(made, usize::from(invoice_state.contains(" paid")), "periods of {}", invoice_state);
+            let period_count = self.periods.iter().filter(|row| row.invoice.as_ref() == Some(&invoice.id)).count();
+            prop_assert_eq!(period_count, usize::from(invoice_state.contains(" paid")), "periods of {}", invoice_state);
             let has_value = invoice_state.ends_with(" paid");
             let expected = if has_value { 10_000 * invoice.amount } else { 0 };
             prop_assert_eq!(worth.get(invoice.id.as_str()).copied().unwrap_or_default(), expected, "{}", invoice_state);

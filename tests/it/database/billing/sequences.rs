@@ -17,7 +17,7 @@ const PLANS: [&str; 4] = ["Basic", "Pro", "Plus", "Enterprise"];
 /// Time zones of the sessions, which must not affect any result.
 const TIME_ZONES: [&str; 4] = ["UTC", "America/New_York", "Asia/Jakarta", "Pacific/Kiritimati"];
 
-/// Wait, followed by an optional new invoice and concurrent actions at one moment.
+/// A wait, then an optional new invoice and concurrent actions at the same moment.
 #[derive(Clone, Debug)]
 struct Step {
     wait: Wait,
