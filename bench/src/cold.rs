@@ -116,7 +116,10 @@ pub async fn measure(environment: &Environment<'_>, size: Size) -> Result<Report
     let mut report = Report { requests: size.requests, functions: Vec::new() };
     for (function, events) in prepare(environment, &stack).await? {
         let failed = |why: String| {
-            Error::new(format!("{function} cannot be measured: {why}"), "invoke it with `cargo dev` and see its log")
+            Error::new(
+                format!("{function} cannot be measured: {why}"),
+                "invoke the function with `cargo dev` and see its log",
+            )
         };
         let fleet = fleet(&stack, &function)?;
         let binary = fs::metadata(environment.binary(&function)?).map_err(|error| failed(error.to_string()))?;
@@ -155,7 +158,7 @@ pub async fn measure(environment: &Environment<'_>, size: Size) -> Result<Report
             database_cpu_ms: per_request(server.cpu().seconds_since(&server_before)),
             memory_mib: instance.resident_mib(),
         };
-        environment.report_progress(format!("cold       {function}: {:.1} ms", figures.next_ms));
+        environment.report_progress(format!("cold       {function}: {:.1} ms to its first /next", figures.next_ms));
         report.functions.push(figures);
     }
     stack.stop().await;

@@ -51,7 +51,8 @@ impl fmt::Display for Report {
 pub fn compute(environment: &Environment<'_>, cold: &cold::Report) -> Result<Report> {
     let functions = cold.functions.iter().map(|figures| {
         let known = environment.template.functions.iter().find(|function| function.name == figures.function);
-        let unknown = || Error::new(format!("there is no function {}", figures.function), "measure `cold` again");
+        let unknown =
+            || Error::new(format!("there is no function {}", figures.function), "run `cargo measure cold` again");
         Ok(Figures::of(figures, known.ok_or_else(unknown)?.memory_megabytes))
     });
     Ok(Report { functions: functions.collect::<Result<_>>()? })

@@ -198,7 +198,7 @@ pub async fn measure(environment: &Environment<'_>, size: Size) -> Result<Report
         let uvicorn = measure_as_server(environment, &stack, calls, size).await?;
         let endpoint = Endpoint { function, ours, lambda, uvicorn };
         environment.report_progress(format!(
-            "fastapi    {}: {:.1} times as many requests per CPU second",
+            "fastapi    {}: {:.1} times as many requests per CPU second as on Lambda",
             endpoint.function,
             endpoint.per_cpu_second()
         ));
@@ -210,7 +210,9 @@ pub async fn measure(environment: &Environment<'_>, size: Size) -> Result<Report
 
 /// Measures a function on the local Runtime API.
 async fn measure_on_lambda(fleet: &Fleet, events: &[Events], size: Size) -> Result<Figures> {
-    let failed = |error: &dyn fmt::Display| Error::new(error.to_string(), "invoke it with `cargo dev` and see its log");
+    let failed = |error: &dyn fmt::Display| {
+        Error::new(error.to_string(), "invoke the function with `cargo dev` and see its log")
+    };
     let nth = |n: usize| events.get(n % events.len().max(1)).map(|events| events.nth(n)).unwrap_or_default();
     let mut starts = Vec::new();
     for n in 0..size.starts {
@@ -370,7 +372,12 @@ impl Call {
     ///
     /// The request fails.
     pub(crate) async fn send(&self, client: &reqwest::Client, url: &str, n: usize) -> Result<()> {
-        let failed = |why: String| Error::new(format!("{} {} returned {why}", self.method, self.path), "see its log");
+        let failed = |why: String| {
+            Error::new(
+                format!("{} {} returned {why}", self.method, self.path),
+                "send the request to `cargo dev` and see the function's log",
+            )
+        };
         let request = self.nth(n);
         let method = request.method.parse().map_err(|_| failed("nothing".to_owned()))?;
         let mut sent = client.request(method, format!("{url}{}", request.path)).body(request.body);

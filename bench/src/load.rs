@@ -218,13 +218,13 @@ pub async fn measure(environment: &Environment<'_>, size: Size) -> Result<Report
         let calls = traffic.calls.load(Ordering::Relaxed) - calls_before;
         let part = measure_part(environment, &stack, &admin, LoadStats::of(latencies, duration), calls).await?;
         environment.report_progress(format!(
-            "load       part {number} of {}: p99 {:.1} ms, {} failed",
+            "load       part {number} of {}: p99 {:.1} ms, {} requests failed",
             size.parts,
             part.load.p99_ms,
             failed.len()
         ));
         if let Some(error) = failed.first() {
-            environment.report_progress(format!("load       for example: {error}"));
+            environment.report_progress(format!("load       first failure: {error}"));
         }
         parts.push(part);
         errors.append(&mut failed);

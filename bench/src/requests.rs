@@ -290,7 +290,7 @@ pub(crate) async fn send(environment: &Environment<'_>, stack: &Stack, call: &Ca
 ///
 /// The request failed; a failed request must not be measured.
 pub(crate) fn outcome(response: &[u8]) -> Result<String> {
-    let failed = |why: String| Error::new(why, "invoke it with `cargo dev` and see its log");
+    let failed = |why: String| Error::new(why, "invoke the function with `cargo dev` and see its log");
     let response: Value = serde_json::from_slice(response).map_err(|error| failed(error.to_string()))?;
     let failures = response.get("batchItemFailures").and_then(Value::as_array).map_or(0, Vec::len);
     match response.get("statusCode").and_then(Value::as_u64) {

@@ -105,7 +105,10 @@ pub async fn measure(environment: &Environment<'_>, size: Size) -> Result<Report
             continue;
         }
         let failed = |why: String| {
-            Error::new(format!("{function} cannot be measured: {why}"), "invoke it with `cargo dev` and see its log")
+            Error::new(
+                format!("{function} cannot be measured: {why}"),
+                "invoke the function with `cargo dev` and see its log",
+            )
         };
         let fleet = fleet(&stack, &function)?;
         let mut latencies = Vec::new();
@@ -130,7 +133,8 @@ pub async fn measure(environment: &Environment<'_>, size: Size) -> Result<Report
             counted: median(counted),
             function,
         };
-        environment.report_progress(format!("round-trips {}: {:.2}", figures.function, figures.round_trips));
+        environment
+            .report_progress(format!("round-trips {}: {:.2} round trips", figures.function, figures.round_trips));
         functions.push(figures);
     }
     stack.stop().await;

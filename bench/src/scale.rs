@@ -170,15 +170,17 @@ async fn record_trade(environment: &Environment<'_>, size: &Size, loader: &BulkL
     // All trades are inserted before the measurement: PostgreSQL plans differently for an almost empty table.
     for (bot, count) in bots.iter().zip(&size.trades) {
         loader.execute(include_str!("scale/trades.sql"), &[(&uuid(bot)?, Type::UUID), (count, Type::INT8)]).await?;
-        environment.report_progress(format!("scale      a bot has {count} trades"));
+        environment.report_progress(format!("scale      inserted a bot with {count} trades"));
     }
     loader.vacuum_and_checkpoint("public.trades, public.bots").await?;
     let mut measured = Vec::new();
     for (bot, &count) in bots.iter().zip(&size.trades) {
         let (_, events) = trades(&token, bot, 1).events(environment)?;
         measured.push(
-            measure_latency(environment, size, "record-trade", count, async |n| invoke(fleet, events.nth(n)).await)
-                .await?,
+            measure_latency(environment, size, "record-trade", (count, "trades"), async |n| {
+                invoke(fleet, events.nth(n)).await
+            })
+            .await?,
         );
     }
     stack.stop().await;
@@ -200,8 +202,10 @@ async fn get_portfolio(environment: &Environment<'_>, size: &Size, loader: &Bulk
         loader.execute(include_str!("scale/bots.sql"), &[(&READER, Type::TEXT), (&count, Type::INT8)]).await?;
         loader.vacuum_and_checkpoint("public.bots").await?;
         measured.push(
-            measure_latency(environment, size, "get-portfolio", count, async |n| invoke(fleet, events.nth(n)).await)
-                .await?,
+            measure_latency(environment, size, "get-portfolio", (count, "bots"), async |n| {
+                invoke(fleet, events.nth(n)).await
+            })
+            .await?,
         );
     }
     stack.stop().await;
@@ -241,7 +245,14 @@ async fn marketplace(environment: &Environment<'_>, size: &Size, loader: &BulkLo
                 }
             };
             figures.push(
-                measure_latency(environment, size, &format!("marketplace by {order}"), strategies, read_page).await?,
+                measure_latency(
+                    environment,
+                    size,
+                    &format!("marketplace by {order}"),
+                    (strategies, "strategies"),
+                    read_page,
+                )
+                .await?,
             );
         }
     }
@@ -274,8 +285,9 @@ async fn expire_subscriptions(
         let (started_at, mut runs, mut expired) = (Instant::now(), 0, 0);
         loop {
             let response = fleet.invoke(schedule.event(Utc::now()).into()).await;
-            let response = response
-                .map_err(|error| Error::new(error.to_string(), "invoke it with `cargo dev` and see its log"))?;
+            let response = response.map_err(|error| {
+                Error::new(error.to_string(), "invoke the function with `cargo dev` and see its log")
+            })?;
             let counts: Value = serde_json::from_slice(&response).unwrap_or_default();
             runs += 1;
             expired += counts.get("subscriptions").and_then(Value::as_i64).unwrap_or_default();
@@ -286,13 +298,13 @@ async fn expire_subscriptions(
         if expired != due {
             return Err(Error::new(
                 format!("{expired} of {due} subscriptions were expired"),
-                "invoke it with `cargo dev` and see its log",
+                "invoke the function with `cargo dev` and see its log",
             ));
         }
         let seconds = started_at.elapsed().as_secs_f64();
         let memory_mib = Processes::of(&fleet.process_ids()).resident_mib();
         stack.stop().await;
-        environment.report_progress(format!("scale      {FUNCTION} of {due}: {seconds:.1} s"));
+        environment.report_progress(format!("scale      {FUNCTION} with {due} subscriptions: {seconds:.1} s"));
         measured.push(ExpiryFigures {
             due,
             runs,
@@ -309,7 +321,7 @@ async fn measure_latency(
     environment: &Environment<'_>,
     size: &Size,
     request_name: &str,
-    count: i64,
+    (count, rows): (i64, &str),
     request: impl AsyncFn(usize) -> Result<()>,
 ) -> Result<Figures> {
     const WARM_UP: usize = 20;
@@ -321,7 +333,7 @@ async fn measure_latency(
     }
     let load = run_load(1, size.duration, async |n| request(WARM_UP + n).await).await?;
     environment.report_progress(format!(
-        "scale      {request_name} with {count}: {:.2} ms, {:.2} ms during warm-up",
+        "scale      {request_name} with {count} {rows}: p50 {:.2} ms, {:.2} ms during warm-up",
         load.p50_ms,
         median(latencies)
     ));
@@ -330,8 +342,11 @@ async fn measure_latency(
 
 async fn invoke(fleet: &Fleet, event: Bytes) -> Result<()> {
     let response = fleet.invoke(event).await;
-    outcome(&response.map_err(|error| Error::new(error.to_string(), "invoke it with `cargo dev` and see its log"))?)
-        .map(|_| ())
+    outcome(
+        &response
+            .map_err(|error| Error::new(error.to_string(), "invoke the function with `cargo dev` and see its log"))?,
+    )
+    .map(|_| ())
 }
 
 /// A connection that inserts rows without running triggers, as the restore of a backup does.

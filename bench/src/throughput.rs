@@ -149,7 +149,7 @@ pub async fn measure(environment: &Environment<'_>, size: &Size) -> Result<Repor
             let request = async |number: usize| {
                 let event = events.get(number % BOTS).map(|events| events.nth(number)).unwrap_or_default();
                 let failed = |error: &dyn fmt::Display| {
-                    Error::new(error.to_string(), "invoke it with `cargo dev` and see its log")
+                    Error::new(error.to_string(), "invoke the function with `cargo dev` and see its log")
                 };
                 outcome(&fleet.invoke(event).await.map_err(|error| failed(&error))?).map(|_| ())
             };
@@ -181,7 +181,7 @@ pub async fn measure(environment: &Environment<'_>, size: &Size) -> Result<Repor
                 let (pgbench_per_second, pgbench_database_cpu_ms) = pgbench.run(&admin).await?;
                 let ratio = load.per_second / pgbench_per_second;
                 environment.report_progress(format!(
-                    "throughput {batch} trades, {instances} instances: {ratio:.2} of pgbench"
+                    "throughput {batch} trades per request, {instances} instances: {ratio:.2} of pgbench"
                 ));
                 rounds.push(Figures {
                     batch,
@@ -222,7 +222,9 @@ impl Pgbench<'_> {
             fs::create_dir_all(&directory)?;
             fs::write(&path, script)
         });
-        written.map_err(|error| Error::new(format!("cannot write {}: {error}", path.display()), "check its owner"))?;
+        written.map_err(|error| {
+            Error::new(format!("cannot write {}: {error}", path.display()), "check its owner and permissions")
+        })?;
         let connections = self.connections.to_string();
         let threads = self.connections.min(2).to_string();
         let seconds = self.duration.as_secs().max(1).to_string();

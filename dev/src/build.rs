@@ -78,7 +78,7 @@ pub async fn build(workspace: &Path, template: &Template, release: bool) -> Resu
             let name = &function.name;
             Error::new(
                 format!("functions/{name} has no binary {name}"),
-                "add a src/main.rs and name the package as its folder",
+                "add a src/main.rs and name the package like its folder",
             )
         })?;
         Ok((function.name.clone(), binary))

@@ -66,7 +66,9 @@ impl Node {
     pub async fn install_packages(&self, target: &Path, name: &str, packages: &[&str]) -> Result<PathBuf> {
         let home = target.join("node").join(name);
         install_once(&home, packages, async || {
-            let unwritable = |error| Error::new(format!("cannot write {}: {error}", home.display()), "check its owner");
+            let unwritable = |error| {
+                Error::new(format!("cannot write {}: {error}", home.display()), "check its owner and permissions")
+            };
             fs::create_dir_all(&home).map_err(unwritable)?;
             let mut npm = self.command("npm");
             npm.args(["install", "--no-audit", "--no-fund", "--no-save", "--loglevel", "error", "--prefix"]).arg(&home);

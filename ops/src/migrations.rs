@@ -54,7 +54,7 @@ pub async fn add_sample_data(url: &str, directory: &Path) -> Result<bool> {
     let migrations = read_migrations(directory)?;
     let Some(sample) = migrations.values().find(|migration| migration.name == SAMPLE_DATA) else {
         let problem = format!("{} has no sample data", directory.display());
-        return Err(Error::new(problem, "run this in the root of the repository"));
+        return Err(Error::new(problem, "run this in a complete clone of the repository"));
     };
     let mut client = connect(url).await?;
     let refused = |error| sample.refused(&error);
@@ -258,7 +258,7 @@ impl Migration {
 /// Reads the migrations of a directory, ordered by number.
 fn read_migrations(directory: &Path) -> Result<BTreeMap<u64, Migration>> {
     let unreadable = |path: &Path, error| {
-        Error::new(format!("cannot read {}: {error}", path.display()), "run this in the root of the repository")
+        Error::new(format!("cannot read {}: {error}", path.display()), "run this in a complete clone of the repository")
     };
     let mut migrations = BTreeMap::new();
     for entry in fs::read_dir(directory).map_err(|error| unreadable(directory, error))? {
@@ -280,7 +280,7 @@ fn read_migrations(directory: &Path) -> Result<BTreeMap<u64, Migration>> {
     }
     if migrations.is_empty() {
         let problem = format!("{} has no migrations", directory.display());
-        return Err(Error::new(problem, "run this in the root of the repository"));
+        return Err(Error::new(problem, "run this in a complete clone of the repository"));
     }
     Ok(migrations)
 }
