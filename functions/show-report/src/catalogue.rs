@@ -5,7 +5,7 @@ use nofomo_analytics::MetricValues;
 use crate::format::{Formatted, MoneyFormat, Sign, count, duration, percent, probability, ratio};
 use crate::time::minute;
 
-/// Group of metrics.
+/// Group of metrics, shown as one table.
 pub(crate) struct Group {
     pub(crate) title: &'static str,
     pub(crate) entries: &'static [Entry],
@@ -17,20 +17,20 @@ pub(crate) struct Entry {
     pub(crate) name: &'static str,
     unit: Unit,
     explanation: &'static str,
-    /// Data that the metric needs to be defined.
+    /// Data without which the metric is undefined.
     requirement: &'static str,
 }
 
 #[derive(Clone, Copy)]
 enum Unit {
-    /// Number of these.
+    /// Number of the named things.
     Count(&'static str),
     Money,
     /// Profit or loss, with its sign.
     Gain,
-    /// Share of this, in percent.
+    /// Share in percent, with the name of the whole.
     Share(&'static str),
-    /// Return on this, in percent, with its sign.
+    /// Return in percent, with its sign and the name of its base.
     Change(&'static str),
     Ratio(&'static str),
     Probability,

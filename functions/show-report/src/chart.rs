@@ -1,4 +1,4 @@
-//! Charts as SVG, each in two sizes: scaled down to a phone, the wide one would not be readable.
+//! Charts as SVG, each in two sizes: scaled down to the width of a phone, the wide one would be unreadable.
 
 mod equity;
 mod months;
@@ -123,7 +123,7 @@ impl Ranged for Axis {
 }
 
 impl Axis {
-    /// Axis with ticks at round values, about `max` of them.
+    /// Axis with about `max` ticks, at round values.
     fn of_values(range: Range<f64>, max: u32, measure: Measure) -> Self {
         let step = round_step((range.end - range.start) / f64::from(max.max(1)));
         let step = if measure == Measure::Count { step.max(1.0) } else { step };
@@ -147,7 +147,7 @@ impl Axis {
         tick.map(|(_, name)| name.clone()).unwrap_or_default()
     }
 
-    /// Approximate width of the longest label, in pixels: the font of the reader is unknown.
+    /// Approximate width of the longest label, in pixels. The exact width depends on the reader's font.
     fn label_width(&self) -> u32 {
         let longest = self.ticks.iter().map(|(_, name)| name.chars().count()).max().unwrap_or_default();
         u32::try_from(longest).unwrap_or_default() * FONT * 6 / 10
@@ -243,12 +243,12 @@ fn span(values: impl Iterator<Item = f64> + Clone) -> Range<f64> {
     low - margin..high + margin
 }
 
-/// `true` below 10^15, which is beyond any balance and within what charts can compute.
+/// `true` up to 10^15, which is more than any balance and can still be drawn.
 fn is_drawable(value: f64) -> bool {
     value.abs() <= 1e15
 }
 
-/// Lines through the points, interrupted where a value is undefined.
+/// Returns lines through the points, interrupted where a value is undefined.
 fn lines(points: &[Point]) -> Vec<Vec<(f64, f64)>> {
     let mut lines: Vec<Vec<(f64, f64)>> = vec![Vec::new()];
     for point in points {

@@ -35,7 +35,7 @@ impl ComparisonView {
     }
 }
 
-/// Stored currency, or the settlement currency of a pair: `USDT` of `BTC/USDT` and of `BTC/USD:USDT`.
+/// Stored currency or, in an older row, the settlement currency of a pair: `USDT` in `BTC/USDT` and in `BTC/USD:USDT`.
 fn currency(comparison: &Comparison) -> Option<&str> {
     let settlement_currency = || comparison.trades.first()?.pair.rsplit(['/', ':']).next();
     comparison.currency.as_deref().or_else(settlement_currency)
@@ -58,7 +58,7 @@ fn sentences(comparison: &Comparison, money: MoneyFormat, currency: &str) -> Vec
     [origin, confidence, Some(trades), difference].into_iter().flatten().collect()
 }
 
-/// Strategy, pair, timeframe and time of the backtest.
+/// Sentence with the strategy, pair, timeframe and period of the backtest.
 fn origin(backtest: &ComparedBacktest) -> String {
     format!(
         "Backtest of {} on {}, {} candles, {} to {}, imported {}.",
@@ -71,7 +71,7 @@ fn origin(backtest: &ComparedBacktest) -> String {
     )
 }
 
-/// Confidence of the backtest itself: the best of many runs looks good without any edge.
+/// Sentence with the confidence in the backtest itself: the best of many runs looks good even without an edge.
 fn confidence(confidence: &Confidence) -> String {
     let level = labels::confidence_level(confidence.level());
     let selection = match confidence.trials {
@@ -91,7 +91,7 @@ fn slippage(comparison: &Comparison) -> Option<Table> {
     let rows: Vec<_> = rows.into_iter().flatten().collect();
     (!rows.is_empty()).then(|| Table {
         caption: "Slippage of matched trades; positive is worse than in the backtest".into(),
-        head: vec!["At", "Mean", "Median", "Worst"],
+        head: vec!["Price", "Mean", "Median", "Worst"],
         rows,
     })
 }
@@ -109,7 +109,7 @@ fn metrics(comparison: &Comparison, money: MoneyFormat, currency: &str) -> Optio
     });
     let rows: Vec<_> = rows.collect();
     (!rows.is_empty()).then(|| Table {
-        caption: "Metrics of all compared trades".into(),
+        caption: "Metrics of all trades, matched or not".into(),
         head: vec!["Metric", "Live", "Backtest"],
         rows,
     })
@@ -131,7 +131,7 @@ fn pairings(trades: &[Pairing], money: MoneyFormat, currency: &str) -> Option<Ta
     let rows: Vec<_> = rows.collect();
     (!rows.is_empty()).then(|| Table {
         caption: format!("{}, profits in {currency}", counted(rows.len() as u64, "trade", "trades")),
-        head: vec!["Entry, UTC", "Pair", "Side", "Found", "Live", "Backtest", "Entry slippage", "Exit slippage"],
+        head: vec!["Entry, UTC", "Pair", "Side", "Outcome", "Live", "Backtest", "Entry slippage", "Exit slippage"],
         rows,
     })
 }

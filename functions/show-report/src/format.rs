@@ -1,4 +1,4 @@
-//! Numbers for people: grouped, rounded, with a sign. The exact value is kept beside the text.
+//! Formatting of numbers: rounding, thousands separators, signs. The exact value is retained with the text.
 
 use rust_decimal::prelude::ToPrimitive;
 use rust_decimal::{Decimal, RoundingStrategy};
@@ -6,7 +6,7 @@ use rust_decimal::{Decimal, RoundingStrategy};
 /// Text of an undefined value.
 pub(crate) const UNDEFINED: &str = "—";
 
-/// Formatted value, with the exact one.
+/// Text of a value, with the exact value.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Formatted {
     pub(crate) text: String,
@@ -15,7 +15,7 @@ pub(crate) struct Formatted {
 }
 
 impl Formatted {
-    /// Text that is exact.
+    /// Returns a text that is exact.
     pub(crate) fn plain(text: impl Into<String>) -> Self {
         Self { text: text.into(), exact: None }
     }
@@ -58,7 +58,7 @@ impl MoneyFormat {
     pub(crate) fn money(self, amount: Decimal, sign: Sign) -> Formatted {
         let rounded = amount.round_dp_with_strategy(self.0, RoundingStrategy::MidpointAwayFromZero);
         let text = if rounded.is_zero() && !amount.is_zero() {
-            // Rounding would hide the amount: two significant digits.
+            // Rounding to zero would hide the amount, so it gets two significant digits.
             amount.round_sf(2).unwrap_or(amount).normalize().to_string()
         } else {
             format!("{rounded:.places$}", places = self.0 as usize)
@@ -66,7 +66,7 @@ impl MoneyFormat {
         Formatted::with_exact(grouped(&text, sign), amount.normalize())
     }
 
-    /// Amount that is a plain number, such as a point of a chart.
+    /// Formats an amount that is a plain number, such as a point of a chart.
     pub(crate) fn number(self, amount: f64) -> Formatted {
         if !amount.is_finite() {
             return Formatted::undefined();
@@ -114,7 +114,7 @@ pub(crate) fn ratio(value: f64, sign: Sign) -> Formatted {
     Formatted::with_exact(grouped(&fixed(value, places), sign), value)
 }
 
-/// Probability from 0 to 1. Values near 0 and 1 are not rounded to them.
+/// Formats a probability from 0 to 1. A value near 0 or 1 is not rounded to 0 or 1.
 pub(crate) fn probability(value: f64) -> Formatted {
     if !value.is_finite() {
         return Formatted::undefined();
@@ -153,12 +153,13 @@ fn format_days(days: u64) -> String {
     format!("{}\u{a0}d", grouped(&days.to_string(), Sign::OnlyMinus))
 }
 
-/// Number with its noun: `1 trade`, `1,000 trades`.
+/// Formats a number with its noun: `1 trade`, `1,000 trades`.
 pub(crate) fn counted(number: u64, singular: &str, plural: &str) -> String {
     format!("{}\u{a0}{}", count(number).text, if number == 1 { singular } else { plural })
 }
 
-/// Number with some decimal places; with two significant digits if these would all be zero; in powers of ten if it is very large or small.
+/// Formats a number with `places` decimal places: with two significant digits instead if all digits would be zero, and
+/// in scientific notation if it is very large or small.
 pub(crate) fn fixed(value: f64, places: usize) -> String {
     if value.abs() >= 1e12 {
         return format!("{value:.1e}");
@@ -174,7 +175,7 @@ pub(crate) fn fixed(value: f64, places: usize) -> String {
     format!("{value:.places$}", places = zeros + 1)
 }
 
-/// Number with commas between thousands and a real minus sign.
+/// Inserts commas between thousands, and replaces the hyphen by a minus sign.
 pub(crate) fn grouped(text: &str, sign: Sign) -> String {
     let (is_negative, digits) = text.strip_prefix('-').map_or((false, text), |digits| (true, digits));
     let (whole, rest) = digits.find(['.', 'e']).map_or((digits, ""), |point| digits.split_at(point));

@@ -1,4 +1,4 @@
-//! `GET /analyses/{analysis_id}/report`: an analysis as a page with charts.
+//! `GET /analyses/{analysis_id}/report`: an analysis as an HTML page with charts.
 //!
 //! SQL: `migrations/022_show_report.sql`.
 

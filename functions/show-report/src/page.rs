@@ -1,4 +1,4 @@
-//! The report: one self-contained page, from the verdict to the metrics.
+//! Report as one self-contained HTML page: verdict, recommendations, charts, metrics.
 
 use askama::Template;
 use nofomo_analytics::{AnalysisResults, AnalysisType, CurrencyAnalysis, Note, NoteCode};
@@ -16,7 +16,8 @@ use crate::sections::{Section, sections};
 use crate::time::{day, minute};
 use crate::verdict::{Verdict, verdict};
 
-/// Maximum number of currencies with charts. A response of a function has at most 6 MB, and the charts of a currency up to half a megabyte.
+/// Maximum number of currencies with charts. A Lambda response has at most 6 MB, and the charts of a currency take up
+/// to 0.5 MB.
 const MAX_CURRENCIES_WITH_CHARTS: usize = 6;
 const CHARTS_OMITTED: &str = "Charts are drawn for the first 6 currencies only.";
 
@@ -33,25 +34,25 @@ struct Page<'a> {
     comparison: Option<ComparisonView>,
     narrative: Option<NarrativeView<'a>>,
     narrative_error: Option<&'a str>,
-    /// Names and values about the analysis itself.
+    /// Names and values of facts about the analysis itself.
     colophon: Vec<(&'static str, String)>,
 }
 
-/// The part of the page about one currency.
+/// Part of the page about one currency.
 struct AccountView<'a> {
     currency: &'a str,
     verdict: Option<Verdict>,
-    /// The four most important metrics.
+    /// Four most important metrics.
     headline: Vec<MetricRow>,
     highlight: Option<String>,
     metrics: Vec<(&'static str, Vec<MetricRow>)>,
-    /// Codes, and their meaning.
+    /// Code and label of each note.
     notes: Vec<(String, String)>,
     plots: Plots,
     sections: Vec<Section>,
 }
 
-/// Text of a language model.
+/// Narrative, split into paragraphs.
 struct NarrativeView<'a> {
     paragraphs: Vec<&'a str>,
     model: &'a str,
@@ -62,7 +63,7 @@ impl Report {
     ///
     /// # Errors
     ///
-    /// None that depends on the analysis.
+    /// A chart cannot be drawn, or the template cannot be rendered. Neither depends on the contents of the analysis.
     pub fn page(&self) -> Result<String, Error> {
         let analysis = &self.analysis;
         let results = &analysis.results;
@@ -90,7 +91,7 @@ impl Report {
         Ok(page.render()?)
     }
 
-    /// Time, number of trades and bots, and day of the analysis.
+    /// Analysed period, numbers of trades and bots, and day of the analysis.
     fn facts(&self) -> Vec<String> {
         let input = &self.analysis.input_data;
         let period = match (input.from.map(day), input.to.map(day)) {
@@ -105,7 +106,7 @@ impl Report {
         [period, trades, bots, analysed].into_iter().flatten().collect()
     }
 
-    /// From the first to the last point of the balance curves.
+    /// Period from the first to the last point of the balance curves.
     fn traded_period(&self) -> Option<String> {
         let series = self.analysis.results.blocks.iter().filter_map(series_of);
         let times = || series.clone().flat_map(|series| series.equity.iter().map(|point| point.at));
@@ -117,11 +118,11 @@ impl Report {
         if !results.blocks.is_empty() {
             None
         } else if results.is_sample {
-            Some("This analysis is part of the sample data and has no figures.")
+            Some("This analysis is part of the sample data and has no metrics.")
         } else if self.analysis.input_data.trades == Some(0) {
-            Some("There are no closed trades in the requested time.")
+            Some("There are no closed trades in the requested period.")
         } else {
-            Some("This analysis has no readable figures.")
+            Some("The results of this analysis cannot be read.")
         }
     }
 
@@ -172,13 +173,15 @@ fn account_view(kind: AnalysisType, analysis: &CurrencyAnalysis, plots: Plots, t
     }
 }
 
-/// The answer to the main question of a type of analysis, beside the verdict.
+/// Sentence that answers the main question of the type of analysis, shown with the verdict.
 fn highlight(kind: AnalysisType, analysis: &CurrencyAnalysis) -> Option<String> {
     let metric = |key: &str| analysis.metrics.number(key);
     match kind {
         AnalysisType::Performance | AnalysisType::Backtest => {
             let share = short_percent(metric("profit_share_of_best_5pct").filter(|share| *share > 1.0)?);
-            Some(format!("The best 5 % of the trades made {share} of the net profit; all others together lost money."))
+            Some(format!(
+                "The best 5 % of the trades made {share} of the net profit; all other trades together lost money."
+            ))
         }
         AnalysisType::Risk => {
             let max_drawdown = short_percent(metric("max_drawdown")?);
@@ -186,14 +189,14 @@ fn highlight(kind: AnalysisType, analysis: &CurrencyAnalysis) -> Option<String> 
             let simulated = if simulated < 1.0 {
                 format!("5 % of the simulated paths have a max drawdown above {}", short_percent(simulated))
             } else {
-                "5 % of the simulated paths lose everything".to_owned()
+                "5 % of the simulated paths lose the whole balance".to_owned()
             };
             Some(format!("The max drawdown so far is {max_drawdown}; {simulated}."))
         }
         AnalysisType::Optimization => {
             let bound = metric("kelly_continuous_lower95")?;
             Some(if bound > 0.0 {
-                format!("The evidence supports at most {} times the present position size.", multiple(bound))
+                format!("The evidence supports at most {} times the current position size.", multiple(bound))
             } else {
                 "The evidence does not support a larger position size.".to_owned()
             })
@@ -208,9 +211,8 @@ fn narrative_view(results: &AnalysisResults) -> Option<NarrativeView<'_>> {
     Some(NarrativeView { paragraphs: paragraphs.collect(), model: model.unwrap_or("a language model") })
 }
 
-/// Used by the template.
 impl Page<'_> {
-    /// `true` if headings need the currency.
+    /// `true` if headings need the currency. The template calls this.
     fn has_several_currencies(&self) -> bool {
         self.accounts.len() > 1
     }

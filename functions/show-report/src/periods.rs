@@ -1,13 +1,15 @@
-//! Long curves as short tables: every point, or the lowest, the highest and the last value per day, week, month, quarter or year.
+//! Tables of curves: every point of a short curve; the lowest, highest and last value per day, week, month, quarter or
+//! year of a long one.
 
 use chrono::{DateTime, Datelike, Days, NaiveDate, Utc};
 use nofomo_analytics::Point;
 
 use crate::time::minute;
 
-/// Maximum number of rows of a table of a curve.
+/// Maximum number of rows of a table. A curve over more years than that still has a row per year.
 const MAX_ROWS: usize = 60;
 
+/// Curve as a table.
 pub(crate) struct CurveTable {
     /// Period of a row: `point`, `day`, `week`, `month`, `quarter` or `year`.
     pub(crate) by: &'static str,
@@ -39,6 +41,7 @@ enum Period {
 const PERIODS: [Period; 5] = [Period::Day, Period::Week, Period::Month, Period::Quarter, Period::Year];
 
 impl CurveTable {
+    /// Summarises a curve by the shortest period that fits into the maximum number of rows.
     pub(crate) fn of(points: &[Point]) -> Self {
         if points.len() <= MAX_ROWS {
             let rows = points.iter().map(|point| CurveRow { name: minute(point.at), values: values(&[*point]) });

@@ -10,9 +10,10 @@ use crate::report::series_of;
 use crate::table::{Table, TableRow};
 use crate::time::{day, minute};
 
+/// Chart with its title, text alternative, caption, legend and data.
 pub(crate) struct Plot {
     pub(crate) title: String,
-    /// Text alternative.
+    /// Text alternative for screen readers.
     pub(crate) label: String,
     pub(crate) caption: String,
     pub(crate) legend: Vec<LegendEntry>,
@@ -20,15 +21,17 @@ pub(crate) struct Plot {
     pub(crate) tables: Vec<Table>,
 }
 
-/// CSS class of a mark, and its meaning.
+/// Entry of a legend: the CSS class of a mark, and its meaning.
 pub(crate) struct LegendEntry {
     pub(crate) class: &'static str,
     pub(crate) name: String,
 }
 
-/// Charts, and the reasons why others are missing.
+/// Charts of one account.
 pub(crate) struct Plots {
+    /// Charts in reading order.
     pub(crate) drawn: Vec<Plot>,
+    /// Reasons why other charts are missing.
     pub(crate) missing: Vec<&'static str>,
 }
 
@@ -109,9 +112,9 @@ fn equity(series: &Series, money: MoneyFormat, currency: &str) -> Result<Option<
     let mut tables = vec![curve_table(&format!("Balance in {currency}"), &series.equity, |value| money.number(value))];
     if let Some(drawdown) = series.worst_drawdowns.first() {
         let depth = percent(drawdown.depth, Sign::OnlyMinus).text;
-        caption +=
-            &format!(" The max drawdown of {depth} lasted from {} to {}.", day(drawdown.peak), day(drawdown.trough));
-        entries.push(legend("fall", "Max drawdown"));
+        let (peak, trough) = (day(drawdown.peak), day(drawdown.trough));
+        caption += &format!(" The max drawdown is {depth}, from the peak on {peak} to the trough on {trough}.");
+        entries.push(legend("fall", "Max drawdown, from peak to trough"));
     }
     if let Some(end) = series.cone.last() {
         caption += &format!(
@@ -252,8 +255,8 @@ fn profits(series: &Series) -> Result<Option<Plot>, DrawingError> {
              5 % quantile {low}."
         ),
         caption: format!(
-            "Profit in percent of the notional, after fees: mean {mean}, median {median}; 5 % of the trades were \
-             worse than {low}."
+            "Profit in percent of the notional, after fees: mean {mean}, median {median}; 5 % of the trades returned \
+             less than {low}."
         ),
         legend: vec![legend("gain", "Profit"), legend("loss", "Loss")],
         drawings: chart::profits(histogram)?,
@@ -291,7 +294,7 @@ fn rolling(series: &Series) -> Result<Option<Plot>, DrawingError> {
     Ok(Some(Plot {
         title: format!("Rolling {window}"),
         label: format!("Two line charts of rolling {window} from {} to {}: {ranges}.", day(from), day(to)),
-        caption: format!("Each point covers the preceding {window}: {ranges}, both annualised."),
+        caption: format!("Each point covers the {window} that end with it: {ranges}, both annualised."),
         legend: Vec::new(),
         drawings: chart::rolling(series)?,
         tables: vec![

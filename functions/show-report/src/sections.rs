@@ -17,7 +17,7 @@ pub(crate) struct Section {
     pub(crate) tables: Vec<Table>,
 }
 
-/// All sections that the analysis has, in reading order.
+/// Returns all sections that the analysis has, in reading order.
 pub(crate) fn sections(analysis: &CurrencyAnalysis) -> Vec<Section> {
     let money = MoneyFormat::of_account(Some(analysis.initial_balance));
     [worst_drawdowns(analysis, money), halves(analysis), stress(analysis, money), slices(analysis, money)]
@@ -71,7 +71,8 @@ fn halves(analysis: &CurrencyAnalysis) -> Option<Section> {
     });
     Some(Section {
         title: "First and second half",
-        text: test.unwrap_or_else(|| "The returns of neither half vary, so they cannot be compared.".into()),
+        text: test
+            .unwrap_or_else(|| "The returns do not vary within either half, so the halves cannot be compared.".into()),
         tables: vec![Table {
             caption: "Performance of both halves".into(),
             head: vec!["Half", "Days", "Return", "Mean daily return", "Sharpe ratio"],
@@ -124,8 +125,8 @@ fn slices(analysis: &CurrencyAnalysis, money: MoneyFormat) -> Option<Section> {
     let tables: Vec<_> = tables.collect();
     (!tables.is_empty()).then(|| Section {
         title: "Slices",
-        text: "Among many slices, some look good by luck. A slice counts as profitable or losing only with 30 trades or more, and only if \
-               the result is significant after a correction for all slices shown (false discovery rate 10 %)."
+        text: "Among many slices, some look good by luck. A slice counts as profitable or losing only if it has at least 30 trades \
+               and its result is significant after a correction for all slices (false discovery rate 10 %)."
             .into(),
         tables,
     })

@@ -13,11 +13,11 @@ pub(crate) struct Table {
 pub(crate) struct TableRow {
     pub(crate) heading: String,
     pub(crate) cells: Vec<Formatted>,
-    /// `true` if the row has too few observations to mean anything.
+    /// `true` if the row has too few observations for a verdict.
     pub(crate) is_faint: bool,
 }
 
-/// Maximum number of rows of a table that is not folded.
+/// Maximum number of rows of a table that is shown unfolded.
 const MAX_UNFOLDED_ROWS: usize = 12;
 
 impl Table {
@@ -32,22 +32,22 @@ impl TableRow {
     }
 }
 
-/// Formatted value, or the text of an undefined one.
+/// Formats a value, or returns the text of an undefined one.
 pub(crate) fn or_undefined<T>(value: Option<T>, format: impl FnOnce(T) -> Formatted) -> Formatted {
     value.map_or_else(Formatted::undefined, format)
 }
 
-/// Profit or loss, with its sign.
+/// Formats a profit or a loss, with its sign.
 pub(crate) fn gain(format: MoneyFormat, amount: Option<Decimal>) -> Formatted {
     or_undefined(amount, |amount| format.money(amount, Sign::Always))
 }
 
-/// Return in percent, with its sign.
+/// Formats a return in percent, with its sign.
 pub(crate) fn change(fraction: Option<f64>) -> Formatted {
     or_undefined(fraction, |fraction| percent(fraction, Sign::Always))
 }
 
-/// Share in percent.
+/// Formats a share in percent.
 pub(crate) fn share(fraction: Option<f64>) -> Formatted {
     or_undefined(fraction, |fraction| percent(fraction, Sign::OnlyMinus))
 }

@@ -4,12 +4,12 @@ use std::iter::successors;
 
 use chrono::{DateTime, Datelike, Days, Months, NaiveDate, NaiveTime, TimeDelta, Utc};
 
-/// Day: `1 Jan 2026`.
+/// Formats a day: `1 Jan 2026`.
 pub(crate) fn day(time: DateTime<Utc>) -> String {
     time.format("%-d %b %Y").to_string()
 }
 
-/// Time to the minute: `1 Jan 2026, 21:56`.
+/// Formats a time to the minute: `1 Jan 2026, 21:56`.
 pub(crate) fn minute(time: DateTime<Utc>) -> String {
     time.format("%-d %b %Y, %H:%M").to_string()
 }
@@ -44,7 +44,7 @@ const STEPS: [Step; 15] = [
     Step::Months(120),
 ];
 
-/// Round times from `from` to `to`, at most `max` of them, with their labels.
+/// Returns at most `max` round times from `from` to `to`, with their labels.
 pub(crate) fn ticks(from: DateTime<Utc>, to: DateTime<Utc>, max: usize) -> Vec<(DateTime<Utc>, String)> {
     let times_of = |step: Step| {
         let times = successors(step.at_or_after(from), |time| step.after(*time)).take_while(|time| *time <= to);

@@ -45,7 +45,7 @@ pub(crate) fn verdict(analysis: &CurrencyAnalysis, trades: Option<u64>) -> Optio
     let parts = MetricValues::select(confidence, |_| true).unwrap_or_default();
     let account = Account { currency: &analysis.currency, money, is_under_30_days: false };
     Some(Verdict {
-        class: if confidence.reason == Reason::Ruined { "lost" } else { class(level) },
+        class: if confidence.reason == Reason::Ruined { "ruined" } else { class(level) },
         level: labels::confidence_level(level),
         sentence: format!("{}: {}", opening(level), input.explanation()),
         score: format!("{score:.2}"),
@@ -133,7 +133,7 @@ impl VerdictInput<'_> {
     }
 
     /// Net profit in multiples of the loss of one worst-case day.
-    fn profit_in_worst_days(&self) -> Option<f64> {
+    fn profit_in_worst_case_days(&self) -> Option<f64> {
         let worst = Some(self.evidence()?.worst_day_assumed).filter(|worst| *worst > 0.0)?;
         Some(self.total_return()? / worst)
     }
@@ -156,7 +156,7 @@ impl VerdictInput<'_> {
             Reason::NoEdgeShown => format!("{record}, no more than luck explains."),
             Reason::FewObservations => format!("{record}, too few observations to distinguish skill from luck."),
             Reason::ShortTrackRecord => format!("{record}, too short a time to distinguish skill from luck."),
-            Reason::ProfitBelowWorstCase => match self.profit_in_worst_days() {
+            Reason::ProfitBelowWorstCase => match self.profit_in_worst_case_days() {
                 Some(multiple_of_loss) if multiple_of_loss >= 1.0 => {
                     format!("{record}, only {} times the loss of one worst-case day.", multiple(multiple_of_loss))
                 }
@@ -195,7 +195,7 @@ impl VerdictInput<'_> {
             }
             Reason::ShortTrackRecord => track.into_iter().collect(),
             Reason::ProfitBelowWorstCase => {
-                let profit = self.profit_in_worst_days().map(|days| {
+                let profit = self.profit_in_worst_case_days().map(|days| {
                     format!("More profit: now it is {} times the loss of one worst-case day.", multiple(days))
                 });
                 let stop = "A closer stop-loss or less exposure: each reduces the loss of a worst-case day.";

@@ -100,7 +100,7 @@ fn draw_year(area: &Area<'_>, size: Size, layout: &Layout, place: u32, year: &Ye
     }
 }
 
-/// Colour of a return: stronger with its size, within the limit where text stays readable.
+/// Colour of a return: the larger the return, the stronger the colour, up to the strength at which text stays readable.
 fn tint(returned: f64, strongest: f64) -> ShapeStyle {
     let colour = if returned < 0.0 { LOSS } else { GAIN };
     let strength = if strongest > 0.0 { returned.abs() / strongest } else { 0.0 };

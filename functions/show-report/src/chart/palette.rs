@@ -1,4 +1,4 @@
-//! Colours of the charts. The style sheet replaces each one by a variable, which has another value on a dark page.
+//! Colours of the charts. The style sheet replaces each one by a CSS variable, which has another value on a dark page.
 
 use plotters::style::RGBColor;
 

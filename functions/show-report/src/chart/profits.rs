@@ -53,7 +53,7 @@ struct Mark {
 
 const HEIGHTS: [f64; 3] = [0.99, 0.90, 0.81];
 
-/// Marks with labels on the side that has space, and with heights at which no line crosses another label.
+/// Places the marks: each label on the side with space, and each line at a height at which it crosses no other label.
 fn marks(histogram: &Histogram, x: &Axis) -> Vec<Mark> {
     let mut values =
         [("5 % quantile", histogram.p05, QUIET), ("mean", histogram.mean, CURVE), ("median", histogram.median, QUIET)];
@@ -64,7 +64,7 @@ fn marks(histogram: &Histogram, x: &Axis) -> Vec<Mark> {
         values.reverse();
     }
     let marks = values.into_iter().zip(HEIGHTS).map(|((name, value, colour), height)| {
-        // There is no space left of the left end.
+        // At the left end, there is no space on the left.
         Mark { name, value, colour, height, is_label_right: is_label_right || part(value) < 0.28 }
     });
     marks.collect()

@@ -48,7 +48,7 @@ fn every_type_has_a_page() {
 }
 
 #[test]
-fn without_a_requested_time_the_facts_have_that_of_the_trades() {
+fn without_a_requested_period_the_facts_have_that_of_the_trades() {
     let mut row = full(AnalysisType::Risk);
     let facts = |row: &Value| Page::of(row).words(".facts");
     row["input_data"]["from"] = Value::Null;
@@ -135,7 +135,7 @@ fn an_optimization_states_the_supported_position_size() {
     assert!(
         Page::of(&better)
             .words(".verdict")
-            .contains("The evidence supports at most 1.50 times the present position size.")
+            .contains("The evidence supports at most 1.50 times the current position size.")
     );
 }
 
@@ -151,7 +151,7 @@ fn a_stop_loss_and_the_number_of_runs_are_among_the_assumptions() {
 }
 
 #[test]
-fn without_trades_there_is_only_the_reason() {
+fn without_trades_the_page_has_only_the_reason() {
     for kind in TYPES {
         let mut row = row(kind, vec![block(kind, "USDT", &[])]);
         row["input_data"]["trades"] = json!(0);
@@ -163,23 +163,23 @@ fn without_trades_there_is_only_the_reason() {
 }
 
 #[test]
-fn an_analysis_without_figures_gives_the_reason() {
+fn an_analysis_without_results_gives_the_reason() {
     let mut sample = row(AnalysisType::Performance, Vec::new());
     sample["input_data"] = json!({ "trades": 30, "from": null, "to": null });
     sample["results"] = json!({ "blocks": [], "sample": true });
     let page = Page::of(&sample);
     page.save("sample");
     let sentence = page.words(".sentence");
-    assert_eq!(sentence, "This analysis is part of the sample data and has no figures.");
-    assert!(page.words(".advice").starts_with("No case for a larger size"));
+    assert_eq!(sentence, "This analysis is part of the sample data and has no metrics.");
+    assert!(page.words(".advice").starts_with("No case for a larger position size"));
 
     let mut empty = row(AnalysisType::Risk, Vec::new());
     empty["input_data"]["trades"] = json!(0);
     let sentence = Page::of(&empty).words(".sentence");
-    assert_eq!(sentence, "There are no closed trades in the requested time.");
+    assert_eq!(sentence, "There are no closed trades in the requested period.");
     empty["input_data"]["trades"] = json!(7);
     let sentence = Page::of(&empty).words(".sentence");
-    assert_eq!(sentence, "This analysis has no readable figures.");
+    assert_eq!(sentence, "The results of this analysis cannot be read.");
 }
 
 #[test]
@@ -213,16 +213,16 @@ fn one_trade_has_a_page_that_states_what_its_metrics_and_charts_need() {
 }
 
 #[test]
-fn a_lost_account_is_reported_as_lost() {
+fn a_ruined_account_is_reported_as_ruined() {
     for kind in TYPES {
         let page = Page::of(&row(kind, vec![block(kind, "USDT", &trades("ruin"))]));
         page.save(&format!("ruin-{}", name(kind)));
         assert_eq!(
-            page.words(".verdict.lost .sentence"),
+            page.words(".verdict.ruined .sentence"),
             "No edge shown: the account is ruined; its balance fell to zero or below."
         );
         assert!(page.words(".notes").contains("The daily returns end with that day. ruined"));
-        let loses = page.words(".verdict").contains("5 % of the simulated paths lose everything.");
+        let loses = page.words(".verdict").contains("5 % of the simulated paths lose the whole balance.");
         assert_eq!(loses, kind == AnalysisType::Risk);
     }
 }
@@ -311,8 +311,8 @@ fn a_type_without_charts_does_not_mention_them() {
 }
 
 #[test]
-fn many_currencies_still_fit_in_one_answer() {
-    // Six megabytes are all that a function may answer, and in JSON a quote takes two.
+fn many_currencies_still_fit_in_one_response() {
+    // A Lambda response has at most 6 MB, and a quotation mark takes two bytes in JSON.
     let kind = AnalysisType::Performance;
     let long: Vec<_> = (0..6_i32)
         .flat_map(|part| {
@@ -326,8 +326,8 @@ fn many_currencies_still_fit_in_one_answer() {
         .collect();
     let one = block(kind, "USDT", &long);
     let page = Page::of(&row(kind, vec![one; 20]));
-    let answer = json!({ "body": page.text }).to_string();
-    assert!(answer.len() < 5_500_000, "{}", answer.len());
+    let response = json!({ "body": page.text }).to_string();
+    assert!(response.len() < 5_500_000, "{}", response.len());
     assert_eq!(page.all(".verdict").len(), 20);
     assert!(page.text.contains("Charts are drawn for the first"), "charts of all currencies");
 }
@@ -337,7 +337,7 @@ fn recommendations_are_a_list() {
     let page = Page::of(&full(AnalysisType::Performance));
     let recommendations: Vec<String> = page.all(".advice li").into_iter().map(words).collect();
     assert_eq!(recommendations.len(), 2);
-    assert!(recommendations[1].starts_with("Fees take 70.6 % of the gain"));
+    assert!(recommendations[1].starts_with("Reduce trading costs: fees take 70.6 %"));
 }
 
 #[test]
@@ -368,7 +368,7 @@ fn slices_have_verdicts_and_small_ones_are_faint() {
         let row = rows.iter().find(|row| row.starts_with(slice)).unwrap_or_else(|| panic!("no {slice}"));
         assert!(row.contains('%'), "{row}");
     }
-    // The hours of a day are many.
+    // There are more hours than an unfolded table has rows.
     let folded: Vec<String> = page.all(".alike summary").into_iter().map(words).collect();
     assert_eq!(folded, ["Hour of the entry, UTC; amounts in USDT"]);
     let few = Page::of(&row(
@@ -380,7 +380,7 @@ fn slices_have_verdicts_and_small_ones_are_faint() {
 }
 
 #[test]
-fn of_many_pairs_those_with_the_most_trades_are_shown() {
+fn only_the_pairs_with_the_most_trades_are_shown() {
     let mut row = full(AnalysisType::Performance);
     let slices = row["results"]["blocks"][0]["slices"].as_array_mut().unwrap();
     slices.retain(|slice| slice["by"] == "pair");
@@ -448,7 +448,7 @@ fn live_trades_are_compared_with_the_backtest_one_by_one() {
 }
 
 #[test]
-fn an_analysis_of_everything_is_of_all_your_trades() {
+fn an_analysis_of_all_bots_is_titled_all_your_trades() {
     let mut row = full(AnalysisType::Performance);
     row["subject"] = Value::Null;
     assert_eq!(Page::of(&row).words("h1"), "Performance of all your trades");

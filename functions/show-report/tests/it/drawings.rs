@@ -1,4 +1,4 @@
-//! Charts: complete, within their frames, and in colours that a dark page can change.
+//! Charts: they are complete, stay within their frames, and use only colours that a dark page can change.
 
 use std::collections::BTreeSet;
 
@@ -15,7 +15,7 @@ fn inside<'a>(element: ElementRef<'a>, selector: &str) -> Vec<ElementRef<'a>> {
     element.select(&Selector::parse(selector).unwrap()).collect()
 }
 
-/// Chart with this title.
+/// Finds the chart with a title.
 #[track_caller]
 fn figure<'a>(page: &'a Page, title: &str) -> ElementRef<'a> {
     let of = |figure: &ElementRef<'_>| inside(*figure, "h3").into_iter().any(|heading| words(heading) == title);

@@ -1,4 +1,4 @@
-//! Tests of the page: complete, readable for any content of a row, self-contained.
+//! Tests of the page: it is complete, self-contained and accessible, and any row can be rendered.
 
 #![allow(
     clippy::expect_used,

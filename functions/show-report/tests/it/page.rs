@@ -1,4 +1,4 @@
-//! A rendered page, and the checks of every page.
+//! Rendered page, with the checks that every page must pass.
 
 use std::path::PathBuf;
 
@@ -12,7 +12,7 @@ pub(crate) struct Page {
 }
 
 impl Page {
-    /// Page of a row, checked.
+    /// Renders a row and checks the page.
     #[track_caller]
     pub(crate) fn of(row: &Value) -> Self {
         let text = rendered(row);
@@ -25,13 +25,13 @@ impl Page {
         self.html.select(&Selector::parse(selector).unwrap()).collect()
     }
 
-    /// Text of the first match, in one line, with ordinary spaces.
+    /// Text of the first match, on one line, with ordinary spaces.
     #[track_caller]
     pub(crate) fn words(&self, selector: &str) -> String {
         words(*self.all(selector).first().unwrap_or_else(|| panic!("no {selector}")))
     }
 
-    /// Saves the page with the artifacts of the tests, to look at.
+    /// Saves the page in the target directory, to be viewed in a browser.
     pub(crate) fn save(&self, name: &str) {
         let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).with_file_name("pictures");
         std::fs::create_dir_all(&folder).unwrap();
@@ -105,7 +105,7 @@ impl Page {
         }
     }
 
-    /// Checks that no text contains a word of code for an undefined value.
+    /// Checks that no text contains a programming term for an undefined value, such as `NaN`.
     fn check_words(&self) {
         let labels = self.all("[aria-label]");
         let labels = labels.iter().filter_map(|labelled| labelled.attr("aria-label"));
@@ -121,7 +121,7 @@ impl Page {
     }
 }
 
-/// Page as text, without parsing it.
+/// Renders a row, without parsing or checking the page.
 pub(crate) fn rendered(row: &Value) -> String {
     let report: Report = serde_json::from_value(row.clone()).unwrap();
     report.page().unwrap()

@@ -1,4 +1,4 @@
-//! Every content of a row has a page: no text becomes markup, and unreadable parts are left out.
+//! Robustness: any row can be rendered, no text becomes markup, and unreadable parts are skipped.
 
 use std::collections::BTreeSet;
 
@@ -13,7 +13,7 @@ use crate::rows::{block, row, trades};
 const HOSTILE: &str =
     r#"</title></style></svg></data>--><script>alert(1)</script>"'><img src=x onerror=alert(1)>&lt;{{ 7 }}"#;
 
-/// JSON pointers to all places of a row; of lists, to the first element only.
+/// Returns JSON pointers to all places of a row; in a list, to the first element only.
 fn places(value: &Value) -> Vec<String> {
     let members: Vec<(String, &Value)> = match value {
         Value::Object(members) => members.iter().map(|(name, member)| (name.clone(), member)).take(28).collect(),
@@ -27,7 +27,8 @@ fn places(value: &Value) -> Vec<String> {
     places
 }
 
-/// A row with all parts, and one with the parts that exclude others. Both are short, because there are many places.
+/// Returns a row with all parts, and one with the parts that exclude others. Both are short, because the tests visit
+/// every place of them.
 fn rows() -> Vec<Value> {
     let trades = trades("main");
     let mut everything = full(AnalysisType::Backtest);
@@ -60,15 +61,15 @@ fn rows() -> Vec<Value> {
     vec![everything, failed]
 }
 
-/// Replaces each place of each row by a value, one at a time.
-fn with_everything_replaced_by(value: &Value, wanted: impl Fn(&Value) -> bool, mut look: impl FnMut(&Value)) {
+/// Replaces each place of each row by a value, one at a time, and checks the row.
+fn with_everything_replaced_by(value: &Value, is_replaced: impl Fn(&Value) -> bool, mut check: impl FnMut(&Value)) {
     for row in rows() {
         // The id comes from a typed column.
         for place in places(&row).into_iter().filter(|place| !place.is_empty() && place != "/id") {
-            if wanted(row.pointer(&place).unwrap()) {
+            if is_replaced(row.pointer(&place).unwrap()) {
                 let mut row = row.clone();
                 *row.pointer_mut(&place).unwrap() = value.clone();
-                look(&row);
+                check(&row);
             }
         }
     }
@@ -77,7 +78,7 @@ fn with_everything_replaced_by(value: &Value, wanted: impl Fn(&Value) -> bool, m
 #[test]
 fn no_text_becomes_markup() {
     with_everything_replaced_by(&json!(HOSTILE), Value::is_string, |row| drop(Page::of(row)));
-    // Text is shown as it is.
+    // The text itself is shown.
     let mut row = rows().remove(0);
     row["subject"] = json!(HOSTILE);
     row["recommendations"][0] = json!(HOSTILE);
@@ -99,7 +100,7 @@ fn parts_of_a_row_may_be_null() {
 
 #[test]
 fn parts_of_a_row_may_have_another_type() {
-    // The types of the columns are certain, those inside the JSON are not.
+    // The database ensures the types of columns, but not the types inside JSON.
     for value in [json!("NaN"), json!([[null]]), json!({ "value": {} })] {
         with_everything_replaced_by(&value, |old| !old.is_string() && !old.is_null(), check);
     }
@@ -142,7 +143,7 @@ fn every_number_may_be_of_any_size_at_once() {
 #[test]
 fn an_empty_row_has_a_page() {
     let page = Page::of(&json!({}));
-    assert!(page.words(".sentence").contains("has no readable figures"));
+    assert!(page.words(".sentence").contains("cannot be read"));
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Rows of `ai_analyses` as run-analysis writes them, from the fixtures of the analytics.
+//! Rows of `ai_analyses` as run-analysis writes them, computed from the fixtures of `shared/analytics`.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use nofomo_analytics::{AnalysisType, Record, Settings, Side, Trade};
@@ -8,7 +8,8 @@ use serde_json::{Map, Value, json};
 pub(crate) const TYPES: [AnalysisType; 4] =
     [AnalysisType::Performance, AnalysisType::Risk, AnalysisType::Optimization, AnalysisType::Backtest];
 
-/// Trades of a fixture: `main`, `no_trades`, `one_win`, `all_wins`, `ruin`. Leaked: trades borrow the names of their pairs.
+/// Reads the trades of a fixture: `main`, `no_trades`, `one_win`, `all_wins` or `ruin`. The names of pairs are leaked,
+/// because trades borrow them.
 pub(crate) fn trades(set: &str) -> Vec<Trade<'static>> {
     let path = format!("{}/../../shared/analytics/fixtures/trades-{set}.csv", env!("CARGO_MANIFEST_DIR"));
     let mut rows = csv::Reader::from_path(path).unwrap();
@@ -93,8 +94,8 @@ pub(crate) fn row(kind: AnalysisType, blocks: Vec<Value>) -> Value {
         },
         "results": { "blocks": blocks },
         "recommendations": [
-            "No case for a larger size: the lower bound of Kelly is −2.88 times today's.",
-            "Fees take 70.6 % of the gain: a limit order where a market order is not needed would keep more of it.",
+            "No case for a larger position size: the lower bound of Kelly's multiple is -2.88.",
+            "Reduce trading costs: fees take 70.6 % of the profit before fees; at 1.42 times the current fees the net profit would be zero.",
         ],
         "confidence_score": 0.17,
         "model_used": "nofomo-quant-1",
