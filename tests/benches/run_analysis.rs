@@ -1,13 +1,9 @@
-//! Time and memory of a whole analysis of a thousand, a hundred thousand and a million trades, from the request to the
-//! stored row. The function must stay within its memory of `template.yaml`.
+//! Time and memory of an analysis of a thousand, a hundred thousand and a million trades, from the request to the stored
+//! row. The function must stay within its memory in `template.yaml`.
 //!
 //! `cargo bench -p tests --bench run_analysis`
 
-#![allow(
-    clippy::print_stdout,
-    clippy::unwrap_used,
-    reason = "a benchmark that meets what it did not expect ends there"
-)]
+#![allow(clippy::print_stdout, clippy::unwrap_used, reason = "an unexpected result ends the benchmark")]
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -74,13 +70,13 @@ async fn main() {
             let started = Instant::now();
             let request = client.post(format!("{}/analyses", stack.url())).bearer_auth(&token);
             let body = json!({ "analysis_type": analysis_type, "bot_id": bot }).to_string();
-            let answer = request.header("content-type", "application/json").body(body).send().await.unwrap();
+            let response = request.header("content-type", "application/json").body(body).send().await.unwrap();
             let seconds = started.elapsed().as_secs_f64();
-            let answer: Value = serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap();
-            assert_eq!(answer.pointer("/input_data/trades"), Some(&json!(trades)), "{answer}");
+            let analysis: Value = serde_json::from_slice(&response.bytes().await.unwrap()).unwrap();
+            assert_eq!(analysis.pointer("/input_data/trades"), Some(&json!(trades)), "{analysis}");
             let resident = peak_resident_mib(program);
             println!("{trades:>10}  {analysis_type:<14}{seconds:>9.2}{resident:>22}");
-            assert!(resident < MEMORY_MIB, "more memory than the function has");
+            assert!(resident < MEMORY_MIB, "{FUNCTION} needs {resident} MiB and has {MEMORY_MIB} MiB");
         }
     }
     stack.stop().await;
@@ -88,7 +84,7 @@ async fn main() {
     std::fs::remove_dir_all(directory).ok();
 }
 
-/// Inserts a bot with a number of trades in 180 days and four pairs, and returns its id.
+/// Inserts a bot with closed trades in four pairs over 180 days, and returns its id.
 async fn insert(admin_url: &str, trades: u64) -> String {
     let (client, connection) = tokio_postgres::connect(admin_url, NoTls).await.unwrap();
     tokio::spawn(connection);
@@ -118,7 +114,7 @@ async fn insert(admin_url: &str, trades: u64) -> String {
     bot
 }
 
-/// Peak resident memory of all processes of a program, in MiB.
+/// Highest peak resident memory among the processes of a program, in MiB.
 fn peak_resident_mib(program: &Path) -> u64 {
     let processes = std::fs::read_dir("/proc").unwrap().flatten().map(|entry| entry.path());
     let ours = processes.filter(|process| std::fs::read_link(process.join("exe")).is_ok_and(|exe| exe == program));

@@ -21,7 +21,7 @@ use crate::trade_set::{PairNames, TradeSet, trade};
 /// Maximum number of pairings that are stored.
 const MAX_PAIRINGS: usize = 200;
 
-/// Metrics that are comparable between records of different sizes.
+/// Metrics of both records that are stored, in order to be compared.
 const COMPARED_METRICS: [&str; 12] = [
     "trades",
     "days",
@@ -37,11 +37,17 @@ const COMPARED_METRICS: [&str; 12] = [
     "fee_share_of_gross",
 ];
 
+/// Input of `private.compared_trades`.
 #[derive(Serialize)]
 struct ComparedTradesInput {
     backtest_id: Uuid,
 }
 
+/// Compares the live trades with a backtest.
+///
+/// # Errors
+///
+/// The trades of the backtest cannot be read or analysed.
 pub(crate) async fn compare(
     db: &Db,
     claims: &Claims,
@@ -50,9 +56,9 @@ pub(crate) async fn compare(
     backtest: &Backtest,
     trade_set: &TradeSet,
 ) -> Result<Comparison, Problem> {
-    let (mut tested, mut currency, mut pair_names) = (Vec::new(), String::new(), PairNames::default());
+    let (mut backtest_trades, mut currency, mut pair_names) = (Vec::new(), String::new(), PairNames::default());
     let read_row = |row: &Row| {
-        tested.push((trade(row, &mut pair_names)?, row.try_get("exit_price")?));
+        backtest_trades.push((trade(row, &mut pair_names)?, row.try_get("exit_price")?));
         if currency.is_empty() {
             currency = row.try_get("currency")?;
         }
@@ -61,19 +67,21 @@ pub(crate) async fn compare(
     let input = ComparedTradesInput { backtest_id: backtest.compared.id };
     db.stream_rows(claims, "compared_backtest_trades", &input, read_row).await?;
     let live: Vec<ClosedTrade> = match trade_set.in_currency(&currency) {
-        Some(own) => own.compared.iter().filter_map(|(at, exit)| Some((*own.trades.get(*at)?, *exit))).collect(),
+        Some(trades) => {
+            trades.compared.iter().filter_map(|(index, exit)| Some((*trades.trades.get(*index)?, *exit))).collect()
+        }
         None => Vec::new(),
     };
     let account = accounts.iter().find(|account| account.currency == currency);
-    let trades: Vec<Trade<'_>> = live.iter().map(|(trade, _)| *trade).collect();
-    let live_record = account.and_then(|account| Record::new(&trades, account.settings(request)).ok());
-    let trades: Vec<Trade<'_>> = tested.iter().map(|(trade, _)| *trade).collect();
-    let tested_record = record_of(&backtest.compared, &trades).ok_or_else(|| {
+    let live_trades: Vec<Trade<'_>> = live.iter().map(|(trade, _)| *trade).collect();
+    let live_record = account.and_then(|account| Record::new(&live_trades, account.settings(request)).ok());
+    let trades: Vec<Trade<'_>> = backtest_trades.iter().map(|(trade, _)| *trade).collect();
+    let backtest_record = record_of(&backtest.compared, &trades).ok_or_else(|| {
         let detail = "The backtest has trades that contradict each other. Import it again.";
         Problem::conflict(ProblemKind::NotAnalysable, detail)
     })?;
 
-    let pairings = match_trades(&live, &tested, backtest, request);
+    let pairings = match_trades(&live, &backtest_trades, backtest, request);
     let count = |outcome| pairings.iter().filter(|pairing| pairing.outcome == outcome).count();
     let difference = |pairing: &Pairing| Some(pairing.live_profit? - pairing.backtest_profit?);
     let compared = |metrics: HistoricalMetrics| select_metrics(&metrics, |name| COMPARED_METRICS.contains(&name));
@@ -89,26 +97,26 @@ pub(crate) async fn compare(
             Some(record) => compared(record.historical_metrics())?,
             None => MetricValues::default(),
         },
-        backtest_metrics: compared(tested_record.historical_metrics())?,
-        backtest_confidence: Some(tested_record.confidence()),
-        inside_band: is_inside_band(&live, &tested),
+        backtest_metrics: compared(backtest_record.historical_metrics())?,
+        backtest_confidence: Some(backtest_record.confidence()),
+        inside_band: is_inside_band(&live, &backtest_trades),
         trades: pairings.into_iter().take(MAX_PAIRINGS).collect(),
         currency: Some(currency),
     })
 }
 
-/// Record over the time of the backtest, or over that of its trades if one was closed later.
+/// Record over the period of the backtest, or over the period of its trades if one of them was closed later.
 fn record_of<'a>(backtest: &ComparedBacktest, trades: &'a [Trade<'a>]) -> Option<Record<'a>> {
-    let time_of_trades = Settings {
+    let period_of_trades = Settings {
         trials: Trials { runs: backtest.runs.max(1), ..Trials::default() },
         ..Settings::new(backtest.initial_balance)
     };
-    let time_of_backtest = Settings {
+    let period_of_backtest = Settings {
         period_start: Some(backtest.start_date),
         period_end: Some(backtest.end_date),
-        ..time_of_trades.clone()
+        ..period_of_trades.clone()
     };
-    Record::new(trades, time_of_backtest).or_else(|_| Record::new(trades, time_of_trades)).ok()
+    Record::new(trades, period_of_backtest).or_else(|_| Record::new(trades, period_of_trades)).ok()
 }
 
 fn slippage(fractions: impl Iterator<Item = f64>) -> Option<Slippage> {
@@ -124,26 +132,26 @@ fn slippage(fractions: impl Iterator<Item = f64>) -> Option<Slippage> {
     })
 }
 
-/// `true` if the sum of the live returns per trade lies between the 5 % and the 95 % quantile of sums of as many returns, drawn with
-/// replacement from the backtest. Returns, because the stakes can differ.
-fn is_inside_band(live: &[ClosedTrade], tested: &[ClosedTrade]) -> Option<bool> {
+/// `true` if the sum of the live returns per trade is between the 5 % and the 95 % quantile of simulated sums: as many
+/// returns, drawn with replacement from the backtest. Compares returns and not profits, because the stakes can differ.
+fn is_inside_band(live: &[ClosedTrade], backtest_trades: &[ClosedTrade]) -> Option<bool> {
     const SEED: u64 = 42;
     const MAX_DRAWS: usize = 20_000_000;
     let return_of = |(trade, _): &ClosedTrade| trade.profit.checked_div(trade.amount * trade.price)?.to_f64();
-    let live: Vec<f64> = live.iter().filter_map(return_of).collect();
-    let tested: Vec<f64> = tested.iter().filter_map(return_of).collect();
-    if live.is_empty() || tested.len() < 2 {
+    let live_returns: Vec<f64> = live.iter().filter_map(return_of).collect();
+    let backtest_returns: Vec<f64> = backtest_trades.iter().filter_map(return_of).collect();
+    if live_returns.is_empty() || backtest_returns.len() < 2 {
         return None;
     }
-    let paths = (MAX_DRAWS / live.len()).clamp(20, 1_000);
+    let paths = (MAX_DRAWS / live_returns.len()).clamp(20, 1_000);
     let mut random = SplitMix64::seed_from_u64(SEED);
     let mut draw = || {
-        let index = (u128::from(random.next_u64()) * tested.len() as u128) >> 64;
-        tested.get(index as usize).copied().unwrap_or_default()
+        let index = (u128::from(random.next_u64()) * backtest_returns.len() as u128) >> 64;
+        backtest_returns.get(index as usize).copied().unwrap_or_default()
     };
-    let mut sums: Vec<f64> = (0..paths).map(|_| live.iter().map(|_| draw()).sum()).collect();
+    let mut sums: Vec<f64> = (0..paths).map(|_| live_returns.iter().map(|_| draw()).sum()).collect();
     sums.sort_by(f64::total_cmp);
     let quantile = |probability: f64| sums.get((probability * (paths - 1) as f64).round() as usize).copied();
-    let earned: f64 = live.iter().sum();
+    let earned: f64 = live_returns.iter().sum();
     Some(quantile(0.05)? <= earned && earned <= quantile(0.95)?)
 }

@@ -1,4 +1,4 @@
-//! Analysis of the trades in each currency. Amounts of different currencies are never added up.
+//! Analysis of the trades in each currency. Amounts in different currencies are never added up.
 
 use nofomo_analytics::{
     ASSUMED_MAX_LOSS, AnalysisType, Confidence, CurrencyAnalysis, InvalidInput, MetricValues, Metrics, Note, NoteCode,
@@ -15,11 +15,12 @@ use crate::trade_set::{CurrencyTrades, TradeSet};
 
 /// Analysis of an account.
 pub(crate) struct AccountAnalysis {
-    /// The part that is stored: what the type of the analysis shows.
+    /// Stored part: what the type of the analysis shows.
     pub(crate) stored: CurrencyAnalysis,
     pub(crate) confidence: Confidence,
-    /// All metrics, for recommendations. None if the balance was 0 or less at the start.
+    /// All metrics, for recommendations. `None` if the balance was 0 or less at the start.
     pub(crate) metrics: Option<Metrics>,
+    /// `true` if every bot of the account has a stop-loss.
     pub(crate) has_stop_loss: bool,
 }
 
@@ -29,7 +30,8 @@ pub(crate) fn analyse_accounts(
     accounts: &[Account],
     trade_set: &TradeSet,
 ) -> Result<Vec<AccountAnalysis>, Problem> {
-    let trades_of = |account: &Account| trade_set.in_currency(&account.currency).filter(|own| !own.trades.is_empty());
+    let trades_of =
+        |account: &Account| trade_set.in_currency(&account.currency).filter(|trades| !trades.trades.is_empty());
     let has_trades = accounts.iter().any(|account| trades_of(account).is_some());
     let analysed = accounts.iter().filter(|account| !has_trades || trades_of(account).is_some());
     analysed.map(|account| analyse_account(request, account, trades_of(account))).collect()
@@ -47,8 +49,8 @@ fn analyse_account(
     trades: Option<&CurrencyTrades>,
 ) -> Result<AccountAnalysis, Problem> {
     let record = match trades {
-        Some(own) => Record::new(&own.trades, account.settings(request)),
-        // A requested time without trades has no days either.
+        Some(trades) => Record::new(&trades.trades, account.settings(request)),
+        // Without trades, there is no period either, even if one was requested.
         None => Record::new(&[], Settings::new(account.initial_balance)),
     };
     match record {
@@ -84,7 +86,7 @@ fn analyse_record(kind: AnalysisType, account: &Account, record: &Record<'_>) ->
     })
 }
 
-/// Returns on a balance of 0 or less at the start are undefined.
+/// Returns the analysis of an account whose balance was 0 or less at the start: returns on it are undefined.
 fn ruined_before(account: &Account) -> AccountAnalysis {
     let assumed_max_loss = account.max_loss.and_then(|loss| loss.to_f64()).unwrap_or(ASSUMED_MAX_LOSS);
     let confidence = Confidence { trials: 1, assumed_max_loss, parts: None, score: 0.0, reason: Reason::Ruined };

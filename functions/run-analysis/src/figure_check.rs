@@ -1,13 +1,13 @@
-//! Check that every figure in a text is one of the results.
+//! Check that every number in a text is among the results.
 
 use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-/// Figures that a text may contain: the values of the results, also in percent, and the numbers in their names and words.
+/// Numbers that a text may contain: the values of the results, also in percent, and the numbers in their names and texts.
 pub(crate) struct KnownFigures {
     values: Vec<f64>,
-    /// Numbers in names and words, such as 95 in `var_95`.
+    /// Digits of the numbers in names and texts, such as 95 in `var_95`.
     written: BTreeSet<String>,
 }
 
@@ -21,7 +21,7 @@ struct WrittenNumber {
 }
 
 impl KnownFigures {
-    /// Figures of the results.
+    /// Collects the numbers of the results.
     pub(crate) fn of(results: &Value) -> Self {
         let mut figures = Self { values: Vec::new(), written: BTreeSet::new() };
         figures.collect(results);
@@ -50,7 +50,8 @@ impl KnownFigures {
         self.written.extend(numbers(words).into_iter().map(|number| number.digits));
     }
 
-    /// First figure of the text that is not among these, rounded to as many digits as the text shows.
+    /// Returns the first number of the text that is unknown. A number is known if it is a value of the results, rounded to
+    /// as many decimal places as the text shows.
     pub(crate) fn first_unknown_in(&self, text: &str) -> Option<String> {
         numbers(text).into_iter().find(|number| !self.contains(number)).map(|number| number.digits)
     }
@@ -63,7 +64,7 @@ impl KnownFigures {
     }
 }
 
-/// Numbers in a text. Commas separate thousands, as in English.
+/// Returns the numbers in a text. Commas separate thousands, as in English.
 fn numbers(text: &str) -> Vec<WrittenNumber> {
     let mut found = Vec::new();
     let mut rest = text;
@@ -74,7 +75,7 @@ fn numbers(text: &str) -> Vec<WrittenNumber> {
         rest = after;
         let digits = run.trim_end_matches(['.', ',']);
         let plain = digits.replace(',', "");
-        // Anything else with digits, such as a fraction sign or 1.2.3, is NaN and therefore not among the figures.
+        // Anything else with digits, such as ½ or 1.2.3, becomes NaN and is therefore unknown.
         let value = plain.parse().unwrap_or(f64::NAN);
         let decimals = plain.split_once('.').map_or(0, |(_, decimals)| decimals.len());
         let unit = after.trim_start();

@@ -1,18 +1,18 @@
-//! Rounded figures for sentences. The exact figures are in the results.
+//! Rounded numbers for sentences. The exact values are in the results.
 
 use rust_decimal::Decimal;
 
-/// Fraction in percent, with at most one decimal place.
+/// Formats a fraction in percent, with at most one decimal place.
 pub(crate) fn percent(fraction: f64) -> String {
     format!("{} %", trimmed(&format!("{:.1}", 100.0 * fraction)))
 }
 
-/// Number with at most two decimal places.
+/// Formats a number with at most two decimal places.
 pub(crate) fn number(value: f64) -> String {
     trimmed(&format!("{value:.2}")).to_owned()
 }
 
-/// Amount with at most two decimal places, and its currency.
+/// Formats an amount with at most two decimal places, and its currency.
 pub(crate) fn money(amount: Decimal, currency: &str) -> String {
     format!("{} {currency}", amount.round_dp(2).normalize())
 }

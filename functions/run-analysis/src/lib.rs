@@ -2,8 +2,8 @@
 //!
 //! SQL: `migrations/021_run_analysis.sql`.
 //!
-//! The request counts against the quota before the work begins, and no transaction is open during the analysis or the call of the language
-//! model.
+//! The request counts against the quota before the analysis begins. No transaction is open during the analysis and the
+//! call of the language model.
 
 mod comparison;
 mod currency_analysis;
@@ -29,10 +29,10 @@ use crate::request::AnalysisRequest;
 use crate::reservation::{Reservation, ReservationOutcome};
 use crate::trade_set::TradeSet;
 
-/// Version of the calculation, stored as the model of an analysis without a narrative.
+/// Version of the calculation, stored as `model_used` of an analysis without a narrative.
 const MODEL: &str = "nofomo-quant-1";
 
-/// Time after the start of the request at which the language model must have answered. API Gateway waits 30 s in total.
+/// Deadline for the answer of the language model, from the start of the request. API Gateway ends a request after 30 s.
 const MODEL_DEADLINE: Duration = Duration::from_secs(26);
 
 pub async fn handle(app: &'static App, model: Option<&LanguageModel>, request: Request) -> Result<Response, Problem> {

@@ -10,17 +10,18 @@ use rust_decimal::prelude::ToPrimitive;
 use crate::request::AnalysisRequest;
 use crate::reservation::Backtest;
 
-/// Trade, and the price of its exit.
+/// Closed trade, and its exit price.
 pub(crate) type ClosedTrade = (Trade<'static>, Decimal);
 
-/// Matches the trades entered in the time that both sides cover, and returns them by entry.
+/// Matches the trades that were entered in the period that live trading and the backtest have in common. Returns them in
+/// order of entry.
 pub(crate) fn match_trades(
     live: &[ClosedTrade],
-    tested: &[ClosedTrade],
+    backtest_trades: &[ClosedTrade],
     backtest: &Backtest,
     request: &AnalysisRequest,
 ) -> Vec<Pairing> {
-    let Some((first, last)) = common_time(live, backtest, request) else { return Vec::new() };
+    let Some((first, last)) = common_period(live, backtest, request) else { return Vec::new() };
     let timeframe = &backtest.compared.timeframe;
     let is_common = |trade: &Trade<'_>| {
         let entry = candle(timeframe, trade.entry_time);
@@ -28,13 +29,13 @@ pub(crate) fn match_trades(
     };
     let key = |trade: &Trade<'static>| (trade.pair, trade.side, candle(timeframe, trade.entry_time));
 
-    // Several bots can have made the same trade: each one is matched with another trade of the backtest.
+    // Several bots can have made the same trade. Each of these trades is matched with a different trade of the backtest.
     let mut unmatched: BTreeMap<_, VecDeque<&ClosedTrade>> = BTreeMap::new();
     for closed in live.iter().filter(|(trade, _)| is_common(trade)) {
         unmatched.entry(key(&closed.0)).or_default().push_back(closed);
     }
     let mut pairings = Vec::new();
-    for closed in tested.iter().filter(|(trade, _)| is_common(trade)) {
+    for closed in backtest_trades.iter().filter(|(trade, _)| is_common(trade)) {
         let found = unmatched.get_mut(&key(&closed.0)).and_then(VecDeque::pop_front);
         pairings.push(found.map_or_else(|| missing(closed), |live| matched(live, closed)));
     }
@@ -43,8 +44,9 @@ pub(crate) fn match_trades(
     pairings
 }
 
-/// Time that both sides cover, or None without one.
-fn common_time(
+/// Period that live trading and the backtest have in common. `None` if there are no live trades and the request has no
+/// start, or no end.
+fn common_period(
     live: &[ClosedTrade],
     backtest: &Backtest,
     request: &AnalysisRequest,
@@ -55,7 +57,7 @@ fn common_time(
     Some((first.max(backtest.compared.start_date), last.min(backtest.compared.end_date)))
 }
 
-/// Number of the candle that contains a time. Weekly candles begin on Mondays, all others are aligned with 1970-01-01.
+/// Number of the candle that contains a time. Weekly candles begin on Mondays; all others are aligned to 1970-01-01.
 fn candle(timeframe: &str, time: DateTime<Utc>) -> i64 {
     const MINUTE: i64 = 60;
     const THURSDAY_TO_MONDAY: i64 = 4 * 24 * 60 * MINUTE;
@@ -71,21 +73,21 @@ fn candle(timeframe: &str, time: DateTime<Utc>) -> i64 {
     (time.timestamp() - offset).div_euclid(length)
 }
 
-fn matched((live, live_exit): &ClosedTrade, (tested, tested_exit): &ClosedTrade) -> Pairing {
+fn matched((live, live_exit): &ClosedTrade, (in_backtest, backtest_exit): &ClosedTrade) -> Pairing {
     // A higher price is worse for a purchase and better for a sale.
-    let increase = |live: Decimal, tested: Decimal| ((live - tested).checked_div(tested))?.to_f64();
-    let sign = if tested.side == Side::Buy { 1.0 } else { -1.0 };
+    let increase = |live: Decimal, expected: Decimal| ((live - expected).checked_div(expected))?.to_f64();
+    let sign = if in_backtest.side == Side::Buy { 1.0 } else { -1.0 };
     Pairing {
         live_profit: Some(live.profit),
-        backtest_profit: Some(tested.profit),
-        entry_slippage: increase(live.price, tested.price).map(|fraction| sign * fraction),
-        exit_slippage: increase(*live_exit, *tested_exit).map(|fraction| -sign * fraction),
-        ..pairing(tested, PairingOutcome::Matched)
+        backtest_profit: Some(in_backtest.profit),
+        entry_slippage: increase(live.price, in_backtest.price).map(|fraction| sign * fraction),
+        exit_slippage: increase(*live_exit, *backtest_exit).map(|fraction| -sign * fraction),
+        ..pairing(in_backtest, PairingOutcome::Matched)
     }
 }
 
-fn missing((tested, _): &ClosedTrade) -> Pairing {
-    Pairing { backtest_profit: Some(tested.profit), ..pairing(tested, PairingOutcome::Missing) }
+fn missing((in_backtest, _): &ClosedTrade) -> Pairing {
+    Pairing { backtest_profit: Some(in_backtest.profit), ..pairing(in_backtest, PairingOutcome::Missing) }
 }
 
 fn extra((live, _): &ClosedTrade) -> Pairing {

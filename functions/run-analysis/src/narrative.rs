@@ -1,4 +1,5 @@
-//! Narrative of the figures by a language model. The model is called once and gets figures only; the analysis does not depend on it.
+//! Narrative by a language model, which explains the results. The model is called once and receives only the results. The
+//! analysis does not depend on its answer.
 
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use crate::currency_analysis::AccountAnalysis;
 use crate::figure_check::KnownFigures;
 use crate::request::AnalysisRequest;
 
+/// Maximum length of a recommendation, in characters.
 const MODEL_TIMEOUT: Duration = Duration::from_secs(20);
 const MAX_TEXT_LENGTH: usize = 8_000;
 const MAX_RECOMMENDATIONS: usize = 10;
@@ -19,21 +21,22 @@ const MAX_RECOMMENDATION_LENGTH: usize = 500;
 
 const INSTRUCTIONS: &str = "Explain the statistics of a trading bot to its owner, in plain English and in at most four short paragraphs. \
     Use only the figures given to you, rounded as you like; never compute, estimate or add a figure that is not among them, and write \
-    every figure in digits. Fractions may be written in percent. A null is undefined: say so or leave it out. The confidence is the evidence \
-    that the expected daily return is above zero; do not call a bot good beyond it. Recommend only what a figure is a reason for, and name \
-    that figure; no recommendation is a good answer. Promise nothing about the future.";
+    every figure in digits. Fractions may be written in percent. A null is undefined: say so or leave it out. The confidence score is the \
+    evidence that the expected daily return is above zero; do not praise a bot beyond what the score supports. Give a recommendation only \
+    if a figure is the reason for it, and name that figure; an empty list of recommendations is a good answer. Promise nothing about the \
+    future.";
 
-/// Outcome of the call of the language model.
+/// Outcome of calling the language model.
 #[derive(Default)]
 pub(crate) struct NarrativeOutcome {
     pub(crate) narrative: Option<Narrative>,
-    /// Reason why there is no narrative. None also if none was requested.
+    /// Reason why there is no narrative. `None` if there is one, or if none was requested.
     pub(crate) error: Option<String>,
     pub(crate) recommendations: Vec<String>,
     pub(crate) tokens: u32,
 }
 
-/// Form of the model's answer.
+/// Expected JSON of the model's answer.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct ModelAnswer {
@@ -41,7 +44,8 @@ struct ModelAnswer {
     recommendations: Vec<String>,
 }
 
-/// Requests a narrative. The model gets nothing that identifies anybody: no id, and no name of a user, a bot or a strategy.
+/// Requests a narrative. The model receives nothing that identifies a person: no id, and no name of a user, a bot or a
+/// strategy.
 pub(crate) async fn narrate(
     model: Option<&LanguageModel>,
     request: &AnalysisRequest,
@@ -63,7 +67,7 @@ pub(crate) async fn narrate(
     request_narrative(model, &figures, timeout.min(MODEL_TIMEOUT)).await
 }
 
-/// JSON object without some of its members.
+/// Returns a JSON object without some of its members.
 fn without(part: &impl Serialize, names: &[&str]) -> Value {
     let mut part = json!(part);
     if let Value::Object(members) = &mut part {
@@ -104,20 +108,20 @@ async fn request_narrative(model: &LanguageModel, figures: &Value, timeout: Dura
 
 fn parse_answer(content: &str, figures: &KnownFigures) -> Result<ModelAnswer, String> {
     let answer: ModelAnswer =
-        serde_json::from_str(content).map_err(|_| "the answer does not have the form that was requested")?;
+        serde_json::from_str(content).map_err(|_| "the model's answer does not have the requested form")?;
     let is_too_long = answer.text.chars().count() > MAX_TEXT_LENGTH
         || answer.recommendations.len() > MAX_RECOMMENDATIONS
         || answer.recommendations.iter().any(|text| text.chars().count() > MAX_RECOMMENDATION_LENGTH);
     if is_too_long {
-        return Err("the answer is too long".into());
+        return Err("the model's answer is too long".into());
     }
     let texts = || answer.recommendations.iter().chain([&answer.text]);
     if answer.text.trim().is_empty() || texts().any(|text| text.contains('\0')) {
-        return Err("the answer is empty or contains the character U+0000".into());
+        return Err("the model's answer is empty or contains the character U+0000".into());
     }
     let unknown = texts().find_map(|text| figures.first_unknown_in(text));
     match unknown {
-        Some(figure) => Err(format!("the answer contains the figure {figure}, which is not among the results")),
+        Some(figure) => Err(format!("the model's answer contains the figure {figure}, which is not among the results")),
         None => Ok(answer),
     }
 }
@@ -148,10 +152,10 @@ mod tests {
         for (content, reason) in [
             (r#"{"text": "A Sharpe ratio of 9.7.", "recommendations": []}"#, "the figure 9.7"),
             (r#"{"text": "Fine.", "recommendations": ["Stake 12 % more."]}"#, "the figure 12"),
-            ("It looks good to me.", "the form"),
-            ("", "the form"),
-            (r#"{"text": "Fine."}"#, "the form"),
-            (r#"{"text": "Fine.", "recommendations": [], "score": 1}"#, "the form"),
+            ("It looks good to me.", "the requested form"),
+            ("", "the requested form"),
+            (r#"{"text": "Fine."}"#, "the requested form"),
+            (r#"{"text": "Fine.", "recommendations": [], "score": 1}"#, "the requested form"),
             (r#"{"text": " ", "recommendations": []}"#, "empty"),
             (r#"{"text": "Fine.\u0000", "recommendations": []}"#, "U+0000"),
             (&long, "too long"),

@@ -1,4 +1,4 @@
-//! Recommendations that follow from the figures. Each one states the figure that is its reason.
+//! Recommendations that follow from the metrics. Each one states the number that is its reason.
 
 use nofomo_analytics::{AnalysisType, Comparison, Dimension, Reason, Scenario, Slice, SliceVerdict};
 use rust_decimal::Decimal;
@@ -6,13 +6,13 @@ use rust_decimal::Decimal;
 use crate::currency_analysis::AccountAnalysis;
 use crate::format::{money, number, percent};
 
-/// Simulated max drawdown from which a smaller position size is recommended. 5 % of the paths exceed it.
+/// Simulated max drawdown above which a smaller position size is recommended: 95 % quantile of the paths, as a fraction.
 const HIGH_DRAWDOWN: f64 = 0.30;
-/// Fees' share of the profit before fees from which cheaper trading is recommended.
+/// Share of fees in the profit before fees above which lower trading costs are recommended, as a fraction.
 const HIGH_FEE_SHARE: f64 = 0.50;
-/// Risk of losing half of the balance from which a smaller position size is recommended.
+/// Risk of ruin above which a smaller position size is recommended, from 0 to 1.
 const HIGH_RISK_OF_RUIN: f64 = 0.05;
-/// Mean entry slippage from which limit orders are recommended, as a fraction of the price.
+/// Mean entry slippage above which limit orders are recommended, as a fraction of the price.
 const NOTABLE_SLIPPAGE: f64 = 0.001;
 
 pub(crate) fn recommend(
@@ -74,26 +74,26 @@ fn recommend_for_account(kind: AnalysisType, account: &AccountAnalysis) -> Vec<S
     texts
 }
 
-/// Position size, limited to the smaller of half Kelly and Kelly's lower bound.
+/// Recommends a position size of at most half Kelly and at most Kelly's lower bound.
 fn position_size(account: &AccountAnalysis) -> Option<String> {
     let daily = &account.metrics.as_ref()?.historical.daily;
     let (kelly, lower) = daily.kelly_continuous.zip(daily.kelly_continuous_lower95)?;
     let multiple = (kelly / 2.0).min(lower);
     Some(if kelly <= 0.0 {
         format!(
-            "Reduce the position size or stop: the mean daily return is not positive, and Kelly's multiple of the present size is {}.",
+            "Reduce the position size or stop: the mean daily return is not positive, and Kelly's multiple of the current size is {}.",
             number(kelly)
         )
     } else if multiple <= 0.0 {
         format!("No case for a larger position size: the lower bound of Kelly's multiple is {}.", number(lower))
     } else if multiple < 1.0 {
         format!(
-            "Reduce the position size: at most {} times the present size, the smaller of half Kelly and Kelly's lower bound.",
+            "Reduce the position size: at most {} times the current size, the smaller of half Kelly and Kelly's lower bound.",
             number(multiple)
         )
     } else {
         format!(
-            "A larger position size is supported: up to {} times the present size, the smaller of half Kelly and Kelly's lower \
+            "A larger position size is supported: up to {} times the current size, the smaller of half Kelly and Kelly's lower \
              bound.",
             number(multiple)
         )
@@ -105,7 +105,7 @@ fn trading_costs(account: &AccountAnalysis) -> Option<String> {
     let (share, multiple) = trades.fee_share_of_gross.zip(trades.fee_break_even_multiple)?;
     (share > HIGH_FEE_SHARE).then(|| {
         format!(
-            "Reduce trading costs: fees take {} of the profit before fees; at {} times today's fees the net profit would be zero.",
+            "Reduce trading costs: fees take {} of the profit before fees; at {} times the current fees the net profit would be zero.",
             percent(share),
             number(multiple)
         )
@@ -115,7 +115,7 @@ fn trading_costs(account: &AccountAnalysis) -> Option<String> {
 fn few_trades(account: &AccountAnalysis) -> Option<String> {
     let share = account.metrics.as_ref()?.historical.trades.profit_share_of_best_5pct.filter(|share| *share > 1.0)?;
     Some(format!(
-        "Do not rely on a few trades: the best 5 % of the trades made {} of the net profit; all others together lost money.",
+        "Do not rely on a few trades: the best 5 % of the trades made {} of the net profit; all other trades together lost money.",
         percent(share)
     ))
 }
@@ -134,7 +134,10 @@ fn simulated_drawdown(account: &AccountAnalysis) -> Option<String> {
 
 fn risk_of_ruin(account: &AccountAnalysis) -> Option<String> {
     let risk = account.metrics.as_ref()?.risk_of_ruin.filter(|risk| *risk > HIGH_RISK_OF_RUIN)?;
-    Some(format!("Reduce the position size: the risk of losing half of the balance is {}.", percent(risk)))
+    Some(format!(
+        "Reduce the position size: the risk of ever falling to half of the initial balance is {}.",
+        percent(risk)
+    ))
 }
 
 fn exclude_or_keep(slice: &Slice, currency: &str) -> Option<String> {
@@ -158,7 +161,7 @@ fn exclude_or_keep(slice: &Slice, currency: &str) -> Option<String> {
     ))
 }
 
-/// The mildest scenario that turns a profit into a loss.
+/// Warns of the mildest scenario that turns the profit into a loss.
 fn stress(account: &AccountAnalysis) -> Option<String> {
     let net_profit = account.metrics.as_ref()?.historical.trades.net_profit;
     let losing = account.stored.stress.iter().find(|stress| stress.net_profit < Decimal::ZERO)?;
@@ -193,12 +196,15 @@ fn stop_loss(account: &AccountAnalysis) -> Option<String> {
 fn recommend_from_comparison(comparison: &Comparison, texts: &mut Vec<String>) {
     let Comparison { matched, missing, extra, .. } = comparison;
     if matched + missing + extra == 0 {
-        texts.push("Import a backtest of the traded time: 0 trades are in the time that both cover.".into());
+        texts.push(
+            "Import a backtest of the period in which the bot traded: 0 trades are in the period that both cover."
+                .into(),
+        );
         return;
     }
     if missing + extra > *matched / 10 {
         texts.push(format!(
-            "Check why the bot deviates from the backtest: {matched} trades match, {missing} are missing, {extra} are extra."
+            "Check why the bot deviates from the backtest: {matched} trades match, {missing} are missing live, {extra} are live only."
         ));
     }
     if let Some(slippage) = comparison.entry_slippage

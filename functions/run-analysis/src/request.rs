@@ -5,7 +5,7 @@ use nofomo_contract::analyses::{self, NewAnalysis};
 use serde::Serialize;
 use uuid::Uuid;
 
-/// Request body, with the id of the analysis to create.
+/// Input of `private.run_analysis`: the request body, with the id of the analysis to create.
 #[derive(Serialize)]
 pub(crate) struct AnalysisRequest {
     pub(crate) id: Uuid,
@@ -14,6 +14,7 @@ pub(crate) struct AnalysisRequest {
 }
 
 impl AnalysisRequest {
+    /// Type of the analysis, as a type of `nofomo_analytics`.
     pub(crate) fn kind(&self) -> AnalysisType {
         match self.body.analysis_type {
             analyses::AnalysisType::Performance => AnalysisType::Performance,

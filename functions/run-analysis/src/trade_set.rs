@@ -1,4 +1,4 @@
-//! The closed trades of an analysis, read from the database and grouped by currency.
+//! Closed trades of an analysis, read from the database and grouped by currency.
 
 use std::collections::{BTreeSet, HashMap};
 use std::fmt::{self, Write};
@@ -15,10 +15,10 @@ use uuid::Uuid;
 use crate::request::AnalysisRequest;
 use crate::reservation::Reservation;
 
-/// Maximum number of trades per statement, which the database can send within its statement timeout.
+/// Maximum number of trades per statement. The database can send this many within its statement timeout.
 const PAGE_SIZE: usize = 50_000;
 
-/// Trades in order of their exits, and their SHA-256.
+/// Trades of an analysis in order of their exits, and their SHA-256.
 ///
 /// The hash covers one line per trade: pair, side, entry and exit in microseconds since 1970, amount, price, fee and profit without
 /// trailing zeros, separated by spaces. Equal trades have equal hashes.
@@ -32,7 +32,7 @@ pub(crate) struct TradeSet {
 #[derive(Default)]
 pub(crate) struct CurrencyTrades {
     pub(crate) trades: Vec<Trade<'static>>,
-    /// Indices and exit prices of the trades that are compared with a backtest.
+    /// Index in `trades` and exit price of each trade that is compared with a backtest.
     pub(crate) compared: Vec<(usize, Decimal)>,
 }
 
@@ -41,12 +41,13 @@ pub(crate) struct CurrencyTrades {
 struct AnalysedTradesInput<'a> {
     #[serde(flatten)]
     request: &'a AnalysisRequest,
-    /// Name of the strategy whose trades are compared.
+    /// Name of the strategy whose trades are compared with its backtest.
     strategy: Option<&'a str>,
     after: Option<Cursor>,
     limit: usize,
 }
 
+/// Last trade of the previous page.
 #[derive(Serialize)]
 struct Cursor {
     exit_time: DateTime<Utc>,
@@ -54,6 +55,7 @@ struct Cursor {
 }
 
 impl TradeSet {
+    /// Reads all trades of the requested period, page by page.
     pub(crate) async fn read(
         db: &Db,
         claims: &Claims,
@@ -62,7 +64,8 @@ impl TradeSet {
     ) -> Result<Self, Error> {
         let mut trade_set = Self { by_currency: HashMap::new(), hash: Sha256::new(), count: 0 };
         for account in &reservation.accounts {
-            // While a list of a million trades doubles, it needs memory for three times as many.
+            // Reserves the memory at once: a list of a million trades that doubles its capacity briefly needs memory for
+            // three million.
             let trades = Vec::with_capacity(usize::try_from(account.trades).unwrap_or_default());
             trade_set.by_currency.insert(account.currency.clone(), CurrencyTrades { trades, compared: Vec::new() });
         }
@@ -102,11 +105,11 @@ impl TradeSet {
         self.count += 1;
         let currency: &str = row.try_get("currency")?;
         // A currency that appeared after the reservation has no account.
-        let Some(own) = self.by_currency.get_mut(currency) else { return Ok(()) };
+        let Some(currency_trades) = self.by_currency.get_mut(currency) else { return Ok(()) };
         if row.try_get("is_compared")? {
-            own.compared.push((own.trades.len(), row.try_get("exit_price")?));
+            currency_trades.compared.push((currency_trades.trades.len(), row.try_get("exit_price")?));
         }
-        own.trades.push(trade);
+        currency_trades.trades.push(trade);
         Ok(())
     }
 
@@ -114,10 +117,12 @@ impl TradeSet {
         self.by_currency.get(currency)
     }
 
+    /// Number of trades in all currencies.
     pub(crate) fn count(&self) -> u64 {
         self.count as u64
     }
 
+    /// SHA-256 of all trades, in hexadecimal.
     pub(crate) fn sha256(&self) -> String {
         hex::encode(self.hash.clone().finalize())
     }
@@ -139,7 +144,7 @@ pub(crate) fn trade(row: &Row, pair_names: &mut PairNames) -> Result<Trade<'stat
     })
 }
 
-/// Interned names of pairs. Each is allocated once per process: a million trades share a few of them.
+/// Interned names of pairs. Each name is allocated once per process; a million trades share a few names.
 #[derive(Default)]
 pub(crate) struct PairNames {
     /// Pair of the previous trade, usually that of the next one.
@@ -162,7 +167,7 @@ impl PairNames {
     }
 }
 
-/// Writer that hashes the text.
+/// Writer that adds the text to a hash.
 struct HashWriter<'a>(&'a mut Sha256);
 
 impl Write for HashWriter<'_> {

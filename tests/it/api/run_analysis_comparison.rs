@@ -117,7 +117,7 @@ async fn a_live_bot_is_compared_trade_by_trade_with_the_newest_backtest_of_its_s
     let block = only_block(&analysis);
     assert_eq!((block["stress"].as_array().unwrap().len(), &block["halves"]["first"]["days"]), (3, &json!(5)));
     let advice = analysis["recommendations"].to_string();
-    assert!(advice.contains("2 trades match, 2 are missing, 2 are extra"), "{advice}");
+    assert!(advice.contains("2 trades match, 2 are missing live, 2 are live only"), "{advice}");
 
     // Live results are now outside the range that the backtest predicts.
     owner.run(&format!("update public.trades set profit = -40 where bot_id = '{bot}'")).await.unwrap();

@@ -52,7 +52,7 @@ async fn the_analysis_succeeds_whatever_the_model_does() {
     let mut expected: Option<Value> = None;
     for (answer, reason, tokens) in [
         (completion(&invented), "the figure 4.14", 1234),
-        (completion("Your bot is great!"), "the form", 1234),
+        (completion("Your bot is great!"), "the requested form", 1234),
         (ResponseTemplate::new(503).set_body_string("down"), "503", 0),
         (ResponseTemplate::new(200).set_body_bytes(vec![b'x'; 10_000_000]), "more than 262144 bytes", 0),
         (completion("{}").set_delay(Duration::from_secs(25)), "within 20 s", 0),
