@@ -1,9 +1,10 @@
-//! Calibration of the confidence with thousands of bots without an edge: the share of them that reaches 0.95, and the mean score.
+//! Calibration of the confidence score: share of thousands of simulated bots without an edge that reach 0.95, and their
+//! mean score.
 //!
 //! `cargo bench -p nofomo-analytics --bench calibration`
 
 #[path = "../tests/it/edgeless.rs"]
-#[allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "shared with the tests, where a panic is an answer")]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "shared with the tests, where a panic fails the test")]
 mod edgeless;
 
 use edgeless::{Bot, Returns, best_ever, best_of, psr, score};
@@ -23,8 +24,8 @@ fn main() {
     }
     let normal = |trades, days| Bot { returns: Returns::Normal, trades, days };
     let looks = (0..BOTS / 10).map(|seed| best_ever(&normal(1000, 365).trades(seed)));
-    report("best look after every ten of 1000 trades in 365 days", looks.map(|best| (f64::NAN, best)));
-    for (label, runs) in [("runs stated", 20), ("runs concealed", 1)] {
+    report("highest score of 1000 trades in 365 days, by tens", looks.map(|best| (f64::NAN, best)));
+    for (label, runs) in [("stated runs", 20), ("undisclosed runs", 1)] {
         let best = (0..BOTS / 10).map(|seed| best_of(normal(300, 180), 20, seed));
         report(
             &format!("the best of 20 with 300 trades in 180 days, {label}"),

@@ -1,4 +1,4 @@
-//! Time, allocations and memory of the metrics of a thousand, a hundred thousand and a million trades.
+//! Time, allocations and memory of computing the metrics of a thousand, a hundred thousand and a million trades.
 //!
 //! `cargo bench -p nofomo-analytics --bench metrics`
 
@@ -21,7 +21,7 @@ fn main() {
     criterion.final_summary();
 }
 
-/// Trades in 180 days, ordered by entry, as the database returns them.
+/// Generates trades over 180 days, ordered by entry.
 fn trades(count: usize) -> Vec<Trade<'static>> {
     let mut random = SplitMix64::seed_from_u64(1);
     let mut below = |limit: u64| ((u128::from(random.next_u64()) * u128::from(limit)) >> 64) as i64;
@@ -45,12 +45,12 @@ fn trades(count: usize) -> Vec<Trade<'static>> {
     entries.into_iter().map(trade).collect()
 }
 
-/// Record with a balance that these trades cannot ruin.
+/// Builds a record with a balance that these trades cannot ruin.
 fn record<'a>(trades: &'a [Trade<'a>]) -> Option<Record<'a>> {
     Record::new(trades, Settings::new(dec!(1_000_000))).ok()
 }
 
-/// Measured once: allocations do not vary.
+/// Prints the number of allocations and the peak memory. One measurement is enough: allocations do not vary.
 fn count_allocations(trades: &[Trade<'_>]) {
     let info = allocation_counter::measure(|| {
         std::hint::black_box(record(trades).map(|record| record.metrics()));
@@ -63,11 +63,11 @@ fn measure(criterion: &mut Criterion, trades: &[Trade<'_>]) {
     let mut group = criterion.benchmark_group("metrics");
     group.throughput(Throughput::Elements(trades.len() as u64));
     let id = |name: &str| BenchmarkId::new(name, trades.len());
-    group.bench_function(id("sort and sweep"), |bencher| bencher.iter(|| record(trades)));
-    group.bench_function(id("and confidence"), |bencher| {
+    group.bench_function(id("record"), |bencher| bencher.iter(|| record(trades)));
+    group.bench_function(id("record and confidence"), |bencher| {
         bencher.iter(|| record(trades).map(|record| record.confidence()));
     });
-    group.bench_function(id("and all metrics with Monte Carlo"), |bencher| {
+    group.bench_function(id("record and all metrics"), |bencher| {
         bencher.iter(|| record(trades).map(|record| record.metrics()));
     });
     group.bench_function(id("slices"), |bencher| {

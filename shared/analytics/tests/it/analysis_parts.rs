@@ -1,4 +1,4 @@
-//! Parts of an analysis beside the metrics: slices, series, excursions, halves, stress scenarios.
+//! Parts of an analysis other than metrics: slices, series, excursions, halves, stress scenarios.
 
 use std::collections::BTreeSet;
 
@@ -87,7 +87,7 @@ fn a_slice_is_tested_against_chance() {
 }
 
 #[test]
-fn one_slice_in_twenty_is_not_a_discovery() {
+fn the_luckiest_of_many_slices_is_not_significant() {
     // One pair of many has a p-value of about 3 %, as the luckiest of many has.
     let mut trades = one_a_day(&[dec!(0); 1_200]);
     for (index, trade) in trades.iter_mut().enumerate() {
@@ -310,7 +310,7 @@ fn excursions_are_mirrored_for_a_short() {
 }
 
 #[test]
-fn a_price_that_never_moved_one_way_has_no_excursion_there() {
+fn a_price_that_never_moved_in_a_direction_has_no_excursion_there() {
     let mut trades = one_a_day(&[dec!(1), dec!(2)]);
     // Always above the entry; always below it and still closed with a profit, which only inconsistent data has.
     trades[0].range = Some(PriceRange { low: dec!(51000), high: dec!(52000) });

@@ -20,7 +20,7 @@ pub(crate) enum Returns {
     VolatilityClusters,
     /// Three degrees of freedom: the variance of the variance is infinite.
     StudentT3,
-    /// With an edge: a mean of this many standard deviations.
+    /// Normal distribution with an edge: a mean of this many standard deviations.
     Edge(f64),
 }
 
@@ -35,13 +35,13 @@ pub(crate) struct Bot {
 /// Standard deviation of the return per trade, unless the distribution has another one.
 const DEVIATION: f64 = 0.03;
 
-/// Largest loss of a trade: the one that the confidence assumes.
+/// Largest loss of a trade, equal to the loss that the confidence assumes.
 const MAX_LOSS: f64 = 0.25;
 
 const NOTIONAL: Decimal = dec!(100);
 
 impl Bot {
-    /// Trades of the bot for a seed.
+    /// Generates the trades of the bot from a seed.
     pub(crate) fn trades(self, seed: u64) -> Vec<Trade<'static>> {
         let mut random = SplitMix64::seed_from_u64(seed);
         let start: DateTime<Utc> = DateTime::UNIX_EPOCH + TimeDelta::days(20_000);
@@ -118,7 +118,7 @@ pub(crate) fn best_of(bot: Bot, runs: u64, seed: u64) -> Vec<Trade<'static>> {
     (0..runs).map(|run| bot.trades(seed * runs + run)).max_by_key(earned).unwrap()
 }
 
-/// Highest score of all looks, one after every ten trades.
+/// Highest score if the score is computed after every ten trades.
 pub(crate) fn best_ever(trades: &[Trade<'_>]) -> f64 {
     (10..=trades.len()).step_by(10).map(|count| score(&trades[..count], 1)).fold(0.0, f64::max)
 }

@@ -32,7 +32,7 @@ fn trades() -> impl Strategy<Value = Vec<Trade<'static>>> {
     })
 }
 
-/// Trades that never end a day with a balance of 0 or less.
+/// Trades with which no day ends with a balance of 0 or less.
 fn solvent() -> impl Strategy<Value = Vec<Trade<'static>>> {
     trades().prop_filter("ruined", |trades| record(trades).confidence().reason != Reason::Ruined)
 }
@@ -237,7 +237,7 @@ fn ten_times_the_trades_need_no_more_allocations() {
     assert_eq!(thousand, ten_thousand);
 }
 
-/// The import of a backtest needs no simulation.
+/// The import of a backtest uses only the historical metrics.
 #[test]
 fn historical_metrics_need_no_simulation() {
     let trades = crate::support::fixture("main");

@@ -7,7 +7,7 @@ use nofomo_analytics::{Record, Settings, Side, Trade};
 use rust_decimal::{Decimal, dec};
 use serde_json::Value;
 
-/// Trades of a reference set. Names of pairs are leaked, because trades borrow them.
+/// Reads the trades of a reference set. The names of pairs are leaked, because trades borrow them.
 pub(crate) fn fixture(set: &str) -> Vec<Trade<'static>> {
     let mut rows = csv::Reader::from_path(format!("fixtures/trades-{set}.csv")).unwrap();
     let header = rows.headers().unwrap().clone();
@@ -32,7 +32,7 @@ pub(crate) fn fixture(set: &str) -> Vec<Trade<'static>> {
         .collect()
 }
 
-/// Document with all reference values.
+/// Reads the document with all reference values.
 pub(crate) fn reference() -> Value {
     serde_json::from_str(&std::fs::read_to_string("fixtures/metrics.json").unwrap()).unwrap()
 }
@@ -49,7 +49,7 @@ pub(crate) fn time(text: &str) -> DateTime<Utc> {
     text.parse().unwrap()
 }
 
-/// One trade per day, with a notional of 100, open from 6:00 to 18:00.
+/// Generates one trade per day, with a notional of 100, open from 6:00 to 18:00.
 pub(crate) fn one_a_day(profits: &[Decimal]) -> Vec<Trade<'static>> {
     let first = time("2026-01-01T06:00:00Z");
     (0..)
@@ -68,7 +68,7 @@ pub(crate) fn one_a_day(profits: &[Decimal]) -> Vec<Trade<'static>> {
         .collect()
 }
 
-/// Every trade as two of half its size.
+/// Splits every trade in two of half its size.
 pub(crate) fn split<'a>(trades: &[Trade<'a>]) -> Vec<Trade<'a>> {
     let half = |trade: &Trade<'a>| Trade {
         amount: trade.amount / Decimal::TWO,
