@@ -90,11 +90,11 @@ impl Report {
     ///
     /// # Errors
     ///
-    /// A function without a budget.
+    /// A function has no budget, or the budgets cannot be read.
     pub fn missed(&self) -> Result<Vec<String>> {
         let file = "bench/src/cold.json";
         let budgets: BTreeMap<String, Budget> = serde_json::from_str(BUDGETS)
-            .map_err(|error| Error::new(format!("{file}: {error}"), "correct the file"))?;
+            .map_err(|error| Error::new(format!("{file}: {error}"), "correct this file"))?;
         let missed = self.functions.iter().map(|figures| {
             let budget = budgets.get(&figures.function);
             let unknown =

@@ -15,7 +15,7 @@ const MEMORY_PER_CORE: f64 = 1_769.0;
 pub struct Figures {
     pub function: String,
     pub memory_mb: u64,
-    /// Duration of a request with that share of a core, with the database as near as in the measurement.
+    /// Duration of a request with the function's share of a core, and with the database as near as in the measurement.
     pub duration_ms: f64,
     /// GB-seconds for a million requests.
     pub gigabyte_seconds: f64,
@@ -47,7 +47,7 @@ impl fmt::Display for Report {
 ///
 /// # Errors
 ///
-/// template.yaml has no such function.
+/// The results of `cold` have a function that `template.yaml` does not have.
 pub fn compute(environment: &Environment<'_>, cold: &cold::Report) -> Result<Report> {
     let functions = cold.functions.iter().map(|figures| {
         let known = environment.template.functions.iter().find(|function| function.name == figures.function);

@@ -103,7 +103,7 @@ impl Endpoint {
 }
 
 impl Report {
-    /// Each budget that is missed, as a sentence.
+    /// Each missed budget, as a sentence.
     pub fn missed(&self) -> Vec<String> {
         let missed = self.endpoints.iter().flat_map(|endpoint| {
             let Endpoint { function, .. } = endpoint;

@@ -53,7 +53,7 @@ pub struct MeasurementResult {
     #[serde(skip)]
     plot: Option<String>,
     report: serde_json::Value,
-    /// Each budget that was exceeded, as a sentence.
+    /// Each missed budget, as a sentence.
     pub missed: Vec<String>,
 }
 
@@ -73,7 +73,7 @@ impl fmt::Display for MeasurementResult {
 ///
 /// # Errors
 ///
-/// A request fails, or a program that the measurement needs is missing. An exceeded budget is not an error.
+/// A request fails, or a program that the measurement needs is missing. A missed budget is not an error.
 pub async fn measure(measurement: Measurement, environment: &Environment<'_>) -> Result<MeasurementResult> {
     match measurement {
         Measurement::Cold => {
@@ -126,7 +126,7 @@ impl MeasurementResult {
     ///
     /// # Errors
     ///
-    /// A file that cannot be written.
+    /// A file cannot be written.
     pub fn save(&self, environment: &Environment<'_>) -> Result<Vec<PathBuf>> {
         let json = serde_json::to_string_pretty(self).unwrap_or_default();
         let files = [("json", Some(&json)), ("svg", self.plot.as_ref())];

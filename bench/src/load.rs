@@ -411,7 +411,7 @@ mod tests {
         Part { load, calls: 10_000, instances: 4, memory_of_instance_mib, connections }
     }
 
-    fn clean() -> Report {
+    fn passing_report() -> Report {
         Report {
             max_per_second: 125.0,
             parts: vec![part(10.0, 10.0, 4), part(11.0, 10.4, 4), part(12.0, 10.9, 4)],
@@ -423,14 +423,14 @@ mod tests {
     }
 
     #[test]
-    fn a_failure_a_growth_or_a_loss_is_reported() {
-        assert_eq!(clean().missed(), Vec::<String>::new());
-        let last = |last| Report { parts: vec![part(10.0, 10.0, 4), part(10.0, 10.0, 4), last], ..clean() };
+    fn failures_growth_and_losses_are_reported() {
+        assert_eq!(passing_report().missed(), Vec::<String>::new());
+        let last = |last| Report { parts: vec![part(10.0, 10.0, 4), part(10.0, 10.0, 4), last], ..passing_report() };
         for broken in [
-            Report { errors: vec!["503".into()], ..clean() },
-            Report { stored: 6, ..clean() },
-            Report { stored: 8, ..clean() },
-            Report { differences: vec!["trigger x: missing".into()], ..clean() },
+            Report { errors: vec!["503".into()], ..passing_report() },
+            Report { stored: 6, ..passing_report() },
+            Report { stored: 8, ..passing_report() },
+            Report { differences: vec!["trigger x: missing".into()], ..passing_report() },
             last(part(10.0, 11.1, 4)), // 231 bytes with each invocation
             last(part(10.0, 10.0, 5)),
             last(part(31.0, 10.0, 4)),

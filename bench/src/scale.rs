@@ -84,7 +84,7 @@ pub struct Report {
 }
 
 impl Report {
-    /// Each exceeded budget, as a sentence.
+    /// Each missed budget, as a sentence.
     pub fn missed(&self) -> Vec<String> {
         let fastest = self.record_trade.iter().map(|figures| figures.p50_ms).fold(f64::INFINITY, f64::min);
         let slow = self.record_trade.iter().filter(|figures| figures.p50_ms > fastest * BUDGET);
@@ -217,11 +217,11 @@ async fn marketplace(environment: &Environment<'_>, size: &Size, loader: &BulkLo
     const FIRST_PAGE: &str = "select id, name, author_name, avg_return_percentage, backtest_count
         from public.strategy_marketplace";
     let app = connect(&environment.database.api_url).await?;
-    let sub = format!(
+    let claims_query = format!(
         "select set_config('request.jwt.claims', json_build_object('sub', id, 'role', 'authenticated')::text, false)
         from public.users where email = '{READER}'"
     );
-    let claims: String = loader.0.query_typed_one(&sub, &[]).await.map_err(|error| failed(&error))?.get(0);
+    let claims: String = loader.0.query_typed_one(&claims_query, &[]).await.map_err(|error| failed(&error))?.get(0);
     let claims: &(dyn ToSql + Sync) = &claims;
     let become_user = "select set_config('request.jwt.claims', $1, false), set_config('role', 'authenticated', false)";
     app.query_typed_one(become_user, &[(claims, Type::TEXT)]).await.map_err(|error| failed(&error))?;
@@ -390,7 +390,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_long_history_may_slow_a_trade_by_a_fifth_and_other_users_trades_no_portfolio() {
+    fn recording_may_slow_by_a_fifth_and_a_small_portfolio_may_take_as_long_as_five_trades() {
         let figures = |count, p50_ms| Figures { count, p50_ms, p99_ms: 9.0 };
         let report = |record_trade| Report {
             record_trade,

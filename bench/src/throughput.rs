@@ -284,7 +284,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn escaped_json_is_the_same_without_a_colon_before_a_word() {
+    fn escaped_json_has_the_same_value_and_no_pgbench_variables() {
         let json = r#"{"exp":17,"is_anonymous":false,"iss":"http://127.0.0.1:9000/it's","list":[{"at":"00:00:00"}]}"#;
         let written = escape_variables(json);
         let after_colons = written.split(':').skip(1).map(|rest| rest.chars().next());

@@ -426,7 +426,7 @@ Resources:
     }
 
     #[test]
-    fn an_invalid_template_is_rejected_with_its_place_in_one_line() {
+    fn an_invalid_template_is_rejected_with_the_place_in_one_line() {
         for (part, replacement, said) in [
             ("Globals:", "Globals: [", "at line 9 column 12"),
             ("Timeout: 5", "Timeout: soon", r#"RecordTradeFunction: Properties: Timeout: invalid type: string "soon""#),

@@ -101,7 +101,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_cannot_end_its_own_quotes() {
+    fn quotes_in_an_identifier_are_escaped() {
         assert_eq!(identifier(r#"a"; drop database b; --"#), r#""a""; drop database b; --""#);
     }
 }

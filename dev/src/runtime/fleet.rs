@@ -18,10 +18,10 @@ use super::{
 /// Instances of one function. They end when the last clone of this is dropped.
 #[derive(Clone)]
 pub struct Fleet {
-    shared: Arc<Shared>,
+    state: Arc<FleetState>,
 }
 
-struct Shared {
+struct FleetState {
     configuration: Configuration,
     /// Idle instances, the most recently used one last.
     idle: Mutex<Vec<Instance>>,
@@ -39,7 +39,7 @@ pub struct ColdStart {
     pub response: Duration,
 }
 
-impl Shared {
+impl FleetState {
     fn lock_idle(&self) -> MutexGuard<'_, Vec<Instance>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -47,14 +47,14 @@ impl Shared {
 
 impl Fleet {
     pub fn new(configuration: Configuration) -> Self {
-        let shared = Shared {
+        let state = FleetState {
             configuration,
             idle: Mutex::default(),
             process_ids: ProcessIds::default(),
             tasks: TaskTracker::new(),
             stopped: CancellationToken::new(),
         };
-        Self { shared: Arc::new(shared) }
+        Self { state: Arc::new(state) }
     }
 
     /// Invokes the function, in a new instance if all others are busy.
@@ -68,10 +68,10 @@ impl Fleet {
         }
         let fleet = self.clone();
         // In its own task: as in Lambda, an invocation is completed even if the caller disconnects.
-        let invocation = self.shared.tasks.spawn(async move {
+        let invocation = self.state.tasks.spawn(async move {
             tokio::select! {
                 biased;
-                () = fleet.shared.stopped.cancelled() => {
+                () = fleet.state.stopped.cancelled() => {
                     Err(InvokeError::failed("Local.Stopped", "the local cloud was stopped"))
                 }
                 outcome = fleet.handle(event) => outcome,
@@ -99,21 +99,21 @@ impl Fleet {
 
     /// Process ids of the running instances.
     pub fn process_ids(&self) -> Vec<u32> {
-        self.shared.lock_idle().retain_mut(Instance::is_alive);
-        self.shared.process_ids.to_vec()
+        self.state.lock_idle().retain_mut(Instance::is_alive);
+        self.state.process_ids.to_vec()
     }
 
     /// Stops every instance, including busy ones, and waits until their output is in the log.
     pub async fn stop(&self) {
-        self.shared.stopped.cancel();
-        self.shared.lock_idle().clear();
-        self.shared.tasks.close();
-        self.shared.tasks.wait().await;
+        self.state.stopped.cancel();
+        self.state.lock_idle().clear();
+        self.state.tasks.close();
+        self.state.tasks.wait().await;
     }
 
     /// Adds a line to the function's log, as Lambda itself does.
     pub(crate) fn log(&self, line: &str) {
-        (self.shared.configuration.log)(&self.shared.configuration.name, line);
+        (self.state.configuration.log)(&self.state.configuration.name, line);
     }
 
     async fn handle(&self, event: Bytes) -> Result<Bytes, InvokeError> {
@@ -128,7 +128,7 @@ impl Fleet {
             let Some(invocation) = instance.deliver(poll, &event) else { continue };
             let outcome = instance.outcome(&invocation).await;
             if instance.is_alive() {
-                self.shared.lock_idle().push(instance);
+                self.state.lock_idle().push(instance);
             }
             return outcome.map_err(|error| self.logged(error));
         }
@@ -136,20 +136,20 @@ impl Fleet {
 
     /// Takes an idle instance, or launches one. The flag is `true` if the instance is new.
     fn take_instance(&self) -> Result<(Instance, bool), InvokeError> {
-        let mut idle = self.shared.lock_idle();
+        let mut idle = self.state.lock_idle();
         while let Some(mut instance) = idle.pop() {
             if instance.is_alive() {
                 return Ok((instance, false));
             }
         }
-        if self.shared.process_ids.count() >= self.shared.configuration.concurrency {
+        if self.state.process_ids.count() >= self.state.configuration.concurrency {
             return Err(InvokeError::Throttled);
         }
         self.launch().map(|instance| (instance, true))
     }
 
     fn launch(&self) -> Result<Instance, InvokeError> {
-        let Shared { configuration, process_ids, tasks, .. } = &*self.shared;
+        let FleetState { configuration, process_ids, tasks, .. } = &*self.state;
         Instance::launch(configuration, process_ids, tasks).map_err(|error| {
             let binary = configuration.binary.display();
             self.logged(InvokeError::failed("Runtime.InvalidEntrypoint", format!("cannot run {binary}: {error}")))

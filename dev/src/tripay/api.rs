@@ -146,8 +146,12 @@ async fn list(
     let page = filter.page.unwrap_or_default().max(1);
     let last_page = found.len().div_ceil(per_page).max(1);
     let before = (page - 1).saturating_mul(per_page);
-    let listed: Vec<_> =
-        found.iter().skip(before).take(per_page).map(|transaction| Listed::of(&payments, transaction)).collect();
+    let listed: Vec<_> = found
+        .iter()
+        .skip(before)
+        .take(per_page)
+        .map(|transaction| ListedTransaction::of(&payments, transaction))
+        .collect();
     let (from, to) = match listed.len() {
         0 => (None, None),
         count => (Some(before + 1), Some(before + count)),
@@ -334,7 +338,7 @@ fn instructions(transaction: &Transaction) -> Vec<Instruction> {
 
 /// A transaction in the list.
 #[derive(Serialize)]
-struct Listed<'a> {
+struct ListedTransaction<'a> {
     #[serde(flatten)]
     summary: Summary<'a>,
     order_items: Vec<ListedItem<'a>>,
@@ -353,7 +357,7 @@ struct ListedItem<'a> {
     subtotal: i64,
 }
 
-impl<'a> Listed<'a> {
+impl<'a> ListedTransaction<'a> {
     fn of(payments: &Payments, transaction: &'a Transaction) -> Self {
         Self {
             summary: Summary::of(payments, transaction),

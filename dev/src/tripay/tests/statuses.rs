@@ -7,7 +7,7 @@ use super::support::{ACCEPTED, Receiver, TestSandbox, signed};
 use crate::tripay::{Status, payments::current_second};
 
 #[tokio::test]
-async fn a_status_follows_only_from_one_that_allows_it() {
+async fn a_status_changes_only_by_an_allowed_action() {
     let test = TestSandbox::start().await;
     let receiver = Receiver::answering(&[ACCEPTED]).await;
     let all = ["pay", "fail", "expire", "refund"];

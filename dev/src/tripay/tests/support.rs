@@ -136,7 +136,7 @@ pub(super) fn keys(value: &Value) -> BTreeSet<&str> {
     value.as_object().expect("an object").keys().map(String::as_str).collect()
 }
 
-pub(super) struct Received {
+pub(super) struct ReceivedCallback {
     pub(super) at: Instant,
     pub(super) headers: HeaderMap,
     pub(super) body: Bytes,
@@ -150,11 +150,11 @@ pub(super) struct Receiver {
 
 struct Inbox {
     answers: Mutex<VecDeque<(u16, &'static str)>>,
-    received: Mutex<Vec<Received>>,
+    received: Mutex<Vec<ReceivedCallback>>,
 }
 
 impl Inbox {
-    fn take(&self, received: Received) -> (u16, &'static str) {
+    fn take(&self, received: ReceivedCallback) -> (u16, &'static str) {
         self.received.lock().expect("not poisoned").push(received);
         let mut answers = self.answers.lock().expect("not poisoned");
         let last = answers.back().copied().expect("one");
@@ -168,7 +168,7 @@ impl Receiver {
         let url = format!("http://{}/callbacks", listener.local_addr().expect("an address"));
         let inbox = Arc::new(Inbox { answers: Mutex::new(answers.to_vec().into()), received: Mutex::default() });
         let receive = async |State(inbox): State<Arc<Inbox>>, headers: HeaderMap, body: Bytes| {
-            let (status, answer) = inbox.take(Received { at: Instant::now(), headers, body });
+            let (status, answer) = inbox.take(ReceivedCallback { at: Instant::now(), headers, body });
             (StatusCode::from_u16(status).expect("a status"), [("location", "/elsewhere")], answer).into_response()
         };
         let service = Router::new().fallback(receive).with_state(inbox.clone());
@@ -176,7 +176,7 @@ impl Receiver {
         Self { url, inbox }
     }
 
-    pub(super) fn received(&self) -> MutexGuard<'_, Vec<Received>> {
+    pub(super) fn received(&self) -> MutexGuard<'_, Vec<ReceivedCallback>> {
         self.inbox.received.lock().expect("not poisoned")
     }
 
@@ -198,8 +198,9 @@ impl Receiver {
     /// Statuses that the callbacks reported, in order.
     pub(super) fn statuses(&self) -> Vec<String> {
         let received = self.received();
-        let status =
-            |received: &Received| serde_json::from_slice::<Value>(&received.body).expect("JSON")["status"].clone();
+        let status = |received: &ReceivedCallback| {
+            serde_json::from_slice::<Value>(&received.body).expect("JSON")["status"].clone()
+        };
         received.iter().map(|received| status(received).as_str().expect("text").to_owned()).collect()
     }
 }
