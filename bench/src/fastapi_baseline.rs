@@ -198,7 +198,7 @@ pub async fn measure(environment: &Environment<'_>, size: Size) -> Result<Report
         let uvicorn = measure_as_server(environment, &stack, calls, size).await?;
         let endpoint = Endpoint { function, ours, lambda, uvicorn };
         environment.report_progress(format!(
-            "fastapi    {}: {:.1} times as many requests per CPU second as on Lambda",
+            "fastapi    {}: {:.1} times as many requests per CPU second as FastAPI on Lambda",
             endpoint.function,
             endpoint.per_cpu_second()
         ));

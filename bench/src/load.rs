@@ -161,14 +161,19 @@ impl fmt::Display for Report {
                 number + 1
             )?;
         }
+        let differences = match self.differences.len() {
+            0 => "no difference".to_owned(),
+            1 => "1 difference".to_owned(),
+            many => format!("{many} differences"),
+        };
         writeln!(
             f,
-            "\nAn instance grows by {:.0} bytes with each invocation. {} requests failed. {} trades and log entries were acknowledged, and {} are in the database. `verify` reported {} differences.",
-            self.growth(),
+            "\n{} requests failed. {} trades and log entries were acknowledged, and {} are in the database. `verify` \
+             reported {differences}.\n\nAn instance grows by {:.0} bytes with each invocation.",
             self.errors.len(),
             self.acknowledged,
             self.stored,
-            self.differences.len()
+            self.growth(),
         )
     }
 }

@@ -25,7 +25,7 @@ pub struct Node {
 }
 
 impl Node {
-    /// Finds the machine's Node.js. If it is missing or older than [`MIN_MAJOR`], installs one below `target`.
+    /// Finds the machine's Node.js. If it is missing or too old, installs one below `target`.
     ///
     /// # Errors
     ///
