@@ -24,7 +24,7 @@ use uuid::Uuid;
 use crate::support::database::PRO;
 use crate::support::issuer::{Issuer, published_keys};
 use crate::support::waiting::wait_until;
-use crate::support::world::{Answer, World};
+use crate::support::world::{HttpResponse, World};
 
 const HS256_SECRET: &str = "super-secret-jwt-token-with-at-least-32-characters-long";
 
@@ -49,7 +49,7 @@ fn with_claims(mut claims: Value, changes: Value) -> Value {
     claims
 }
 
-async fn try_token(world: &World, token: &str) -> Answer {
+async fn try_token(world: &World, token: &str) -> HttpResponse {
     world.get("/portfolio", token).await
 }
 

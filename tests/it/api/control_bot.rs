@@ -4,11 +4,11 @@ use futures_util::future::join_all;
 use serde_json::{Value, json};
 
 use crate::support::database::{FREE, PRO};
-use crate::support::world::{Answer, World, new_bot};
+use crate::support::world::{HttpResponse, World, new_bot};
 
 const STATES: [&str; 4] = ["stopped", "running", "paused", "error"];
 
-async fn control(world: &World, token: &str, bot: &str, action: &str) -> Answer {
+async fn control(world: &World, token: &str, bot: &str, action: &str) -> HttpResponse {
     let body =
         if action == "fail" { json!({"message": "exchange\nrefused the key"}).to_string() } else { String::new() };
     world.post_with(&format!("/bots/{bot}/{action}"), token, &[], &body).await

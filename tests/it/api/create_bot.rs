@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::support::bots::count_bots;
 use crate::support::database::{Database, ENTERPRISE, FREE, PRO};
-use crate::support::world::{Answer, World, new_bot};
+use crate::support::world::{HttpResponse, World, new_bot};
 
 /// Deletes the bot of the user `free`, whose plan allows one bot, and signs in as that user.
 async fn sign_in_one_below_the_limit(world: &World) -> String {
@@ -210,7 +210,7 @@ async fn concurrent_requests_with_the_same_idempotency_key_create_one_bot() {
     let world = World::new().await;
     let token = sign_in_one_below_the_limit(&world).await;
     let body = new_bot("once").to_string();
-    let answers: Vec<Answer> =
+    let answers: Vec<HttpResponse> =
         join_all((0..20).map(|_| world.post_with("/bots", &token, &[("idempotency-key", "k")], &body))).await;
     let ids: Vec<_> = answers.iter().map(|answer| answer.json()["id"].clone()).collect();
     assert!(ids.iter().all(|id| *id == ids[0] && id.is_string()), "{answers:?}");

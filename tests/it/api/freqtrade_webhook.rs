@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::support::bot_tokens::issue_bot_token;
 use crate::support::statistics::{BOTS_WITH_WRONG_STATISTICS, assert_statistics_equal_recount};
-use crate::support::world::{Answer, World, new_bot};
+use crate::support::world::{HttpResponse, World, new_bot};
 
 /// Requests that a real freqtrade sent.
 const RECORDED_REQUESTS: &str = include_str!("../../fixtures/freqtrade-webhook-requests.txt");
@@ -21,7 +21,7 @@ async fn create_runner(world: &World) -> (String, String) {
     (bot, token)
 }
 
-async fn send(world: &World, token: &str, content_type: &str, body: &str) -> Answer {
+async fn send(world: &World, token: &str, content_type: &str, body: &str) -> HttpResponse {
     world.send(Method::POST, &format!("/freqtrade/{token}"), &[("content-type", content_type)], body).await
 }
 

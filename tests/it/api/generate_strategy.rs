@@ -12,7 +12,7 @@ use crate::support::database::{PRO, is_full_size_run, run_directory};
 use crate::support::freqtrade;
 use crate::support::language_model::{answer_with, completion_for_tokens, start_language_model};
 use crate::support::strategies::{clean_source, look_ahead_source};
-use crate::support::world::{Answer, World};
+use crate::support::world::{HttpResponse, World};
 
 const TEMPLATES: [&str; 4] = ["rsi", "ema_cross", "bollinger", "breakout"];
 const TIMEFRAMES: [&str; 7] = ["1m", "5m", "15m", "30m", "1h", "4h", "1d"];
@@ -24,7 +24,7 @@ fn request_body(fields: Value) -> Value {
     body
 }
 
-async fn generate(world: &World, token: &str, fields: Value) -> Answer {
+async fn generate(world: &World, token: &str, fields: Value) -> HttpResponse {
     world.post("/strategies/generate", token, &request_body(fields)).await
 }
 
@@ -54,7 +54,7 @@ async fn scripted_model(answers: Vec<ResponseTemplate>) -> (MockServer, BTreeMap
     (model, settings)
 }
 
-/// Answer of a model that returns a strategy with this source, for 1,000 tokens.
+/// Completion of a model that returns a strategy with this source, for 1,000 tokens.
 fn strategy_completion(source: &str) -> ResponseTemplate {
     let strategy = json!({ "name": "Mean of twenty", "description": "Buys above the mean.", "content": source });
     completion_for_tokens(&strategy.to_string(), 1000)
@@ -278,9 +278,9 @@ async fn limits_of_requests_and_strategies_hold_for_concurrent_requests() {
         .await
         .unwrap();
     let send_concurrently = || join_all((0..8).map(|_| generate(&world, &token, json!({ "template": "rsi" }))));
-    let statuses = |answers: Vec<Answer>| {
+    let statuses = |answers: Vec<HttpResponse>| {
         let mut refusals: Vec<(u16, String)> =
-            answers.iter().filter(|answer| answer.status != 201).map(Answer::status_and_problem).collect();
+            answers.iter().filter(|answer| answer.status != 201).map(HttpResponse::status_and_problem).collect();
         let created = answers.len() - refusals.len();
         refusals.sort();
         refusals.dedup();

@@ -14,7 +14,7 @@ use zip::ZipArchive;
 
 use crate::support::bot_tokens::issue_bot_token;
 use crate::support::database::{PRO, migrations, server, workspace};
-use crate::support::world::{Answer, World, new_bot};
+use crate::support::world::{HttpResponse, World, new_bot};
 
 const OVERSOLD_RSI: &str = "0190e000-0000-7000-8000-000000000001";
 
@@ -42,10 +42,10 @@ fn corpus(target: &str) -> Vec<(String, Vec<u8>)> {
 }
 
 /// Sends each input of a corpus; no response may be a server error.
-async fn send_all<F: Future<Output = Option<Answer>>>(
+async fn send_all<F: Future<Output = Option<HttpResponse>>>(
     target: &str,
     send: impl Fn(Vec<u8>) -> F,
-) -> Vec<(String, Answer)> {
+) -> Vec<(String, HttpResponse)> {
     let sent = stream::iter(corpus(target)).map(|(file, input)| {
         let answer = send(input);
         async { answer.await.map(|answer| (file, answer)) }

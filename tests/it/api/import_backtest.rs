@@ -13,7 +13,7 @@ use crate::support::backtests::{
 };
 use crate::support::database::{Database, FREE, PRO, Session};
 use crate::support::strategies::{EMA_CROSS, OVERSOLD_RSI};
-use crate::support::world::{Answer, World};
+use crate::support::world::{HttpResponse, World};
 
 /// Maximum size of an upload, in bytes.
 const MAX_UPLOAD_BYTES: usize = 4 * 1024 * 1024;
@@ -64,7 +64,7 @@ async fn one_run_is_stored_once_whatever_its_file_format_and_however_often_it_is
     let plain = format!("/strategies/{OVERSOLD_RSI}/backtests");
 
     let answers = join_all((0..5).map(|_| import(&world, &token, OVERSOLD_RSI, export(SPOT)))).await;
-    let created: Vec<&Answer> = answers.iter().filter(|answer| answer.status == 201).collect();
+    let created: Vec<&HttpResponse> = answers.iter().filter(|answer| answer.status == 201).collect();
     let [created] = created.as_slice() else { panic!("{answers:?}") };
     assert!(answers.iter().all(|answer| matches!(answer.status.as_u16(), 200 | 201)), "{answers:?}");
 
@@ -123,7 +123,7 @@ async fn an_export_of_several_strategies_requires_the_name_of_one() {
 }
 
 /// `true` if the monthly quota of backtest minutes is used up.
-fn is_quota_exceeded(answer: &Answer) -> bool {
+fn is_quota_exceeded(answer: &HttpResponse) -> bool {
     answer.status == 403 && answer.problem() == "quota"
 }
 

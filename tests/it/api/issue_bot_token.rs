@@ -5,9 +5,9 @@ use serde_json::{Value, json};
 
 use crate::support::bot_tokens::issue_bot_token;
 use crate::support::database::{FREE, PRO};
-use crate::support::world::{Answer, World};
+use crate::support::world::{HttpResponse, World};
 
-async fn revoke_bot_token(world: &World, token: &str, bot: &str) -> Answer {
+async fn revoke_bot_token(world: &World, token: &str, bot: &str) -> HttpResponse {
     let token = format!("Bearer {token}");
     world.send(Method::DELETE, &format!("/bots/{bot}/token"), &[("authorization", &token)], "").await
 }

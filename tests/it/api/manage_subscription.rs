@@ -7,16 +7,16 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::support::database::{ENTERPRISE, FREE, PRO, Session};
-use crate::support::world::{Answer, World, new_bot};
+use crate::support::world::{HttpResponse, World, new_bot};
 
 const PRO_PERIOD: &str = "0190d000-0000-7000-8000-000000000001";
 const ENTERPRISE_PERIOD: &str = "0190d000-0000-7000-8000-000000000002";
 
-async fn post_action(world: &World, token: &str, action: &str) -> Answer {
+async fn post_action(world: &World, token: &str, action: &str) -> HttpResponse {
     world.post_with(&format!("/subscription/{action}"), token, &[], "").await
 }
 
-fn is_problem(answer: &Answer, status: u16, kind: &str) -> bool {
+fn is_problem(answer: &HttpResponse, status: u16, kind: &str) -> bool {
     answer.status == status && answer.problem() == kind
 }
 

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::support::credentials::{delete_credentials, save_credentials};
 use crate::support::database::ENTERPRISE;
-use crate::support::world::{Answer, World, new_bot};
+use crate::support::world::{HttpResponse, World, new_bot};
 
 fn keys() -> Value {
     json!({ "api_key": "PlantedKeyOfBybit1", "api_secret": "PlantedSecretOfBybit1PlantedSecretOf" })
@@ -23,12 +23,12 @@ async fn create_live_bot(world: &World, user: &str, scopes: &[&str]) -> (String,
     (bot, answer.json()["token"].as_str().unwrap().to_owned())
 }
 
-async fn open_credentials(world: &World, bot: &str, token: &str) -> Answer {
+async fn open_credentials(world: &World, bot: &str, token: &str) -> HttpResponse {
     world.post(&format!("/bots/{bot}/credentials"), token, &json!({})).await
 }
 
 /// Status and problem of a refusal, which must not contain the credentials.
-fn refusal(answer: &Answer) -> (u16, String) {
+fn refusal(answer: &HttpResponse) -> (u16, String) {
     assert!(!answer.text.contains("Planted"), "{}", answer.text);
     answer.status_and_problem()
 }

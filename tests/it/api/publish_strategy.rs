@@ -6,9 +6,9 @@ use tokio_postgres::error::SqlState;
 
 use crate::support::database::{ENTERPRISE, FREE, PRO, Session};
 use crate::support::strategies::{EMA_CROSS, clean_source, create_strategy, look_ahead_source, replace_source};
-use crate::support::world::{Answer, World};
+use crate::support::world::{HttpResponse, World};
 
-async fn publish(world: &World, token: &str, id: &str) -> Answer {
+async fn publish(world: &World, token: &str, id: &str) -> HttpResponse {
     world.post(&format!("/strategies/{id}/publish"), token, &json!({})).await
 }
 

@@ -15,7 +15,7 @@ use uuid::Uuid;
 use crate::support::database::{Database, PRO, migrate_template, run_directory};
 use crate::support::statistics::{BOTS_WITH_WRONG_STATISTICS, assert_statistics_equal_recount};
 use crate::support::trades::{closed_trade, count_trades, create_empty_bot, open_trade, with_fields};
-use crate::support::world::{Answer, World, new_bot};
+use crate::support::world::{HttpResponse, World, new_bot};
 
 /// Report of one stage of a trade: 0 for open, 1 for closed or cancelled.
 #[derive(Clone, Debug)]
@@ -98,7 +98,7 @@ async fn reports_in_any_order_from_any_number_of_clients_result_in_the_same_rows
                     let own: Vec<&Value> = batches.iter().skip(client).step_by(clients).collect();
                     let (world, token, path) = (&world, &token, &path);
                     async move {
-                        let mut answers: Vec<Answer> = Vec::new();
+                        let mut answers: Vec<HttpResponse> = Vec::new();
                         for batch in own {
                             answers.push(world.post(path, token, batch).await);
                         }

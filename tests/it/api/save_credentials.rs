@@ -13,7 +13,7 @@ use tokio_postgres::error::SqlState;
 
 use crate::support::credentials::{delete_credentials, save_credentials, send};
 use crate::support::database::{Database, ENTERPRISE, PRO, Session, migrate_template, run_directory};
-use crate::support::world::{Answer, DEFAULT_CREDENTIALS_KEY, World, new_bot};
+use crate::support::world::{DEFAULT_CREDENTIALS_KEY, HttpResponse, World, new_bot};
 
 const SECOND_KEY: &str = "2:Hx4dHBsaGRgXFhUUExIREA8ODQwLCgkIBwYFBAMCAQA=";
 
@@ -30,7 +30,7 @@ fn bybit_credentials() -> Value {
     json!({ "api_key": "PlantedKeyOfBybit1", "api_secret": "PlantedSecretOfBybit1PlantedSecretOf" })
 }
 
-async fn start_bot(world: &World, token: &str, bot: &str) -> Answer {
+async fn start_bot(world: &World, token: &str, bot: &str) -> HttpResponse {
     world.post(&format!("/bots/{bot}/start"), token, &json!({})).await
 }
 

@@ -10,9 +10,9 @@ use reqwest::StatusCode;
 use serde_json::Value;
 
 use crate::support::database::{Database, PRO, Session, migrate_template, run_directory};
-use crate::support::world::{Answer, World, new_bot};
+use crate::support::world::{HttpResponse, World, new_bot};
 
-fn is_unavailable(answer: &Answer) -> bool {
+fn is_unavailable(answer: &HttpResponse) -> bool {
     answer.status == 503 && answer.problem() == "unavailable" && answer.headers.contains_key("retry-after")
 }
 

@@ -7,7 +7,7 @@ use serde_json::Value;
 use zip::ZipArchive;
 
 use super::database::workspace;
-use super::world::{Answer, World};
+use super::world::{HttpResponse, World};
 
 /// Spot market, 455 trades in four pairs; the run took 6 seconds.
 pub(crate) const SPOT: &str = "backtest-result-2026-11-22_10-29-03.zip";
@@ -44,19 +44,25 @@ pub(crate) fn one_trade(change: impl FnOnce(&mut Value)) -> Vec<u8> {
 }
 
 /// Imports an upload for a strategy.
-pub(crate) async fn import(world: &World, token: &str, strategy: &str, upload: Vec<u8>) -> Answer {
+pub(crate) async fn import(world: &World, token: &str, strategy: &str, upload: Vec<u8>) -> HttpResponse {
     import_as(world, token, &format!("/strategies/{strategy}/backtests"), "application/zip", upload).await
 }
 
 /// Imports an upload at this path, with this content type.
-pub(crate) async fn import_as(world: &World, token: &str, path: &str, content_type: &str, upload: Vec<u8>) -> Answer {
+pub(crate) async fn import_as(
+    world: &World,
+    token: &str,
+    path: &str,
+    content_type: &str,
+    upload: Vec<u8>,
+) -> HttpResponse {
     let headers = [("authorization", format!("Bearer {token}")), ("content-type", content_type.into())];
     let headers: Vec<(&str, &str)> = headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
     world.send_bytes(Method::POST, path, &headers, upload).await
 }
 
 /// Detail of the only error of a refused import.
-pub(crate) fn only_error(answer: &Answer) -> String {
+pub(crate) fn only_error(answer: &HttpResponse) -> String {
     assert_eq!((answer.status.as_u16(), answer.problem().as_str()), (422, "invalid"), "{answer:?}");
     let errors = answer.json()["errors"].take();
     let [error] = errors.as_array().unwrap().as_slice() else { panic!("{errors}") };

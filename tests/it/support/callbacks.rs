@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::database::Session;
-use super::world::{Answer, World};
+use super::world::{HttpResponse, World};
 
 pub(crate) const SUCCESS_BODY: &str = r#"{"success":true}"#;
 
@@ -157,25 +157,25 @@ pub(crate) fn with_changes(mut callback: Value, changes: &Value) -> Value {
 }
 
 /// Delivers a callback with a valid signature.
-pub(crate) async fn deliver_callback(world: &World, callback: &Value) -> Answer {
+pub(crate) async fn deliver_callback(world: &World, callback: &Value) -> HttpResponse {
     deliver_bytes(world, callback.to_string().into_bytes()).await
 }
 
-pub(crate) async fn deliver_bytes(world: &World, body: Vec<u8>) -> Answer {
+pub(crate) async fn deliver_bytes(world: &World, body: Vec<u8>) -> HttpResponse {
     let signature = world.stack.tripay().sign(&body);
     send_callback(world, &[("x-callback-event", "payment_status"), ("x-callback-signature", &signature)], body).await
 }
 
-pub(crate) async fn send_callback(world: &World, headers: &[(&str, &str)], body: Vec<u8>) -> Answer {
+pub(crate) async fn send_callback(world: &World, headers: &[(&str, &str)], body: Vec<u8>) -> HttpResponse {
     let headers = [&[("content-type", "application/json")], headers].concat();
     world.send_bytes(Method::POST, "/callbacks/tripay", &headers, body).await
 }
 
-pub(crate) fn is_success(answer: &Answer) -> bool {
+pub(crate) fn is_success(answer: &HttpResponse) -> bool {
     answer.status == 200 && answer.headers["content-type"] == "application/json" && answer.text == SUCCESS_BODY
 }
 
-pub(crate) fn is_failure(answer: &Answer, status: u16) -> bool {
+pub(crate) fn is_failure(answer: &HttpResponse, status: u16) -> bool {
     answer.status == status && answer.headers["content-type"] == "application/json" && answer.text == FAILURE_BODY
 }
 

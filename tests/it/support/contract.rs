@@ -8,7 +8,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::database::workspace;
-use super::world::Answer;
+use super::world::HttpResponse;
 
 static DOCUMENT: LazyLock<Value> = LazyLock::new(|| {
     let text = std::fs::read_to_string(workspace().join("openapi.json")).unwrap();
@@ -35,7 +35,7 @@ pub(crate) fn documented_path(path: &str) -> Option<&'static str> {
 
 /// Asserts that status, content type, headers and body are documented for this route. Paths that are not in the
 /// document belong to the gateway or to the local cloud.
-pub(crate) fn assert_documented(method: &Method, path: &str, answer: &Answer) {
+pub(crate) fn assert_documented(method: &Method, path: &str, answer: &HttpResponse) {
     let Some(documented) = documented_path(path) else { return };
     let method = method.as_str().to_ascii_lowercase();
     let operation = &document()["paths"][documented][&method];

@@ -11,7 +11,7 @@ use tokio::time::timeout;
 
 use super::database::Session;
 use super::waiting::WAIT_TIMEOUT;
-use super::world::{Answer, World};
+use super::world::{HttpResponse, World};
 
 pub(crate) const CREATE_REQUEST_LINE: &str = "POST /api-sandbox/transaction/create";
 
@@ -162,12 +162,18 @@ pub(crate) async fn buy_while<T>(
     token: &str,
     body: &Value,
     tripay: impl Future<Output = T>,
-) -> (Answer, T) {
+) -> (HttpResponse, T) {
     tokio::join!(world.post("/invoices", token, body), tripay)
 }
 
 /// Sends the purchase, for which Tripay creates a transaction with this reference.
-pub(crate) async fn buy(world: &World, tripay: &ManualTripay, token: &str, body: &Value, reference: &str) -> Answer {
+pub(crate) async fn buy(
+    world: &World,
+    tripay: &ManualTripay,
+    token: &str,
+    body: &Value,
+    reference: &str,
+) -> HttpResponse {
     let creation = async { tripay.next_create_request().await.respond_created(reference).await };
     let (answer, ()) = buy_while(world, token, body, creation).await;
     assert_eq!(answer.status, 201, "{answer:?}");
@@ -183,7 +189,7 @@ pub(crate) async fn invoices(owner: &Session, user: &str) -> String {
     owner.text(&all).await
 }
 
-pub(crate) fn is_no_answer_problem(answer: &Answer) -> bool {
+pub(crate) fn is_no_answer_problem(answer: &HttpResponse) -> bool {
     answer.status == 504 && answer.problem() == "no-answer"
 }
 

@@ -3,7 +3,7 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::world::{Answer, World};
+use super::world::{HttpResponse, World};
 
 /// Strategy of the sample user `pro`.
 pub(crate) const OVERSOLD_RSI: &str = "0190e000-0000-7000-8000-000000000001";
@@ -53,7 +53,7 @@ pub(crate) async fn create_strategy(world: &World, token: &str, name: &str, cont
 }
 
 /// Replaces the source of a strategy.
-pub(crate) async fn replace_source(world: &World, token: &str, id: &str, content: &str) -> Answer {
+pub(crate) async fn replace_source(world: &World, token: &str, id: &str, content: &str) -> HttpResponse {
     let headers = [("authorization", &*format!("Bearer {token}")), ("content-type", "application/json")];
     let body = json!({ "content": content }).to_string();
     world.send(Method::PUT, &format!("/strategies/{id}"), &headers, &body).await

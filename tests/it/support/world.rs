@@ -43,13 +43,13 @@ pub(crate) struct World {
 
 /// Response that was received completely.
 #[derive(Debug)]
-pub(crate) struct Answer {
+pub(crate) struct HttpResponse {
     pub(crate) status: StatusCode,
     pub(crate) headers: BTreeMap<String, String>,
     pub(crate) text: String,
 }
 
-impl Answer {
+impl HttpResponse {
     pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.text).unwrap_or_else(|error| panic!("{error}: {}", self.text))
     }
@@ -174,15 +174,21 @@ impl World {
         session["access_token"].as_str().unwrap_or_else(|| panic!("{session}")).to_owned()
     }
 
-    pub(crate) async fn get(&self, path: &str, token: &str) -> Answer {
+    pub(crate) async fn get(&self, path: &str, token: &str) -> HttpResponse {
         self.send(Method::GET, path, &[("authorization", &format!("Bearer {token}"))], "").await
     }
 
-    pub(crate) async fn post(&self, path: &str, token: &str, body: &Value) -> Answer {
+    pub(crate) async fn post(&self, path: &str, token: &str, body: &Value) -> HttpResponse {
         self.post_with(path, token, &[], &body.to_string()).await
     }
 
-    pub(crate) async fn post_with(&self, path: &str, token: &str, headers: &[(&str, &str)], body: &str) -> Answer {
+    pub(crate) async fn post_with(
+        &self,
+        path: &str,
+        token: &str,
+        headers: &[(&str, &str)],
+        body: &str,
+    ) -> HttpResponse {
         let token = format!("Bearer {token}");
         let mut all = vec![("authorization", token.as_str()), ("content-type", "application/json")];
         all.retain(|(name, _)| !headers.iter().any(|(other, _)| other == name));
@@ -190,7 +196,7 @@ impl World {
         self.send(Method::POST, path, &all, body).await
     }
 
-    pub(crate) async fn send(&self, method: Method, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
+    pub(crate) async fn send(&self, method: Method, path: &str, headers: &[(&str, &str)], body: &str) -> HttpResponse {
         self.send_bytes(method, path, headers, body.as_bytes().to_vec()).await
     }
 
@@ -201,7 +207,7 @@ impl World {
         path: &str,
         headers: &[(&str, &str)],
         body: Vec<u8>,
-    ) -> Answer {
+    ) -> HttpResponse {
         let sent_method = method.clone();
         let mut request = self.client.request(method, self.url(path)).body(body);
         for (name, value) in headers {
@@ -209,7 +215,7 @@ impl World {
         }
         let response = request.send().await.unwrap();
         let headers = response.headers().iter();
-        let answer = Answer {
+        let answer = HttpResponse {
             status: response.status(),
             headers: headers.map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned())).collect(),
             text: response.text().await.unwrap(),
@@ -219,7 +225,7 @@ impl World {
     }
 
     /// Invokes a scheduled job as if it were this time.
-    pub(crate) async fn invoke_job(&self, function: &str, time: &str) -> Answer {
+    pub(crate) async fn invoke_job(&self, function: &str, time: &str) -> HttpResponse {
         let event = json!({ "time": time }).to_string();
         self.send(Method::POST, &format!("/_local/invoke/{function}"), &[], &event).await
     }
