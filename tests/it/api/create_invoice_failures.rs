@@ -36,7 +36,7 @@ async fn a_refusal_by_tripay_is_quoted_and_fails_the_invoice() {
     .enumerate()
     {
         let refusing = async {
-            tripay.next_create_request().await.respond(status, &json!({"success": false, "message": message})).await
+            tripay.next_create_request().await.respond(status, &json!({"success": false, "message": message})).await;
         };
         let (refused, ()) = buy_while(&world, &token, &pro_monthly("BRIVA"), refusing).await;
         assert_eq!((refused.status.as_u16(), refused.problem()), (422, "invalid".into()), "{refused:?}");
@@ -66,7 +66,7 @@ async fn a_problem_with_the_merchant_account_is_only_logged() {
     .enumerate()
     {
         let refusing = async {
-            tripay.next_create_request().await.respond(status, &json!({"success": false, "message": message})).await
+            tripay.next_create_request().await.respond(status, &json!({"success": false, "message": message})).await;
         };
         let (refused, ()) = buy_while(&world, &token, &pro_monthly("BRIVA"), refusing).await;
         assert_eq!((refused.status.as_u16(), refused.problem()), (502, "bad-gateway".into()), "{refused:?}");
@@ -134,7 +134,7 @@ async fn after_an_unclear_response_tripay_is_queried_and_no_second_payment_is_op
             let order = request.body.clone();
             match response {
                 UnclearResponse::Text(status, content_type, text) => {
-                    request.respond_text(status, content_type, text).await
+                    request.respond_text(status, content_type, text).await;
                 }
                 UnclearResponse::Created(change) => {
                     let mut answer = created_response(&order, "T-misread");
@@ -175,7 +175,7 @@ async fn after_an_unclear_response_tripay_is_queried_and_no_second_payment_is_op
         }
         let found = format!("T-{round}");
         let lookup = async {
-            tripay.next_lookup(reference).await.respond_list(&[other.clone(), list_item(&order, &found)]).await
+            tripay.next_lookup(reference).await.respond_list(&[other.clone(), list_item(&order, &found)]).await;
         };
         let (answer, ()) = buy_while(&world, &token, &body, lookup).await;
         assert_eq!(
@@ -210,7 +210,7 @@ async fn a_slow_tripay_times_out_before_api_gateway_does() {
     assert_eq!(invoices(&owner, FREE).await, "pending -");
     // The same request finds the transaction that was created.
     let lookup = async {
-        tripay.next_lookup(&request.merchant_ref()).await.respond_list(&[list_item(&request.body, "T1")]).await
+        tripay.next_lookup(&request.merchant_ref()).await.respond_list(&[list_item(&request.body, "T1")]).await;
     };
     let (answer, ()) = buy_while(&world, &token, &pro_monthly("BRIVA"), lookup).await;
     assert_eq!(

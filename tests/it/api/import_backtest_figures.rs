@@ -136,7 +136,7 @@ async fn the_figures_of_each_export_are_computed_and_agree_with_freqtrade() {
         for (key, value) in scalars {
             match value.as_f64() {
                 Some(number) => {
-                    assert!((stored[key].as_f64().unwrap() - number).abs() <= number.abs() * 1e-15, "{key}")
+                    assert!((stored[key].as_f64().unwrap() - number).abs() <= number.abs() * 1e-15, "{key}");
                 }
                 None => assert_eq!(&stored[key], value, "{key}"),
             }

@@ -31,12 +31,12 @@ pub(crate) async fn answer_with(model: &MockServer, response: impl Respond + 'st
     request.respond_with(response).mount(model).await;
 }
 
-/// HttpResponse with this text, for 1,234 tokens.
+/// Response with this text, for 1,234 tokens.
 pub(crate) fn completion(content: &str) -> ResponseTemplate {
     completion_for_tokens(content, 1234)
 }
 
-/// HttpResponse with this text, for this number of tokens.
+/// Response with this text, for this number of tokens.
 pub(crate) fn completion_for_tokens(content: &str, total_tokens: u32) -> ResponseTemplate {
     ResponseTemplate::new(200).set_body_json(json!({
         "id": "chatcmpl-1", "object": "chat.completion", "created": 1, "model": "words-2026-01",
