@@ -1,5 +1,5 @@
-//! Time and memory of an analysis of a thousand, a hundred thousand and a million trades, from the request to the stored
-//! row. The function must stay within its memory in `template.yaml`.
+//! Time and memory of an analysis of a thousand, a hundred thousand and a million trades, from the request to the
+//! stored row. The function must stay within its memory in `template.yaml`.
 //!
 //! `cargo bench -p tests --bench run_analysis`
 

@@ -877,7 +877,7 @@ export interface components {
              */
             underwater_s: number;
         };
-        /** @description Confidence without evidence: there are no trades, fewer than two daily returns, or the account is ruined. */
+        /** @description Confidence without evidence: no trades, fewer than two daily returns, or a ruined account. */
         EmptyConfidence: {
             /**
              * Format: double
@@ -992,7 +992,10 @@ export interface components {
              */
             sharpe: number | null;
         };
-        /** @description Comparison of the first and the second half of the days with a return. The middle day of an odd number belongs to the second half. */
+        /**
+         * @description Comparison of the first and the second half of the days with a return. The middle day of an odd number belongs to
+         *     the second half.
+         */
         Halves: {
             first: components["schemas"]["Half"];
             /**
@@ -1417,7 +1420,8 @@ export interface components {
             kurtosis_excess?: number | null;
             /**
              * Format: double
-             * @description Lag-1 autocorrelation of r. Null below two days, or if all returns are equal.
+             * @description Lag-1 autocorrelation of r: sum((r_t - mean)(r_(t+1) - mean)) / sum((r_t - mean)^2). Null below two days, or if
+             *     all returns are equal.
              */
             lag1_autocorrelation?: number | null;
             /**
@@ -1450,7 +1454,8 @@ export interface components {
             max_consecutive_wins?: number;
             /**
              * Format: double
-             * @description Maximum drawdown: max((peak - E) / peak) over all trades, E_0 included, as a fraction. Above 1 if E fell below 0.
+             * @description Maximum drawdown: max((peak - E) / peak) over all trades, E_0 included, as a fraction. Above 1 if E fell below
+             *     0.
              */
             max_drawdown?: number;
             /**
@@ -1563,7 +1568,8 @@ export interface components {
             skew?: number | null;
             /**
              * Format: double
-             * @description Sortino ratio: mean(r) * 365 / `downside_deviation` (Sortino and Price 1994). Null below two days, or without a losing day.
+             * @description Annualised Sortino ratio: mean(r) * 365 / `downside_deviation` (Sortino and Price 1994). Null below two days, or
+             *     without a losing day.
              */
             sortino?: number | null;
             /**
@@ -1605,7 +1611,8 @@ export interface components {
             trades_per_day?: number | null;
             /**
              * Format: double
-             * @description Ulcer index: sqrt(mean(drawdown^2)) over the ends of days, as a fraction (Martin and McCann 1989). Null without a day.
+             * @description Ulcer index: sqrt(mean(drawdown^2)) over the ends of days, as a fraction (Martin and McCann 1989). Null without
+             *     a day.
              */
             ulcer_index?: number | null;
             /**

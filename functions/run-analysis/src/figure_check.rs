@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-/// Numbers that a text may contain: the values of the results, also in percent, and the numbers in their names and texts.
+/// Numbers that a text may contain: the values of the results, also in percent, and the numbers in their names and
+/// texts.
 pub(crate) struct KnownFigures {
     values: Vec<f64>,
     /// Digits of the numbers in names and texts, such as 95 in `var_95`.
@@ -50,8 +51,8 @@ impl KnownFigures {
         self.written.extend(numbers(words).into_iter().map(|number| number.digits));
     }
 
-    /// Returns the first number of the text that is unknown. A number is known if it is a value of the results, rounded to
-    /// as many decimal places as the text shows.
+    /// Returns the first number of the text that is unknown. A number is known if it is a value of the results, rounded
+    /// to as many decimal places as the text shows.
     pub(crate) fn first_unknown_in(&self, text: &str) -> Option<String> {
         numbers(text).into_iter().find(|number| !self.contains(number)).map(|number| number.digits)
     }

@@ -13,8 +13,8 @@ use crate::reservation::Backtest;
 /// Closed trade, and its exit price.
 pub(crate) type ClosedTrade = (Trade<'static>, Decimal);
 
-/// Matches the trades that were entered in the period that live trading and the backtest have in common. Returns them in
-/// order of entry.
+/// Matches the trades that were entered in the period that live trading and the backtest have in common. Returns them
+/// in order of entry.
 pub(crate) fn match_trades(
     live: &[ClosedTrade],
     backtest_trades: &[ClosedTrade],
@@ -29,7 +29,8 @@ pub(crate) fn match_trades(
     };
     let key = |trade: &Trade<'static>| (trade.pair, trade.side, candle(timeframe, trade.entry_time));
 
-    // Several bots can have made the same trade. Each of these trades is matched with a different trade of the backtest.
+    // Several bots can have made the same trade. Each of these trades is matched with a different trade of the
+    // backtest.
     let mut unmatched: BTreeMap<_, VecDeque<&ClosedTrade>> = BTreeMap::new();
     for closed in live.iter().filter(|(trade, _)| is_common(trade)) {
         unmatched.entry(key(&closed.0)).or_default().push_back(closed);

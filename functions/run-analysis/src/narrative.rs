@@ -1,5 +1,5 @@
-//! Narrative by a language model, which explains the results. The model is called once and receives only the results. The
-//! analysis does not depend on its answer.
+//! Narrative by a language model, which explains the results. The model is called once and receives only the results.
+//! The analysis does not depend on its answer.
 
 use std::time::Duration;
 

@@ -6,7 +6,8 @@ use rust_decimal::Decimal;
 use crate::currency_analysis::AccountAnalysis;
 use crate::format::{money, number, percent};
 
-/// Simulated max drawdown above which a smaller position size is recommended: 95 % quantile of the paths, as a fraction.
+/// Simulated max drawdown above which a smaller position size is recommended: 95 % quantile of the paths, as a
+/// fraction.
 const HIGH_DRAWDOWN: f64 = 0.30;
 /// Share of fees in the profit before fees above which lower trading costs are recommended, as a fraction.
 const HIGH_FEE_SHARE: f64 = 0.50;

@@ -20,8 +20,8 @@ const PAGE_SIZE: usize = 50_000;
 
 /// Trades of an analysis in order of their exits, and their SHA-256.
 ///
-/// The hash covers one line per trade: pair, side, entry and exit in microseconds since 1970, amount, price, fee and profit without
-/// trailing zeros, separated by spaces. Equal trades have equal hashes.
+/// The hash covers one line per trade: pair, side, entry and exit in microseconds since 1970, amount, price, fee and
+/// profit without trailing zeros, separated by spaces. Equal trades have equal hashes.
 pub(crate) struct TradeSet {
     by_currency: HashMap<String, CurrencyTrades>,
     hash: Sha256,
@@ -64,8 +64,8 @@ impl TradeSet {
     ) -> Result<Self, Error> {
         let mut trade_set = Self { by_currency: HashMap::new(), hash: Sha256::new(), count: 0 };
         for account in &reservation.accounts {
-            // Reserves the memory at once: a list of a million trades that doubles its capacity briefly needs memory for
-            // three million.
+            // Reserves the memory at once: a list of a million trades that doubles its capacity briefly needs memory
+            // for three million.
             let trades = Vec::with_capacity(usize::try_from(account.trades).unwrap_or_default());
             trade_set.by_currency.insert(account.currency.clone(), CurrencyTrades { trades, compared: Vec::new() });
         }

@@ -18,7 +18,7 @@ pub(crate) fn analysis_type(kind: AnalysisType) -> &'static str {
         AnalysisType::Performance => "Performance",
         AnalysisType::Risk => "Risk",
         AnalysisType::Optimization => "Optimization",
-        AnalysisType::Backtest => "Backtest",
+        AnalysisType::Backtest => "Backtest comparison",
     }
 }
 

@@ -24,7 +24,7 @@ fn main() {
     }
     let normal = |trades, days| Bot { returns: Returns::Normal, trades, days };
     let looks = (0..BOTS / 10).map(|seed| best_ever(&normal(1000, 365).trades(seed)));
-    report("highest score of 1000 trades in 365 days, by tens", looks.map(|best| (f64::NAN, best)));
+    report("highest score after each tenth of 1000 trades, 365 days", looks.map(|best| (f64::NAN, best)));
     for (label, runs) in [("stated runs", 20), ("undisclosed runs", 1)] {
         let best = (0..BOTS / 10).map(|seed| best_of(normal(300, 180), 20, seed));
         report(

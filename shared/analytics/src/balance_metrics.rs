@@ -33,7 +33,8 @@ pub struct BalanceMetrics {
     /// Compound annual growth rate: (E_end / E_0)^(365 / n) - 1, as a fraction per year; -1 if E_end is 0. Null if
     /// E_end is negative, without a day, or if the result overflows.
     pub cagr: Option<f64>,
-    /// Maximum drawdown: max((peak - E) / peak) over all trades, E_0 included, as a fraction. Above 1 if E fell below 0.
+    /// Maximum drawdown: max((peak - E) / peak) over all trades, E_0 included, as a fraction. Above 1 if E fell below
+    /// 0.
     pub max_drawdown: f64,
     /// Maximum drawdown in money: max(peak - E) over all trades, in the account's currency. It can belong to another
     /// drawdown than `max_drawdown`.

@@ -14,7 +14,7 @@ use crate::trade::ASSUMED_MAX_LOSS;
 /// The score makes no other claim; it does not predict future returns. It ignores unrealised losses, relies on the
 /// stated number of trials, and assumes a maximum loss per position.
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-#[cfg_attr(feature = "openapi", schema(as = EmptyConfidence, description = "Confidence without evidence: there are no trades, fewer than two daily returns, or the account is ruined."))]
+#[cfg_attr(feature = "openapi", schema(as = EmptyConfidence, description = "Confidence without evidence: no trades, fewer than two daily returns, or a ruined account."))]
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Confidence {
     /// Number of runs from which the trades were selected as the best; 1 if they were not selected.

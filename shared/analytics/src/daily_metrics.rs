@@ -7,7 +7,7 @@ use crate::record::Record;
 use crate::sample::{Sample, finite, normal_quantile, quantile, sorted};
 
 /// Metrics of the daily returns r of n days; the return of a day without a trade is 0. Annualised with 365 days, at a
-/// risk-free rate of 0.
+/// risk-free rate of 0. Quantiles are interpolated linearly (Hyndman and Fan's type 7).
 ///
 /// Splitting every order in two changes none of them.
 #[cfg_attr(feature = "openapi", serde_with::apply(usize => #[schema(value_type = u64)]))]
@@ -23,7 +23,8 @@ pub struct DailyMetrics {
     pub return_days: usize,
     /// Maximum drawdown between ends of days, the initial balance included, as a fraction. Null without a day.
     pub max_drawdown_daily: Option<f64>,
-    /// Ulcer index: sqrt(mean(drawdown^2)) over the ends of days, as a fraction (Martin and McCann 1989). Null without a day.
+    /// Ulcer index: sqrt(mean(drawdown^2)) over the ends of days, as a fraction (Martin and McCann 1989). Null without
+    /// a day.
     pub ulcer_index: Option<f64>,
     /// Best daily return: max(r), as a fraction. Null without a day.
     pub best_day: Option<f64>,
@@ -45,7 +46,8 @@ pub struct DailyMetrics {
     /// Annualised downside deviation: sqrt(mean(min(r, 0)^2)) over all days * sqrt(365), as a fraction per year. Null
     /// without a day.
     pub downside_deviation: Option<f64>,
-    /// Sortino ratio: mean(r) * 365 / `downside_deviation` (Sortino and Price 1994). Null below two days, or without a losing day.
+    /// Annualised Sortino ratio: mean(r) * 365 / `downside_deviation` (Sortino and Price 1994). Null below two days, or
+    /// without a losing day.
     pub sortino: Option<f64>,
     /// Calmar ratio: cagr / `max_drawdown_daily` (Young 1991). Null without a daily drawdown, or if cagr is null.
     pub calmar: Option<f64>,
@@ -63,7 +65,8 @@ pub struct DailyMetrics {
     /// Bias-adjusted excess kurtosis G2 of r (Joanes and Gill 1998); 0 for a normal distribution. Null below four days,
     /// or if all returns are equal.
     pub kurtosis_excess: Option<f64>,
-    /// Lag-1 autocorrelation of r. Null below two days, or if all returns are equal.
+    /// Lag-1 autocorrelation of r: sum((r_t - mean)(r_(t+1) - mean)) / sum((r_t - mean)^2). Null below two days, or if
+    /// all returns are equal.
     pub lag1_autocorrelation: Option<f64>,
     /// Historical value at risk: 5 % quantile of r, as a fraction per day; a loss is negative. Null below 20 days.
     pub var_95: Option<f64>,

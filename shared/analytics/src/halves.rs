@@ -7,7 +7,8 @@ use crate::daily_metrics::sharpe;
 use crate::record::Record;
 use crate::sample::{Sample, finite, two_sided_p};
 
-/// Comparison of the first and the second half of the days with a return. The middle day of an odd number belongs to the second half.
+/// Comparison of the first and the second half of the days with a return. The middle day of an odd number belongs to
+/// the second half.
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Halves {

@@ -6,8 +6,8 @@
 //! - [`Analysis`] is the row of `ai_analyses`: run-analysis writes it and show-report reads it. With the feature
 //!   `openapi`, its schema is part of the API document.
 //!
-//! The metrics are documented on the fields of [`TradeMetrics`], [`BalanceMetrics`], [`DailyMetrics`], [`MonteCarlo`] and
-//! [`Evidence`], each with its formula, unit, source, and the condition under which it is null.
+//! The metrics are documented on the fields of [`TradeMetrics`], [`BalanceMetrics`], [`DailyMetrics`], [`MonteCarlo`]
+//! and [`Evidence`], each with its formula, unit, source, and the condition under which it is null.
 //!
 //! All functions are pure: they read no clock and do no I/O.
 //!

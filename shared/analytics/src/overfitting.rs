@@ -22,8 +22,8 @@ pub struct Overfitting {
     pub blocks: usize,
     /// Number of ways to choose half of the blocks.
     pub combinations: usize,
-    /// Probability of backtest overfitting: share of the combinations whose best in-sample configuration has a relative rank of at most 1/2
-    /// out of sample.
+    /// Probability of backtest overfitting: share of the combinations whose best in-sample configuration has a relative
+    /// rank of at most 1/2 out of sample.
     pub pbo: f64,
     /// Share of the combinations whose best in-sample configuration has a negative Sharpe ratio out of sample.
     pub prob_oos_loss: f64,

@@ -9,11 +9,13 @@ use rust_decimal::Decimal;
 use crate::simulation::{Simulation, simulate};
 use crate::trade::{InvalidInput, Settings, Trade, checked_period};
 
-/// Closed trades in order of their exits, and the daily returns that follow from them. All metrics are computed from a record.
+/// Closed trades in order of their exits, and the daily returns that follow from them. All metrics are computed from a
+/// record.
 ///
-/// A metric uses one of two series, never both. The *trade series* has the balance after each closed trade, ordered by (exit time, entry
-/// time, input order), with the initial balance as point 0. The *daily series* has the balance E at the end of each calendar day in UTC,
-/// days without a trade included: `r_d = E_d / E_(d-1) - 1`, with the initial balance before the first day.
+/// A metric uses one of two series, never both. The *trade series* has the balance after each closed trade, ordered by
+/// (exit time, entry time, input order), with the initial balance as point 0. The *daily series* has the balance E at
+/// the end of each calendar day in UTC, days without a trade included: `r_d = E_d / E_(d-1) - 1`, with the initial
+/// balance before the first day.
 #[derive(Debug)]
 pub struct Record<'a> {
     pub(crate) trades: &'a [Trade<'a>],

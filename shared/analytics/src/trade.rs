@@ -49,7 +49,8 @@ pub struct Settings {
     pub period_start: Option<DateTime<Utc>>,
     /// Time on the last day of the period. Default: the day of the last exit.
     pub period_end: Option<DateTime<Utc>>,
-    /// Maximum loss of an open position, as a fraction of its notional: the distance of its stop-loss. Default: [`ASSUMED_MAX_LOSS`].
+    /// Maximum loss of an open position, as a fraction of its notional: the distance of its stop-loss. Default:
+    /// [`ASSUMED_MAX_LOSS`].
     pub max_loss: Option<f64>,
     pub trials: Trials,
     /// Seed of the Monte Carlo simulation. Equal seeds draw equal paths on every machine.
@@ -63,11 +64,13 @@ pub struct Trials {
     pub runs: u32,
     /// Standard deviation of the runs' daily (not annualised) Sharpe ratios, if known.
     pub sharpe_deviation: Option<f64>,
-    /// Probability of backtest overfitting, if the returns of the runs are known. See [`TrialMatrix`](crate::TrialMatrix).
+    /// Probability of backtest overfitting, if the returns of the runs are known. See
+    /// [`TrialMatrix`](crate::TrialMatrix).
     pub overfit_probability: Option<f64>,
 }
 
-/// Assumed maximum loss of a position without a stop-loss, as a fraction of its notional. Bitcoin fell further on 12 March 2020.
+/// Assumed maximum loss of a position without a stop-loss, as a fraction of its notional. Bitcoin fell further on 12
+/// March 2020.
 pub const ASSUMED_MAX_LOSS: f64 = 0.25;
 
 /// Minimum of `max_loss`, which is a divisor. No real stop-loss is this close.

@@ -10,8 +10,8 @@ use crate::trade::Trade;
 
 /// Metrics of N closed trades with the profits p. A win has p > 0, a loss p < 0, a draw p = 0.
 ///
-/// `sqn`, its p-value and `kelly_trade` assume independent trades: splitting every order in two raises them. They are
-/// for display only; no verdict depends on them.
+/// `sqn`, its p-value and `kelly_trade` assume independent trades; splitting every order in two raises `sqn` and lowers
+/// its p-value without any new evidence. They are for display only; no verdict depends on them.
 #[cfg_attr(
     feature = "openapi",
     serde_with::apply(

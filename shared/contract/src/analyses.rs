@@ -35,8 +35,9 @@ impl NewAnalysis {
 }
 
 word_values! {
-    /// Type of an analysis: `performance` (returns and how they were earned), `risk` (drawdowns and tail losses), `optimization` (position
-    /// size, and results by pair, side, weekday, hour and duration) or `backtest` (live trades compared with the backtest).
+    /// Type of an analysis: `performance` (returns and how they were earned), `risk` (drawdowns and tail losses),
+    /// `optimization` (position size, and results by pair, side, weekday, hour and duration) or `backtest` (live trades
+    /// compared with the backtest).
     AnalysisType {
         Performance = "performance",
         Risk = "risk",

@@ -33,7 +33,8 @@ fn every_type_has_a_page() {
     for kind in TYPES {
         let page = Page::of(&full(kind));
         page.save(&name(kind));
-        assert_eq!(page.words("h1").to_lowercase(), format!("{} of ema cross on four pairs", name(kind)));
+        let title = if kind == AnalysisType::Backtest { "backtest comparison".into() } else { name(kind) };
+        assert_eq!(page.words("h1").to_lowercase(), format!("{title} of ema cross on four pairs"));
         assert_eq!(page.words(".facts"), "1 Jan 2026 to 29 Jun 2026 1,000 trades 2 bots analysed 2 Jul 2026");
         assert_eq!(page.words(".score"), "Confidence score 0.17 insufficient");
         let colophon = page.words("footer dl");

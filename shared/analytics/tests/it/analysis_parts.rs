@@ -349,7 +349,8 @@ fn the_second_half_is_compared_with_the_first() {
 
 #[test]
 fn welchs_test_matches_the_published_formula() {
-    // Returns of 1 to 5 % and of 2 to 10 % of the balance: t = 3 / sqrt(0.5 + 2) = 1.897367, 5.882353 degrees of freedom.
+    // Returns of 1 to 5 % and of 2 to 10 % of the balance: t = 3 / sqrt(0.5 + 2) = 1.897367, 5.882353 degrees of
+    // freedom.
     let mut balance = dec!(1000);
     let profits: Vec<Decimal> = [1, 2, 3, 4, 5, 2, 4, 6, 8, 10]
         .map(|percent| {

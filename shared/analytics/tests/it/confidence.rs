@@ -102,7 +102,8 @@ fn an_observed_day_worse_than_assumed_is_the_worst_day() {
 fn the_exposure_counts_trades_that_are_open_together() {
     let mut trades = one_a_day(&[dec!(10); 3]);
     let hour = TimeDelta::hours(1);
-    // The second opens when the first closes: they are never open together. The third opens and closes at once, while the second is open.
+    // The second opens when the first closes: they are never open together. The third opens and closes at once, while
+    // the second is open.
     trades[1].entry_time = trades[0].exit_time;
     trades[2].entry_time = trades[1].exit_time - hour;
     trades[2].exit_time = trades[2].entry_time;
