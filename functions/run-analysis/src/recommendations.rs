@@ -23,14 +23,14 @@ pub(crate) fn recommend(
 ) -> Vec<String> {
     let mut texts = Vec::new();
     for account in accounts {
-        let mut own = recommend_for_account(kind, account);
-        if own.is_empty() {
-            own.push(no_change(account));
+        let mut account_texts = recommend_for_account(kind, account);
+        if account_texts.is_empty() {
+            account_texts.push(no_change(account));
         }
         if accounts.len() > 1 {
-            own.iter_mut().for_each(|text| *text = format!("{}: {text}", account.stored.currency));
+            account_texts.iter_mut().for_each(|text| *text = format!("{}: {text}", account.stored.currency));
         }
-        texts.append(&mut own);
+        texts.append(&mut account_texts);
     }
     if let Some(comparison) = comparison {
         recommend_from_comparison(comparison, &mut texts);

@@ -51,9 +51,9 @@ pub(crate) struct MetricRow {
     pub(crate) is_under_30_days: bool,
 }
 
-/// Format of the metrics of an account.
+/// Format of the metrics of one account: currency, decimal places, and whether annualised metrics are unreliable.
 #[derive(Clone, Copy)]
-pub(crate) struct Account<'a> {
+pub(crate) struct MetricFormat<'a> {
     pub(crate) currency: &'a str,
     pub(crate) money: MoneyFormat,
     pub(crate) is_under_30_days: bool,
@@ -61,21 +61,21 @@ pub(crate) struct Account<'a> {
 
 impl Group {
     /// Rows of the metrics that are present.
-    pub(crate) fn rows(&self, metrics: &MetricValues, account: Account<'_>) -> Vec<MetricRow> {
+    pub(crate) fn rows(&self, metrics: &MetricValues, format: MetricFormat<'_>) -> Vec<MetricRow> {
         let present = self.entries.iter().filter(|entry| metrics.has(entry.key));
-        present.map(|entry| entry.row(metrics, account)).collect()
+        present.map(|entry| entry.row(metrics, format)).collect()
     }
 }
 
 impl Entry {
-    pub(crate) fn row(&self, metrics: &MetricValues, account: Account<'_>) -> MetricRow {
-        let value = self.value(metrics, account.money);
+    pub(crate) fn row(&self, metrics: &MetricValues, format: MetricFormat<'_>) -> MetricRow {
+        let value = self.value(metrics, format.money);
         MetricRow {
             name: self.name,
             explanation: self.explanation,
-            unit: if value.is_undefined() { String::new() } else { self.unit.name(account.currency).to_owned() },
+            unit: if value.is_undefined() { String::new() } else { self.unit.name(format.currency).to_owned() },
             requirement: value.is_undefined().then_some(self.requirement),
-            is_under_30_days: account.is_under_30_days && !value.is_undefined() && ANNUALISED.contains(&self.key),
+            is_under_30_days: format.is_under_30_days && !value.is_undefined() && ANNUALISED.contains(&self.key),
             value,
         }
     }
@@ -349,11 +349,11 @@ mod tests {
 
     #[test]
     fn an_undefined_metric_states_its_requirement() {
-        let account = Account { currency: "USDT", money: MoneyFormat::of_account(None), is_under_30_days: true };
+        let format = MetricFormat { currency: "USDT", money: MoneyFormat::of_account(None), is_under_30_days: true };
         for entry in METRICS.iter().flat_map(|group| group.entries) {
             let first = entry.key.split('.').next().unwrap();
             let metrics: MetricValues = serde_json::from_value(json!({ first: null })).unwrap();
-            let row = entry.row(&metrics, account);
+            let row = entry.row(&metrics, format);
             assert!(row.value.is_undefined() && row.unit.is_empty() && !row.is_under_30_days, "{}", entry.key);
             assert!(row.requirement.is_some_and(|requirement| requirement.len() > 3), "{}", entry.key);
         }

@@ -3,7 +3,7 @@
 use nofomo_analytics::{ComparedBacktest, Comparison, Confidence, CurrencyAnalysis, Pairing, Slippage};
 use rust_decimal::Decimal;
 
-use crate::catalogue::{Account, METRICS};
+use crate::catalogue::{METRICS, MetricFormat};
 use crate::format::{Formatted, MoneyFormat, Sign, counted};
 use crate::labels;
 use crate::table::{Table, TableRow, change, gain};
@@ -100,9 +100,9 @@ fn metrics(comparison: &Comparison, money: MoneyFormat, currency: &str) -> Optio
     let (live, backtest) = (&comparison.live, &comparison.backtest_metrics);
     let entries = METRICS.iter().flat_map(|group| group.entries);
     let present = entries.filter(|entry| live.has(entry.key) || backtest.has(entry.key));
-    let account = Account { currency, money, is_under_30_days: false };
+    let format = MetricFormat { currency, money, is_under_30_days: false };
     let rows = present.map(|entry| {
-        let (live, backtest) = (entry.row(live, account), entry.row(backtest, account));
+        let (live, backtest) = (entry.row(live, format), entry.row(backtest, format));
         let is_money = [&live.unit, &backtest.unit].into_iter().any(|unit| !unit.is_empty() && unit == currency);
         let name = if is_money { format!("{}, {currency}", entry.name) } else { entry.name.to_owned() };
         TableRow::new(name, vec![live.value, backtest.value])

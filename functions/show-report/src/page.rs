@@ -4,7 +4,7 @@ use askama::Template;
 use nofomo_analytics::{AnalysisResults, AnalysisType, CurrencyAnalysis, Note, NoteCode};
 use nofomo_lambda::Error;
 
-use crate::catalogue::{Account, METRICS, MetricRow, entry};
+use crate::catalogue::{METRICS, MetricFormat, MetricRow, entry};
 use crate::chart::DrawingError;
 use crate::chart::palette::{Colour, PALETTE};
 use crate::comparison::ComparisonView;
@@ -35,7 +35,7 @@ struct Page<'a> {
     narrative: Option<NarrativeView<'a>>,
     narrative_error: Option<&'a str>,
     /// Names and values of facts about the analysis itself.
-    colophon: Vec<(&'static str, String)>,
+    metadata: Vec<(&'static str, String)>,
 }
 
 /// Part of the page about one currency.
@@ -83,10 +83,10 @@ impl Report {
             accounts: accounts.collect::<Result<_, DrawingError>>()?,
             no_results: self.no_results(),
             recommendations: &analysis.recommendations,
-            comparison: results.comparison.as_ref().map(|both| ComparisonView::of(both, &results.blocks)),
+            comparison: results.comparison.as_ref().map(|comparison| ComparisonView::of(comparison, &results.blocks)),
             narrative: narrative_view(results),
             narrative_error: results.narrative_error.as_deref(),
-            colophon: self.colophon(),
+            metadata: self.metadata(),
         };
         Ok(page.render()?)
     }
@@ -126,7 +126,7 @@ impl Report {
         }
     }
 
-    fn colophon(&self) -> Vec<(&'static str, String)> {
+    fn metadata(&self) -> Vec<(&'static str, String)> {
         let analysis = &self.analysis;
         let duration = analysis.processing_time_ms.and_then(|duration| u64::try_from(duration).ok());
         let known = [
@@ -154,17 +154,17 @@ pub(crate) fn headline(kind: AnalysisType) -> [&'static str; 4] {
 
 fn account_view(kind: AnalysisType, analysis: &CurrencyAnalysis, plots: Plots, trades: Option<u64>) -> AccountView<'_> {
     let metrics = &analysis.metrics;
-    let account = Account {
+    let format = MetricFormat {
         currency: &analysis.currency,
         money: MoneyFormat::of_account(Some(analysis.initial_balance)),
         is_under_30_days: analysis.notes.contains(&NoteCode::Known(Note::AnnualisedFromUnder30Days)),
     };
-    let groups = METRICS.iter().map(|group| (group.title, group.rows(metrics, account)));
+    let groups = METRICS.iter().map(|group| (group.title, group.rows(metrics, format)));
     let headline = headline(kind).into_iter().filter(|key| metrics.has(key)).filter_map(entry);
     AccountView {
         currency: &analysis.currency,
         verdict: verdict(analysis, trades),
-        headline: headline.map(|entry| entry.row(metrics, account)).collect(),
+        headline: headline.map(|entry| entry.row(metrics, format)).collect(),
         highlight: highlight(kind, analysis),
         metrics: groups.filter(|(_, rows)| !rows.is_empty()).collect(),
         notes: analysis.notes.iter().map(|note| (labels::code_of(note), labels::note_code(note))).collect(),

@@ -114,7 +114,7 @@ fn equity(series: &Series, money: MoneyFormat, currency: &str) -> Result<Option<
         let depth = percent(drawdown.depth, Sign::OnlyMinus).text;
         let (peak, trough) = (day(drawdown.peak), day(drawdown.trough));
         caption += &format!(" The max drawdown is {depth}, from the peak on {peak} to the trough on {trough}.");
-        entries.push(legend("fall", "Max drawdown, from peak to trough"));
+        entries.push(legend("fall", "Max drawdown"));
     }
     if let Some(end) = series.cone.last() {
         caption += &format!(

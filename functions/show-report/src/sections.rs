@@ -124,8 +124,8 @@ fn slices(analysis: &CurrencyAnalysis, money: MoneyFormat) -> Option<Section> {
     let tables = dimensions.into_iter().map(|(by, slices)| slice_table(by, slices, money, &analysis.currency));
     let tables: Vec<_> = tables.collect();
     (!tables.is_empty()).then(|| Section {
-        title: "Slices",
-        text: "Among many slices, some look good by luck. A slice counts as profitable or losing only if it has at least 30 trades \
+        title: "Trades by pair, side, time and duration",
+        text: "Among many slices of the trades, some look good by luck. A slice counts as profitable or losing only if it has at least 30 trades \
                and its result is significant after a correction for all slices (false discovery rate 10 %)."
             .into(),
         tables,

@@ -3,7 +3,7 @@
 use nofomo_analytics::{Confidence, ConfidenceLevel, CurrencyAnalysis, Evidence, MetricValues, Reason, TrackRecord};
 use rust_decimal::Decimal;
 
-use crate::catalogue::{Account, CONFIDENCE, MetricRow};
+use crate::catalogue::{CONFIDENCE, MetricFormat, MetricRow};
 use crate::format::{MoneyFormat, Sign, counted, multiple, percent, short_percent};
 use crate::labels;
 use crate::report::series_of;
@@ -43,7 +43,7 @@ pub(crate) fn verdict(analysis: &CurrencyAnalysis, trades: Option<u64>) -> Optio
     let score = confidence.score.clamp(0.0, 1.0);
     let level = confidence.level();
     let parts = MetricValues::select(confidence, |_| true).unwrap_or_default();
-    let account = Account { currency: &analysis.currency, money, is_under_30_days: false };
+    let format = MetricFormat { currency: &analysis.currency, money, is_under_30_days: false };
     Some(Verdict {
         class: if confidence.reason == Reason::Ruined { "ruined" } else { class(level) },
         level: labels::confidence_level(level),
@@ -53,7 +53,7 @@ pub(crate) fn verdict(analysis: &CurrencyAnalysis, trades: Option<u64>) -> Optio
         reason: labels::reason(confidence.reason),
         improvements: input.improvements(),
         assumptions: input.assumptions(),
-        parts: CONFIDENCE.rows(&parts, account),
+        parts: CONFIDENCE.rows(&parts, format),
     })
 }
 

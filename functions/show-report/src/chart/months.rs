@@ -80,7 +80,7 @@ pub(crate) fn months(series: &Series) -> Result<Drawings, DrawingError> {
 
 fn draw_year(area: &Area<'_>, size: Size, layout: &Layout, place: u32, year: &Year) -> Result<(), DrawingError> {
     let (first, top) = layout.cell_of(place, 0);
-    let total = in_cell(year.compounded);
+    let total = cell_label(year.compounded);
     let (last, _) = layout.cell_of(place, layout.columns - 1);
     let right = last + pixels(layout.cell.0 - GAP);
     match size {
@@ -128,11 +128,11 @@ fn draw_month(
     let Some((returned, _)) = returned else { return Ok(()) };
     let (place, down) =
         if narrow { (top + height - pixels(5), VPos::Bottom) } else { (top + height / 2, VPos::Center) };
-    area.draw(&Text::new(in_cell(returned), (middle, place), text(INK, HPos::Center, down)))
+    area.draw(&Text::new(cell_label(returned), (middle, place), text(INK, HPos::Center, down)))
 }
 
 /// Return in percent, short enough for a cell.
-fn in_cell(fraction: f64) -> String {
+fn cell_label(fraction: f64) -> String {
     let percent = 100.0 * fraction;
     let places = if percent.abs() >= 100.0 { 0 } else { 1 };
     format!("{}%", grouped(&fixed(percent, places), Sign::Always))

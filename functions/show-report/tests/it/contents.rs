@@ -37,9 +37,9 @@ fn every_type_has_a_page() {
         assert_eq!(page.words("h1").to_lowercase(), format!("{title} of ema cross on four pairs"));
         assert_eq!(page.words(".facts"), "1 Jan 2026 to 29 Jun 2026 1,000 trades 2 bots analysed 2 Jul 2026");
         assert_eq!(page.words(".score"), "Confidence score 0.17 insufficient");
-        let colophon = page.words("footer dl");
+        let metadata = page.words("footer dl");
         for part in ["nofomo-quant-1", "41 ms", "2 Jul 2026, 09:14 UTC", "9f86d081884c7d65"] {
-            assert!(colophon.contains(part), "{part} in {colophon}");
+            assert!(metadata.contains(part), "{part} in {metadata}");
         }
         let method = page.words("footer p");
         for part in ["365 days", "calendar days in UTC", "every drawdown is a realised one"] {

@@ -160,7 +160,7 @@ fn every_colour_that_is_used_has_a_value_in_light_and_in_dark() {
 }
 
 #[test]
-fn text_in_a_chart_is_text() {
+fn labels_of_a_chart_are_text_elements() {
     let page = Page::of(&full(AnalysisType::Performance));
     let texts: Vec<String> = page.all("svg.wide text").into_iter().map(words).collect();
     for text in ["Jan 2026", "1,000", "−5 %", "+9.9%", "mean", "Sharpe ratio, annualised"] {
@@ -176,7 +176,7 @@ fn a_month_without_data_is_empty_and_not_zero() {
 }
 
 #[test]
-fn a_gap_is_a_gap() {
+fn an_undefined_value_interrupts_the_curve() {
     // Days without any change have no Sharpe ratio.
     let kind = AnalysisType::Performance;
     let profits: Vec<Decimal> =

@@ -124,7 +124,7 @@ fn a_slice_of_equal_trades_is_not_tested() {
 }
 
 #[test]
-fn durations_fall_into_their_slices() {
+fn each_trade_is_in_the_slice_of_its_duration() {
     let minutes = [0, 14, 15, 59, 60, 239, 240, 1_439, 1_440, 10_079, 10_080, 100_000];
     let mut trades = one_a_day(&[dec!(1); 12]);
     for (trade, minutes) in trades.iter_mut().zip(minutes) {

@@ -145,7 +145,7 @@ fn a_day_without_a_trade_adds_no_evidence() {
 }
 
 #[test]
-fn a_short_record_has_the_reason_that_it_is_short() {
+fn a_short_record_is_reported_as_short() {
     // Ten trades in sixty days, each a small gain that varies.
     let profits: Vec<Decimal> =
         (0..60).map(|day| if day % 6 == 0 { Decimal::from(20 + day % 7) } else { dec!(0) }).collect();
