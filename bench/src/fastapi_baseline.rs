@@ -1,4 +1,4 @@
-//! The baseline: three of the endpoints in FastAPI and asyncpg (`tests/peers/fastapi`), with the same database and
+//! The baseline: three of the endpoints in FastAPI and asyncpg (`tests/fastapi_baseline`), with the same database and
 //! load. It runs as on Lambda, with the same events from the same local Runtime API, and as an HTTP server in uvicorn.
 
 use std::{
@@ -310,7 +310,7 @@ impl FastapiServer {
     ) -> Result<Self> {
         let programs = Self::install_programs(workspace, target).await?;
         let failed =
-            |error: std::io::Error| Error::new(format!("cannot run FastAPI: {error}"), "check tests/peers/fastapi");
+            |error: std::io::Error| Error::new(format!("cannot run FastAPI: {error}"), "check tests/fastapi_baseline");
         let port = TcpListener::bind(("127.0.0.1", 0)).and_then(|listener| listener.local_addr());
         let port = port.map_err(failed)?.port();
         let mut command = Command::new(programs.join("uvicorn"));
@@ -362,7 +362,7 @@ impl FastapiServer {
 }
 
 fn app_dir(workspace: &Path) -> PathBuf {
-    workspace.join("tests/peers/fastapi")
+    workspace.join("tests/fastapi_baseline")
 }
 
 impl Call {

@@ -7,7 +7,7 @@ use nofomo_analytics::AnalysisType;
 use serde_json::{Value, json};
 
 use crate::support::analyses::{
-    analytics_fixture, closed_trade_row, insert_followed_backtest, insert_trades, only_block, run_analysis,
+    analytics_fixture, closed_trade_row, insert_similar_backtest, insert_trades, only_block, run_analysis,
     world_with_trades,
 };
 use crate::support::database::{ENTERPRISE, PRO};
@@ -49,7 +49,7 @@ async fn every_figure_of_every_analysis_type_equals_the_reference() {
     for (set, score) in [("main", "0.17"), ("ruin", "0.00"), ("all_wins", "0.32"), ("one_win", "0.00")] {
         let (world, token, bot) = world_with_trades(set).await;
         let theirs = &reference["sets"][set];
-        insert_followed_backtest(&world, &bot).await;
+        insert_similar_backtest(&world, &bot).await;
         for (kind, of) in [
             ("performance", AnalysisType::Performance),
             ("risk", AnalysisType::Risk),

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::analyses::{insert_followed_backtest, run_analysis, world_with_trades};
+use crate::support::analyses::{insert_similar_backtest, run_analysis, world_with_trades};
 use crate::support::browser::Browser;
 use crate::support::database::saves_all_screenshots;
 use crate::support::world::World;
@@ -51,7 +51,7 @@ fn report_id(analysis: &Value) -> String {
 #[tokio::test]
 async fn every_report_is_readable_on_phone_and_desktop_and_loads_no_other_resource() {
     let (world, token, bot) = world_with_trades("main").await;
-    insert_followed_backtest(&world, &bot).await;
+    insert_similar_backtest(&world, &bot).await;
     let owner = world.database.owner().await;
     // Text by a user or a model is shown as text, never interpreted.
     let hostile = "<img src=http://127.0.0.1:9/name onerror=alert(1)>Averylongnamewithoutanyspaceinitatall";

@@ -78,7 +78,7 @@ pub(crate) fn only_block(analysis: &Value) -> &Value {
 }
 
 /// Inserts a backtest with the trades of the bot at slightly other prices, without every sixteenth trade.
-pub(crate) async fn insert_followed_backtest(world: &World, bot: &str) {
+pub(crate) async fn insert_similar_backtest(world: &World, bot: &str) {
     let owner = world.database.owner().await;
     owner
         .run(&format!(
