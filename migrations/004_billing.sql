@@ -233,7 +233,7 @@ as $$
 $$;
 revoke execute on function private.format_date(timestamptz) from public, anon, authenticated, service_role;
 
--- Notifies a user once per fact. Returns true if the notification is new.
+-- Notifies a user once for each `fact`, the key of an event. Returns true if the notification is new.
 create function private.create_notification(
     user_id uuid, fact text, kind text, title text, body text, context jsonb, moment timestamptz
 ) returns boolean

@@ -105,7 +105,7 @@ async fn notifications_are_visible_to_their_owner_only() {
     let refused = session.run("select * from public.notifications").await.unwrap_err();
     assert_eq!(refused.code().unwrap().code(), "42501");
     session.rollback().await;
-    // A fact is notified once per user.
+    // Each `fact`, the key of an event, is notified once per user.
     let again = format!(
         "insert into public.notifications (user_id, fact, kind, title, body) values ('{PRO}', 'fact-1', 'payment', 'x', 'y')"
     );
