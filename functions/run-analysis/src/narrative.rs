@@ -13,10 +13,12 @@ use crate::currency_analysis::AccountAnalysis;
 use crate::figure_check::KnownFigures;
 use crate::request::AnalysisRequest;
 
-/// Maximum length of a recommendation, in characters.
+/// Maximum time for the answer of the language model.
 const MODEL_TIMEOUT: Duration = Duration::from_secs(20);
+/// Maximum length of the text, in characters.
 const MAX_TEXT_LENGTH: usize = 8_000;
 const MAX_RECOMMENDATIONS: usize = 10;
+/// Maximum length of a recommendation, in characters.
 const MAX_RECOMMENDATION_LENGTH: usize = 500;
 
 const INSTRUCTIONS: &str = "Explain the statistics of a trading bot to its owner, in plain English and in at most four short paragraphs. \

@@ -59,7 +59,7 @@ pub(crate) fn reason(reason: Reason) -> &'static str {
         Reason::NoTrades => "There are no closed trades.",
         Reason::OneDay => "There is only one daily return.",
         Reason::Ruined => "The account is ruined.",
-        Reason::NoEdgeShown => "Chance alone explains the profit.",
+        Reason::NoEdgeShown => "The daily returns are no better than chance.",
         Reason::FewObservations => "There are too few trades, or too few days with a trade.",
         Reason::ShortTrackRecord => "The track record is too short.",
         Reason::ProfitBelowWorstCase => "The profit is too small compared with the loss of one worst-case day.",

@@ -107,7 +107,7 @@ pub enum Reason {
     OneDay,
     /// The balance was 0 or less at the end of a day.
     Ruined,
-    /// The Sharpe ratio is not above the benchmark: chance explains the profit.
+    /// The Sharpe ratio is not above the benchmark: the daily returns are no better than chance.
     NoEdgeShown,
     /// Fewer than 50 trades, or fewer than 30 days with a closed trade.
     FewObservations,

@@ -25,9 +25,11 @@ pub(crate) struct ConeSection {
     pub(crate) p95: f64,
 }
 
-/// Number of paths with more trades than that.
+/// Number of paths. The run time is proportional to paths times trades.
 const PATHS: usize = 1_000;
+/// Maximum number of trades that are simulated with all paths.
 const MAX_TRADES_FOR_ALL_PATHS: usize = 20_000;
+/// Number of paths with more trades than that.
 const REDUCED_PATHS: usize = 200;
 
 /// Number of sections of the cone, as many as a plot can show.

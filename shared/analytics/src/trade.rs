@@ -76,8 +76,9 @@ pub const ASSUMED_MAX_LOSS: f64 = 0.25;
 /// Minimum of `max_loss`, which is a divisor. No real stop-loss is this close.
 const MIN_MAX_LOSS: f64 = 1e-9;
 
-/// Maximum notional. Within it, no product leaves the range of a decimal.
+/// Maximum amount of money, of base currency and of a price. Within it, every sum of money is exact.
 const MAX_MONEY: Decimal = dec!(1_000_000_000_000);
+/// Maximum notional. Within it, no sum and no product leaves the range of a decimal.
 const MAX_NOTIONAL: Decimal = dec!(1_000_000_000_000_000_000);
 const MAX_TRADES: usize = 1 << 31;
 
