@@ -1767,7 +1767,7 @@ export interface components {
             /** @description Amount per trade, in the quote currency. At most `initial_balance`. */
             stake_amount: components["schemas"]["Amount"];
             stop_loss?: components["schemas"]["StopLoss"] | null;
-            /** @description Name of the strategy. A live bot needs a strategy of its owner with this name and a check without findings. */
+            /** @description Name of the strategy. A live bot needs a strategy of its owner or of the marketplace whose check has no findings. */
             strategy: components["schemas"]["Name"];
             take_profit?: components["schemas"]["TakeProfit"] | null;
             timeframe: components["schemas"]["Timeframe"];
@@ -2159,9 +2159,10 @@ export interface components {
          */
         RiskPercentage: string | number;
         /**
-         * @description Rule of the check: `import` (module that a strategy does not need), `dynamic_code` (code built from text),
-         *     `outside_access` (files or network), `tampering` (change of what other code relies on) or `look_ahead` (look-ahead
-         *     bias: use of a candle before it exists).
+         * @description Rule of the check: `import` (import of a module or name that is not allowed), `dynamic_code` (code built from
+         *     strings, or names looked up at run time), `outside_access` (access to files, processes, the network, or freqtrade's
+         *     configuration and database), `tampering` (change of names or attributes that other code relies on) or `look_ahead`
+         *     (look-ahead bias: use of a candle before it is complete).
          * @enum {string}
          */
         Rule: "import" | "dynamic_code" | "outside_access" | "tampering" | "look_ahead";
@@ -2179,7 +2180,7 @@ export interface components {
          */
         Scenario: "fees_doubled" | "slippage" | "fees_doubled_and_slippage";
         /**
-         * @description Permission of a bot's token: `report` trades, logs and failures, or `trade`, which includes reading the exchange API keys.
+         * @description Permission of a bot's token. `report` allows reporting trades, log entries and failures; `trade` allows reading the exchange API keys.
          * @enum {string}
          */
         Scope: "report" | "trade";
@@ -2334,7 +2335,7 @@ export interface components {
             timeframe: string;
             verdict: components["schemas"]["CheckVerdict"];
         };
-        /** @description A live bot runs the strategy, and the check of the new source has findings. */
+        /** @description A live bot runs a strategy with this name, and the check of the new source has findings. */
         StrategyInUseProblem: {
             /** @description Description of the problem and of its solution, for people. */
             detail: string;
@@ -2638,7 +2639,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Key of 1 to 255 printable ASCII characters that cannot be guessed, such as a UUID. A repeated request with the same key returns the resource that the first request created. */
+                /** @description Unguessable key, such as a UUID: 1 to 255 printable ASCII characters. A repeated request with the same key returns the resource that the first request created. */
                 "Idempotency-Key"?: string;
             };
             path?: never;
@@ -2891,7 +2892,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Key of 1 to 255 printable ASCII characters that cannot be guessed, such as a UUID. A repeated request with the same key returns the resource that the first request created. */
+                /** @description Unguessable key, such as a UUID: 1 to 255 printable ASCII characters. A repeated request with the same key returns the resource that the first request created. */
                 "Idempotency-Key"?: string;
             };
             path?: never;
@@ -3289,7 +3290,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Key of 1 to 255 printable ASCII characters that cannot be guessed, such as a UUID. A repeated request with the same key returns the resource that the first request created. */
+                /** @description Unguessable key, such as a UUID: 1 to 255 printable ASCII characters. A repeated request with the same key returns the resource that the first request created. */
                 "Idempotency-Key"?: string;
             };
             path: {
@@ -3687,7 +3688,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Key of 1 to 255 printable ASCII characters that cannot be guessed, such as a UUID. A repeated request with the same key returns the resource that the first request created. */
+                /** @description Unguessable key, such as a UUID: 1 to 255 printable ASCII characters. A repeated request with the same key returns the resource that the first request created. */
                 "Idempotency-Key"?: string;
             };
             path: {
@@ -4399,7 +4400,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Key of 1 to 255 printable ASCII characters that cannot be guessed, such as a UUID. A repeated request with the same key returns the resource that the first request created. */
+                /** @description Unguessable key, such as a UUID: 1 to 255 printable ASCII characters. A repeated request with the same key returns the resource that the first request created. */
                 "Idempotency-Key"?: string;
             };
             path?: never;
@@ -4640,7 +4641,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Key of 1 to 255 printable ASCII characters that cannot be guessed, such as a UUID. A repeated request with the same key returns the resource that the first request created. */
+                /** @description Unguessable key, such as a UUID: 1 to 255 printable ASCII characters. A repeated request with the same key returns the resource that the first request created. */
                 "Idempotency-Key"?: string;
             };
             path?: never;
@@ -4784,7 +4785,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Key of 1 to 255 printable ASCII characters that cannot be guessed, such as a UUID. A repeated request with the same key returns the resource that the first request created. */
+                /** @description Unguessable key, such as a UUID: 1 to 255 printable ASCII characters. A repeated request with the same key returns the resource that the first request created. */
                 "Idempotency-Key"?: string;
             };
             path?: never;

@@ -18,8 +18,9 @@ instead, which gives access to that bot only.
 requests. Times are RFC 3339 in UTC. Ids are UUIDs. An optional field can be absent or `null`. Unknown fields are refused, so that a misspelled \
 field is not ignored.
 
-**Idempotency.** Every request that creates a resource accepts an `Idempotency-Key` header. A repeated request with the same key returns the \
-resource that the first request created, with status 200 instead of 201. The same key with another body is refused with status 409.
+**Idempotency.** Operations that list the header `Idempotency-Key` can be repeated safely. A repeated request with the same key returns the \
+resource that the first request created, with status 200 instead of 201. The same key with another body is refused with status 409. \
+Trades are the exception: another body is a further report of the same trades.
 
 **Problems.** Errors are `application/problem+json` (RFC 9457). Distinguish problems by `type`; `detail` is for people, and `errors` lists all \
 invalid fields at once. Every response of a function has the id of its request in the header `x-request-id`. Errors of API Gateway itself are \

@@ -1,7 +1,7 @@
 //! OpenAPI document of the HTTP API, from which `openapi.json` is written.
 //!
-//! The schemas of requests come from `shared/contract`, with which the functions read them. The database writes the
-//! response bodies, so their schemas, in [`responses`], are declared only for the document. The end-to-end tests
+//! The schemas of requests come from `shared/contract`, which the functions use to read requests. The database writes
+//! the response bodies, so their schemas, in [`responses`], are declared only for the document. The end-to-end tests
 //! compare every response with the document.
 
 #![allow(

@@ -82,8 +82,8 @@ impl Operation {
         let key = json!({
             "name": "Idempotency-Key", "in": "header", "required": false,
             "schema": { "type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[ -~]+$" },
-            "description": "Key of 1 to 255 printable ASCII characters that cannot be guessed, such as a UUID. A repeated request \
-                            with the same key returns the resource that the first request created.",
+            "description": "Unguessable key, such as a UUID: 1 to 255 printable ASCII characters. A repeated request with the same \
+                            key returns the resource that the first request created.",
         });
         self.with_parameter(key).with_problems(&[ProblemKind::Invalid])
     }

@@ -4,7 +4,7 @@ use nofomo_analytics::Analysis;
 use nofomo_contract::ProblemKind;
 use nofomo_contract::analyses::NewAnalysis;
 use nofomo_contract::billing::NewInvoice;
-use nofomo_contract::bots::{MAX_LOG_ROWS, NewBot, NewCredentials, NewFailure, NewLog, NewToken};
+use nofomo_contract::bots::{MAX_LOG_ENTRIES, NewBot, NewCredentials, NewFailure, NewLog, NewToken};
 use nofomo_contract::schema::reference;
 use nofomo_contract::strategies::{NewGeneratedStrategy, NewSource, NewStrategy};
 use nofomo_contract::trades::{MAX_TRADES, NewTrade};
@@ -130,7 +130,7 @@ fn runners() -> Vec<Operation> {
         ))
         .for_reporter()
         .with_idempotency_key()
-        .with_json_body(&one_or_many(&reference::<NewLog>(), MAX_LOG_ROWS), true, &examples::logs())
+        .with_json_body(&one_or_many(&reference::<NewLog>(), MAX_LOG_ENTRIES), true, &examples::logs())
         .with_response(201, "At least one entry is new.", &reference::<RecordedLogs>())
         .with_response(200, "No entry is new.", &reference::<RecordedLogs>())
         .with_problems(&[ProblemKind::KeyReused]),

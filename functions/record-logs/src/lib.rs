@@ -3,7 +3,7 @@
 //! SQL: `migrations/012_record_logs.sql`.
 
 use nofomo_contract::OneOrMany;
-use nofomo_contract::bots::{MAX_LOG_ROWS, NewLog};
+use nofomo_contract::bots::{MAX_LOG_ENTRIES, NewLog};
 use nofomo_lambda::{App, Problem, Request, Response};
 use serde::{Deserialize, Serialize};
 use serde_json::value::to_raw_value;
@@ -44,7 +44,7 @@ pub async fn handle(app: &'static App, request: Request) -> Result<Response, Pro
     let claims = app.reporter_claims(&request).await?;
     let bot_id = request.bot_id()?;
     let key = request.idempotency_key()?;
-    let logs = match request.body_as_one_or_many::<NewLog>(1..=MAX_LOG_ROWS)? {
+    let logs = match request.body_as_one_or_many::<NewLog>(1..=MAX_LOG_ENTRIES)? {
         OneOrMany::One(log) => vec![log],
         OneOrMany::Many(logs) => logs,
     };

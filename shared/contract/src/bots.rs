@@ -17,7 +17,8 @@ request! {
         pub exchange: Exchange,
         pub trading_pair: TradingPair,
         pub timeframe: Timeframe,
-        /// Name of the strategy. A live bot needs a strategy of its owner with this name and a check without findings.
+        /// Name of the strategy. A live bot needs a strategy of its owner or of the marketplace whose check has no
+        /// findings.
         pub strategy: Name,
         /// Balance at the start, in the quote currency.
         pub initial_balance: Amount,
@@ -53,7 +54,7 @@ request! {
 }
 
 /// Maximum number of log entries in one request.
-pub const MAX_LOG_ROWS: usize = 500;
+pub const MAX_LOG_ENTRIES: usize = 500;
 
 request! {
     /// Entry of a bot's log.

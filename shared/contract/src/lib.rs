@@ -2,7 +2,7 @@
 //!
 //! A request is declared once, in the module of its resource ([`bots`], [`trades`], [`strategies`], [`analyses`],
 //! [`billing`]), with the types of its fields ([`values`]), their defaults and descriptions, and the rules between
-//! them. From this declaration follow the reader that functions use and, with the feature `openapi`, the schema in
+//! them. The declaration expands to the reader that functions use and, with the feature `openapi`, to the schema in
 //! `openapi.json`.
 //!
 //! [`ProblemKind`] lists all kinds of problems.

@@ -35,7 +35,7 @@ pub enum OneOrMany<T> {
 }
 
 impl<T: RequestBody> OneOrMany<T> {
-    /// Reads an object, or an array with a number of elements in `size`.
+    /// Reads an object, or an array whose length is in `size`.
     ///
     /// # Errors
     ///
@@ -69,7 +69,7 @@ pub fn read_body<T: RequestBody>(body: &RawValue) -> Result<T, Vec<FieldError>> 
     ObjectReader::new(body, String::new()).and_then(read_object)
 }
 
-/// Reads a body that is one object, with a rule that depends on more than the body.
+/// Reads a body that is one object, and applies `check`, a rule that needs more than the body.
 ///
 /// # Errors
 ///

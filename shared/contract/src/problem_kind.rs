@@ -64,7 +64,7 @@ problem_kinds! {
     WrongState = "wrong-state", 409, CONFLICT, "The bot's current status does not allow this.";
     PaperBot = "paper-bot", 409, CONFLICT, "The operation is for live bots, and this bot trades on paper.";
     StrategyInUse = "strategy-in-use", 409, CONFLICT,
-        "A live bot runs the strategy, and the check of the new source has findings.";
+        "A live bot runs a strategy with this name, and the check of the new source has findings.";
     HasFindings = "has-findings", 409, CONFLICT, "Only a strategy whose check has no findings can be published.";
     NoSource = "no-source", 409, CONFLICT, "The strategy has no source to publish.";
     FewTrades = "few-trades", 409, CONFLICT,

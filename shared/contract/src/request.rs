@@ -77,7 +77,7 @@ impl FieldValue for DateTime<Utc> {
     }
 }
 
-/// Declares the body of a request. From one declaration follow the struct, its reader and its OpenAPI schema:
+/// Declares the body of a request. The declaration expands to the struct, its reader and its OpenAPI schema:
 ///
 /// ```text
 /// request! {

@@ -90,8 +90,8 @@ word_values! {
         Medium = "medium",
         High = "high",
     }
-    /// Permission of a bot's token: `report` trades, logs and failures, or `trade`, which includes reading the exchange
-    /// API keys.
+    /// Permission of a bot's token. `report` allows reporting trades, log entries and failures; `trade` allows reading the
+    /// exchange API keys.
     Scope {
         Report = "report",
         Trade = "trade",

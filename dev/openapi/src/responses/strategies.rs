@@ -76,9 +76,10 @@ pub struct Finding {
     pub why: String,
 }
 
-/// Rule of the check: `import` (module that a strategy does not need), `dynamic_code` (code built from text),
-/// `outside_access` (files or network), `tampering` (change of what other code relies on) or `look_ahead` (look-ahead
-/// bias: use of a candle before it exists).
+/// Rule of the check: `import` (import of a module or name that is not allowed), `dynamic_code` (code built from
+/// strings, or names looked up at run time), `outside_access` (access to files, processes, the network, or freqtrade's
+/// configuration and database), `tampering` (change of names or attributes that other code relies on) or `look_ahead`
+/// (look-ahead bias: use of a candle before it is complete).
 #[derive(ToSchema)]
 #[schema(rename_all = "snake_case")]
 pub enum Rule {
