@@ -22,9 +22,9 @@ use crate::{Address, Error, ReloadAddress};
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(6);
 /// Time to wait for the instance's only connection while another call uses it.
 const POOL_TIMEOUT: Duration = Duration::from_secs(2);
-/// Time to wait for a response. Longer than the 8 s `statement_timeout` of the role `nofomo_api`, so that for its calls
-/// it expires only if the response or the network is lost. The role `nofomo_jobs` allows its statements 60 s: one that
-/// outlives this timeout may still take effect.
+/// Time to wait for a response. PostgreSQL ends a statement of the role `nofomo_api` after 8 s, so a longer wait means
+/// that the response or the connection was lost. A statement of the role `nofomo_jobs` may run for 60 s, and can still
+/// take effect after this timeout.
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Idle time, by the wall clock, after which a connection is checked before use. A frozen instance does not notice that
 /// the server closed the connection, and its monotonic clock may have stopped.
@@ -98,8 +98,9 @@ impl Db {
         Ok(())
     }
 
-    /// Calls `private.<function>(claims, input)`, which switches to the user's role and obeys its row-level security
-    /// policies.
+    /// Calls `private.<function>(claims, input)` for the caller in `claims`. The function either switches to the user's
+    /// role and is subject to the row-level security policies, or is `security definer` and restricts itself to the
+    /// caller's rows.
     ///
     /// # Errors
     ///

@@ -13,8 +13,8 @@ use tokio::sync::Mutex;
 
 use crate::timings::Timings;
 
-/// Age up to which a key set is fresh. Supabase caches its set for as long, and publishes a new key at least twice as
-/// long before signing with it.
+/// Age up to which a key set is fresh: ten minutes, as in Supabase's own cache. Supabase publishes a new key at least
+/// twenty minutes before it signs with it.
 const MAX_FRESH_AGE: Duration = Duration::from_secs(600);
 /// Time between two fetches for a key id missing from a fresh set, so that invented ids cannot flood Supabase.
 const UNKNOWN_KEY_COOLDOWN: Duration = Duration::from_secs(30);

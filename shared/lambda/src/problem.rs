@@ -109,10 +109,11 @@ impl Problem {
         Self::conflict(ProblemKind::KeyReused, detail)
     }
 
-    /// Problem of a strategy that a live bot may not run. `findings` is `None` if the strategy was never checked.
+    /// Problem of a strategy that a live bot may not run. `findings` is `None` if there is no checked strategy with this
+    /// name.
     pub fn unsafe_strategy(name: &str, findings: Option<u32>) -> Self {
         let reason = match findings {
-            None => "has not been checked. Store its source first".to_owned(),
+            None => "does not exist or has not been checked. Store its source first".to_owned(),
             Some(1) => "has 1 finding. Fix it".to_owned(),
             Some(count) => format!("has {count} findings. Fix them"),
         };

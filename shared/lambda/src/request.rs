@@ -137,7 +137,7 @@ impl Request {
         read_body(self.json()?).map_err(Problem::Invalid)
     }
 
-    /// Reads the body as a JSON object, with a rule that depends on more than the body.
+    /// Reads the body as a JSON object, and applies `check`, a rule that needs more than the body.
     ///
     /// # Errors
     ///
@@ -146,11 +146,11 @@ impl Request {
         read_body_with(self.json()?, check).map_err(Problem::Invalid)
     }
 
-    /// Reads the body as a JSON object, or as an array with a number of elements in `size`.
+    /// Reads the body as a JSON object, or as an array whose length is in `size`.
     ///
     /// # Errors
     ///
-    /// Same as [`Request::body_as`], and 422 for another number of elements.
+    /// Same as [`Request::body_as`], and 422 for an array of another length.
     pub fn body_as_one_or_many<T: RequestBody>(&self, size: RangeInclusive<usize>) -> Result<OneOrMany<T>, Problem> {
         OneOrMany::read(self.json()?, &size).map_err(Problem::Invalid)
     }

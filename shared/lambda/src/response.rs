@@ -60,7 +60,7 @@ impl Response {
         Self { status: StatusCode::NO_CONTENT, ..Self::json(String::new()) }
     }
 
-    /// Adds the path of the resource in the body, as the `Location` header.
+    /// Adds the `Location` header, the path of the created or found resource.
     #[must_use]
     pub fn with_location(self, location: String) -> Self {
         Self { location: Some(location), ..self }

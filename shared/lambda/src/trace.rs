@@ -1,4 +1,4 @@
-//! Traces: sends each call of an invocation to the X-Ray daemon as a segment.
+//! Traces: sends each call of an invocation to the X-Ray daemon as a subsegment.
 
 use std::net::{SocketAddr, UdpSocket};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -54,14 +54,14 @@ impl Tracer {
         Some(Self(socket))
     }
 
-    /// Sends a segment for each call, if the invocation is sampled. Lost datagrams are not sent again.
+    /// Sends a subsegment for each call, if the invocation is sampled. Lost datagrams are not sent again.
     pub(crate) fn emit(&self, trace: TraceHeader<'_>, calls: &[Call]) {
         if !trace.is_sampled || trace.parent.is_empty() {
             return;
         }
         for call in calls {
             let start_time = seconds(call.started);
-            let segment = Subsegment {
+            let subsegment = Subsegment {
                 name: match call.callee {
                     Callee::Database => "database",
                     Callee::External(service) => service,
@@ -74,8 +74,8 @@ impl Tracer {
                 start_time,
                 end_time: start_time + call.duration.as_secs_f64(),
             };
-            let segment = serde_json::to_string(&segment).unwrap_or_default();
-            self.0.send(format!("{DATAGRAM_HEADER}{segment}").as_bytes()).unwrap_or_default();
+            let json = serde_json::to_string(&subsegment).unwrap_or_default();
+            self.0.send(format!("{DATAGRAM_HEADER}{json}").as_bytes()).unwrap_or_default();
         }
     }
 }

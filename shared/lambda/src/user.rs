@@ -66,8 +66,9 @@ pub struct Verifier {
 }
 
 impl Verifier {
-    /// Reads `AUTH_ISSUER`, as in `https://<project>.supabase.co/auth/v1`; `AUTH_JWKS_URL`, if the keys are not below
-    /// the issuer; and `AUTH_HS256_SECRET`, for a project that still signs with a shared secret.
+    /// Reads `AUTH_ISSUER`, as in `https://<project>.supabase.co/auth/v1`; `AUTH_JWKS_URL`, by default
+    /// `<AUTH_ISSUER>/.well-known/jwks.json`; and `AUTH_HS256_SECRET`, for a project that still signs with a shared
+    /// secret.
     pub(crate) fn from_settings(settings: &Settings, timings: Arc<Timings>) -> Result<Self, Error> {
         // Together, so that one error names both.
         let [_, issuer] = settings.required(["DATABASE_URL", "AUTH_ISSUER"])?;
