@@ -20,7 +20,7 @@ pub(crate) fn is_archive(upload: &[u8]) -> bool {
     upload.starts_with(b"PK")
 }
 
-/// Unpacks the entries whose names allow them to be the backtest result, and returns names and contents.
+/// Unpacks the entries that may be the backtest result, judging by their names. Returns names and contents.
 pub(crate) fn unpack_candidates(upload: &[u8]) -> Result<Vec<(String, Vec<u8>)>, ExportError> {
     let mut archive = ZipArchive::new(Cursor::new(upload)).map_err(|_| ExportError::Damaged)?;
     if archive.len() > MAX_ENTRIES {

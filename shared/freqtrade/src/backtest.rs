@@ -18,14 +18,17 @@ pub struct Backtest {
     pub timeframe: String,
     pub stake_currency: String,
     pub trading_mode: TradingMode,
-    /// In the stake currency; `final_balance` too.
+    /// Balance before the first trade, in the stake currency.
     pub starting_balance: Decimal,
+    /// Balance after the last trade, in the stake currency.
     pub final_balance: Decimal,
-    /// Time of the first candle; `end` is the time of the last one.
+    /// Time of the first candle.
     pub start: DateTime<Utc>,
+    /// Time of the last candle.
     pub end: DateTime<Utc>,
-    /// Start of the run; `run_end` is its end.
+    /// Time when freqtrade began to compute the backtest.
     pub run_start: Option<DateTime<Utc>>,
+    /// Time when freqtrade had computed the backtest.
     pub run_end: Option<DateTime<Utc>>,
     /// Trades in the order of closing; those closed by the end of the backtest come last.
     pub trades: Vec<ExportedTrade>,

@@ -17,6 +17,7 @@ impl Backtest {
             hash.update(part.to_string());
             hash.update("\n");
         };
+        // Name and version of this encoding.
         line(&"a backtest by freqtrade, 1");
         line(&self.strategy);
         line(&self.timeframe);

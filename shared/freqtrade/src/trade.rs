@@ -27,8 +27,9 @@ pub struct ExportedTrade {
     pub open_rate: Decimal,
     /// Price of the last exit.
     pub close_rate: Decimal,
-    /// Fee as a fraction of the traded value; `fee_close` too.
+    /// Entry fee, as a fraction of the traded value.
     pub fee_open: Decimal,
+    /// Exit fee, as a fraction of the traded value.
     pub fee_close: Decimal,
     pub open_date: DateTime<Utc>,
     pub close_date: DateTime<Utc>,
@@ -36,8 +37,9 @@ pub struct ExportedTrade {
     pub profit_abs: Decimal,
     /// Profit as a fraction of the invested money including fees, multiplied by the leverage.
     pub profit_ratio: Decimal,
-    /// Lowest price while the trade was open; `max_rate` is the highest.
+    /// Lowest price while the trade was open.
     pub min_rate: Option<Decimal>,
+    /// Highest price while the trade was open.
     pub max_rate: Option<Decimal>,
     /// Funding fees received, or paid if negative. 0 in exports before 2025.4, which do not contain them.
     pub funding_fees: Decimal,

@@ -17,10 +17,10 @@ const MAX_NUMBER_LENGTH: usize = 64;
 /// Seconds since 1970 from 2001 to 9999, which excludes times in milliseconds.
 const SECONDS: RangeInclusive<i64> = 1_000_000_000..=253_402_300_799;
 
-/// Number of at most 10^12.
+/// Number between -10^12 and 10^12.
 pub(crate) fn number(value: &RawValue) -> Result<Decimal, String> {
     let number = decimal(value).ok_or("must be a number")?;
-    if number.abs() <= MAX_NUMBER { Ok(number) } else { Err("must be within 10^12".into()) }
+    if number.abs() <= MAX_NUMBER { Ok(number) } else { Err("must be between -10^12 and 10^12".into()) }
 }
 
 /// Number above zero and at most 10^12.

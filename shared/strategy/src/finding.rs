@@ -17,6 +17,7 @@ pub struct Finding {
     pub why: String,
 }
 
+/// Rule of the safety check or of the look-ahead check.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Rule {
@@ -32,6 +33,7 @@ pub enum Rule {
     LookAhead,
 }
 
+/// Verdict of a finding.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {

@@ -221,7 +221,7 @@ pub(crate) const ALLOWED_MODULE_NAMES: [(&str, NameSet); 11] = [
     ),
 ];
 
-/// Names that may lead to internals, each with the rest of the finding's text.
+/// Names that may expose internals or change what other code uses, each with the rest of the finding's text.
 pub(crate) const INTERNAL_NAMES: [(&str, &str); 24] = [
     ("addFilter", "changes what other code logs; remove it"),
     ("addHandler", "changes what other code logs; remove it"),

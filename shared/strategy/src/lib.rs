@@ -10,9 +10,9 @@
 //! A [`Finding`] of safety or look-ahead bias is refused if the rule is certainly broken, and unproved if the check
 //! cannot tell. Every name that is used on candles, numpy or pandas is either known to be harmless or a finding.
 //!
-//! Values are not tracked: rows selected by numbers from a column count as rows selected by a condition, and prices
-//! written into the source count as settings. A source without findings is not proved safe in any other respect, and
-//! says nothing about profit.
+//! The check sees names, not values. Selecting rows by the numbers in a column looks to it like selecting them by a
+//! condition, and past prices copied into the source look like parameters. A source without findings is not proved safe
+//! in any other respect, and may lose money.
 
 mod bindings;
 mod data_flow;

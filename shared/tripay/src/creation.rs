@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use crate::{Account, Transaction};
 
-/// Payment to open.
+/// Order for which a transaction is created.
 #[derive(Deserialize)]
 pub struct Order {
     /// Code of the payment channel, such as `QRIS`.

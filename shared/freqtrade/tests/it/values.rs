@@ -83,7 +83,8 @@ fn every_number_is_validated() {
         }
         for value in [json!(1_000_000_000_001_i64), json!(1e13), json!(1e300)] {
             let message = wrong_in_trade(2, key, value);
-            let words = [format!("{place} must be within 10^12"), format!("{place} must be a positive number")];
+            let words =
+                [format!("{place} must be between -10^12 and 10^12"), format!("{place} must be a positive number")];
             assert!(words.contains(&message), "{message}");
         }
     }
@@ -96,7 +97,7 @@ fn every_number_is_validated() {
     for key in ["profit_abs", "profit_ratio", "funding_fees"] {
         let place = format!("strategy.Probe.trades[0].{key}");
         assert_eq!(wrong_in_trade(0, key, json!("0")), format!("{place} must be a number"));
-        assert_eq!(wrong_in_trade(0, key, json!(-1e13)), format!("{place} must be within 10^12"));
+        assert_eq!(wrong_in_trade(0, key, json!(-1e13)), format!("{place} must be between -10^12 and 10^12"));
     }
     for key in ["fee_open", "fee_close"] {
         for value in [json!(1), json!(-1.5), json!("0.1"), json!(1e30)] {

@@ -104,7 +104,8 @@ impl<'a> LookAheadVisitor<'a> {
         }
     }
 
-    /// Reports a callback that the source uses itself: callbacks are checked as being called candle by candle.
+    /// Reports a callback that the source uses itself. The checks of a callback assume that only freqtrade calls it, candle
+    /// by candle.
     pub(super) fn check_callback_use(&mut self, name: &str, range: TextRange) {
         if CALLBACKS.contains(name) && self.symbols.defined.contains(name) {
             self.report_unproved(range, format!("`{name}` is a callback of freqtrade; do not call it from the source"));

@@ -86,10 +86,11 @@ impl SafetyVisitor<'_> {
             _ => "",
         };
         let is_accessor = matches!(callee, Expr::Attribute(_)) && ["setter", "getter", "deleter"].contains(&name);
-        let is_bare_wraps =
+        let has_known_effect =
             name != "wraps" || decorator.expression.as_call_expr().is_some_and(|call| call.arguments.len() == 1);
-        let is_known =
-            is_accessor || self.symbols.defined.contains(name) || (ALLOWED_DECORATORS.contains(name) && is_bare_wraps);
+        let is_known = is_accessor
+            || self.symbols.defined.contains(name)
+            || (ALLOWED_DECORATORS.contains(name) && has_known_effect);
         if !is_known {
             self.report_unproved(
                 Rule::DynamicCode,
