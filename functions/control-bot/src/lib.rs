@@ -46,7 +46,7 @@ pub async fn handle(app: &'static App, request: Request) -> Result<Response, Pro
         Outcome::Updated(bot) | Outcome::Unchanged(bot) => Ok(Response::ok(bot)),
         Outcome::WrongState { status } => Err(Problem::conflict(
             ProblemKind::WrongState,
-            format!("The bot is {status}. The action {} is not possible in this state.", input.action),
+            format!("The bot has the status `{status}`, in which the action `{}` is not possible.", input.action),
         )),
         Outcome::PlanLimit { limit, plan } => Err(Problem::PlanLimit { resource: LimitedResource::BOTS, limit, plan }),
         Outcome::CredentialsMissing { exchange } => Err(Problem::conflict(

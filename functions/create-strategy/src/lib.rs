@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 const _: () = assert!(Source::MAX_LENGTH == MAX_SOURCE_BYTES, "the check accepts what the request accepts");
 
-/// Name of the resource in the problem of a plan that allows none.
+/// Resource in the problem of a plan that includes marketplace strategies only.
 const OWN_STRATEGIES: LimitedResource =
     LimitedResource { singular: "strategy of your own", plural: "strategies of your own" };
 
@@ -87,8 +87,8 @@ fn refusal(outcome: Outcome) -> Result<Response, Problem> {
         Outcome::KeyReused => Err(Problem::key_reused("strategy")),
         Outcome::InUse => Err(Problem::conflict(
             ProblemKind::StrategyInUse,
-            "A live bot runs this strategy, and the check of the new source has findings. Fix the findings, or \
-             stop the bot.",
+            "A live bot runs a strategy with this name, and the check of the new source has findings. Fix the findings, \
+             or stop the bot.",
         )),
         Outcome::NotFound => Err(Problem::NotFound),
         Outcome::Created(_) | Outcome::Existing(_) | Outcome::Replaced(_) => {

@@ -60,7 +60,7 @@ pub async fn handle(app: &'static App, request: Request) -> Result<Response, Pro
         Outcome::NotFound => Err(Problem::NotFound),
         Outcome::PaperBot => Err(Problem::conflict(
             ProblemKind::PaperBot,
-            "The scope trade is only for live bots. This bot uses paper trading.",
+            "The scope `trade` is only for live bots. This bot uses paper trading.",
         )),
     }
 }

@@ -1,4 +1,4 @@
-//! `POST /subscription/{action}`: starts a user's only trial, cancels the renewal, or resumes it.
+//! `POST /subscription/{action}`: starts the user's one trial, cancels the renewal, or resumes it.
 //!
 //! SQL: `migrations/025_manage_subscription.sql`.
 

@@ -49,14 +49,14 @@ pub async fn handle(app: &'static App, keys: &KeyRing, request: Request) -> Resu
         Outcome::Found { owner, exchange, sealed } => open(keys, owner, &exchange, &sealed).map(Response::ok),
         Outcome::NotFound => Err(Problem::NotFound),
         Outcome::ScopeMissing => Err(Problem::Forbidden(
-            "This token can only report. The bot's owner can issue one with the scopes report and trade.",
+            "This token can only report. The bot's owner can issue one with the scopes `report` and `trade`.",
         )),
         Outcome::PaperBot => {
             Err(Problem::conflict(ProblemKind::PaperBot, "This bot uses paper trading and needs no API keys."))
         }
         Outcome::NotRunning { status } => Err(Problem::conflict(
             ProblemKind::WrongState,
-            format!("The bot is {status}. Its API keys are available only while it is running."),
+            format!("The bot has the status `{status}`. Its API keys are available only while it is running."),
         )),
         Outcome::CredentialsMissing { exchange } => Err(Problem::conflict(
             ProblemKind::CredentialsMissing,

@@ -1,8 +1,8 @@
 //! `POST /callbacks/tripay`: settles a payment that Tripay reports.
 //!
-//! Every callback is stored as received, even with an invalid signature. Tripay retries a callback that is not answered
-//! with success four times within six minutes, then never again. Every stored callback is therefore answered with
-//! success, unless its signature is invalid or its body is unreadable.
+//! Every callback is stored as received, even with an invalid signature. If the response is not a success, Tripay sends
+//! the callback again up to four times within six minutes, and then gives up. The response to a stored callback is
+//! therefore a success, unless its signature is invalid or its body is unreadable.
 //!
 //! SQL: `migrations/024_tripay_callback.sql`. The function is `private.settle_payment`, which reconcile-invoices calls
 //! too.
