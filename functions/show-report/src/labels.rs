@@ -42,13 +42,13 @@ pub(crate) fn note_code(code: &NoteCode) -> String {
 pub(crate) fn note(note: Note) -> &'static str {
     match note {
         Note::NoTrades => "There are no closed trades, so no metric is defined.",
-        Note::NoLosses => "No trade has lost, so ratios to losses are undefined. Future trades can still lose.",
+        Note::NoLosses => "No trade has lost, so ratios to losses have no value. Future trades can still lose.",
         Note::AnnualisedFromUnder30Days => {
             "Annualised metrics are based on fewer than 30 days, so they exaggerate the results of a few days."
         }
         Note::Ruined => "The balance was zero or below at the end of a day. The daily returns end with that day.",
         Note::OneDay => "There is only one daily return, which has no standard deviation.",
-        Note::ZeroVariance => "All daily returns are equal, so ratios to their standard deviation are undefined.",
+        Note::ZeroVariance => "All daily returns are equal, so ratios to their standard deviation have no value.",
         Note::Under20DaysNoTailMetrics => "Value at risk, expected shortfall and tail ratio need at least 20 days.",
     }
 }
