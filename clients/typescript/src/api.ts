@@ -135,7 +135,7 @@ export interface paths {
         put?: never;
         /**
          * Issue a token for a bot
-         * @description The token is shown only in this response. A new token revokes the previous one. It can report for this bot only. With the scope `trade`, which only a live bot can have, its runner can also read the exchange API keys.
+         * @description The token is shown only in this response, and can report for this bot only. With the scope `trade`, which is for live bots, the runner can also read the exchange API keys. A new token revokes the previous one.
          */
         post: operations["issueBotToken"];
         /**
@@ -529,9 +529,13 @@ export interface components {
         ApiKey: string;
         /** @description API secret of the exchange, letters and digits: 64 characters for Binance, 32 to 128 for Bybit. It must differ from the key. */
         ApiSecret: string;
-        /** @description Backtest of a strategy, imported from freqtrade. Figures are computed from its trades. */
+        /**
+         * @description Backtest of a strategy, imported from freqtrade. Figures are computed from its trades; amounts are in the stake
+         *     currency.
+         */
         BacktestResult: {
             avg_trade: components["schemas"]["Decimal"] | null;
+            /** @description Largest profit of a trade. */
             best_trade: components["schemas"]["Decimal"];
             calmar_ratio: components["schemas"]["Decimal"] | null;
             /** Format: date-time */
@@ -560,7 +564,9 @@ export interface components {
             /** Format: uuid */
             strategy_id: string;
             timeframe: string;
+            /** @description Net profit. */
             total_return: components["schemas"]["Decimal"];
+            /** @description Net profit as a percentage of the initial balance. */
             total_return_percentage: components["schemas"]["Decimal"];
             /** Format: int32 */
             total_trades: number;
@@ -570,6 +576,7 @@ export interface components {
             win_rate: components["schemas"]["Decimal"];
             /** Format: int32 */
             winning_trades: number;
+            /** @description Smallest profit of a trade; negative for a loss. */
             worst_trade: components["schemas"]["Decimal"];
         };
         /** @description An external service refused the request. The cause is in the log under `request_id`. */
@@ -2066,9 +2073,15 @@ export interface components {
         PlanName: string;
         /** @description Usage and limits of the plan in force. A limit of -1 means unlimited. */
         PlanUsage: {
-            /** Format: int64 */
+            /**
+             * Format: int64
+             * @description Number of analyses and generated strategies in this month.
+             */
             ai_requests: number;
-            /** Format: int32 */
+            /**
+             * Format: int32
+             * @description Maximum number of analyses and generated strategies in a month.
+             */
             ai_requests_per_month: number;
             /** Format: int64 */
             bots: number;
@@ -2314,6 +2327,7 @@ export interface components {
             model_used: string | null;
             name: string;
             parameters: components["schemas"]["AnyObject"];
+            /** @description Summary of the strategy's backtests. */
             performance: components["schemas"]["AnyObject"];
             risk_level: components["schemas"]["RiskLevel"] | null;
             strategy_type: components["schemas"]["StrategyType"];

@@ -69,8 +69,8 @@ fn bots() -> Vec<Operation> {
         .with_problems(&[ProblemKind::PlanLimit, ProblemKind::WrongState, ProblemKind::CredentialsMissing, ProblemKind::UnsafeStrategy]),
         with_bot_id(Operation::new(
             "POST /bots/{bot_id}/token", "Bots", "issueBotToken", "Issue a token for a bot",
-            "The token is shown only in this response. A new token revokes the previous one. It can report for this bot only. With the scope \
-             `trade`, which only a live bot can have, its runner can also read the exchange API keys.",
+            "The token is shown only in this response, and can report for this bot only. With the scope `trade`, which is for live bots, \
+             the runner can also read the exchange API keys. A new token revokes the previous one.",
         ))
         .for_user()
         .with_json_body(&reference::<NewToken>(), false, &json!({ "report": { "scopes": ["report"] } }))

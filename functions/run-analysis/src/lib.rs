@@ -53,7 +53,7 @@ pub async fn handle(app: &'static App, model: Option<&LanguageModel>, request: R
             ));
         }
         ReservationOutcome::QuotaExceeded { limit, plan } => {
-            return Err(Problem::Quota { resource: LimitedResource::ANALYSES, limit, plan });
+            return Err(Problem::Quota { resource: LimitedResource::AI_REQUESTS, limit, plan });
         }
     };
     let analysis = analyse(app, user.claims(), model, &request, &reservation, started).await?;

@@ -55,8 +55,9 @@ pub struct LimitedResource {
 impl LimitedResource {
     pub const BOTS: Self = Self { singular: "bot", plural: "bots" };
     pub const STRATEGIES: Self = Self { singular: "strategy", plural: "strategies" };
-    pub const ANALYSES: Self = Self { singular: "analysis", plural: "analyses" };
-    pub const AI_REQUESTS: Self = Self { singular: "AI request", plural: "AI requests" };
+    /// Analyses and generated strategies, which share one quota.
+    pub const AI_REQUESTS: Self =
+        Self { singular: "analysis or generated strategy", plural: "analyses and generated strategies" };
     pub const BACKTEST_MINUTES: Self = Self { singular: "minute of backtests", plural: "minutes of backtests" };
 
     fn noun(&self, count: i64) -> &'static str {

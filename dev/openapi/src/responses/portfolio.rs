@@ -48,7 +48,9 @@ pub struct PlanUsage {
     pub max_bots: i32,
     pub strategies: i64,
     pub max_strategies: i32,
+    /// Number of analyses and generated strategies in this month.
     pub ai_requests: i64,
+    /// Maximum number of analyses and generated strategies in a month.
     pub ai_requests_per_month: i32,
 }
 

@@ -15,6 +15,7 @@ pub struct Strategy {
     pub strategy_type: StrategyType,
     pub content: Option<String>,
     pub parameters: AnyObject,
+    /// Summary of the strategy's backtests.
     pub performance: AnyObject,
     pub is_public: bool,
     pub is_verified: bool,
@@ -98,7 +99,8 @@ pub enum FindingVerdict {
     Unproved,
 }
 
-/// Backtest of a strategy, imported from freqtrade. Figures are computed from its trades.
+/// Backtest of a strategy, imported from freqtrade. Figures are computed from its trades; amounts are in the stake
+/// currency.
 #[derive(ToSchema)]
 pub struct BacktestResult {
     pub id: Uuid,
@@ -110,7 +112,9 @@ pub struct BacktestResult {
     pub end_date: DateTime<Utc>,
     pub initial_balance: Decimal,
     pub final_balance: Decimal,
+    /// Net profit.
     pub total_return: Decimal,
+    /// Net profit as a percentage of the initial balance.
     pub total_return_percentage: Decimal,
     /// Max drawdown, in percent.
     pub max_drawdown: Decimal,
@@ -123,8 +127,11 @@ pub struct BacktestResult {
     pub total_trades: i32,
     pub winning_trades: i32,
     pub losing_trades: i32,
+    /// Largest profit of a trade.
     pub best_trade: Decimal,
+    /// Smallest profit of a trade; negative for a loss.
     pub worst_trade: Decimal,
+    /// Mean profit per trade.
     pub avg_trade: Option<Decimal>,
     pub max_consecutive_wins: Option<i32>,
     pub max_consecutive_losses: Option<i32>,
