@@ -1,4 +1,4 @@
-//! Runs daily: deletes logs, read notifications and events that are older than their retention.
+//! Runs daily: deletes log entries, events, and notifications that the user has read, when their retention has passed.
 //!
 //! Each batch is a transaction. A run that stops early leaves the rest to the next run.
 //!

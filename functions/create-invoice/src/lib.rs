@@ -84,7 +84,7 @@ async fn create_transaction(
     }
 }
 
-/// Looks for the transaction of an invoice whose creation Tripay has not confirmed.
+/// Looks for the transaction of an invoice, in case Tripay created it without confirming.
 async fn find_transaction(
     app: &App,
     tripay: &Tripay,
@@ -113,11 +113,11 @@ async fn record(
     invoice.ok_or_else(|| unconfirmed(id, "the transaction belongs to another invoice".into()))
 }
 
-/// Problem of an invoice whose transaction Tripay has not confirmed. The cause is for the log only.
+/// Problem of an invoice for which Tripay has not confirmed a transaction. The cause is for the log only.
 fn unconfirmed(id: Uuid, cause: String) -> Problem {
     let detail = format!(
-        "Tripay has not confirmed the payment of invoice {id}, which stays pending for up to 15 minutes. Send the same request \
-         again in a minute; it does not open a second payment."
+        "Tripay has not confirmed that it opened a payment for invoice {id}, which stays pending for up to 15 minutes. \
+         Send the same request again in a minute; it does not open a second payment."
     );
     Problem::NoAnswer { cause, detail }
 }
