@@ -2,9 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use crate::support::database::{Database, migrations, workspace};
+use crate::support::files::read_below;
 
 /// Returns the text of each migration by file name.
 fn files() -> BTreeMap<String, String> {
@@ -105,19 +106,6 @@ async fn the_files_create_every_object_of_the_catalog() {
     in_files.retain(|object| !object.starts_with("schema "));
     in_files.sort();
     assert_eq!(in_files, in_database);
-}
-
-fn read_below(folder: &Path, extension: &str) -> Vec<(PathBuf, String)> {
-    let mut found = Vec::new();
-    for path in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
-        if path.is_dir() {
-            found.extend(read_below(&path, extension));
-        } else if path.extension().is_some_and(|other| other == extension) {
-            let text = fs::read_to_string(&path).unwrap();
-            found.push((path, text));
-        }
-    }
-    found
 }
 
 /// Returns the names of SQL files that directly follow `words` in a text.

@@ -12,6 +12,7 @@ pub(crate) mod credentials;
 pub(crate) mod database;
 pub(crate) mod expiring_subscriptions;
 pub(crate) mod fake_tripay;
+pub(crate) mod files;
 pub(crate) mod freqtrade;
 pub(crate) mod issuer;
 pub(crate) mod language_model;

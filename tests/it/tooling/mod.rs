@@ -8,4 +8,5 @@ mod fastapi_baseline;
 mod openapi;
 mod operations;
 mod readme;
+mod style;
 mod template;
