@@ -286,7 +286,7 @@ fn billing() -> Vec<Operation> {
         .with_problems(&[ProblemKind::KeyReused, ProblemKind::TooMany, ProblemKind::BadGateway, ProblemKind::NoAnswer]),
         Operation::new(
             "POST /callbacks/tripay", "Billing", "tripayCallback", "Receive a payment callback of Tripay",
-            "For Tripay only: a callback that is not signed with the private key is refused with 401. Tripay repeats a callback up to four times unless the response has `success` true.",
+            "For Tripay only: a callback that is not signed with the private key is refused with 401. Tripay sends a callback again up to three times, until the response has `success` true.",
         )
         .without_authentication()
         .without_problems()

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 /// Rows per batch; small, so that requests hardly wait for the locks of a batch.
 const BATCH_SIZE: u64 = 5_000;
 
-/// Time that must remain to start a batch: opening a connection, and the longest statement.
+/// Time that must remain to start a batch: up to 6 s to open a connection, and the batch itself.
 const TIME_RESERVE: Duration = Duration::from_secs(15);
 
 /// Kinds of rows, with the setting for their retention and its default, in days.

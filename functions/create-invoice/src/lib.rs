@@ -116,8 +116,8 @@ async fn record(
 /// Problem of an invoice for which Tripay has not confirmed a transaction. The cause is for the log only.
 fn unconfirmed(id: Uuid, cause: String) -> Problem {
     let detail = format!(
-        "Tripay has not confirmed that it opened a payment for invoice {id}, which stays pending for up to 15 minutes. \
-         Send the same request again in a minute; it does not open a second payment."
+        "Tripay has not confirmed that it opened a payment for invoice {id}. The invoice stays pending until this is \
+         known, usually within 25 minutes. Send the same request again in a minute; it does not open a second payment."
     );
     Problem::NoAnswer { cause, detail }
 }

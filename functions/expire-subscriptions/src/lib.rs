@@ -17,7 +17,7 @@ use uuid::Uuid;
 /// Subscriptions or invoices per batch.
 const BATCH_SIZE: u64 = 500;
 
-/// Time that must remain to start a batch: opening a connection, and the longest statement.
+/// Time that must remain to start a batch: up to 6 s to open a connection, and the batch itself.
 const TIME_RESERVE: Duration = Duration::from_secs(15);
 
 /// Input of `private.expire_subscriptions` and `private.expire_invoices`.

@@ -68,14 +68,14 @@ pub(crate) async fn write(
     });
     let mut messages = vec![Message::system(SYSTEM_PROMPT), Message::user(idea.to_string())];
     let mut tokens_used: u32 = 0;
-    let mut best = None;
-    let mut complaint = String::new();
+    let mut latest = None;
+    let mut feedback = String::new();
     for _ in 0..=MAX_REPAIRS {
         let remaining = deadline.saturating_duration_since(Instant::now());
         let completion = match model.complete(&messages, &schema, remaining).await {
             Ok(completion) => completion,
             // A draft with findings is better than none.
-            Err(cause) if best.is_some() => {
+            Err(cause) if latest.is_some() => {
                 warn!(cause, "Strategy not repaired");
                 break;
             }
@@ -84,24 +84,24 @@ pub(crate) async fn write(
         tokens_used = tokens_used.saturating_add(completion.tokens).min(i32::MAX as u32);
         match parse_answer(&completion.content, request) {
             Ok((answer, report)) => {
-                complaint = describe_findings(&report.findings);
+                feedback = describe_findings(&report.findings);
                 let is_clean = report.findings.is_empty();
-                best = Some((answer, report, completion.model));
+                latest = Some((answer, report, completion.model));
                 if is_clean {
                     break;
                 }
             }
-            Err(cause) => complaint = cause,
+            Err(cause) => feedback = cause,
         }
         messages.push(Message::assistant(completion.content));
         messages.push(Message::user(format!(
-            "Write the whole strategy again, in the same JSON format. The check of the source reports:\n{complaint}"
+            "Write the whole strategy again, in the same JSON format. The check of the source reports:\n{feedback}"
         )));
         if deadline.saturating_duration_since(Instant::now()) < Duration::from_secs(1) {
             break;
         }
     }
-    let Some((answer, report, model_used)) = best else { return Err(WriteError::NoStrategy(complaint)) };
+    let Some((answer, report, model_used)) = latest else { return Err(WriteError::NoStrategy(feedback)) };
     let draft = StrategyDraft {
         name: clean_text(&answer.name, Name::MAX_LENGTH),
         description: Some(clean_text(&answer.description, Description::MAX_LENGTH)),

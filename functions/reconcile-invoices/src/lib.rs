@@ -15,7 +15,8 @@ use serde_json::value::RawValue;
 use tracing::{error, warn};
 use uuid::Uuid;
 
-/// Invoices per batch. With one at a time, the invoices that a run does not reach stay first in line for the next run.
+/// Invoices per batch. Each returned invoice is marked as checked, so a larger batch could mark invoices that the run
+/// then has no time to query.
 const BATCH_SIZE: u64 = 1;
 
 /// Time that must remain to start a batch: a query, and the settlement of its response.

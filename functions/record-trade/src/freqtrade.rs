@@ -1,8 +1,8 @@
 //! `POST /freqtrade/{bot_token}`: records an event of freqtrade's webhook.
 //!
-//! Freqtrade sends JSON or a form in which every value is text, with `None` for a missing value. It does not retry: a
-//! refused event is lost. Therefore every event with a known bot token gets a 200, and an event that is not understood
-//! is written to the bot's log.
+//! Freqtrade sends JSON or a form in which every value is text, with `None` for a missing value. It retries only if
+//! `retries` is configured, and a refused event is lost. Therefore no event with a known bot token is refused because it
+//! is not understood: it gets a 200 and is written to the bot's log.
 //!
 //! SQL: `migrations/011_record_freqtrade_event.sql`.
 
@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 
-/// Maximum length of a value, in bytes. Every number and name of freqtrade is shorter.
+/// Maximum length of a trade's field, in bytes; a longer one counts as missing. Freqtrade's own are shorter.
 const MAX_VALUE_LENGTH: usize = 255;
 
 /// Input of `private.record_freqtrade_event`.
@@ -146,7 +146,7 @@ impl Fields {
         is_number.then_some(digits)
     }
 
-    /// A number that is positive even after rounding to the eight decimal places that are stored.
+    /// A number of at least 0.00000001, the smallest positive one that is stored.
     fn positive(&self, name: &str) -> Option<String> {
         self.number(name).filter(|digits| digits.parse().is_ok_and(|number: f64| number >= 0.000_000_01))
     }

@@ -1,8 +1,8 @@
 //! `POST /callbacks/tripay`: settles a payment that Tripay reports.
 //!
-//! Every callback is stored as received, even with an invalid signature. If the response is not a success, Tripay sends
-//! the callback again up to four times within six minutes, and then gives up. The response to a stored callback is
-//! therefore a success, unless its signature is invalid or its body is unreadable.
+//! Every callback of up to 64 KiB is stored as received, even with an invalid signature. If the response is not a
+//! success, Tripay sends the callback again up to three times within six minutes, and then gives up. The response to a
+//! stored callback is therefore a success, unless its signature is invalid or its body is unreadable.
 //!
 //! SQL: `migrations/024_tripay_callback.sql`. The function is `private.settle_payment`, which reconcile-invoices calls
 //! too.
