@@ -199,7 +199,7 @@ export interface paths {
         put?: never;
         /**
          * Receive a payment callback of Tripay
-         * @description For Tripay only: a callback that is not signed with the private key is refused with 401. Tripay repeats a callback up to four times unless the response has `success` true.
+         * @description For Tripay only: a callback that is not signed with the private key is refused with 401. Tripay sends a callback again up to three times, until the response has `success` true.
          */
         post: operations["tripayCallback"];
         delete?: never;
@@ -579,7 +579,7 @@ export interface components {
             /** @description Smallest profit of a trade; negative for a loss. */
             worst_trade: components["schemas"]["Decimal"];
         };
-        /** @description An external service refused the request. The cause is in the log under `request_id`. */
+        /** @description An external service refused the request or sent an unusable response. The cause is in the log under `request_id`. */
         BadGatewayProblem: {
             /** @description Description of the problem and of its solution, for people. */
             detail: string;
@@ -588,7 +588,7 @@ export interface components {
             /** @constant */
             status: 502;
             /** @constant */
-            title: "An external service refused the request";
+            title: "Bad response from an external service";
             /** @constant */
             type: "https://nofomo.dev/problems/bad-gateway";
         };
@@ -1862,7 +1862,7 @@ export interface components {
             stop_loss_price?: components["schemas"]["Amount"] | null;
             take_profit_price?: components["schemas"]["Amount"] | null;
         };
-        /** @description An external service did not answer in time. `detail` says how to proceed. */
+        /** @description An external service did not answer in time, or its answer was inconclusive. `detail` says how to proceed. */
         NoAnswerProblem: {
             /** @description Description of the problem and of its solution, for people. */
             detail: string;
@@ -2519,7 +2519,7 @@ export interface components {
             results: components["schemas"]["TradeResult"][];
         };
         /**
-         * @description Status of a trade. An open trade becomes closed or cancelled; a closed trade does not change.
+         * @description Status of a trade. An open trade can become cancelled or closed, a cancelled one closed. A closed trade does not change.
          * @enum {string}
          */
         TradeStatus: "open" | "closed" | "cancelled";

@@ -14,7 +14,7 @@ processes payments.
 **Authentication.** Sign in with Supabase Auth and send `Authorization: Bearer <access token>`. The runner of a bot sends the bot's own token \
 instead, which gives access to that bot only.
 
-**Format.** Requests and responses are JSON in UTF-8; a request has up to 1 MiB. Decimals are strings in responses (`\"0.00150000\"`) and strings or numbers in \
+**Format.** Requests and responses are JSON in UTF-8, unless an operation says otherwise; a JSON request has up to 1 MiB. Decimals are strings in responses (`\"0.00150000\"`) and strings or numbers in \
 requests. Times are RFC 3339 in UTC. Ids are UUIDs. An optional field can be absent or `null`. Unknown fields are refused, so that a misspelled \
 field is not ignored.
 

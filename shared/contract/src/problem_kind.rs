@@ -89,11 +89,11 @@ problem_kinds! {
     Internal = "internal", 500, "Internal error", "The service failed. The cause is in its log under `request_id`.";
     NotConfigured = "not-configured", 501, "Not configured",
         "This deployment is not configured for the operation. `detail` names the setting.";
-    BadGateway = "bad-gateway", 502, "An external service refused the request",
-        "An external service refused the request. The cause is in the log under `request_id`.";
+    BadGateway = "bad-gateway", 502, "Bad response from an external service",
+        "An external service refused the request or sent an unusable response. The cause is in the log under `request_id`.";
     Unavailable = "unavailable", 503, "Temporarily unavailable",
         "The service is temporarily unavailable, and the request may have taken effect. It is safe to send it again with the same \
          Idempotency-Key.";
     NoAnswer = "no-answer", 504, "An external service did not answer",
-        "An external service did not answer in time. `detail` says how to proceed.";
+        "An external service did not answer in time, or its answer was inconclusive. `detail` says how to proceed.";
 }

@@ -85,7 +85,8 @@ word_values! {
         Market = "market",
         Limit = "limit",
     }
-    /// Status of a trade. An open trade becomes closed or cancelled; a closed trade does not change.
+    /// Status of a trade. An open trade can become cancelled or closed, a cancelled one closed. A closed trade does not
+    /// change.
     TradeStatus {
         Open = "open",
         Closed = "closed",

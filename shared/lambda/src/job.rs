@@ -25,8 +25,8 @@ impl Job {
         Ok(job)
     }
 
-    /// Serves callbacks until Lambda ends the process. Every response is `{"success": true}` or `{"success": false}`:
-    /// the external service reads nothing else, and repeats a callback that failed.
+    /// Serves callbacks until Lambda ends the process. The body of every response is `{"success": true}` or
+    /// `{"success": false}`, as the external service expects. It repeats a callback that failed.
     ///
     /// # Errors
     ///

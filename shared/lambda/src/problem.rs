@@ -33,7 +33,8 @@ pub enum Problem {
     Invalid(Vec<FieldError>),
     /// The caller sent more requests than are allowed per hour. The text names the limit.
     TooMany(&'static str),
-    /// An external service refused the request, for a reason that the client cannot fix. The cause is for the log.
+    /// An external service refused the request for a reason that the client cannot fix, or sent an unusable response.
+    /// The cause is for the log.
     BadGateway(String),
     /// An external service sent no response, or an inconclusive one. The cause is for the log.
     NoAnswer { cause: String, detail: String },

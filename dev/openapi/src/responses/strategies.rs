@@ -19,6 +19,7 @@ pub struct Strategy {
     pub performance: AnyObject,
     pub is_public: bool,
     pub is_verified: bool,
+    /// Not set by this service; `performance` summarizes the backtests.
     pub backtest_results: Option<AnyObject>,
     pub tags: Option<Vec<String>>,
     pub category: Option<String>,

@@ -246,7 +246,7 @@ impl<'a> LookAheadVisitor<'a> {
         {
             self.report_unproved(
                 call.func.range(),
-                "`merge_informative_pair` needs `self.timeframe` and the timeframe of the fetched candles; pass both",
+                "pass `self.timeframe` and the timeframe of the fetched candles to freqtrade's `merge_informative_pair`",
             );
         }
     }
