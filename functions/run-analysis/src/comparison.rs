@@ -37,9 +37,9 @@ const COMPARED_METRICS: [&str; 12] = [
     "fee_share_of_gross",
 ];
 
-/// Input of `private.compared_trades`.
+/// Input of `private.compared_backtest_trades`.
 #[derive(Serialize)]
-struct ComparedTradesInput {
+struct ComparedBacktestTradesInput {
     backtest_id: Uuid,
 }
 
@@ -64,7 +64,7 @@ pub(crate) async fn compare(
         }
         Ok(())
     };
-    let input = ComparedTradesInput { backtest_id: backtest.compared.id };
+    let input = ComparedBacktestTradesInput { backtest_id: backtest.compared.id };
     db.stream_rows(claims, "compared_backtest_trades", &input, read_row).await?;
     let live: Vec<ClosedTrade> = match trade_set.in_currency(&currency) {
         Some(trades) => {

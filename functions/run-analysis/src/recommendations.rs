@@ -79,7 +79,7 @@ fn recommend_for_account(kind: AnalysisType, account: &AccountAnalysis) -> Vec<S
 fn position_size(account: &AccountAnalysis) -> Option<String> {
     let daily = &account.metrics.as_ref()?.historical.daily;
     let (kelly, lower) = daily.kelly_continuous.zip(daily.kelly_continuous_lower95)?;
-    let multiple = (kelly / 2.0).min(lower);
+    let multiple = daily.supported_size()?;
     Some(if kelly <= 0.0 {
         format!(
             "Reduce the position size or stop: the mean daily return is not positive, and Kelly's multiple of the current size is {}.",
@@ -149,9 +149,10 @@ fn exclude_or_keep(slice: &Slice, currency: &str) -> Option<String> {
     };
     let trades = match slice.by {
         Dimension::Pair => slice.key.clone(),
-        Dimension::Side => format!("{} trades", slice.key),
-        Dimension::Weekday => format!("entries on {}", slice.key),
-        Dimension::Hour => format!("entries at {} o'clock UTC", slice.key),
+        Dimension::Side if slice.key == "sell" => "short trades".to_owned(),
+        Dimension::Side => "long trades".to_owned(),
+        Dimension::Weekday => format!("entries on {} (UTC)", capitalised(&slice.key)),
+        Dimension::Hour => format!("entries from {0}:00 to {0}:59 UTC", slice.key),
         Dimension::Duration => format!("trades of {}", slice.key.replace('_', " ")),
     };
     Some(format!(
@@ -160,6 +161,12 @@ fn exclude_or_keep(slice: &Slice, currency: &str) -> Option<String> {
         money(slice.net_profit.abs(), currency),
         slice.p_value_two_sided?
     ))
+}
+
+/// Returns a lower-case ASCII word with a capital first letter: `Monday`.
+fn capitalised(word: &str) -> String {
+    let mut letters = word.chars();
+    letters.next().map(|first| first.to_ascii_uppercase()).into_iter().chain(letters).collect()
 }
 
 /// Warns of the mildest scenario that turns the profit into a loss.

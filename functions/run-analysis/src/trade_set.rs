@@ -128,7 +128,7 @@ impl TradeSet {
     }
 }
 
-/// Reads a trade from a row of `private.analysed_trades` or `private.compared_trades`.
+/// Reads a trade from a row of `private.analysed_trades` or `private.compared_backtest_trades`.
 pub(crate) fn trade(row: &Row, pair_names: &mut PairNames) -> Result<Trade<'static>, Error> {
     let side: &str = row.try_get("side")?;
     Ok(Trade {
