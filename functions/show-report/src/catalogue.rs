@@ -253,7 +253,7 @@ pub(crate) const CONFIDENCE: Group = Group { title: "Parts of the confidence sco
     metric("track_record_factor", "Track record", Unit::Share("of the requirement"), "Available share of the track record that a 95 % probability of an edge requires.", PARTS),
     metric("sample_factor", "Observations", Unit::Share("of the requirement"), "Share of 50 trades or of 30 active days, whichever is smaller.", PARTS),
     metric("tail_guard", "Worst-case guard", Unit::Probability, "1 - 1/E, with the final wealth E of five betting strategies on the daily returns; a worst-case day ruins none of them.", PARTS),
-    metric("worst_day_assumed", "Worst-case day", Unit::Share("of the balance"), "Loss if every position of the peak exposure loses the assumed maximum.", PARTS),
+    metric("worst_day_assumed", "Worst-case day", Unit::Share("of the balance"), "Loss if every position of the peak exposure loses the assumed maximum, or the loss of the worst day, whichever is larger.", PARTS),
     metric("peak_exposure", "Peak exposure", Unit::Ratio("times the balance"), "Largest notional open at once.", PARTS),
     metric("overfit_probability", "Probability of overfitting", Unit::Probability, "Probability that the best run is the best only by chance.", "the returns of all runs"),
     metric("active_days", "Active days", Unit::Count("days"), "Days with a closed trade.", PARTS),

@@ -196,7 +196,7 @@ fn highlight(kind: AnalysisType, analysis: &CurrencyAnalysis) -> Option<String> 
         AnalysisType::Optimization => {
             let bound = metric("kelly_continuous_lower95")?;
             Some(if bound > 0.0 {
-                format!("The evidence supports at most {} times the current position size.", multiple(bound))
+                format!("The lower bound of Kelly's multiple is {} times the current position size.", multiple(bound))
             } else {
                 "The evidence does not support a larger position size.".to_owned()
             })

@@ -218,7 +218,7 @@ impl VerdictInput<'_> {
     fn assumptions(&self) -> String {
         let loss = short_percent(self.confidence.assumed_max_loss);
         let worst_day = self.evidence().map(|evidence| short_percent(evidence.worst_day_assumed));
-        let worst_day = worst_day.map(|day| format!(", so one worst-case day costs {day} of the balance"));
+        let worst_day = worst_day.map(|day| format!("; one worst-case day costs {day} of the balance"));
         let selection = if self.confidence.trials > 1 {
             format!("these trades are the best of {}", self.runs())
         } else {

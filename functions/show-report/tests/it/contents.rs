@@ -127,7 +127,7 @@ fn a_risk_analysis_states_the_profit_that_is_not_among_its_metrics() {
 }
 
 #[test]
-fn an_optimization_states_the_supported_position_size() {
+fn an_optimization_states_the_lower_bound_of_the_kelly_multiple() {
     let page = Page::of(&full(AnalysisType::Optimization));
     assert!(page.words(".verdict").contains("The evidence does not support a larger position size."));
     let row = full(AnalysisType::Optimization);
@@ -136,7 +136,7 @@ fn an_optimization_states_the_supported_position_size() {
     assert!(
         Page::of(&better)
             .words(".verdict")
-            .contains("The evidence supports at most 1.50 times the current position size.")
+            .contains("The lower bound of Kelly's multiple is 1.50 times the current position size.")
     );
 }
 
