@@ -726,7 +726,8 @@ export interface components {
             timeframe: string;
         };
         /**
-         * @description Comparison of live trades with the newest backtest of their strategy.
+         * @description Comparison of live trades with the newest backtest of their strategy. A backtest on the pair of one of the bots
+         *     takes precedence.
          *
          *     The trades entered in the period that both cover are matched. This period starts at the requested `from`, or at the
          *     first live entry, and ends at the requested `to`, or at the last live exit (while a bot is running, at the current
@@ -1270,7 +1271,8 @@ export interface components {
             /**
              * Format: double
              * @description Loss l of a worst-case day, as a positive fraction of the balance: max(assumed_max_loss * peak_exposure,
-             *     -min(r)). On such a day, every position open at the peak exposure loses the assumed maximum.
+             *     -min(r)). On such a day, every position open at the peak exposure loses the assumed maximum, or the worst
+             *     observed day repeats.
              */
             worst_day_assumed: number;
             /**

@@ -12,7 +12,8 @@ use crate::openapi;
 use crate::tolerant::{or_default, readable_elements};
 use crate::trade::Side;
 
-/// Comparison of live trades with the newest backtest of their strategy.
+/// Comparison of live trades with the newest backtest of their strategy. A backtest on the pair of one of the bots
+/// takes precedence.
 ///
 /// The trades entered in the period that both cover are matched. This period starts at the requested `from`, or at the
 /// first live entry, and ends at the requested `to`, or at the last live exit (while a bot is running, at the current

@@ -42,7 +42,8 @@ pub struct Evidence {
     /// Peak exposure: largest notional open at once, as a multiple of the balance at that time.
     pub peak_exposure: f64,
     /// Loss l of a worst-case day, as a positive fraction of the balance: max(assumed_max_loss * peak_exposure,
-    /// -min(r)). On such a day, every position open at the peak exposure loses the assumed maximum.
+    /// -min(r)). On such a day, every position open at the peak exposure loses the assumed maximum, or the worst
+    /// observed day repeats.
     pub worst_day_assumed: f64,
     /// Natural logarithm of the e-value E: final wealth of five betting strategies that start with 1 together and stake
     /// the fractions b of the worst-case day: E = sum of w prod(1 + b r / l), with b of 0.9, 0.3, 0.1, 0.033 and 0.011

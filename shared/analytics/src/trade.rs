@@ -100,7 +100,7 @@ pub enum InvalidInput {
     Matrix,
     #[error("blocks must be an even number from 2 to 20, and each block must have at least two rows")]
     Blocks,
-    #[error("there are more than {MAX_TRADES} trades")]
+    #[error("there must be fewer than {MAX_TRADES} trades")]
     TooManyTrades,
     #[error("trade {index} {problem}")]
     Trade { index: usize, problem: &'static str },
