@@ -158,7 +158,10 @@ pub async fn measure(environment: &Environment<'_>, size: Size) -> Result<Report
             database_cpu_ms: per_request(server.cpu().seconds_since(&server_before)),
             memory_mib: instance.resident_mib(),
         };
-        environment.report_progress(format!("cold       {function}: {:.1} ms to its first /next", figures.next_ms));
+        environment.report_progress(format!(
+            "cold       {function}: {:.1} ms to its first request for an event",
+            figures.next_ms
+        ));
         report.functions.push(figures);
     }
     stack.stop().await;
@@ -167,7 +170,7 @@ pub async fn measure(environment: &Environment<'_>, size: Size) -> Result<Report
 
 fn exceeded(figures: &Figures, budget: &Budget) -> Vec<String> {
     let checks = [
-        ("ms to its first /next", figures.next_ms, budget.next_ms),
+        ("ms to its first request for an event", figures.next_ms, budget.next_ms),
         ("MiB resident", figures.memory_mib, budget.memory_mib),
     ];
     let over = checks.into_iter().filter(|(_, measured, budget)| *measured > budget * TOLERANCE);
@@ -203,7 +206,10 @@ mod tests {
         let over = |next_ms, memory_mib| exceeded(&figures("create-bot", next_ms, memory_mib), &budget);
         assert!(over(1.0, 1.0).is_empty());
         assert!(over(15.0, 24.0).is_empty());
-        assert_eq!(over(15.1, 24.0), ["create-bot takes 15.1 ms to its first /next, above the limit of 15.0"]);
+        assert_eq!(
+            over(15.1, 24.0),
+            ["create-bot takes 15.1 ms to its first request for an event, above the limit of 15.0"]
+        );
         assert_eq!(over(15.0, 24.1), ["create-bot takes 24.1 MiB resident, above the limit of 24.0"]);
     }
 
