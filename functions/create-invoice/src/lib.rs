@@ -7,7 +7,7 @@
 
 use nofomo_contract::billing::NewInvoice;
 use nofomo_lambda::{App, FieldError, Problem, Request, Response, User};
-use nofomo_tripay::{CreateOutcome, Order, Transaction, Tripay};
+use nofomo_tripay::{CreateOutcome, Order, RecordTripayResponseInput, Transaction, Tripay};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use uuid::Uuid;
@@ -31,15 +31,6 @@ enum Outcome {
     NotForSale { plan: String },
     RateLimited,
     KeyReused,
-}
-
-/// Input of `private.record_invoice`.
-#[derive(Serialize)]
-struct RecordInvoiceInput<'a> {
-    id: Uuid,
-    merchant_code: &'a str,
-    /// Created transaction, or `None` if Tripay refused.
-    transaction: Option<&'a Transaction>,
 }
 
 pub async fn handle(app: &'static App, tripay: &Tripay, request: Request) -> Result<Response, Problem> {
@@ -108,7 +99,7 @@ async fn record(
     id: Uuid,
     transaction: Option<&Transaction>,
 ) -> Result<Box<RawValue>, Problem> {
-    let input = RecordInvoiceInput { id, merchant_code: tripay.merchant_code(), transaction };
+    let input = RecordTripayResponseInput { now: None, id, merchant_code: tripay.merchant_code(), transaction };
     let invoice: Option<Box<RawValue>> = app.db.command(user.claims(), "record_invoice", &input).await?;
     invoice.ok_or_else(|| unconfirmed(id, "the transaction belongs to another invoice".into()))
 }

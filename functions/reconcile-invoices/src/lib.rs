@@ -9,7 +9,10 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use chrono::{DateTime, Utc};
 use nofomo_lambda::{Error, Job, Run};
-use nofomo_tripay::{Payment, QueryError, RecordTripayResponseInput, Transaction, Tripay};
+use nofomo_tripay::{
+    PAYMENT_STATUS_EVENT, Payment, QueryError, RecordTripayResponseInput, SettlePaymentInput, Settlement, Transaction,
+    Tripay,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use tracing::{error, warn};
@@ -45,24 +48,6 @@ struct Invoice {
     reference_id: String,
     /// `None` while it is unknown whether Tripay created a transaction.
     tripay_invoice_id: Option<String>,
-}
-
-/// Input of `private.settle_payment`, in the form of a callback.
-#[derive(Serialize)]
-struct SettlePaymentInput {
-    now: DateTime<Utc>,
-    source: &'static str,
-    body: String,
-    signature_valid: bool,
-    event: &'static str,
-    payment: Payment,
-}
-
-/// Result of `private.settle_payment`.
-#[derive(Deserialize)]
-struct Settlement {
-    outcome: String,
-    needs_attention: bool,
 }
 
 /// Result of a run.
@@ -137,8 +122,8 @@ async fn settle(
 ) -> Result<(), Error> {
     if invoice.tripay_invoice_id.is_none() {
         let transaction = transactions.first();
-        let input =
-            RecordTripayResponseInput { now, id: invoice.id, merchant_code: tripay.merchant_code(), transaction };
+        let merchant_code = tripay.merchant_code();
+        let input = RecordTripayResponseInput { now: Some(now), id: invoice.id, merchant_code, transaction };
         let _: Box<RawValue> = job.db.job("record_tripay_response", &input).await?;
         let count = if transaction.is_some() { &mut counts.found } else { &mut counts.failed };
         *count += 1;
@@ -148,14 +133,14 @@ async fn settle(
     for transaction in transactions {
         let payment = Payment::from(transaction);
         let input = SettlePaymentInput {
-            now,
+            now: Some(now),
             source: "reconciliation",
             body: BASE64_STANDARD.encode(serde_json::to_vec(&payment)?),
             signature_valid: true,
-            event: "payment_status",
-            payment,
+            event: PAYMENT_STATUS_EVENT,
+            payment: Some(payment),
         };
-        let Settlement { outcome, needs_attention } = job.db.job("settle_payment", &input).await?;
+        let Settlement { outcome, needs_attention, .. } = job.db.job("settle_payment", &input).await?;
         if needs_attention {
             error!(outcome, invoice_id = %invoice.id, "Payment needs attention");
         }

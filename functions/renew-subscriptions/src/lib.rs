@@ -95,7 +95,7 @@ pub async fn run(job: &'static Job, tripay: &Tripay, run: Run) -> Result<Counts,
             };
             counts.invoices += u64::from(transaction.is_some());
             let input = RecordTripayResponseInput {
-                now: run.time,
+                now: Some(run.time),
                 id,
                 merchant_code: tripay.merchant_code(),
                 transaction: transaction.as_ref(),

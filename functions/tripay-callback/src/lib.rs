@@ -10,36 +10,11 @@
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use nofomo_lambda::{Job, Problem, Request, Response};
-use nofomo_tripay::{Payment, PrivateKey};
-use serde::{Deserialize, Serialize};
+use nofomo_tripay::{PAYMENT_STATUS_EVENT, Payment, PrivateKey, SettlePaymentInput, Settlement};
 use tracing::error;
-use uuid::Uuid;
 
 /// Maximum body size, in bytes. Actual callbacks have about 300.
 const MAX_BODY_BYTES: usize = 64 * 1024;
-
-/// Only event that Tripay documents.
-const PAYMENT_STATUS: &str = "payment_status";
-
-/// Input of `private.settle_payment`.
-#[derive(Serialize)]
-struct SettlePaymentInput<'a> {
-    source: &'static str,
-    /// Raw body in base64.
-    body: String,
-    signature_valid: bool,
-    event: &'a str,
-    /// Parsed payment, or `None` if the signature is invalid or the body is not a payment.
-    payment: Option<Payment>,
-}
-
-/// Result of `private.settle_payment`.
-#[derive(Deserialize)]
-struct Settlement {
-    outcome: String,
-    invoice_id: Option<Uuid>,
-    needs_attention: bool,
-}
 
 pub async fn handle(job: &'static Job, key: &PrivateKey, request: Request) -> Result<Response, Problem> {
     let body = request.body()?;
@@ -50,10 +25,11 @@ pub async fn handle(job: &'static Job, key: &PrivateKey, request: Request) -> Re
     let signature_valid =
         request.header("x-callback-signature").is_some_and(|signature| key.is_valid_signature(body, signature));
     let input = SettlePaymentInput {
+        now: None,
         source: "callback",
         body: BASE64_STANDARD.encode(body),
         signature_valid,
-        event: request.header("x-callback-event").unwrap_or(PAYMENT_STATUS),
+        event: request.header("x-callback-event").unwrap_or(PAYMENT_STATUS_EVENT),
         payment: signature_valid.then(|| Payment::parse(body).ok()).flatten(),
     };
     let settlement: Settlement = job.db.job("settle_payment", &input).await?;

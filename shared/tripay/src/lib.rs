@@ -16,6 +16,7 @@ mod fields;
 mod payment;
 mod record_response;
 mod refusal;
+mod settlement;
 mod signature;
 mod transaction;
 
@@ -24,5 +25,6 @@ pub use client::{ClientError, QueryError, Tripay};
 pub use creation::{CreateOutcome, Order};
 pub use payment::Payment;
 pub use record_response::RecordTripayResponseInput;
+pub use settlement::{PAYMENT_STATUS_EVENT, SettlePaymentInput, Settlement};
 pub use signature::PrivateKey;
 pub use transaction::Transaction;

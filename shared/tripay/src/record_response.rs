@@ -6,10 +6,13 @@ use uuid::Uuid;
 
 use crate::Transaction;
 
-/// Input of `private.record_tripay_response` (`migrations/004_billing.sql`), for invoices that jobs open or look up.
+/// Input of `private.record_tripay_response` (`migrations/004_billing.sql`), and of `private.record_invoice`
+/// (`migrations/023_create_invoice.sql`), which calls it for a user.
 #[derive(Serialize)]
 pub struct RecordTripayResponseInput<'a> {
-    pub now: DateTime<Utc>,
+    /// Time of the run of a job, or `None` for the current time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub now: Option<DateTime<Utc>>,
     /// Id of the invoice.
     pub id: Uuid,
     pub merchant_code: &'a str,
