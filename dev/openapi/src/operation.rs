@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use nofomo_contract::ProblemKind;
+use nofomo_contract::{MAX_IDEMPOTENCY_KEY_LENGTH, ProblemKind};
 use serde_json::{Map, Value, json};
 
 use crate::problems::schema_name;
@@ -79,11 +79,13 @@ impl Operation {
 
     /// Adds the header `Idempotency-Key`.
     pub(crate) fn with_idempotency_key(self) -> Self {
+        let description = format!(
+            "Unguessable key, such as a UUID: 1 to {MAX_IDEMPOTENCY_KEY_LENGTH} printable ASCII characters. A repeated \
+             request with the same key returns the resource that the first request created."
+        );
         let key = json!({
-            "name": "Idempotency-Key", "in": "header", "required": false,
-            "schema": { "type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[ -~]+$" },
-            "description": "Unguessable key, such as a UUID: 1 to 255 printable ASCII characters. A repeated request with the same \
-                            key returns the resource that the first request created.",
+            "name": "Idempotency-Key", "in": "header", "required": false, "description": description,
+            "schema": { "type": "string", "minLength": 1, "maxLength": MAX_IDEMPOTENCY_KEY_LENGTH, "pattern": "^[ -~]+$" },
         });
         self.with_parameter(key).with_problems(&[ProblemKind::Invalid])
     }

@@ -32,3 +32,6 @@ pub use field_error::FieldError;
 pub use object_reader::{ObjectReader, OneOrMany, read_body, read_body_with};
 pub use problem_kind::ProblemKind;
 pub use request::{FieldValue, RequestBody, RequestField};
+
+/// Maximum length of the header `Idempotency-Key`, in characters. All are printable ASCII.
+pub const MAX_IDEMPOTENCY_KEY_LENGTH: usize = 255;

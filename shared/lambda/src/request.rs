@@ -6,7 +6,9 @@ use std::sync::{Arc, OnceLock};
 use lambda_http::http::header;
 use lambda_http::request::RequestContext;
 use lambda_http::{Body, RequestExt};
-use nofomo_contract::{FieldError, ObjectReader, OneOrMany, RequestBody, read_body, read_body_with};
+use nofomo_contract::{
+    FieldError, MAX_IDEMPOTENCY_KEY_LENGTH, ObjectReader, OneOrMany, RequestBody, read_body, read_body_with,
+};
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
@@ -182,12 +184,14 @@ impl Request {
     /// 422 unless the key is 1 to 255 printable ASCII characters.
     pub fn idempotency_key(&self) -> Result<Option<&str>, Problem> {
         let Some(key) = self.event.headers().get("idempotency-key") else { return Ok(None) };
-        match key.to_str() {
-            Ok(key) if (1..=255).contains(&key.len()) && key.bytes().all(|byte| (b' '..=b'~').contains(&byte)) => {
-                Ok(Some(key))
-            }
-            _ => {
-                let detail = "must be 1 to 255 printable ASCII characters";
+        let is_valid = |key: &&str| {
+            (1..=MAX_IDEMPOTENCY_KEY_LENGTH).contains(&key.len())
+                && key.bytes().all(|byte| (b' '..=b'~').contains(&byte))
+        };
+        match key.to_str().ok().filter(is_valid) {
+            Some(key) => Ok(Some(key)),
+            None => {
+                let detail = format!("must be 1 to {MAX_IDEMPOTENCY_KEY_LENGTH} printable ASCII characters");
                 Err(Problem::Invalid(vec![FieldError::header("Idempotency-Key", detail)]))
             }
         }

@@ -1,6 +1,7 @@
 //! Bots, their tokens, their logs and their exchange keys.
 
 use chrono::{DateTime, Utc};
+use nofomo_contract::bots::MAX_LOG_ENTRIES;
 use nofomo_contract::values::{AnyObject, BotToken, Decimal, Exchange, Scope, Timeframe};
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -47,6 +48,9 @@ pub struct Bot {
     pub created_at: DateTime<Utc>,
     pub updated_at: DateTime<Utc>,
 }
+
+// The attribute below takes only a literal.
+const _: () = assert!(MAX_LOG_ENTRIES == 500, "`recorded` is at most this");
 
 /// Result of recording log entries.
 #[derive(ToSchema)]
