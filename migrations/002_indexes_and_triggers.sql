@@ -439,7 +439,8 @@ begin
     select count(*) into bot_count
     from (select from public.bots where bots.user_id = new.user_id limit bot_limit::bigint + 1) as counted;
     if bot_count > bot_limit then
-        raise exception 'the % plan allows at most % bot(s)', coalesce(plan.name, 'Free'), bot_limit
+        raise exception 'the % plan allows % %',
+            coalesce(plan.name, 'Free'), bot_limit, case bot_limit when 1 then 'bot' else 'bots' end
         using
             errcode = 'PT403',
             constraint = 'plan_limit',
