@@ -11,14 +11,10 @@ use crate::support::credentials::save_credentials;
 use crate::support::database::{Database, ENTERPRISE, FREE, PRO, workspace};
 use crate::support::freqtrade;
 use crate::support::strategies::{
-    EMA_CROSS, OVERSOLD_RSI, clean_source, create_strategy, look_ahead_source, replace_source, strategy_source,
+    EMA_CROSS, OVERSOLD_RSI, clean_source, count_strategies, create_strategy, look_ahead_source, replace_source,
+    strategy_source,
 };
 use crate::support::world::{World, new_bot};
-
-async fn count_strategies(world: &World, user: &str) -> String {
-    let count = format!("select count(*) from public.strategies where user_id = '{user}'");
-    world.database.owner().await.text(&count).await
-}
 
 #[tokio::test]
 async fn a_strategy_is_stored_with_its_check_and_an_audit_row() {

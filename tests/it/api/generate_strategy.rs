@@ -11,7 +11,7 @@ use wiremock::{MockServer, Request, ResponseTemplate};
 use crate::support::database::{PRO, is_full_size_run, run_directory};
 use crate::support::freqtrade;
 use crate::support::language_model::{answer_with, completion_for_tokens, start_language_model};
-use crate::support::strategies::{clean_source, look_ahead_source};
+use crate::support::strategies::{clean_source, count_strategies, look_ahead_source};
 use crate::support::world::{HttpResponse, World};
 
 const TEMPLATES: [&str; 4] = ["rsi", "ema_cross", "bollinger", "breakout"];
@@ -34,11 +34,6 @@ async fn count_ai_requests(world: &World) -> String {
         "select count(*) from private.ai_requests
          where user_id = '{PRO}' and not exists (select from public.ai_analyses where ai_analyses.id = ai_requests.id)"
     );
-    world.database.owner().await.text(&count).await
-}
-
-async fn count_strategies(world: &World) -> String {
-    let count = format!("select count(*) from public.strategies where user_id = '{PRO}'");
     world.database.owner().await.text(&count).await
 }
 
@@ -173,7 +168,7 @@ async fn after_two_repairs_a_valid_strategy_is_stored_and_an_invalid_one_is_not(
     assert_eq!((&stored["name"], &stored["check"]["verdict"]), (&json!("Mine"), &json!("refused")));
     assert_eq!(received_messages(&server).await.len(), 3);
 
-    let before = count_strategies(&world).await;
+    let before = count_strategies(&world, PRO).await;
     let other_timeframe = clean_source("Mean").replace("\"1h\"", "\"4h\"");
     for unusable in [
         completion_for_tokens("Here is your strategy: buy low.", 1000),
@@ -188,9 +183,9 @@ async fn after_two_repairs_a_valid_strategy_is_stored_and_an_invalid_one_is_not(
         let answer = generate(&world, &token, json!({ "prompt": "x" })).await;
         assert_eq!(answer.status_and_problem(), (502, "bad-gateway".into()));
         assert_eq!(received_messages(&server).await.len(), 3);
-        assert_eq!((count_strategies(&world).await, count_ai_requests(&world).await), ("1".into(), "1".into()));
+        assert_eq!((count_strategies(&world, PRO).await, count_ai_requests(&world).await), ("1".into(), "1".into()));
     }
-    assert_eq!(count_strategies(&world).await, before);
+    assert_eq!(count_strategies(&world, PRO).await, before);
 }
 
 #[tokio::test]
@@ -204,13 +199,13 @@ async fn a_request_that_failed_at_the_model_is_completed_when_repeated_with_its_
     let first = world.post_with("/strategies/generate", &token, &key, &body).await;
     assert_eq!(first.status_and_problem(), (504, "no-answer".into()));
     assert!(!first.text.contains("127.0.0.1"), "{}", first.text);
-    assert_eq!((count_strategies(&world).await, count_ai_requests(&world).await), ("1".into(), "1".into()));
+    assert_eq!((count_strategies(&world, PRO).await, count_ai_requests(&world).await), ("1".into(), "1".into()));
 
     let second = world.post_with("/strategies/generate", &token, &key, &body).await;
     let third = world.post_with("/strategies/generate", &token, &key, &body).await;
     assert_eq!((second.status.as_u16(), third.status.as_u16()), (201, 200));
     assert_eq!(second.json(), third.json());
-    assert_eq!((count_strategies(&world).await, count_ai_requests(&world).await), ("2".into(), "1".into()));
+    assert_eq!((count_strategies(&world, PRO).await, count_ai_requests(&world).await), ("2".into(), "1".into()));
     assert_eq!(received_messages(&server).await.len(), 2);
     let other = request_body(json!({ "prompt": "y" })).to_string();
     let reused = world.post_with("/strategies/generate", &token, &key, &other).await;
@@ -291,5 +286,5 @@ async fn limits_of_requests_and_strategies_hold_for_concurrent_requests() {
     let limits = "update public.plans set ai_requests_per_month = -1, max_strategies = 4 where name = 'Pro'";
     owner.run(limits).await.unwrap();
     assert_eq!(statuses(send_concurrently().await), (1, vec![(403, "plan-limit".into())]));
-    assert_eq!(count_strategies(&world).await, "4");
+    assert_eq!(count_strategies(&world, PRO).await, "4");
 }

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::support::database::{ENTERPRISE, FREE, PRO, Session};
+use crate::support::manual_tripay::time;
 use crate::support::world::{HttpResponse, World, new_bot};
 
 const PRO_PERIOD: &str = "0190d000-0000-7000-8000-000000000001";
@@ -18,10 +19,6 @@ async fn post_action(world: &World, token: &str, action: &str) -> HttpResponse {
 
 fn is_problem(answer: &HttpResponse, status: u16, kind: &str) -> bool {
     answer.status == status && answer.problem() == kind
-}
-
-fn time(value: &Value) -> DateTime<Utc> {
-    value.as_str().unwrap().parse().unwrap()
 }
 
 /// Audited subscription actions of a user, in order.

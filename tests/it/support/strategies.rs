@@ -58,3 +58,9 @@ pub(crate) async fn replace_source(world: &World, token: &str, id: &str, content
     let body = json!({ "content": content }).to_string();
     world.send(Method::PUT, &format!("/strategies/{id}"), &headers, &body).await
 }
+
+/// Number of the user's strategies.
+pub(crate) async fn count_strategies(world: &World, user: &str) -> String {
+    let count = format!("select count(*) from public.strategies where user_id = '{user}'");
+    world.database.owner().await.text(&count).await
+}
