@@ -8,6 +8,9 @@ use wiremock::{Mock, MockServer, Respond, ResponseTemplate};
 
 const API_KEY: &str = "key-of-the-model";
 
+/// Part of the tokens of every response that is its text; the other part is the prompt.
+const COMPLETION_TOKENS: u32 = 34;
+
 /// Settings of functions that use the language model at this base URL.
 pub(crate) fn language_model_settings(base_url: &str) -> BTreeMap<String, String> {
     BTreeMap::from([
@@ -40,7 +43,10 @@ pub(crate) fn completion(content: &str) -> ResponseTemplate {
 pub(crate) fn completion_for_tokens(content: &str, total_tokens: u32) -> ResponseTemplate {
     ResponseTemplate::new(200).set_body_json(json!({
         "id": "chatcmpl-1", "object": "chat.completion", "created": 1, "model": "words-2026-01",
-        "usage": {"total_tokens": total_tokens},
+        "usage": {
+            "prompt_tokens": total_tokens - COMPLETION_TOKENS, "completion_tokens": COMPLETION_TOKENS,
+            "total_tokens": total_tokens,
+        },
         "choices": [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": content}}],
     }))
 }

@@ -308,7 +308,9 @@ fn an_unreadable_part_does_not_affect_the_others() {
 #[test]
 fn a_type_without_charts_does_not_mention_them() {
     let page = Page::of(&full(AnalysisType::Optimization));
-    assert!(!page.text.contains("<h2>Charts") && !page.text.contains("needs 2 trades"));
+    for part in ["<h2>Charts", "needs 2 trades", "needs 2 months", "needs 20 trades", "need 60 days"] {
+        assert!(!page.text.contains(part), "{part}");
+    }
 }
 
 #[test]
