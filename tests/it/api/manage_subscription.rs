@@ -1,6 +1,6 @@
 //! `POST /subscription/{action}`: trials, cancellation and resumption.
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{TimeDelta, Utc};
 use futures_util::future::join_all;
 use reqwest::Method;
 use serde_json::{Value, json};
