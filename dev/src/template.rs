@@ -427,7 +427,7 @@ Resources:
 
     #[test]
     fn an_invalid_template_is_rejected_with_the_place_in_one_line() {
-        for (part, replacement, said) in [
+        for (part, replacement, message) in [
             ("Globals:", "Globals: [", "at line 9 column 12"),
             ("Timeout: 5", "Timeout: soon", r#"RecordTradeFunction: Properties: Timeout: invalid type: string "soon""#),
             ("BuildProperties: { Binary: clean-logs }", "{}", "CleanLogsFunction: Metadata: "),
@@ -445,7 +445,7 @@ Resources:
             ("Type: ScheduleV2", "Type: ScheduleV3", "event Daily: its type is ScheduleV3, but only"),
         ] {
             let error = Template::parse(&TEMPLATE.replace(part, replacement)).expect_err(replacement).to_string();
-            assert!(error.starts_with("template.yaml: ") && error.contains(said), "{replacement}: {error}");
+            assert!(error.starts_with("template.yaml: ") && error.contains(message), "{replacement}: {error}");
             assert!(!error.contains('\n'), "{error}");
         }
     }

@@ -11,7 +11,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
-const _: () = assert!(Source::MAX_LENGTH == MAX_SOURCE_BYTES, "the check accepts what the request accepts");
+const _: () =
+    assert!(Source::MAX_LENGTH == MAX_SOURCE_BYTES, "the maximum length in characters is the maximum size in bytes");
 
 /// Resource in the problem of a plan that includes marketplace strategies only.
 const OWN_STRATEGIES: LimitedResource =

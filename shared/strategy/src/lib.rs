@@ -37,7 +37,7 @@ use serde::Serialize;
 
 use crate::finding::SourceText;
 pub use crate::finding::{Finding, Rule, SourceError, Verdict};
-pub use crate::structure::StrategyMetadata;
+pub use crate::structure::{StrategyMetadata, TIMEFRAMES};
 use crate::symbol_table::SymbolTable;
 
 /// Maximum length of a source, in bytes.

@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 use crate::expressions::integer_literal;
 use crate::finding::{SourceError, SourceText};
 
-const TIMEFRAMES: [&str; 7] = ["1m", "5m", "15m", "30m", "1h", "4h", "1d"];
+/// Timeframes that a strategy may have: those of bots.
+pub const TIMEFRAMES: [&str; 7] = ["1m", "5m", "15m", "30m", "1h", "4h", "1d"];
 
 /// Methods that freqtrade requires, each with its name before version 3 of the interface.
 const METHODS: [(&str, Option<&str>); 3] = [

@@ -9,6 +9,7 @@ use dev::python::install_programs;
 use dev::template::Template;
 use fantoccini::Locator;
 use reqwest::Method;
+use serde_json::json;
 use tokio::process::Command;
 
 use crate::support::browser::Browser;
@@ -32,6 +33,11 @@ fn every_route_is_documented_and_no_other() {
     assert_eq!(documented, deployed);
     assert_eq!(documented_path("/bots/1/fail"), Some("/bots/{bot_id}/fail"));
     assert_eq!(documented_path("/bots/1/start?x=/"), Some("/bots/{bot_id}/{action}"));
+}
+
+#[test]
+fn bots_and_strategies_have_the_same_timeframes() {
+    assert_eq!(document()["components"]["schemas"]["Timeframe"]["enum"], json!(nofomo_strategy::TIMEFRAMES));
 }
 
 /// Runs a command that must succeed; a failure is reported with the remedy.
