@@ -79,7 +79,7 @@ async fn a_database_killed_during_fifty_requests_loses_no_acknowledged_bot() {
 
 #[tokio::test]
 async fn a_connection_closed_between_requests_is_replaced_without_an_error() {
-    let (world, proxy) = World::behind_proxy().await;
+    let (world, proxy) = World::behind_proxy_without_pooler().await;
     let token = world.sign_in("pro@nofomo.test").await;
     assert_eq!(world.post("/bots", &token, &new_bot("before")).await.status, 201);
     world.wait_until_connections_close("create-bot", async { proxy.cut() }).await;
@@ -94,7 +94,7 @@ async fn a_connection_closed_between_requests_is_replaced_without_an_error() {
 
 #[tokio::test]
 async fn a_connection_lost_while_the_instance_was_frozen_is_detected_and_replaced() {
-    let (world, proxy) = World::behind_proxy().await;
+    let (world, proxy) = World::behind_proxy_without_pooler().await;
     let token = world.sign_in("pro@nofomo.test").await;
     assert_eq!(world.post("/bots", &token, &new_bot("before")).await.status, 201);
     let instance = nix::unistd::Pid::from_raw(world.stack.fleet("create-bot").unwrap().process_ids()[0].cast_signed());
@@ -113,7 +113,7 @@ async fn a_connection_lost_while_the_instance_was_frozen_is_detected_and_replace
 /// the statement took effect.
 #[tokio::test]
 async fn a_statement_whose_response_is_lost_is_not_repeated() {
-    let (world, proxy) = World::behind_proxy().await;
+    let (world, proxy) = World::behind_proxy_without_pooler().await;
     let token = world.sign_in("pro@nofomo.test").await;
     assert_eq!(world.get("/portfolio", &token).await.status, 200);
     assert_eq!(world.post("/bots", &token, &new_bot("warm")).await.status, 201);
@@ -205,7 +205,7 @@ async fn a_killed_instance_is_answered_with_502_and_replaced() {
 /// The connection is not closed, so nothing reports that no response will arrive.
 #[tokio::test]
 async fn a_connection_that_falls_silent_during_a_request_is_abandoned() {
-    let (world, proxy) = World::behind_proxy().await;
+    let (world, proxy) = World::behind_proxy_without_pooler().await;
     let token = world.sign_in("pro@nofomo.test").await;
     assert_eq!(world.post("/bots", &token, &new_bot("warm")).await.status, 201);
     assert_eq!(proxy.take_connections(), 1);
@@ -243,7 +243,7 @@ async fn a_connection_that_falls_silent_during_a_request_is_abandoned() {
 
 #[tokio::test]
 async fn a_database_without_free_connections_is_unavailable_until_it_has_some() {
-    let (world, proxy) = World::behind_proxy().await;
+    let (world, proxy) = World::behind_proxy_without_pooler().await;
     let token = world.sign_in("pro@nofomo.test").await;
     assert_eq!(world.post("/bots", &token, &new_bot("before")).await.status, 201);
     let owner = world.database.owner().await;
@@ -265,7 +265,7 @@ async fn a_database_without_free_connections_is_unavailable_until_it_has_some() 
 
 #[tokio::test]
 async fn temporary_database_errors_are_503_and_others_are_not() {
-    let (world, proxy) = World::behind_proxy().await;
+    let (world, proxy) = World::behind_proxy_without_pooler().await;
     let token = world.sign_in("pro@nofomo.test").await;
     let owner = world.database.owner().await;
     assert_eq!(world.post("/bots", &token, &new_bot("before")).await.status, 201);

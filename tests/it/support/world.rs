@@ -143,10 +143,24 @@ impl World {
         Self { database, stack, client: http_client(), lines, leaks }
     }
 
-    /// Starts a world with a proxy between the functions and the database.
+    /// Starts a world with a proxy between the functions and what they connect to: the pooler, if the tests run with it, or
+    /// the database.
     pub(crate) async fn behind_proxy() -> (Self, Proxy) {
         let database = Database::new().await;
-        let proxy = Proxy::start(functions_port(&database).await, Duration::ZERO).await.unwrap();
+        let port = functions_port(&database).await;
+        Self::on_database_behind_proxy(database, port).await
+    }
+
+    /// Starts a world with a proxy between the functions and the database itself. A pooler would keep connections that the
+    /// database refuses to open or that the proxy cuts.
+    pub(crate) async fn behind_proxy_without_pooler() -> (Self, Proxy) {
+        let database = Database::new().await;
+        let port = database.port;
+        Self::on_database_behind_proxy(database, port).await
+    }
+
+    async fn on_database_behind_proxy(database: Database, port: u16) -> (Self, Proxy) {
+        let proxy = Proxy::start(port, Duration::ZERO).await.unwrap();
         let settings = BTreeMap::from([("DATABASE_URL".into(), database.url_at_port(proxy.port(), "nofomo_api"))]);
         (Self::on_database(database, settings).await, proxy)
     }
